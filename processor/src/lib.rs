@@ -1,0 +1,4 @@
+//! What happens: Kafka in, Postgres out, exactly once behind a fence.
+
+pub mod clock;
+pub mod store;

@@ -1,0 +1,156 @@
+-- The tables of one generation. Runs with search_path set to its new, empty schema (gen_<id>).
+-- Instants are microseconds since 1970 (bigint): what folds compute with, and no zone to misread.
+
+create table progress (
+    topic       text not null,
+    partition   int not null,
+    epoch       bigint not null default 0,  -- the fence: bumped by each claim
+    commits     bigint not null default 0,  -- one more with each batch; resolves lost answers
+    next_offset bigint not null default 0,  -- of the topic, first not folded
+    clock       bigint not null,            -- the partition's clock; never goes back
+    log_end     bigint not null default 0,  -- last stable offset when last seen; for the lag only
+    change_seq  bigint not null default 0,  -- last contiguous sequence given to a change
+    definitions bigint not null default -1, -- version of the definitions in force here
+    owner       text,
+    backend_pid int,
+    updated_at  timestamptz not null default now(),
+    primary key (topic, partition)
+) with (fillfactor = 50);
+
+-- Sum over customers of hash(customer, core state), modulo 2^128, per partition and tenant.
+create table digest (
+    tenant_id text not null,
+    partition int not null,
+    customers bigint not null,
+    events    bigint not null,              -- folded, duplicates not counted
+    digest    bytea not null,               -- 16 bytes, big-endian
+    primary key (tenant_id, partition)
+) with (fillfactor = 50);
+
+-- The digest at every offset divisible by 50,000, for verification.
+create table checkpoint (
+    tenant_id   text not null,
+    partition   int not null,
+    next_offset bigint not null,
+    customers   bigint not null,
+    digest      bytea not null,
+    primary key (tenant_id, partition, next_offset)
+);
+
+create table customer (
+    tenant_id          text collate "C" not null,
+    customer_id        text collate "C" not null,
+    partition          int not null,
+    state              bytea not null,      -- core state, canonical
+    standing           bytea not null,      -- outputs as last evaluated, with since and versions
+    evaluated_at       bigint not null,
+    definition_version bigint not null,     -- with which it was last evaluated
+    first_seen_at      bigint not null,
+    last_seen_at       bigint not null,
+    band               smallint,            -- churn band: 0 low, 1 medium, 2 high; null not scored
+    primary key (tenant_id, customer_id)
+) with (fillfactor = 80);
+-- Re-evaluation walks a tenant's customers of one partition. None of its columns ever changes,
+-- so updates stay HOT.
+create index customer_partition on customer (tenant_id, partition, customer_id);
+create index customer_band on customer (tenant_id, band, customer_id);
+
+create table membership (
+    tenant_id   text collate "C" not null,
+    segment     text collate "C" not null,
+    customer_id text collate "C" not null,
+    since       bigint not null,
+    version     bigint not null,            -- of the definition it was computed with
+    primary key (tenant_id, segment, customer_id)
+);
+
+-- Where each customer stands in each journey.
+create table position (
+    tenant_id   text collate "C" not null,
+    journey     text collate "C" not null,
+    customer_id text collate "C" not null,
+    stage       text collate "C" not null,
+    since       bigint not null,
+    primary key (tenant_id, journey, customer_id)
+);
+create index position_stage on position (tenant_id, journey, stage, customer_id);
+
+-- Sizes, sharded by partition so that hot rows do not contend: read them with sum().
+-- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
+-- customers, parked (name = reason)
+create table counter (
+    tenant_id text collate "C" not null,
+    kind      text collate "C" not null,
+    name      text collate "C" not null,
+    partition int not null,
+    value     bigint not null,
+    primary key (tenant_id, kind, name, partition)
+) with (fillfactor = 50);
+
+-- Due times. Written only when the new one is earlier; a stale early one just derives again.
+create table timer (
+    partition   int not null,
+    tenant_id   text collate "C" not null,
+    customer_id text collate "C" not null,
+    due_at      bigint not null,
+    primary key (partition, tenant_id, customer_id)
+);
+create index timer_due on timer (partition, due_at);
+
+-- Every discrete output change.
+create table change (
+    partition          int not null,
+    seq                bigint not null,     -- contiguous per partition
+    id                 uuid not null,       -- derived from the content
+    tenant_id          text collate "C" not null,
+    customer_id        text collate "C" not null,
+    kind               text not null,       -- segment, stage, band
+    name               text not null,       -- segment, journey; 'churn' for a band
+    from_value         text,
+    to_value           text,
+    effective_at       bigint not null,
+    cause              text not null,       -- event, timer, definition
+    cause_event_id     uuid,
+    definition_version bigint not null,
+    primary key (partition, seq)
+);
+create index change_customer on change (tenant_id, customer_id, effective_at);
+
+-- Events that could not be folded, with all their bytes.
+create table parked (
+    topic       text not null,
+    partition   int not null,
+    "offset"    bigint not null,
+    tenant_id   text collate "C",           -- where it could be read
+    customer_id text collate "C",
+    reason      text not null,
+    detail      text not null,
+    field       text,                       -- for `invalid`
+    key         bytea,
+    value       bytea,
+    headers     bytea not null,             -- JSON: [[name, base64 value or null], …]
+    appended_at bigint not null,
+    parked_at   timestamptz not null default now(),
+    primary key (topic, partition, "offset")
+);
+create index parked_reason on parked (partition, reason, tenant_id, "offset");
+
+-- Which definitions were in force from where: a rebuild follows them.
+create table activation (
+    partition   int not null,
+    next_offset bigint not null,            -- from this offset on
+    version     bigint not null,
+    clock       bigint not null,            -- the partition's when it was activated
+    primary key (partition, version)
+);
+
+-- Background re-evaluation of a tenant's customers after its definitions changed.
+create table reevaluation (
+    tenant_id text collate "C" not null,
+    partition int not null,
+    version   bigint not null,              -- of the definitions to evaluate with
+    cursor    text collate "C",             -- last customer done
+    evaluated bigint not null default 0,
+    done      boolean not null default false,
+    primary key (tenant_id, partition)
+);

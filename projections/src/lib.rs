@@ -1,0 +1,18 @@
+//! What it means: pure folds over events, the segment language and the models.
+//!
+//! Never does any I/O, never reads a clock, never draws a random number: everything here is data
+//! in, data out. Depends on neither tokio, rdkafka, sqlx nor axum (a tidy test asserts it).
+//!
+//! - [`state`]: core state, a function of the *set* of a customer's events.
+//! - [`definitions`]: tenants, segments and journeys, as files and as records of a topic.
+//! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
+//! - [`standing`]: what was last known of a customer and since when; yields changes.
+//! - [`digest`]: the sum of hashes by which two projections are compared.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod definitions;
+pub mod digest;
+pub mod models;
+pub mod outputs;
+pub mod standing;
+pub mod state;

@@ -1,0 +1,101 @@
+//! `derive(state, definitions, at)`: what follows from a state at an instant, and until when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use tidemark_schemas::{AttributeValue, Currency, Instant};
+
+use crate::definitions::TenantDefinitions;
+use crate::models::Band;
+use crate::state::CustomerState;
+
+/// Everything derived at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outputs {
+    /// Attributes by name (those set to null included).
+    pub attributes: BTreeMap<Arc<str>, AttributeValue>,
+    /// From the orders.
+    pub orders: OrdersSummary,
+    /// By journey: where the customer stands. Journeys without a stage entered are absent.
+    pub journeys: BTreeMap<Arc<str>, StageOutput>,
+    /// Segments the customer belongs to.
+    pub segments: BTreeSet<Arc<str>>,
+    /// How likely the customer is gone.
+    pub churn: Churn,
+}
+
+/// Orders in the tenant's currency.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OrdersSummary {
+    /// Orders placed.
+    pub count: u64,
+    /// Less refunds.
+    pub revenue_minor: i64,
+    /// The tenant's.
+    pub currency: Currency,
+    /// Orders left out of the money because the tenant has no rate for their currency.
+    pub unconverted: u64,
+    /// Distinct days with an order.
+    pub purchase_days: u32,
+    /// Distinct days with an order after the first such day: the models' x.
+    pub repeat_purchase_days: u32,
+    /// In the tenant's zone.
+    pub first_purchase_on: Option<Date>,
+    /// In the tenant's zone.
+    pub last_purchase_on: Option<Date>,
+    /// Mean of the daily totals, the first day left out; null without a repeat day.
+    pub mean_repeat_value_minor: Option<f64>,
+}
+
+/// Where a customer stands in a journey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageOutput {
+    /// The stage.
+    pub stage: Arc<str>,
+    /// When it was entered.
+    pub since: Instant,
+}
+
+/// How likely a customer is gone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Churn {
+    /// `scored`, or `not_scored` for who never bought.
+    pub status: ChurnStatus,
+    /// P(alive).
+    pub p_alive: Option<f64>,
+    /// 1 − P(alive).
+    pub risk: Option<f64>,
+    /// By the tenant's thresholds.
+    pub band: Option<Band>,
+    /// Which model and parameters, and whether they are shipped defaults.
+    pub model: String,
+}
+
+/// Whether there is a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChurnStatus {
+    /// There is.
+    Scored,
+    /// Never bought: no number is invented.
+    NotScored,
+}
+
+/// What follows from the state at an instant not before the newest event.
+pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Outputs {
+    let _ = (state, definitions, at);
+    todo!()
+}
+
+/// The earliest instant after `at` at which a discrete output (segment, stage, band) may change
+/// if nothing happens. May be early, never late: outputs are constant on [at, `next_change`).
+pub fn next_change(
+    state: &CustomerState,
+    definitions: &TenantDefinitions,
+    at: Instant,
+) -> Option<Instant> {
+    let _ = (state, definitions, at);
+    todo!()
+}

@@ -1,0 +1,16 @@
+//! What is said: the customer event, its ids, its Avro and JSON forms, and the schema registry.
+//!
+//! Nothing here knows what an event *means*; that is `tidemark-projections`. Without features this
+//! crate is the event and its ids alone: no Avro, no I/O, no clock, no randomness.
+
+pub mod event;
+pub mod ids;
+pub mod partitioner;
+pub mod time;
+pub mod value;
+
+pub use event::{CustomerEvent, Payload};
+pub use ids::{CustomerId, CustomerKey, EventId, InvalidId, TenantId};
+pub use partitioner::Partitioner;
+pub use time::Instant;
+pub use value::{AttributeValue, Currency, Double};

@@ -1,0 +1,153 @@
+//! Values inside events: attribute values, canonical doubles, currencies.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A double with one bit pattern per value, so that state made of it is canonical: `-0.0` is
+/// `0.0`, and NaN is not a value.
+///
+/// Ordered by [`f64::total_cmp`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Double(u64);
+
+impl Double {
+    /// The value, unless it is NaN.
+    pub fn new(value: f64) -> Option<Self> {
+        // Adding positive zero turns -0.0 into 0.0 and leaves every other value alone.
+        (!value.is_nan()).then(|| Self((value + 0.0).to_bits()))
+    }
+
+    /// The value.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    /// The canonical bits.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+}
+
+impl PartialOrd for Double {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Double {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.get().total_cmp(&other.get())
+    }
+}
+
+impl fmt::Debug for Double {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl Serialize for Double {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Double {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?)
+            .ok_or_else(|| serde::de::Error::custom("NaN is not a value"))
+    }
+}
+
+/// The value of an attribute or a property. In JSON: `null`, `true`, `3`, `2.5`, `"text"`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// Known to be without a value (different from an attribute never set).
+    Null,
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Long(i64),
+    /// Any other number.
+    Double(Double),
+    /// Text.
+    String(Arc<str>),
+}
+
+/// A currency by its ISO 4217 code, for example `EUR`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Checks that the code is one of ISO 4217's.
+    pub fn new(code: &str) -> Option<Self> {
+        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
+        crate::value::iso4217::minor_digits(letters).map(|_| Self(letters))
+    }
+
+    /// The three letters.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("XXX")
+    }
+
+    /// Digits of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD.
+    pub fn minor_digits(self) -> u8 {
+        iso4217::minor_digits(self.0).unwrap_or(2)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::new(&code)
+            .ok_or_else(|| serde::de::Error::custom(format!("{code:?} is not an ISO 4217 currency")))
+    }
+}
+
+mod iso4217 {
+    /// Currencies in use whose minor unit is not a hundredth.
+    const OTHER_DIGITS: &[(&[u8; 3], u8)] = &[
+        (b"BHD", 3), (b"BIF", 0), (b"CLF", 4), (b"CLP", 0), (b"DJF", 0), (b"GNF", 0),
+        (b"IQD", 3), (b"ISK", 0), (b"JOD", 3), (b"JPY", 0), (b"KMF", 0), (b"KRW", 0),
+        (b"KWD", 3), (b"LYD", 3), (b"OMR", 3), (b"PYG", 0), (b"RWF", 0), (b"TND", 3),
+        (b"UGX", 0), (b"UYI", 0), (b"UYW", 4), (b"VND", 0), (b"VUV", 0), (b"XAF", 0),
+        (b"XOF", 0), (b"XPF", 0),
+    ];
+
+    const HUNDREDTHS: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB \
+        BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR \
+        FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW \
+        KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD \
+        NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP \
+        SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES \
+        WST XCD XCG YER ZAR ZMW ZWG";
+
+    pub(super) fn minor_digits(code: [u8; 3]) -> Option<u8> {
+        let other = OTHER_DIGITS.iter().find(|(known, _)| **known == code);
+        if let Some((_, digits)) = other {
+            return Some(*digits);
+        }
+        HUNDREDTHS.split(' ').any(|known| known.as_bytes() == code).then_some(2)
+    }
+}
