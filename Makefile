@@ -1,0 +1,32 @@
+# The two commands are `make demo` and `make test`. Everything they need is installed by
+# scripts/bootstrap, or named where it cannot be.
+
+# Build output lives outside the work tree: a fresh clone builds on what is there already.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidemark/target
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The dev profile, since a first release build takes some ten minutes on two cores; dependencies
+# are optimised in it all the same.
+demo: ## Start everything in one process, with a sample tenant and a real purchase log
+	@scripts/bootstrap
+	cargo build --quiet --bin tidemark
+	@exec "$(CARGO_TARGET_DIR)/debug/tidemark" demo
+
+test: ## Check formatting and lints, then run every test, on a real Kafka and a real PostgreSQL
+	@scripts/bootstrap test
+	@scripts/kafka-libs >/dev/null
+	$(MAKE) --no-print-directory check
+	cargo test --workspace
+
+check: ## Check formatting and lints only
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: ## Measure fold and codec, in the release profile
+	@scripts/bootstrap
+	cargo bench --bench fold --bench codec
