@@ -9,7 +9,11 @@ use xxhash_rust::xxh3::Xxh3;
 /// The hash of one customer's core state bytes. Stable across versions and machines.
 pub fn state_hash(tenant: &TenantId, customer: &CustomerId, state: &[u8]) -> u128 {
     let mut hasher = Xxh3::new();
-    for part in [tenant.as_str().as_bytes(), customer.as_str().as_bytes(), state] {
+    for part in [
+        tenant.as_str().as_bytes(),
+        customer.as_str().as_bytes(),
+        state,
+    ] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
@@ -23,7 +27,10 @@ pub struct Digest(pub u128);
 impl Digest {
     /// Replaces the hash of one customer: `None` where it was, or is, absent.
     pub fn replace(&mut self, old: Option<u128>, new: Option<u128>) {
-        self.0 = self.0.wrapping_sub(old.unwrap_or(0)).wrapping_add(new.unwrap_or(0));
+        self.0 = self
+            .0
+            .wrapping_sub(old.unwrap_or(0))
+            .wrapping_add(new.unwrap_or(0));
     }
 
     /// Adds another set's digest.

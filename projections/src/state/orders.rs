@@ -1,0 +1,228 @@
+//! Orders and their refunds, each in its own currency.
+//!
+//! The same order id twice is a newer version of the order: the greatest (`occurred_at`, event id)
+//! wins. A refund that arrives before its order waits; an order id with refunds alone is no order.
+//! Conversion into the tenant's currency belongs to `derive`, so that new rates need no new fold.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tidemark_schemas::event::{OrderPlaced, OrderRefunded};
+use tidemark_schemas::{Currency, EventId, Instant};
+
+use super::Stamp;
+
+mod encoding;
+
+/// An order as last placed.
+///
+/// Ordered so that of two versions the greater wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed {
+    /// When, and by which event.
+    pub stamp: Stamp,
+    /// The day it was placed on in the tenant's zone, in days since 1970-01-01.
+    pub day: i32,
+    /// Total in minor units.
+    pub amount_minor: i64,
+    /// Of the amount.
+    pub currency: Currency,
+}
+
+/// Money given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refund {
+    /// When.
+    pub at: Instant,
+    /// In minor units.
+    pub amount_minor: i64,
+    /// Of the amount.
+    pub currency: Currency,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orders {
+    placed: BTreeMap<Arc<str>, Placed>,
+    refunds: BTreeMap<Arc<str>, BTreeMap<EventId, Refund>>,
+    text_bytes: usize,
+}
+
+/// One order with its refunds.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The seller's id.
+    pub order_id: &'a Arc<str>,
+    /// As last placed.
+    pub placed: &'a Placed,
+    refunds: Option<&'a BTreeMap<EventId, Refund>>,
+}
+
+impl<'a> Order<'a> {
+    /// Refunds in the order of their event ids.
+    pub fn refunds(self) -> impl Iterator<Item = &'a Refund> {
+        self.refunds.into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// What was given back, per currency.
+    pub fn refunded(self) -> BTreeMap<Currency, i128> {
+        let mut sums = BTreeMap::new();
+        for refund in self.refunds() {
+            *sums.entry(refund.currency).or_default() += i128::from(refund.amount_minor);
+        }
+        sums
+    }
+}
+
+/// What was bought on one day, in minor units by currency.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DayTotal {
+    /// Orders placed.
+    pub orders: u32,
+    /// Their amounts.
+    pub placed: BTreeMap<Currency, i128>,
+    /// Refunds of these orders, whenever they were made.
+    pub refunded: BTreeMap<Currency, i128>,
+}
+
+impl Orders {
+    /// How many orders.
+    pub fn len(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// Whether nothing was ordered.
+    pub fn is_empty(&self) -> bool {
+        self.placed.is_empty()
+    }
+
+    /// The orders by id, with their refunds.
+    pub fn iter(&self) -> impl Iterator<Item = Order<'_>> {
+        self.placed.iter().map(|(order_id, placed)| Order {
+            order_id,
+            placed,
+            // Most customers have no refund at all: spare them the search.
+            refunds: if self.refunds.is_empty() {
+                None
+            } else {
+                self.refunds.get(order_id)
+            },
+        })
+    }
+
+    /// The distinct days with an order, in days since 1970-01-01.
+    pub fn purchase_days(&self) -> BTreeSet<i32> {
+        self.placed.values().map(|placed| placed.day).collect()
+    }
+
+    /// Totals by day, in days since 1970-01-01.
+    pub fn day_totals(&self) -> BTreeMap<i32, DayTotal> {
+        let mut days: BTreeMap<i32, DayTotal> = BTreeMap::new();
+        for order in self.iter() {
+            let day = days.entry(order.placed.day).or_default();
+            day.orders += 1;
+            *day.placed.entry(order.placed.currency).or_default() +=
+                i128::from(order.placed.amount_minor);
+            for refund in order.refunds() {
+                *day.refunded.entry(refund.currency).or_default() +=
+                    i128::from(refund.amount_minor);
+            }
+        }
+        days
+    }
+
+    /// Folds an order in. False when it changes nothing.
+    pub(super) fn place(&mut self, order: &OrderPlaced, stamp: Stamp, zone: &TimeZone) -> bool {
+        let placed = Placed {
+            stamp,
+            day: local_day(stamp.at, zone),
+            amount_minor: order.amount_minor,
+            currency: order.currency,
+        };
+        self.insert_placed(&order.order_id, placed)
+    }
+
+    /// Folds a refund in. False when it changes nothing.
+    pub(super) fn refund(&mut self, refunded: &OrderRefunded, stamp: Stamp) -> bool {
+        let refund = Refund {
+            at: stamp.at,
+            amount_minor: refunded.amount_minor,
+            currency: refunded.currency,
+        };
+        self.insert_refund(&refunded.order_id, stamp.id, refund)
+    }
+
+    fn insert_placed(&mut self, order_id: &Arc<str>, placed: Placed) -> bool {
+        match self.placed.entry(Arc::clone(order_id)) {
+            Entry::Vacant(vacant) => {
+                self.text_bytes += order_id.len();
+                vacant.insert(placed);
+                true
+            }
+            Entry::Occupied(mut held) => keep_greatest(held.get_mut(), placed),
+        }
+    }
+
+    fn insert_refund(&mut self, order_id: &Arc<str>, id: EventId, refund: Refund) -> bool {
+        let refunds = match self.refunds.entry(Arc::clone(order_id)) {
+            Entry::Vacant(vacant) => {
+                self.text_bytes += order_id.len();
+                vacant.insert(BTreeMap::new())
+            }
+            Entry::Occupied(held) => held.into_mut(),
+        };
+        match refunds.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(refund);
+                true
+            }
+            Entry::Occupied(mut held) => keep_greatest(held.get_mut(), refund),
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (order_id, placed) in &other.placed {
+            self.insert_placed(order_id, *placed);
+        }
+        for (order_id, refunds) in &other.refunds {
+            for (id, refund) in refunds {
+                self.insert_refund(order_id, *id, *refund);
+            }
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entry = super::MAP_ENTRY_BYTES + super::ARC_BYTES;
+        self.text_bytes
+            + self.placed.len() * (entry + size_of::<Placed>())
+            + self.refunds.len() * (entry + super::MAP_ENTRY_BYTES + size_of::<Refund>())
+    }
+}
+
+/// Replaces what is held by something greater. True when it did.
+fn keep_greatest<T: Ord>(held: &mut T, new: T) -> bool {
+    let greater = new > *held;
+    if greater {
+        *held = new;
+    }
+    greater
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// The calendar day of an instant in a zone, in days since 1970-01-01.
+///
+/// The offset alone is looked up: making a civil date of it takes several times as long, and a day
+/// is a division away.
+fn local_day(at: Instant, zone: &TimeZone) -> i32 {
+    let offset = i64::from(zone.to_offset(at.to_jiff()).seconds());
+    day_of(at.micros() + offset * MICROS_PER_SECOND)
+}
+
+fn day_of(micros: i64) -> i32 {
+    // Instants end with the year 9999, day 2,932,896.
+    i32::try_from(micros.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX)
+}
