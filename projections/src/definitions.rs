@@ -2,16 +2,32 @@
 //!
 //! A [`Bundle`] is one record of `tidemark.definitions`: for each tenant it names, the whole of
 //! that tenant's definitions (what it leaves out is gone). [`Definitions`] is what all accepted
-//! bundles add up to.
+//! bundles add up to. The language is described in `docs/definitions.md`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tidemark_schemas::{Currency, Instant, TenantId};
 
 use crate::models::ChurnModel;
 use crate::state::FoldRules;
+
+mod bundle;
+pub mod expression;
+mod fields;
+mod language;
+mod problems;
+mod quantities;
+mod settings;
+pub mod source;
+mod tenant;
+mod tree;
+
+pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
+pub use expression::Expression;
+pub(crate) use quantities::Moment;
+pub use quantities::Rate;
+pub use source::{AttributeDeclaration, TenantSource};
 
 /// One wrong place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,35 +41,6 @@ pub struct DefinitionError {
     pub column: usize,
     /// What is wrong, what was expected, and the nearest valid name where there is one.
     pub message: String,
-}
-
-/// One record of the definitions topic.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bundle {
-    /// Version of this format: 1.
-    pub format: u32,
-    /// The version (offset) of the last accepted bundle the author saw; null before the first.
-    pub based_on: Option<i64>,
-    /// Who applied it, for people.
-    pub author: String,
-    /// Each tenant's whole definitions.
-    pub tenants: Vec<TenantSource>,
-}
-
-/// The whole of one tenant's definitions as data, before validation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TenantSource {}
-
-impl Bundle {
-    /// Reads definition files (YAML or JSON) and validates them: every error, not just the first.
-    pub fn from_files(
-        files: &[(String, String)],
-        author: &str,
-    ) -> Result<Self, Vec<DefinitionError>> {
-        let _ = (files, author);
-        todo!()
-    }
 }
 
 /// Why a record of the definitions topic was not applied.
@@ -99,13 +86,49 @@ impl Definitions {
         appended_at: Instant,
         record: &[u8],
     ) -> Result<Self, Rejected> {
-        let _ = (version, appended_at, record);
-        todo!()
+        let bundle = Bundle::from_record(record)?;
+        if bundle.based_on != self.version {
+            return Err(Rejected::Conflict {
+                based_on: bundle.based_on,
+                newest: self.version,
+            });
+        }
+        let mut tenants = BTreeMap::clone(&self.tenants);
+        for source in bundle.tenants {
+            let defined = TenantDefinitions::from_source(source, version, appended_at)?;
+            let id = defined.id.clone();
+            if let Some(before) = self.tenants.get(&id) {
+                before.refuse_other_rules(&defined)?;
+            }
+            // Versions only grow: a tenant that has this one already stands twice in the bundle.
+            let replaced = tenants.insert(id.clone(), Arc::new(defined));
+            if replaced.is_some_and(|replaced| replaced.version == version) {
+                return Err(Rejected::Invalid(format!("tenant {id} stands twice")));
+            }
+        }
+        Ok(Self {
+            version: Some(version),
+            tenants: Arc::new(tenants),
+        })
     }
 
     /// A tenant's definitions, if it is defined.
     pub fn tenant(&self, id: &TenantId) -> Option<&Arc<TenantDefinitions>> {
         self.tenants.get(id)
+    }
+
+    /// Each tenant with the version that last defined it, by id.
+    pub fn versions(&self) -> impl Iterator<Item = (&TenantId, i64)> {
+        self.tenants
+            .iter()
+            .map(|(id, definitions)| (id, definitions.version))
+    }
+
+    /// Each tenant's definitions as data, by id.
+    pub fn sources(&self) -> impl Iterator<Item = (&TenantId, &TenantSource)> {
+        self.tenants
+            .iter()
+            .map(|(id, definitions)| (id, &definitions.source))
     }
 }
 
@@ -124,6 +147,10 @@ pub struct TenantDefinitions {
     pub rules: FoldRules,
     /// In which money is reported.
     pub currency: Currency,
+    /// What amounts of other currencies are worth; without a rate they are left out.
+    pub rates: BTreeMap<Currency, Rate>,
+    /// What is declared of attributes, by name.
+    pub attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
     /// Which model scores churn.
     pub churn: ChurnModel,
     /// In the order in which they can be evaluated (a segment after those it refers to).
@@ -139,14 +166,61 @@ impl TenantDefinitions {
         version: i64,
         appended_at: Instant,
     ) -> Result<Self, Rejected> {
-        let _ = (source, version, appended_at);
-        todo!()
+        let tenant::Tenant {
+            settings,
+            segments,
+            journeys,
+            ..
+        } = bundle::read_source(&source)?;
+        let settings::Settings {
+            id,
+            rules,
+            currency,
+            rates,
+            attributes,
+            churn,
+            ..
+        } = settings;
+        Ok(Self {
+            id,
+            version,
+            appended_at,
+            source,
+            rules,
+            currency,
+            rates,
+            attributes,
+            churn,
+            segments,
+            journeys,
+        })
     }
 
     /// Whether the attribute holds personal data, hidden from viewers.
     pub fn is_personal(&self, attribute: &str) -> bool {
-        let _ = attribute;
-        todo!()
+        self.attributes
+            .get(attribute)
+            .is_some_and(|declared| declared.personal)
+    }
+
+    /// The segment of a name.
+    pub fn segment(&self, name: &str) -> Option<&Segment> {
+        self.segments.iter().find(|segment| &*segment.name == name)
+    }
+
+    /// What core state depends on stays as it was when the tenant was created.
+    fn refuse_other_rules(&self, new: &Self) -> Result<(), Rejected> {
+        let fixed = |field| Rejected::Fixed {
+            tenant: self.id.clone(),
+            field,
+        };
+        if self.rules.zone != new.rules.zone {
+            return Err(fixed("zone"));
+        }
+        if self.rules.dedup_horizon_micros != new.rules.dedup_horizon_micros {
+            return Err(fixed("dedup_horizon"));
+        }
+        Ok(())
     }
 }
 
@@ -161,12 +235,8 @@ pub struct Segment {
     pub expression: Expression,
 }
 
-/// A condition over one customer.
-#[derive(Debug)]
-pub enum Expression {}
-
 /// An ordered list of stages.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journey {
     /// Unique in the tenant.
     pub name: Arc<str>,
@@ -174,4 +244,11 @@ pub struct Journey {
     pub description: String,
     /// First to last.
     pub stages: Vec<Arc<str>>,
+}
+
+impl Journey {
+    /// The place of a stage, from 0; `None` for one that is not part of the journey.
+    pub fn position(&self, stage: &str) -> Option<usize> {
+        self.stages.iter().position(|known| &**known == stage)
+    }
 }

@@ -10,6 +10,7 @@
 //! - [`digest`]: the sum of hashes by which two projections are compared.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod days;
 pub mod definitions;
 pub mod digest;
 pub mod models;

@@ -1,0 +1,278 @@
+//! Bundles: from files to one record, and from a record to definitions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidemark_schemas::TenantId;
+
+use super::fields::Fields;
+use super::problems::Problems;
+use super::source::TenantSource;
+use super::tenant::{self, Parts, Tenant};
+use super::tree::{Content, Node, Place};
+use super::{DefinitionError, Rejected, settings};
+
+/// The largest record of the definitions topic.
+pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
+/// The largest definition file; comments and indentation do not travel.
+const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
+/// The format of bundles that this version writes and reads.
+const FORMAT: u32 = 1;
+/// The longest name of an author.
+const MAX_AUTHOR_BYTES: usize = 255;
+
+/// One record of the definitions topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// Version of this format: 1.
+    pub format: u32,
+    /// The version (offset) of the last accepted bundle the author saw; null before the first.
+    pub based_on: Option<i64>,
+    /// Who applied it, for people.
+    pub author: String,
+    /// Each tenant's whole definitions.
+    pub tenants: Vec<TenantSource>,
+}
+
+impl Bundle {
+    /// Reads definition files (YAML or JSON) and validates them: every error, not just the first.
+    ///
+    /// A file holds one document or several; a document names its tenant by the `tenant:` block
+    /// or, where the block stands in another document, by the tenant's id alone. The bundle is
+    /// based on nothing: set [`Bundle::based_on`].
+    pub fn from_files(
+        files: &[(String, String)],
+        author: &str,
+    ) -> Result<Self, Vec<DefinitionError>> {
+        let mut errors = Vec::new();
+        let mut documents = Vec::new();
+        for (file, text) in files {
+            match documents_of(file, text) {
+                Ok(read) => documents.extend(read),
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut problems = Problems::default();
+        let tenants = tenants_of(&documents, &mut problems);
+        errors.extend(
+            problems
+                .0
+                .into_iter()
+                .map(|problem| located(problem.place, problem.message)),
+        );
+        let bundle = Self {
+            format: FORMAT,
+            based_on: None,
+            author: author.to_owned(),
+            tenants,
+        };
+        if errors.is_empty() {
+            errors.extend(bundle.too_large(files));
+        }
+        if errors.is_empty() {
+            return Ok(bundle);
+        }
+        let place_of_file = |name: &str| files.iter().position(|(file, _)| file == name);
+        errors.sort_by_key(|error| (place_of_file(&error.file), error.line, error.column));
+        Err(errors)
+    }
+
+    /// The record's bytes.
+    pub fn to_record(&self) -> Vec<u8> {
+        // Texts, numbers, lists and maps with text keys: all of them have a JSON form.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Of a record's bytes. Tenants are not validated yet.
+    pub(super) fn from_record(record: &[u8]) -> Result<Self, Rejected> {
+        let invalid = |reason: String| Err(Rejected::Invalid(reason));
+        if record.len() > MAX_BUNDLE_BYTES {
+            return invalid(format!(
+                "{} bytes are more than {MAX_BUNDLE_BYTES}",
+                record.len()
+            ));
+        }
+        let bundle: Self = match serde_json::from_slice(record) {
+            Ok(bundle) => bundle,
+            Err(error) => return invalid(error.to_string()),
+        };
+        if bundle.format != FORMAT {
+            return invalid(format!(
+                "format {} is unknown (known: {FORMAT})",
+                bundle.format
+            ));
+        }
+        if bundle.author.len() > MAX_AUTHOR_BYTES || bundle.author.chars().any(char::is_control) {
+            return invalid("the author's name is too long or holds control characters".to_owned());
+        }
+        if bundle.tenants.is_empty() {
+            return invalid("defines no tenant".to_owned());
+        }
+        Ok(bundle)
+    }
+
+    fn too_large(&self, files: &[(String, String)]) -> Option<DefinitionError> {
+        // The version it will be based on is not known yet: leave room for any.
+        let size = self.to_record().len() + 20;
+        let (file, _) = files.first()?;
+        (size > MAX_BUNDLE_BYTES).then(|| DefinitionError {
+            file: file.clone(),
+            line: 1,
+            column: 1,
+            message: format!(
+                "the definitions take {size} bytes, more than {MAX_BUNDLE_BYTES}: apply fewer \
+                 tenants at a time"
+            ),
+        })
+    }
+}
+
+fn documents_of(file: &str, text: &str) -> Result<Vec<Node>, DefinitionError> {
+    let error = |message: String| DefinitionError {
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+        message,
+    };
+    if text.len() > MAX_FILE_BYTES {
+        return Err(error(format!(
+            "{} bytes are more than {MAX_FILE_BYTES}",
+            text.len()
+        )));
+    }
+    let documents = Node::documents(file, text)?;
+    if documents.is_empty() {
+        return Err(error("defines nothing".to_owned()));
+    }
+    Ok(documents)
+}
+
+fn located(place: Place, message: String) -> DefinitionError {
+    match place {
+        Place::File { file, line, column } => DefinitionError {
+            file: String::from(&*file),
+            line,
+            column,
+            message,
+        },
+        Place::Record(path) => DefinitionError {
+            file: path,
+            line: 1,
+            column: 1,
+            message,
+        },
+    }
+}
+
+/// One tenant's documents.
+struct Draft<'n> {
+    id: Option<TenantId>,
+    named_at: &'n Place,
+    parts: Parts<'n>,
+}
+
+/// What all documents say, tenant by tenant.
+fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> {
+    let mut drafts: Vec<Draft<'_>> = Vec::new();
+    for document in documents {
+        let known = ["tenant", "segments", "journeys"];
+        let Some(fields) = Fields::of(document, "a definition", &known, problems) else {
+            continue;
+        };
+        let Some(named) = fields.require("tenant", problems) else {
+            continue;
+        };
+        let (id, block) = tenant_of(named, problems);
+        let draft = draft_of(&mut drafts, id, &named.place);
+        if let Some(block) = block {
+            if let Some(first) = draft.parts.settings {
+                let message = format!("the tenant stands twice: first at {}", first.place);
+                problems.add(&block.place, message);
+            }
+            draft.parts.settings.get_or_insert(block);
+        }
+        draft.parts.segments.extend(fields.get("segments"));
+        draft.parts.journeys.extend(fields.get("journeys"));
+    }
+    let mut tenants = BTreeMap::new();
+    for draft in drafts {
+        if let (None, Some(id)) = (draft.parts.settings, &draft.id) {
+            let message = format!(
+                "no document says who tenant {id} is: expected one with `tenant:` and id, zone \
+                 and currency"
+            );
+            problems.add(draft.named_at, message);
+        }
+        if let Some(Tenant {
+            settings, source, ..
+        }) = tenant::read(&draft.parts, problems)
+        {
+            tenants.insert(settings.id, source);
+        }
+    }
+    tenants.into_values().collect()
+}
+
+/// The tenant a document names, and its block if the block stands here.
+fn tenant_of<'n>(node: &'n Node, problems: &mut Problems) -> (Option<TenantId>, Option<&'n Node>) {
+    match &node.content {
+        Content::Map(entries) => {
+            // What is wrong with the id is said when the block is read.
+            let mut unsaid = Problems::default();
+            let id = entries
+                .iter()
+                .find(|(key, _)| &*key.text == "id")
+                .and_then(|(_, id)| settings::tenant_id(id, &mut unsaid));
+            (id, Some(node))
+        }
+        Content::Null
+        | Content::Boolean(_)
+        | Content::Long(_)
+        | Content::Double(_)
+        | Content::Text(_)
+        | Content::List(_) => (settings::tenant_id(node, problems), None),
+    }
+}
+
+/// The draft of a tenant; documents whose tenant cannot be told are checked each on its own.
+fn draft_of<'d, 'n>(
+    drafts: &'d mut Vec<Draft<'n>>,
+    id: Option<TenantId>,
+    named_at: &'n Place,
+) -> &'d mut Draft<'n> {
+    let known = drafts
+        .iter()
+        .position(|draft| id.is_some() && draft.id == id);
+    let index = known.unwrap_or(drafts.len());
+    if known.is_none() {
+        drafts.push(Draft {
+            id,
+            named_at,
+            parts: Parts::default(),
+        });
+    }
+    &mut drafts[index]
+}
+
+/// Validates a record's tenant.
+pub(super) fn read_source(source: &TenantSource) -> Result<Tenant, Rejected> {
+    let mut problems = Problems::default();
+    let tree = serde_json::to_value(source)
+        .map(|value| Node::of_record(String::new(), &value))
+        .map_err(|error| Rejected::Invalid(error.to_string()))?;
+    let known = ["tenant", "segments", "journeys"];
+    let tenant = Fields::of(&tree, "a definition", &known, &mut problems).and_then(|fields| {
+        let parts = Parts {
+            settings: fields.require("tenant", &mut problems),
+            segments: fields.get("segments").into_iter().collect(),
+            journeys: fields.get("journeys").into_iter().collect(),
+        };
+        tenant::read(&parts, &mut problems)
+    });
+    tenant.ok_or_else(|| {
+        let id: Arc<str> = Arc::from(source.tenant.id.as_str());
+        Rejected::Invalid(format!("tenant {id:?}: {}", problems.summary()))
+    })
+}

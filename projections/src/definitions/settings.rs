@@ -1,0 +1,257 @@
+//! Reading the `tenant:` block.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use tidemark_schemas::{Currency, TenantId};
+
+use super::fields::{self, Fields};
+use super::language::decimal_text;
+use super::problems::{Problems, unknown};
+use super::quantities::{self, Rate};
+use super::source::{AttributeDeclaration, ChurnSettings, TenantSettings};
+use super::tree::Node;
+use crate::models::{ChurnModel, Family, Thresholds};
+use crate::state::FoldRules;
+
+/// Seven days, in microseconds.
+const DEFAULT_HORIZON_MICROS: i64 = 7 * 86_400 * 1_000_000;
+const KEYS: [&str; 7] = [
+    "id",
+    "zone",
+    "currency",
+    "dedup_horizon",
+    "rates",
+    "attributes",
+    "churn",
+];
+
+/// A validated `tenant:` block beside the data it was made of.
+pub(crate) struct Settings {
+    pub(crate) id: TenantId,
+    pub(crate) rules: FoldRules,
+    pub(crate) currency: Currency,
+    pub(crate) rates: BTreeMap<Currency, Rate>,
+    pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
+    pub(crate) churn: ChurnModel,
+    pub(crate) source: TenantSettings,
+}
+
+/// A tenant's id.
+pub(crate) fn tenant_id(node: &Node, problems: &mut Problems) -> Option<TenantId> {
+    fields::parsed(node, "the id of a tenant", problems, |text| {
+        TenantId::new(text).map_err(|error| format!("the id of a tenant {error}"))
+    })
+}
+
+/// The `tenant:` block. Reads all of it, whatever is wrong with its parts.
+pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings> {
+    let fields = Fields::of(node, "a tenant", &KEYS, problems)?;
+    let id = fields
+        .require("id", problems)
+        .and_then(|node| tenant_id(node, problems));
+    let zone_node = fields.require("zone", problems);
+    let zone_named = zone_node.and_then(|node| {
+        let expected = "a time zone, like Europe/Berlin";
+        fields::parsed(node, expected, problems, |text| {
+            zone(text).map(|zone| (zone, text.into()))
+        })
+    });
+    let currency = fields
+        .require("currency", problems)
+        .and_then(|node| fields::parsed(node, "a currency, like EUR", problems, currency));
+    let horizon = fields.get("dedup_horizon").map(|node| {
+        fields::parsed(node, "a duration, like 7d", problems, |text| {
+            quantities::horizon(text).map(|micros| (micros, text.to_owned()))
+        })
+    });
+    let rates = fields
+        .get("rates")
+        .map(|node| rates(node, currency, problems));
+    let attributes = fields
+        .get("attributes")
+        .map(|node| attributes(node, problems));
+    let churn = fields.get("churn").map(|node| churn(node, problems));
+
+    let (zone, zone_name): (TimeZone, String) = zone_named?;
+    let (dedup_horizon_micros, horizon_text) = match horizon {
+        Some(read) => read.map(|(micros, text)| (micros, Some(text)))?,
+        None => (DEFAULT_HORIZON_MICROS, None),
+    };
+    let (rates, rate_texts) = rates.unwrap_or(Some(Default::default()))?;
+    let attributes = attributes.unwrap_or(Some(BTreeMap::new()))?;
+    let (model, churn_source) = match churn {
+        Some(read) => read.map(|(model, source)| (model, Some(source)))?,
+        None => (
+            ChurnModel::shipped(Family::MbgNbd, Thresholds::default()),
+            None,
+        ),
+    };
+    let (id, currency) = (id?, currency?);
+    let source = TenantSettings {
+        id: id.as_str().to_owned(),
+        zone: zone_name,
+        currency: currency.code().to_owned(),
+        dedup_horizon: horizon_text,
+        rates: rate_texts,
+        attributes: attributes
+            .iter()
+            .map(|(name, what)| (name.as_ref().into(), *what))
+            .collect(),
+        churn: churn_source,
+    };
+    let rules = FoldRules {
+        zone,
+        dedup_horizon_micros,
+    };
+    Some(Settings {
+        id,
+        rules,
+        currency,
+        rates,
+        attributes,
+        churn: model,
+        source,
+    })
+}
+
+/// Zones come from the copy built in: days must not depend on the machine's.
+fn zone(name: &str) -> Result<TimeZone, String> {
+    let database = TimeZoneDatabase::bundled();
+    database.get(name).map_err(|_| {
+        let known: Vec<_> = database
+            .available()
+            .map(|zone| zone.as_str().to_owned())
+            .collect();
+        unknown("time zone", name, known.iter().map(String::as_str))
+    })
+}
+
+fn currency(code: &str) -> Result<Currency, String> {
+    Currency::new(code).ok_or_else(|| {
+        let upper = code.to_uppercase();
+        let hint = if Currency::new(&upper).is_some() {
+            format!(": did you mean {upper:?}?")
+        } else {
+            ": expected the three letters of ISO 4217, like EUR".to_owned()
+        };
+        format!("unknown currency {code:?}{hint}")
+    })
+}
+
+type Rates = (BTreeMap<Currency, Rate>, BTreeMap<String, String>);
+
+fn rates(node: &Node, own: Option<Currency>, problems: &mut Problems) -> Option<Rates> {
+    let expected = "rates by currency, like { USD: \"0.92\" }";
+    let mut read = Rates::default();
+    let mut sound = true;
+    for (key, value) in fields::map(node, expected, problems)? {
+        let from = currency(&key.text).and_then(|from| {
+            if Some(from) == own {
+                return Err(format!(
+                    "{from} is the tenant's own currency: it has no rate"
+                ));
+            }
+            Ok(from)
+        });
+        let from = from
+            .map_err(|message| problems.add(&key.place, message))
+            .ok();
+        let text = decimal_text(value, problems);
+        // Without a currency of its own any will do to find what else is wrong.
+        let to = own.or(from);
+        let rate = from
+            .zip(to)
+            .zip(text.as_ref())
+            .and_then(|((from, to), text)| {
+                let rate = Rate::new(text, from, to);
+                rate.map_err(|message| problems.add(&value.place, message))
+                    .ok()
+            });
+        if let (Some(from), Some(rate), Some(text)) = (from, rate, text) {
+            read.0.insert(from, rate);
+            read.1.insert(from.code().to_owned(), text);
+        } else {
+            sound = false;
+        }
+    }
+    sound.then_some(read)
+}
+
+type Attributes = BTreeMap<Arc<str>, AttributeDeclaration>;
+
+fn attributes(node: &Node, problems: &mut Problems) -> Option<Attributes> {
+    let expected = "attributes by name, like { email: { personal: true } }";
+    let mut read = Attributes::new();
+    let mut sound = true;
+    for (key, value) in fields::map(node, expected, problems)? {
+        let name = fields::attribute_name(&key.text);
+        let name = name
+            .map_err(|message| problems.add(&key.place, message))
+            .ok();
+        let declaration = Fields::of(value, "an attribute", &["personal"], problems)
+            .and_then(|fields| match fields.get("personal") {
+                Some(node) => fields::boolean(node, problems),
+                None => Some(false),
+            })
+            .map(|personal| AttributeDeclaration { personal });
+        if let (Some(name), Some(declaration)) = (name, declaration) {
+            read.insert(name, declaration);
+        } else {
+            sound = false;
+        }
+    }
+    sound.then_some(read)
+}
+
+fn churn(node: &Node, problems: &mut Problems) -> Option<(ChurnModel, ChurnSettings)> {
+    let fields = Fields::of(node, "churn", &["model", "medium", "high"], problems)?;
+    let family = match fields.get("model") {
+        Some(node) => fields::parsed(node, "the name of a model", problems, |text| {
+            Family::named(text)
+                .ok_or_else(|| unknown("model", text, Family::ALL.iter().map(|f| f.name())))
+        }),
+        None => Some(Family::MbgNbd),
+    };
+    let mut threshold = |name: &str, default: f64| match fields.get(name) {
+        Some(node) => {
+            let expected = "a risk between 0 and 1";
+            let value = fields::double(node, expected, problems)?;
+            if value > 0.0 && value < 1.0 {
+                Some(value)
+            } else {
+                problems.expected(expected, node)
+            }
+        }
+        None => Some(default),
+    };
+    let standard = Thresholds::default();
+    let medium = threshold("medium", standard.medium);
+    let high = threshold("high", standard.high);
+    let thresholds = Thresholds {
+        medium: medium?,
+        high: high?,
+    };
+    if thresholds.medium >= thresholds.high {
+        let place = fields
+            .get("medium")
+            .or(fields.get("high"))
+            .map_or(&node.place, |n| &n.place);
+        let (medium, high) = (thresholds.medium, thresholds.high);
+        problems.add(
+            place,
+            format!("medium ({medium}) is not below high ({high})"),
+        );
+        return None;
+    }
+    let source = ChurnSettings {
+        model: fields
+            .get("model")
+            .and(family)
+            .map(|family| family.name().to_owned()),
+        medium: fields.get("medium").map(|_| thresholds.medium),
+        high: fields.get("high").map(|_| thresholds.high),
+    };
+    Some((ChurnModel::shipped(family?, thresholds), source))
+}

@@ -1,0 +1,109 @@
+//! A tenant's definitions as data: what files say, what records carry, what `define show` prints.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The whole of one tenant's definitions as data, before validation.
+///
+/// Laid out like a definition file, so that printing it gives a file that defines the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSource {
+    /// Who the tenant is and how it counts.
+    pub tenant: TenantSettings,
+    /// In the author's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentSource>,
+    /// In the author's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journeys: Vec<JourneySource>,
+}
+
+/// Who a tenant is and how it counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettings {
+    /// As in events.
+    pub id: String,
+    /// An IANA time zone, for example `Europe/Berlin`.
+    pub zone: String,
+    /// An ISO 4217 code: money is reported in this currency.
+    pub currency: String,
+    /// How far behind a customer's newest event high-volume events are recognised; 7 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_horizon: Option<String>,
+    /// By currency: what one unit of it is worth in the tenant's, as a decimal number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, String>,
+    /// What is declared of attributes, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, AttributeDeclaration>,
+    /// How churn is scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub churn: Option<ChurnSettings>,
+}
+
+/// What is declared of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeDeclaration {
+    /// Holds personal data: hidden from viewers, audited for others.
+    #[serde(default)]
+    pub personal: bool,
+}
+
+/// How churn is scored; what is left out is the default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChurnSettings {
+    /// `mbg_nbd` or `bg_nbd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// From this risk on the band is medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<f64>,
+    /// From this risk on the band is high.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// A segment as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentSource {
+    /// Unique in the tenant.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The condition, in the segment language.
+    pub when: Value,
+}
+
+/// A journey as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JourneySource {
+    /// Unique in the tenant.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// First to last.
+    pub stages: Vec<String>,
+}
+
+impl TenantSource {
+    /// A definition file that defines the same, in YAML.
+    pub fn to_yaml(&self) -> String {
+        // Maps with text keys, lists and scalars: all of them have a YAML form.
+        serde_saphyr::to_string(self).unwrap_or_else(|_| self.to_json())
+    }
+
+    /// A definition file that defines the same, in JSON (which is YAML, too).
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}

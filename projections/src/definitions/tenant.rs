@@ -1,0 +1,353 @@
+//! One tenant's definitions: reading all of it, putting segments in an order to evaluate them in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::expression::Expression;
+use super::fields::{self, Fields};
+use super::language::Language;
+use super::problems::Problems;
+use super::settings::{self, Settings};
+use super::source::{JourneySource, SegmentSource, TenantSource};
+use super::tree::{Node, Place};
+use super::{Journey, Segment};
+
+/// How many segments a tenant may have.
+const MAX_SEGMENTS: usize = 500;
+/// How many journeys a tenant may have.
+const MAX_JOURNEYS: usize = 100;
+/// How many stages a journey may have.
+const MAX_STAGES: usize = 100;
+
+/// Where a tenant's definitions stand, perhaps spread over several documents.
+#[derive(Debug, Default)]
+pub(crate) struct Parts<'n> {
+    pub(crate) settings: Option<&'n Node>,
+    pub(crate) segments: Vec<&'n Node>,
+    pub(crate) journeys: Vec<&'n Node>,
+}
+
+/// A tenant's definitions, validated.
+pub(crate) struct Tenant {
+    pub(crate) settings: Settings,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
+    pub(crate) source: TenantSource,
+}
+
+/// Reads all parts, whatever is wrong with some. `None` only where there are problems.
+pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant> {
+    let before = problems.0.len();
+    let settings = parts
+        .settings
+        .and_then(|node| settings::settings(node, problems));
+    let journeys = read_journeys(&parts.journeys, problems);
+    let drafts = read_segments(&parts.segments, problems);
+    // Without valid settings the conditions are read by other clocks, only to find problems.
+    let zone = settings
+        .as_ref()
+        .map_or(jiff::tz::TimeZone::UTC, |s| s.rules.zone.clone());
+    let currency = settings
+        .as_ref()
+        .map(|settings| settings.currency)
+        .or_else(euro);
+    let mut by_name = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        by_name.entry(Arc::clone(&draft.name)).or_insert(index);
+    }
+    let by_journey: BTreeMap<Arc<str>, Journey> = journeys
+        .iter()
+        .map(|journey| (Arc::clone(&journey.name), journey.clone()))
+        .collect();
+    let mut language = Language {
+        zone: &zone,
+        currency: currency?,
+        segments: &by_name,
+        journeys: &by_journey,
+        patterns: 0,
+        problems,
+    };
+    let expressions: Vec<Option<Expression>> = drafts
+        .iter()
+        .map(|draft| language.expression(draft.when?))
+        .collect();
+    let order = evaluation_order(&drafts, &expressions, problems);
+    if problems.0.len() > before {
+        return None;
+    }
+    let source = TenantSource {
+        tenant: settings.as_ref()?.source.clone(),
+        segments: drafts.iter().map(Draft::source).collect::<Option<_>>()?,
+        journeys: journeys.iter().map(journey_source).collect(),
+    };
+    let segments = in_order(drafts, expressions, &order)?;
+    Some(Tenant {
+        settings: settings?,
+        segments,
+        journeys: by_journey,
+        source,
+    })
+}
+
+fn euro() -> Option<tidemark_schemas::Currency> {
+    tidemark_schemas::Currency::new("EUR")
+}
+
+/// A segment whose condition has not been read yet.
+struct Draft<'n> {
+    place: &'n Place,
+    name: Arc<str>,
+    description: String,
+    when: Option<&'n Node>,
+}
+
+impl Draft<'_> {
+    fn source(&self) -> Option<SegmentSource> {
+        Some(SegmentSource {
+            name: String::from(&*self.name),
+            description: self.description.clone(),
+            when: self.when?.to_json(),
+        })
+    }
+}
+
+fn journey_source(journey: &Journey) -> JourneySource {
+    JourneySource {
+        name: String::from(&*journey.name),
+        description: journey.description.clone(),
+        stages: journey
+            .stages
+            .iter()
+            .map(|stage| String::from(&**stage))
+            .collect(),
+    }
+}
+
+/// The items of the lists of several documents.
+fn items<'n>(
+    lists: &[&'n Node],
+    what: &str,
+    most: usize,
+    problems: &mut Problems,
+) -> Vec<&'n Node> {
+    let mut all = Vec::new();
+    for list in lists {
+        let Some(items) = fields::list(list, what, most, problems) else {
+            continue;
+        };
+        if all.len() + items.len() > most {
+            problems.add(&list.place, format!("more than {most} are too many"));
+            break;
+        }
+        all.extend(items);
+    }
+    all
+}
+
+fn read_segments<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<Draft<'n>> {
+    let mut drafts: Vec<Draft<'n>> = Vec::new();
+    let mut names: BTreeMap<Arc<str>, &Place> = BTreeMap::new();
+    for node in items(lists, "a list of segments", MAX_SEGMENTS, problems) {
+        let known = ["name", "description", "when"];
+        let Some(fields) = Fields::of(node, "a segment", &known, problems) else {
+            continue;
+        };
+        let name_node = fields.require("name", problems);
+        let name = name_node.and_then(|node| fields::name(node, "a segment", problems));
+        let description = fields::description(&fields, problems);
+        let when = fields.require("when", problems);
+        let place = name_node.map_or(&node.place, |node| &node.place);
+        let name = name.unwrap_or_else(|| Arc::from(""));
+        if let Some(first) = names.get(&name).filter(|_| !name.is_empty()) {
+            problems.add(
+                place,
+                format!("segment {name:?} stands twice: first at {first}"),
+            );
+        }
+        names.entry(Arc::clone(&name)).or_insert(place);
+        drafts.push(Draft {
+            place,
+            name,
+            description,
+            when,
+        });
+    }
+    drafts
+}
+
+fn read_journeys(lists: &[&Node], problems: &mut Problems) -> Vec<Journey> {
+    let mut journeys: Vec<Journey> = Vec::new();
+    for node in items(lists, "a list of journeys", MAX_JOURNEYS, problems) {
+        let known = ["name", "description", "stages"];
+        let Some(fields) = Fields::of(node, "a journey", &known, problems) else {
+            continue;
+        };
+        let name_node = fields.require("name", problems);
+        let name = name_node.and_then(|node| fields::name(node, "a journey", problems));
+        let description = fields::description(&fields, problems);
+        let stages = fields
+            .require("stages", problems)
+            .map(|node| stages(node, problems));
+        let (Some(name), Some(name_node), Some(stages)) = (name, name_node, stages) else {
+            continue;
+        };
+        if journeys.iter().any(|journey| journey.name == name) {
+            problems.add(&name_node.place, format!("journey {name:?} stands twice"));
+            continue;
+        }
+        journeys.push(Journey {
+            name,
+            description,
+            stages,
+        });
+    }
+    journeys
+}
+
+fn stages(node: &Node, problems: &mut Problems) -> Vec<Arc<str>> {
+    let mut stages: Vec<Arc<str>> = Vec::new();
+    let items = fields::list(node, "a list of stages", MAX_STAGES, problems);
+    for item in items.unwrap_or_default() {
+        let Some(name) = fields::name(item, "a stage", problems) else {
+            continue;
+        };
+        if stages.contains(&name) {
+            problems.add(&item.place, format!("stage {name:?} stands twice"));
+        }
+        stages.push(name);
+    }
+    stages
+}
+
+/// An order in which each segment comes after those it refers to; every cycle is a problem.
+fn evaluation_order(
+    drafts: &[Draft<'_>],
+    expressions: &[Option<Expression>],
+    problems: &mut Problems,
+) -> Vec<usize> {
+    let mut waiting: BTreeMap<usize, BTreeSet<usize>> = expressions
+        .iter()
+        .enumerate()
+        .map(|(index, expression)| {
+            let mut references = BTreeSet::new();
+            if let Some(expression) = expression {
+                collect_references(expression, &mut references);
+            }
+            (index, references)
+        })
+        .collect();
+    let mut order = Vec::with_capacity(drafts.len());
+    while !waiting.is_empty() {
+        let ready = waiting
+            .iter()
+            .find(|(_, references)| references.iter().all(|other| !waiting.contains_key(other)))
+            .map(|(index, _)| *index);
+        if let Some(index) = ready {
+            waiting.remove(&index);
+            order.push(index);
+            continue;
+        }
+        let cycle = a_cycle(&waiting);
+        let names: Vec<&str> = cycle.iter().map(|index| &*drafts[*index].name).collect();
+        let (first, place) = (names[0], drafts[cycle[0]].place);
+        let path = names.join(" → ");
+        problems.add(
+            place,
+            format!("segments refer to each other in a cycle: {path} → {first}"),
+        );
+        for index in cycle {
+            waiting.remove(&index);
+        }
+    }
+    order
+}
+
+fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>) {
+    match expression {
+        Expression::All(inner) | Expression::Any(inner) => {
+            for expression in inner {
+                collect_references(expression, references);
+            }
+        }
+        Expression::Not(inner) => collect_references(inner, references),
+        Expression::Segment(reference) => {
+            references.insert(reference.index);
+        }
+        Expression::Attribute(_)
+        | Expression::Orders(_)
+        | Expression::Stage(_)
+        | Expression::Churn(_) => {}
+    }
+}
+
+/// A cycle among segments each of which refers to another that waits; from its first in the list.
+fn a_cycle(waiting: &BTreeMap<usize, BTreeSet<usize>>) -> Vec<usize> {
+    let mut path: Vec<usize> = waiting.keys().next().copied().into_iter().collect();
+    while let Some(last) = path.last() {
+        let next = waiting[last]
+            .iter()
+            .copied()
+            .find(|other| waiting.contains_key(other));
+        let Some(next) = next else { break };
+        if let Some(start) = path.iter().position(|index| *index == next) {
+            let mut cycle = path.split_off(start);
+            let first = (0..cycle.len())
+                .min_by_key(|place| cycle[*place])
+                .unwrap_or(0);
+            cycle.rotate_left(first);
+            return cycle;
+        }
+        path.push(next);
+    }
+    path
+}
+
+/// The segments in the order found, each reference pointing to its new place.
+fn in_order(
+    drafts: Vec<Draft<'_>>,
+    expressions: Vec<Option<Expression>>,
+    order: &[usize],
+) -> Option<Vec<Segment>> {
+    let mut places = vec![0; order.len()];
+    for (place, index) in order.iter().enumerate() {
+        places[*index] = place;
+    }
+    let mut segments: Vec<(usize, Segment)> = drafts
+        .into_iter()
+        .zip(expressions)
+        .enumerate()
+        .map(|(index, (draft, expression))| {
+            let mut expression = expression?;
+            point_to_places(&mut expression, &places);
+            let Draft {
+                name, description, ..
+            } = draft;
+            Some((
+                places[index],
+                Segment {
+                    name,
+                    description,
+                    expression,
+                },
+            ))
+        })
+        .collect::<Option<_>>()?;
+    segments.sort_by_key(|(place, _)| *place);
+    Some(segments.into_iter().map(|(_, segment)| segment).collect())
+}
+
+fn point_to_places(expression: &mut Expression, places: &[usize]) {
+    match expression {
+        Expression::All(inner) | Expression::Any(inner) => {
+            for expression in inner {
+                point_to_places(expression, places);
+            }
+        }
+        Expression::Not(inner) => point_to_places(inner, places),
+        Expression::Segment(reference) => reference.index = places[reference.index],
+        Expression::Attribute(_)
+        | Expression::Orders(_)
+        | Expression::Stage(_)
+        | Expression::Churn(_) => {}
+    }
+}
