@@ -3,9 +3,15 @@
 //! Nothing here knows what an event *means*; that is `tidemark-projections`. Without features this
 //! crate is the event and its ids alone: no Avro, no I/O, no clock, no randomness.
 
+#[cfg(feature = "codec")]
+pub mod codec;
+#[cfg(feature = "development-registry")]
+pub mod development_registry;
 pub mod event;
 pub mod ids;
 pub mod partitioner;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod time;
 pub mod value;
 

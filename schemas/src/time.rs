@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds since 1970-01-01T00:00:00Z: the resolution of `occurred_at`.
 ///
-/// Serialised as RFC 3339. Reading the wall clock is not possible here on purpose: folds never do.
+/// Serialised as RFC 3339 in formats that people read, as the number in binary ones. Reading the wall clock is not possible here on purpose: folds never do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);
 
@@ -17,9 +17,12 @@ impl Instant {
     pub const MIN: Self = Self(-377_705_023_201_000_000);
 
     /// From microseconds since the epoch, if every time zone can show that instant.
-    pub fn from_micros(micros: i64) -> Option<Self> {
-        let instant = Self(micros);
-        (Self::MIN..=Self::MAX).contains(&instant).then_some(instant)
+    pub const fn from_micros(micros: i64) -> Option<Self> {
+        if Self::MIN.0 <= micros && micros <= Self::MAX.0 {
+            Some(Self(micros))
+        } else {
+            None
+        }
     }
 
     /// From milliseconds since the epoch (Kafka's resolution), clamped to what can be shown.
@@ -71,13 +74,24 @@ impl std::str::FromStr for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i64(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        use serde::de::Error;
+
+        if deserializer.is_human_readable() {
+            let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+            return text.parse().map_err(D::Error::custom);
+        }
+        let micros = i64::deserialize(deserializer)?;
+        Self::from_micros(micros)
+            .ok_or_else(|| D::Error::custom(format!("{micros} µs is not an instant")))
     }
 }

@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Double {
 }
 
 /// The value of an attribute or a property. In JSON: `null`, `true`, `3`, `2.5`, `"text"`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum AttributeValue {
     /// Known to be without a value (different from an attribute never set).
@@ -77,6 +77,54 @@ pub enum AttributeValue {
     String(Arc<str>),
 }
 
+impl<'de> Deserialize<'de> for AttributeValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AttributeVisitor)
+    }
+}
+
+/// Takes the value as the format says it is; serde's own untagged form would first copy it.
+struct AttributeVisitor;
+
+impl serde::de::Visitor<'_> for AttributeVisitor {
+    type Value = AttributeValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, true, false, a number or text")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<AttributeValue, E> {
+        Ok(AttributeValue::Null)
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<AttributeValue, E> {
+        Ok(AttributeValue::Null)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<AttributeValue, E> {
+        Ok(AttributeValue::Boolean(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<AttributeValue, E> {
+        Ok(AttributeValue::Long(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<AttributeValue, E> {
+        i64::try_from(value)
+            .map(AttributeValue::Long)
+            .map_err(E::custom)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<AttributeValue, E> {
+        let double = Double::new(value).ok_or_else(|| E::custom("NaN is not a value"))?;
+        Ok(AttributeValue::Double(double))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<AttributeValue, E> {
+        Ok(AttributeValue::String(value.into()))
+    }
+}
+
 /// A currency by its ISO 4217 code, for example `EUR`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
@@ -85,7 +133,7 @@ impl Currency {
     /// Checks that the code is one of ISO 4217's.
     pub fn new(code: &str) -> Option<Self> {
         let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
-        crate::value::iso4217::minor_digits(letters).map(|_| Self(letters))
+        iso4217::minor_digits(letters).map(|_| Self(letters))
     }
 
     /// The three letters.
@@ -120,34 +168,91 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::new(&code)
-            .ok_or_else(|| serde::de::Error::custom(format!("{code:?} is not an ISO 4217 currency")))
+        Self::new(&code).ok_or_else(|| {
+            serde::de::Error::custom(format!("{code:?} is not an ISO 4217 currency"))
+        })
     }
 }
 
 mod iso4217 {
     /// Currencies in use whose minor unit is not a hundredth.
     const OTHER_DIGITS: &[(&[u8; 3], u8)] = &[
-        (b"BHD", 3), (b"BIF", 0), (b"CLF", 4), (b"CLP", 0), (b"DJF", 0), (b"GNF", 0),
-        (b"IQD", 3), (b"ISK", 0), (b"JOD", 3), (b"JPY", 0), (b"KMF", 0), (b"KRW", 0),
-        (b"KWD", 3), (b"LYD", 3), (b"OMR", 3), (b"PYG", 0), (b"RWF", 0), (b"TND", 3),
-        (b"UGX", 0), (b"UYI", 0), (b"UYW", 4), (b"VND", 0), (b"VUV", 0), (b"XAF", 0),
-        (b"XOF", 0), (b"XPF", 0),
+        (b"BHD", 3),
+        (b"BIF", 0),
+        (b"CLF", 4),
+        (b"CLP", 0),
+        (b"DJF", 0),
+        (b"GNF", 0),
+        (b"IQD", 3),
+        (b"ISK", 0),
+        (b"JOD", 3),
+        (b"JPY", 0),
+        (b"KMF", 0),
+        (b"KRW", 0),
+        (b"KWD", 3),
+        (b"LYD", 3),
+        (b"OMR", 3),
+        (b"PYG", 0),
+        (b"RWF", 0),
+        (b"TND", 3),
+        (b"UGX", 0),
+        (b"UYI", 0),
+        (b"UYW", 4),
+        (b"VND", 0),
+        (b"VUV", 0),
+        (b"XAF", 0),
+        (b"XOF", 0),
+        (b"XPF", 0),
     ];
 
-    const HUNDREDTHS: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB \
-        BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR \
-        FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW \
-        KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD \
-        NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP \
-        SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES \
-        WST XCD XCG YER ZAR ZMW ZWG";
+    const HUNDREDTHS: &[u8] = b"AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND \
+        BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP \
+        DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR \
+        JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR \
+        MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR \
+        SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS \
+        UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG";
+
+    const LETTERS: usize = 26;
+    const UNKNOWN: u8 = u8::MAX;
+
+    /// Digits by code: every order carries a currency, so finding one must cost nothing.
+    static DIGITS: [u8; LETTERS * LETTERS * LETTERS] = digits();
+
+    const fn index(code: [u8; 3]) -> Option<usize> {
+        let mut index = 0;
+        let mut at = 0;
+        while at < code.len() {
+            if !code[at].is_ascii_uppercase() {
+                return None;
+            }
+            index = index * LETTERS + (code[at] - b'A') as usize;
+            at += 1;
+        }
+        Some(index)
+    }
+
+    const fn digits() -> [u8; LETTERS * LETTERS * LETTERS] {
+        let mut digits = [UNKNOWN; LETTERS * LETTERS * LETTERS];
+        let mut at = 0;
+        while at < HUNDREDTHS.len() {
+            if let Some(index) = index([HUNDREDTHS[at], HUNDREDTHS[at + 1], HUNDREDTHS[at + 2]]) {
+                digits[index] = 2;
+            }
+            at += "AED ".len();
+        }
+        let mut other = 0;
+        while other < OTHER_DIGITS.len() {
+            if let Some(index) = index(*OTHER_DIGITS[other].0) {
+                digits[index] = OTHER_DIGITS[other].1;
+            }
+            other += 1;
+        }
+        digits
+    }
 
     pub(super) fn minor_digits(code: [u8; 3]) -> Option<u8> {
-        let other = OTHER_DIGITS.iter().find(|(known, _)| **known == code);
-        if let Some((_, digits)) = other {
-            return Some(*digits);
-        }
-        HUNDREDTHS.split(' ').any(|known| known.as_bytes() == code).then_some(2)
+        let digits = DIGITS[index(code)?];
+        (digits != UNKNOWN).then_some(digits)
     }
 }
