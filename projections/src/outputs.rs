@@ -1,5 +1,13 @@
 //! `derive(state, definitions, at)`: what follows from a state at an instant, and until when.
+//!
+//! [`evaluate`] computes the discrete outputs alone (segments, stages, band) and until when they
+//! hold: it runs once per event. [`derive`] adds everything people want to see.
+//!
+//! Money: an order is worth its amount less its refunds, each converted at the tenant's rates into
+//! whole minor units, halves rounded away from zero. An order is left out of the money, and counted
+//! as unconverted, if its currency or that of one of its refunds has no rate.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,9 +15,18 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tidemark_schemas::{AttributeValue, Currency, Instant};
 
+use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::Band;
 use crate::state::CustomerState;
+
+mod conditions;
+mod evaluate;
+mod ledger;
+
+pub use evaluate::{Discrete, evaluate};
+
+use ledger::Ledger;
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +62,9 @@ pub struct OrdersSummary {
     pub first_purchase_on: Option<Date>,
     /// In the tenant's zone.
     pub last_purchase_on: Option<Date>,
-    /// Mean of the daily totals, the first day left out; null without a repeat day.
+    /// Mean of the daily totals, the first day left out, in minor units. A day on which more was
+    /// given back than bought counts as zero; days without any converted order are left out. Null
+    /// without such a day.
     pub mean_repeat_value_minor: Option<f64>,
 }
 
@@ -85,8 +104,70 @@ pub enum ChurnStatus {
 
 /// What follows from the state at an instant not before the newest event.
 pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Outputs {
-    let _ = (state, definitions, at);
-    todo!()
+    let ledger = Ledger::of(&state.orders, definitions);
+    let discrete = evaluate(state, definitions, at);
+    let attributes = state
+        .attributes
+        .iter()
+        .map(|(name, current)| (Arc::clone(name), current.value.clone()))
+        .collect();
+    let journeys = discrete
+        .stages
+        .iter()
+        .map(|stage| {
+            let output = StageOutput {
+                stage: Arc::clone(stage.stage),
+                since: stage.since,
+            };
+            (Arc::clone(stage.journey), output)
+        })
+        .collect();
+    let segments = definitions
+        .segments
+        .iter()
+        .zip(&discrete.segments)
+        .filter(|(_, member)| **member)
+        .map(|(segment, _)| Arc::clone(&segment.name))
+        .collect();
+    let churn = Churn {
+        status: if discrete.p_alive.is_some() {
+            ChurnStatus::Scored
+        } else {
+            ChurnStatus::NotScored
+        },
+        p_alive: discrete.p_alive,
+        risk: discrete.p_alive.map(|p_alive| 1.0 - p_alive),
+        band: discrete.band,
+        model: definitions.churn.name.clone(),
+    };
+    let orders = orders_summary(&ledger, definitions.currency);
+    Outputs {
+        attributes,
+        orders,
+        journeys,
+        segments,
+        churn,
+    }
+}
+
+fn orders_summary(ledger: &Ledger, currency: Currency) -> OrdersSummary {
+    let totals = ledger.totals();
+    let purchase_days = u32::try_from(ledger.days.len()).unwrap_or(u32::MAX);
+    OrdersSummary {
+        count: totals.orders,
+        revenue_minor: i64::try_from(totals.net_minor).unwrap_or(if totals.net_minor > 0 {
+            i64::MAX
+        } else {
+            i64::MIN
+        }),
+        currency,
+        unconverted: totals.orders - totals.converted,
+        purchase_days,
+        repeat_purchase_days: purchase_days.saturating_sub(1),
+        first_purchase_on: ledger.days.first().and_then(|day| days::date_of(day.day)),
+        last_purchase_on: ledger.days.last().and_then(|day| days::date_of(day.day)),
+        mean_repeat_value_minor: ledger.mean_repeat_value_minor(),
+    }
 }
 
 /// The earliest instant after `at` at which a discrete output (segment, stage, band) may change
@@ -96,15 +177,11 @@ pub fn next_change(
     definitions: &TenantDefinitions,
     at: Instant,
 ) -> Option<Instant> {
-    let _ = (state, definitions, at);
-    todo!()
+    evaluate(state, definitions, at).next_change
 }
 
 /// Compares numbers exactly, whole or not; `None` unless both are numbers.
-pub(crate) fn compare_numbers(
-    left: &AttributeValue,
-    right: &AttributeValue,
-) -> Option<std::cmp::Ordering> {
+pub(crate) fn compare_numbers(left: &AttributeValue, right: &AttributeValue) -> Option<Ordering> {
     match (left, right) {
         (AttributeValue::Long(left), AttributeValue::Long(right)) => Some(left.cmp(right)),
         (AttributeValue::Double(left), AttributeValue::Double(right)) => {
@@ -121,13 +198,13 @@ pub(crate) fn compare_numbers(
 }
 
 /// Neither side is rounded: 2^53 + 1 is greater than 2^53 as a double.
-fn compare_long(left: i64, right: f64) -> std::cmp::Ordering {
+fn compare_long(left: i64, right: f64) -> Ordering {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     if right >= TWO_TO_63 {
-        return std::cmp::Ordering::Less;
+        return Ordering::Less;
     }
     if right < -TWO_TO_63 {
-        return std::cmp::Ordering::Greater;
+        return Ordering::Greater;
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -138,6 +215,6 @@ fn compare_long(left: i64, right: f64) -> std::cmp::Ordering {
     left.cmp(&whole).then_with(|| {
         0.0_f64
             .partial_cmp(&right.fract())
-            .unwrap_or(std::cmp::Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
     })
 }

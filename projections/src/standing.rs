@@ -1,16 +1,25 @@
 //! What was last known of a customer and since when: the memory between two evaluations.
 //!
 //! Core state says what is; a [`Standing`] says what Tidemark knew and when (history). Comparing
-//! it with fresh outputs yields [`Change`]s.
+//! it with fresh outputs yields [`Change`]s; comparing two standings yields the rows that tell them
+//! apart ([`Delta`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidemark_schemas::{CustomerKey, EventId, Instant};
+use tidemark_schemas::{EventId, Instant};
 
 use crate::definitions::TenantDefinitions;
 use crate::models::Band;
-use crate::state::{CustomerState, StateError};
+use crate::outputs::{Discrete, evaluate};
+use crate::state::CustomerState;
+
+mod change;
+mod delta;
+mod encoding;
+
+pub use change::{Cause, Change, ChangeKind};
+pub use delta::Delta;
 
 /// Membership of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +31,7 @@ pub struct Membership {
 }
 
 /// What was last known of one customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Standing {
     /// The instant of the last evaluation.
     pub evaluated_at: Instant,
@@ -34,56 +43,39 @@ pub struct Standing {
     pub stages: BTreeMap<Arc<str>, (Arc<str>, Instant)>,
     /// Churn band, where scored.
     pub band: Option<Band>,
+    /// What the last evaluation found, so that the next need not repeat it. No part of what is
+    /// known: neither stored nor compared.
+    due: Due,
 }
 
-/// What made an output change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// An event.
-    Event(EventId),
-    /// Time alone.
-    Timer,
-    /// New definitions.
-    Definition,
+/// When a customer must be stepped next.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// Nothing was evaluated since this standing was read.
+    Unknown,
+    /// As evaluated with the definitions of this version.
+    Known { version: i64, at: Option<Instant> },
 }
 
-/// Which kind of output changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChangeKind {
-    /// A segment was entered (`to` = the segment's name) or left (`from`).
-    Segment,
-    /// A journey's stage.
-    Stage,
-    /// The churn band.
-    Band,
-}
-
-/// One discrete output changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Which kind.
-    pub kind: ChangeKind,
-    /// Segment or journey; `churn` for a band.
-    pub name: Arc<str>,
-    /// Before.
-    pub from: Option<Arc<str>>,
-    /// After.
-    pub to: Option<Arc<str>>,
-    /// When it took effect.
-    pub effective_at: Instant,
-    /// Why.
-    pub cause: Cause,
-    /// Version of the definitions in force.
-    pub definition_version: i64,
-}
-
-impl Change {
-    /// The id of this change, derived from its content alone.
-    pub fn id(&self, customer: &CustomerKey) -> u128 {
-        let _ = customer;
-        todo!()
+impl PartialEq for Standing {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            evaluated_at,
+            definition_version,
+            segments,
+            stages,
+            band,
+            due: _,
+        } = self;
+        *evaluated_at == other.evaluated_at
+            && *definition_version == other.definition_version
+            && *segments == other.segments
+            && *stages == other.stages
+            && *band == other.band
     }
 }
+
+impl Eq for Standing {}
 
 impl Standing {
     /// Of a customer of whom nothing is known yet. `evaluated_at` is [`Instant::MIN`].
@@ -94,6 +86,7 @@ impl Standing {
             segments: BTreeMap::new(),
             stages: BTreeMap::new(),
             band: None,
+            due: Due::Unknown,
         }
     }
 
@@ -107,8 +100,14 @@ impl Standing {
         until: Instant,
         changes: &mut Vec<Change>,
     ) {
-        let _ = (state, definitions, until, changes);
-        todo!()
+        // Due times only grow, and are made of the finitely many things the state holds: this ends.
+        while let Some(due) = self.due(state, definitions).filter(|due| *due <= until) {
+            let stamp = Stamp {
+                effective_at: due,
+                cause: Cause::Timer,
+            };
+            self.become_at(due, state, definitions, stamp, changes);
+        }
     }
 
     /// Evaluates after an event was folded, at max(`occurred_at`, `evaluated_at`).
@@ -120,8 +119,12 @@ impl Standing {
         occurred_at: Instant,
         changes: &mut Vec<Change>,
     ) {
-        let _ = (state, definitions, event, occurred_at, changes);
-        todo!()
+        let at = occurred_at.max(self.evaluated_at);
+        let stamp = Stamp {
+            effective_at: at,
+            cause: Cause::Event(event),
+        };
+        self.become_at(at, state, definitions, stamp, changes);
     }
 
     /// Evaluates under new definitions at max(`at`, `evaluated_at`), changes stamped with the
@@ -134,27 +137,195 @@ impl Standing {
         at: Instant,
         changes: &mut Vec<Change>,
     ) {
-        let _ = (state, definitions, at, changes);
-        todo!()
+        let stamp = Stamp {
+            effective_at: definitions.appended_at,
+            cause: Cause::Definition,
+        };
+        self.become_at(
+            at.max(self.evaluated_at),
+            state,
+            definitions,
+            stamp,
+            changes,
+        );
     }
 
-    /// When this customer must be stepped next if nothing happens.
+    /// When this customer must be stepped next if nothing happens. With the state and definitions
+    /// of the last evaluation the answer is known already.
     pub fn next_due(
         &self,
         state: &CustomerState,
         definitions: &TenantDefinitions,
     ) -> Option<Instant> {
-        crate::outputs::next_change(state, definitions, self.evaluated_at)
+        match self.due {
+            Due::Known { version, at } if version == definitions.version => at,
+            Due::Known { .. } | Due::Unknown => {
+                evaluate(state, definitions, self.evaluated_at).next_change
+            }
+        }
     }
 
-    /// Canonical bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        todo!()
+    /// As [`Self::next_due`], remembered.
+    fn due(&mut self, state: &CustomerState, definitions: &TenantDefinitions) -> Option<Instant> {
+        let at = self.next_due(state, definitions);
+        self.due = Due::Known {
+            version: definitions.version,
+            at,
+        };
+        at
     }
 
-    /// From canonical bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        let _ = bytes;
-        todo!()
+    /// Makes this what is known at an instant, and notes every difference.
+    fn become_at(
+        &mut self,
+        at: Instant,
+        state: &CustomerState,
+        definitions: &TenantDefinitions,
+        stamp: Stamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let discrete = evaluate(state, definitions, at);
+        self.due = Due::Known {
+            version: definitions.version,
+            at: discrete.next_change,
+        };
+        self.evaluated_at = at;
+        let first_new = changes.len();
+        let mut log = Log {
+            stamp,
+            version: definitions.version,
+            changes,
+        };
+        self.become_members(&discrete, definitions, &mut log);
+        self.become_positions(&discrete, &mut log);
+        if self.band != discrete.band {
+            let name = |band: Option<Band>| band.map(|band| Arc::from(band.name()));
+            let (from, to) = (name(self.band), name(discrete.band));
+            log.note(ChangeKind::Band, Arc::from("churn"), from, to);
+            self.band = discrete.band;
+        }
+        self.definition_version = definitions.version;
+        if let Some(new) = changes.get_mut(first_new..) {
+            new.sort_by(|left, right| (left.kind, &left.name).cmp(&(right.kind, &right.name)));
+        }
+    }
+
+    fn become_members(
+        &mut self,
+        discrete: &Discrete<'_>,
+        definitions: &TenantDefinitions,
+        log: &mut Log<'_>,
+    ) {
+        let version = definitions.version;
+        let mut held = 0;
+        for (segment, member) in definitions.segments.iter().zip(&discrete.segments) {
+            let name = &segment.name;
+            if *member == self.segments.contains_key(name) {
+                held += usize::from(*member);
+            } else if *member {
+                let since = log.stamp.effective_at;
+                self.segments
+                    .insert(Arc::clone(name), Membership { since, version });
+                log.note(
+                    ChangeKind::Segment,
+                    Arc::clone(name),
+                    None,
+                    Some(Arc::clone(name)),
+                );
+                held += 1;
+            } else {
+                self.segments.remove(name);
+                log.note(
+                    ChangeKind::Segment,
+                    Arc::clone(name),
+                    Some(Arc::clone(name)),
+                    None,
+                );
+            }
+        }
+        if held < self.segments.len() {
+            // Some are no longer defined.
+            self.segments.retain(|name, _| {
+                let defined = definitions.segment(name).is_some();
+                if !defined {
+                    log.note(
+                        ChangeKind::Segment,
+                        Arc::clone(name),
+                        Some(Arc::clone(name)),
+                        None,
+                    );
+                }
+                defined
+            });
+        }
+        if self.definition_version != version {
+            for membership in self.segments.values_mut() {
+                membership.version = version;
+            }
+        }
+    }
+
+    fn become_positions(&mut self, discrete: &Discrete<'_>, log: &mut Log<'_>) {
+        for now in &discrete.stages {
+            let position = (Arc::clone(now.stage), now.since);
+            let before = self.stages.get(now.journey).map(|(stage, _)| stage);
+            if before != Some(now.stage) {
+                let (journey, stage) = (Arc::clone(now.journey), Arc::clone(now.stage));
+                log.note(ChangeKind::Stage, journey, before.cloned(), Some(stage));
+            }
+            if self.stages.get(now.journey) != Some(&position) {
+                self.stages.insert(Arc::clone(now.journey), position);
+            }
+        }
+        if discrete.stages.len() < self.stages.len() {
+            // The journey, or the stage, is no longer defined.
+            self.stages.retain(|journey, (stage, _)| {
+                let stands = discrete.stages.iter().any(|now| now.journey == journey);
+                if !stands {
+                    let from = Some(Arc::clone(stage));
+                    log.note(ChangeKind::Stage, Arc::clone(journey), from, None);
+                }
+                stands
+            });
+        }
+    }
+}
+
+/// What all changes of one evaluation have in common.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    effective_at: Instant,
+    cause: Cause,
+}
+
+/// Changes being written down.
+struct Log<'a> {
+    stamp: Stamp,
+    version: i64,
+    changes: &'a mut Vec<Change>,
+}
+
+impl Log<'_> {
+    fn note(
+        &mut self,
+        kind: ChangeKind,
+        name: Arc<str>,
+        from: Option<Arc<str>>,
+        to: Option<Arc<str>>,
+    ) {
+        let Stamp {
+            effective_at,
+            cause,
+        } = self.stamp;
+        let definition_version = self.version;
+        self.changes.push(Change {
+            kind,
+            name,
+            from,
+            to,
+            effective_at,
+            cause,
+            definition_version,
+        });
     }
 }

@@ -193,7 +193,8 @@ fn probability(node: &Node, problems: &mut Problems) -> Option<f64> {
     let expected = "a probability from 0 to 1";
     let value = fields::double(node, expected, problems)?;
     if (0.0..=1.0).contains(&value) {
-        return Some(value);
+        // Turns -0.0 into 0.0.
+        return Some(value + 0.0);
     }
     problems.expected(expected, node)
 }

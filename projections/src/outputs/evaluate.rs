@@ -1,0 +1,197 @@
+//! The discrete outputs of a customer at an instant, and until when they hold.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use tidemark_schemas::Instant;
+
+use super::ledger::Ledger;
+use crate::days;
+use crate::definitions::{Expression, Journey, TenantDefinitions};
+use crate::models::{Band, PurchaseHistory};
+use crate::state::CustomerState;
+
+/// The outputs that change at an instant rather than gradually.
+#[derive(Debug)]
+pub struct Discrete<'a> {
+    /// Membership of each segment, in the order of [`TenantDefinitions::segments`].
+    pub segments: Vec<bool>,
+    /// Where the customer stands, in the order of the journeys' names.
+    pub stages: Vec<Standpoint<'a>>,
+    /// Churn band, where scored.
+    pub band: Option<Band>,
+    /// P(alive), where scored; not discrete, but what the band was made of.
+    pub p_alive: Option<f64>,
+    /// The earliest later instant at which one of these (but P(alive)) may change by itself.
+    pub next_change: Option<Instant>,
+}
+
+/// Where a customer stands in a journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standpoint<'a> {
+    /// The journey's name.
+    pub journey: &'a Arc<str>,
+    /// The stage.
+    pub stage: &'a Arc<str>,
+    /// When it was entered.
+    pub since: Instant,
+}
+
+/// The discrete outputs that follow from the state at an instant not before the newest event.
+pub fn evaluate<'a>(
+    state: &'a CustomerState,
+    definitions: &'a TenantDefinitions,
+    at: Instant,
+) -> Discrete<'a> {
+    let mut evaluation = Evaluation::new(state, definitions, at);
+    evaluation.score();
+    for segment in &definitions.segments {
+        let member = evaluation.holds(&segment.expression);
+        evaluation.segments.push(member);
+    }
+    let Evaluation {
+        segments,
+        stages,
+        band,
+        p_alive,
+        next_change,
+        ..
+    } = evaluation;
+    Discrete {
+        segments,
+        stages,
+        band,
+        p_alive,
+        next_change,
+    }
+}
+
+/// An evaluation under way.
+///
+/// `next_change` is the minimum over the conditions looked at. Those skipped, because another one
+/// already decided, need no say: as long as those looked at stay as they are, the same ones are
+/// skipped again.
+pub(super) struct Evaluation<'a> {
+    pub(super) state: &'a CustomerState,
+    pub(super) definitions: &'a TenantDefinitions,
+    pub(super) at: Instant,
+    pub(super) ledger: Ledger,
+    pub(super) stages: Vec<Standpoint<'a>>,
+    pub(super) history: Option<PurchaseHistory>,
+    pub(super) p_alive: Option<f64>,
+    pub(super) band: Option<Band>,
+    segments: Vec<bool>,
+    today: OnceCell<i32>,
+    next_change: Option<Instant>,
+}
+
+impl<'a> Evaluation<'a> {
+    fn new(state: &'a CustomerState, definitions: &'a TenantDefinitions, at: Instant) -> Self {
+        let standpoints = definitions
+            .journeys
+            .values()
+            .filter_map(|j| standpoint(state, j));
+        Self {
+            state,
+            definitions,
+            at,
+            ledger: Ledger::of(&state.orders, definitions),
+            stages: standpoints.collect(),
+            history: None,
+            p_alive: None,
+            band: None,
+            segments: Vec::with_capacity(definitions.segments.len()),
+            today: OnceCell::new(),
+            next_change: None,
+        }
+    }
+
+    /// The tenant's day. Looked up at most once, and not at all where nothing depends on it.
+    pub(super) fn today(&self) -> i32 {
+        *self
+            .today
+            .get_or_init(|| days::day_of(&self.definitions.rules.zone, self.at))
+    }
+
+    /// Notes that something may change at an instant, if that is still to come.
+    pub(super) fn may_change_at(&mut self, instant: Option<Instant>) {
+        let Some(instant) = instant.filter(|instant| *instant > self.at) else {
+            return;
+        };
+        if self.next_change.is_none_or(|earliest| instant < earliest) {
+            self.next_change = Some(instant);
+        }
+    }
+
+    /// Notes that something may change when the customer reaches an age in days.
+    pub(super) fn may_change_at_age(&mut self, age: Option<i64>) {
+        let first = self.ledger.days.first().map(|day| i64::from(day.day));
+        let day = first
+            .zip(age)
+            .and_then(|(first, age)| i32::try_from(first + age).ok());
+        let start = day.and_then(|day| days::start_of(&self.definitions.rules.zone, day));
+        self.may_change_at(start);
+    }
+
+    /// Scores churn; the band changes on the day on which the risk reaches the next threshold.
+    fn score(&mut self) {
+        if self.ledger.days.is_empty() {
+            return;
+        }
+        self.history = self.ledger.purchase_history(self.today());
+        let Some(history) = self.history else {
+            return;
+        };
+        let model = &self.definitions.churn;
+        let p_alive = model.p_alive(history);
+        let band = model.band(1.0 - p_alive);
+        self.p_alive = Some(p_alive);
+        self.band = Some(band);
+        let next_threshold = match band {
+            Band::Low => model.thresholds.medium,
+            Band::Medium => model.thresholds.high,
+            Band::High => return,
+        };
+        let age = model.age_when(history, 1.0 - next_threshold, |p_alive| {
+            model.band(1.0 - p_alive) > band
+        });
+        self.may_change_at_age(age);
+    }
+
+    fn holds(&mut self, expression: &Expression) -> bool {
+        match expression {
+            Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
+            Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),
+            Expression::Not(inner) => !self.holds(inner),
+            // Evaluated before: its own `next_change` is noted already.
+            Expression::Segment(reference) => {
+                self.segments.get(reference.index).copied().unwrap_or(false)
+            }
+            Expression::Attribute(condition) => self.attribute(condition),
+            Expression::Orders(condition) => self.orders(condition),
+            Expression::Stage(condition) => self.stage(condition),
+            Expression::Churn(condition) => self.churn(condition),
+        }
+    }
+}
+
+/// The newest stage that belongs to the journey, since the run of it began. Stages the definition
+/// does not list are as if they had not been entered.
+fn standpoint<'a>(state: &'a CustomerState, journey: &'a Journey) -> Option<Standpoint<'a>> {
+    let entries = state.journeys.entries(&journey.name);
+    let mut listed = entries.iter().rev().filter_map(|entry| {
+        journey
+            .position(&entry.stage)
+            .map(|position| (position, entry))
+    });
+    let (position, newest) = listed.next()?;
+    let mut since = newest.stamp.at;
+    for (_, entry) in listed.take_while(|(other, _)| *other == position) {
+        since = entry.stamp.at;
+    }
+    Some(Standpoint {
+        journey: &journey.name,
+        stage: &journey.stages[position],
+        since,
+    })
+}

@@ -1,0 +1,146 @@
+//! Orders by day in the tenant's currency.
+
+use tidemark_schemas::Currency;
+
+use crate::definitions::TenantDefinitions;
+use crate::models::PurchaseHistory;
+use crate::state::Orders;
+use crate::state::orders::Order;
+
+/// What was ordered on a day, or on several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Totals {
+    /// Orders placed.
+    pub(super) orders: u64,
+    /// Those of them whose money could be converted.
+    pub(super) converted: u64,
+    /// Amounts less refunds, in minor units. 128 bits hold any sum of orders.
+    pub(super) net_minor: i128,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.converted += other.converted;
+        self.net_minor += other.net_minor;
+    }
+
+    pub(super) fn subtract(&mut self, other: Self) {
+        self.orders -= other.orders;
+        self.converted -= other.converted;
+        self.net_minor -= other.net_minor;
+    }
+}
+
+/// One day with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Day {
+    /// In days since 1970-01-01.
+    pub(super) day: i32,
+    pub(super) totals: Totals,
+}
+
+/// The days with an order, first to last.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) days: Vec<Day>,
+}
+
+impl Ledger {
+    pub(super) fn of(orders: &Orders, definitions: &TenantDefinitions) -> Self {
+        let mut days: Vec<Day> = Vec::with_capacity(orders.len());
+        for order in orders.iter() {
+            let net = net_minor(order, definitions);
+            let totals = Totals {
+                orders: 1,
+                converted: u64::from(net.is_some()),
+                net_minor: net.unwrap_or(0),
+            };
+            days.push(Day {
+                day: order.placed.day,
+                totals,
+            });
+        }
+        days.sort_unstable_by_key(|day| day.day);
+        days.dedup_by(|later, kept| {
+            let same = later.day == kept.day;
+            if same {
+                kept.totals.add(later.totals);
+            }
+            same
+        });
+        Self { days }
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals_of(&self.days)
+    }
+
+    /// The totals of the days between two, both included.
+    pub(super) fn totals_between(&self, from: i32, to: i32) -> Totals {
+        let start = self.days.partition_point(|day| day.day < from);
+        let end = self.days.partition_point(|day| day.day <= to);
+        self.totals_of(self.days.get(start..end).unwrap_or_default())
+    }
+
+    fn totals_of(&self, days: &[Day]) -> Totals {
+        let mut totals = Totals::default();
+        for day in days {
+            totals.add(day.totals);
+        }
+        totals
+    }
+
+    /// The days from one on.
+    pub(super) fn days_from(&self, from: i32) -> &[Day] {
+        let start = self.days.partition_point(|day| day.day < from);
+        self.days.get(start..).unwrap_or_default()
+    }
+
+    /// What churn models know of a customer; `None` of one who never bought.
+    pub(super) fn purchase_history(&self, today: i32) -> Option<PurchaseHistory> {
+        let (first, last) = (self.days.first()?.day, self.days.last()?.day);
+        let last = i64::from(last) - i64::from(first);
+        Some(PurchaseHistory {
+            repeat_days: u32::try_from(self.days.len() - 1).unwrap_or(u32::MAX),
+            last,
+            // A clock behind the newest order has seen no silence yet.
+            age: (i64::from(today) - i64::from(first)).max(last),
+        })
+    }
+
+    /// Mean of the daily totals after the first day, none below zero.
+    pub(super) fn mean_repeat_value_minor(&self) -> Option<f64> {
+        let repeat = self
+            .days
+            .iter()
+            .skip(1)
+            .filter(|day| day.totals.converted > 0);
+        let (mut sum, mut count) = (0_i128, 0_u32);
+        for day in repeat {
+            sum += day.totals.net_minor.max(0);
+            count += 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "the mean is a double")]
+        let mean = sum as f64 / f64::from(count);
+        (count > 0).then_some(mean)
+    }
+}
+
+/// The order's amount less its refunds, unless a currency has no rate.
+fn net_minor(order: Order<'_>, definitions: &TenantDefinitions) -> Option<i128> {
+    let convert = |amount_minor: i64, currency: Currency| {
+        if currency == definitions.currency {
+            return Some(i128::from(amount_minor));
+        }
+        definitions
+            .rates
+            .get(&currency)
+            .map(|rate| rate.convert(amount_minor))
+    };
+    let mut net = convert(order.placed.amount_minor, order.placed.currency)?;
+    for refund in order.refunds() {
+        net -= convert(refund.amount_minor, refund.currency)?;
+    }
+    Some(net)
+}

@@ -1,0 +1,111 @@
+//! What tells two standings of a customer apart, as rows to write.
+
+use std::sync::Arc;
+
+use tidemark_schemas::Instant;
+
+use super::{Membership, Standing};
+use crate::models::Band;
+
+/// The difference between what was known of a customer and what is known now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delta {
+    /// Memberships entered or computed anew: rows to write.
+    pub memberships: Vec<(Arc<str>, Membership)>,
+    /// Those of them that were entered: one member more.
+    pub entered: Vec<Arc<str>>,
+    /// Segments left: rows to delete, one member less.
+    pub left: Vec<Arc<str>>,
+    /// Journey, stage, since: rows to write.
+    pub positions: Vec<(Arc<str>, Arc<str>, Instant)>,
+    /// Journeys without a position: rows to delete.
+    pub positions_left: Vec<Arc<str>>,
+    /// Journey, stage before, stage now, where the stage is another: counts to move.
+    pub moved: Vec<(Arc<str>, Option<Arc<str>>, Option<Arc<str>>)>,
+    /// Band before and now, where it is another: counts to move.
+    pub band: Option<(Option<Band>, Option<Band>)>,
+}
+
+impl Delta {
+    /// From one standing of a customer to another; `None` of a customer not known before.
+    pub fn between(old: Option<&Standing>, new: &Standing) -> Self {
+        let nothing = Standing::new(0);
+        let old = old.unwrap_or(&nothing);
+        let mut delta = Self::default();
+        delta.compare_segments(old, new);
+        delta.compare_stages(old, new);
+        if old.band != new.band {
+            delta.band = Some((old.band, new.band));
+        }
+        delta
+    }
+
+    fn compare_segments(&mut self, old: &Standing, new: &Standing) {
+        for (name, membership) in &new.segments {
+            let before = old.segments.get(name);
+            if before != Some(membership) {
+                self.memberships.push((Arc::clone(name), *membership));
+            }
+            if before.is_none() {
+                self.entered.push(Arc::clone(name));
+            }
+        }
+        let left = old
+            .segments
+            .keys()
+            .filter(|name| !new.segments.contains_key(*name));
+        self.left.extend(left.cloned());
+    }
+
+    fn compare_stages(&mut self, old: &Standing, new: &Standing) {
+        for (journey, now) in &new.stages {
+            let before = old.stages.get(journey);
+            if before != Some(now) {
+                self.positions
+                    .push((Arc::clone(journey), Arc::clone(&now.0), now.1));
+            }
+            let stage_before = before.map(|(stage, _)| stage);
+            if stage_before != Some(&now.0) {
+                let to = Some(Arc::clone(&now.0));
+                self.moved
+                    .push((Arc::clone(journey), stage_before.cloned(), to));
+            }
+        }
+        for (journey, (stage, _)) in &old.stages {
+            if !new.stages.contains_key(journey) {
+                self.positions_left.push(Arc::clone(journey));
+                self.moved
+                    .push((Arc::clone(journey), Some(Arc::clone(stage)), None));
+            }
+        }
+    }
+
+    /// What to add to the counters of the customer's tenant: kind, name and delta, as the `counter`
+    /// table has them (`segment`; `stage`: `journey/stage`; `band`).
+    pub fn counters(&self) -> Vec<(&'static str, String, i64)> {
+        let mut counters = Vec::new();
+        let segments = |names: &[Arc<str>], delta: i64| {
+            names
+                .iter()
+                .map(|name| ("segment", String::from(&**name), delta))
+                .collect::<Vec<_>>()
+        };
+        counters.extend(segments(&self.entered, 1));
+        counters.extend(segments(&self.left, -1));
+        for (journey, from, to) in &self.moved {
+            let name = |stage: &Arc<str>| format!("{journey}/{stage}");
+            counters.extend(from.as_ref().map(|stage| ("stage", name(stage), -1)));
+            counters.extend(to.as_ref().map(|stage| ("stage", name(stage), 1)));
+        }
+        if let Some((from, to)) = self.band {
+            counters.extend(from.map(|band| ("band", band.name().to_owned(), -1)));
+            counters.extend(to.map(|band| ("band", band.name().to_owned(), 1)));
+        }
+        counters
+    }
+
+    /// Whether the two are told apart by nothing that has a row of its own.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

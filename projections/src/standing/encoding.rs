@@ -1,0 +1,88 @@
+//! The canonical form of a standing: exactly one encoding of each, and nothing else is accepted.
+
+use std::sync::Arc;
+
+use tidemark_schemas::Instant;
+
+use super::{Due, Membership, Standing};
+use crate::models::Band;
+use crate::state::StateError;
+use crate::state::encoding::{Reader, Writer, ascending, damaged};
+
+/// The first byte of every standing: the version of this form.
+const VERSION_BYTE: u8 = 1;
+/// In place of a band's code where there is no score.
+const NO_BAND: u8 = 0xff;
+/// A length, an instant and a version or another length take a byte each at least.
+const LEAST_ENTRY_BYTES: usize = 3;
+
+impl Standing {
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(128);
+        writer.byte(VERSION_BYTE);
+        writer.signed(self.evaluated_at.micros());
+        writer.signed(self.definition_version);
+        writer.byte(self.band.map_or(NO_BAND, Band::code));
+        writer.count(self.segments.len());
+        for (name, membership) in &self.segments {
+            writer.text(name);
+            writer.signed(membership.since.micros());
+            writer.signed(membership.version);
+        }
+        writer.count(self.stages.len());
+        for (journey, (stage, since)) in &self.stages {
+            writer.text(journey);
+            writer.text(stage);
+            writer.signed(since.micros());
+        }
+        writer.into_bytes()
+    }
+
+    /// From canonical bytes. Whatever it accepts, [`Self::encode`] gives back.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.byte()?;
+        if version != VERSION_BYTE {
+            return Err(StateError(format!(
+                "standing version {version}, expected {VERSION_BYTE}"
+            )));
+        }
+        let mut standing = Self::new(0);
+        standing.evaluated_at = instant(&mut reader)?;
+        standing.definition_version = reader.signed()?;
+        standing.band = match reader.byte()? {
+            NO_BAND => None,
+            code => Some(Band::of_code(code).ok_or_else(|| damaged("an unknown band"))?),
+        };
+        let mut before: Option<Arc<str>> = None;
+        for _ in 0..reader.count(LEAST_ENTRY_BYTES)? {
+            let name: Arc<str> = Arc::from(reader.text()?);
+            ascending(before.as_ref(), &name)?;
+            let since = instant(&mut reader)?;
+            let membership = Membership {
+                since,
+                version: reader.signed()?,
+            };
+            standing.segments.insert(Arc::clone(&name), membership);
+            before = Some(name);
+        }
+        let mut before: Option<Arc<str>> = None;
+        for _ in 0..reader.count(LEAST_ENTRY_BYTES)? {
+            let journey: Arc<str> = Arc::from(reader.text()?);
+            ascending(before.as_ref(), &journey)?;
+            let stage = Arc::from(reader.text()?);
+            standing
+                .stages
+                .insert(Arc::clone(&journey), (stage, instant(&mut reader)?));
+            before = Some(journey);
+        }
+        reader.finish()?;
+        standing.due = Due::Unknown;
+        Ok(standing)
+    }
+}
+
+fn instant(reader: &mut Reader<'_>) -> Result<Instant, StateError> {
+    Instant::from_micros(reader.signed()?).ok_or_else(|| damaged("an instant out of range"))
+}
