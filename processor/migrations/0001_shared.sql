@@ -1,26 +1,18 @@
--- What all generations share. Runs once, as a role that may create roles and schemas.
---
--- Roles. All are NOLOGIN groups: a login role is granted one of them and Tidemark does `set role`.
---   tidemark_owner      owns every table and view; plain (no superuser, no bypassrls), so that a
---                       view it owns never reads past row-level security
---   tidemark_processor  reads and writes everything, by policy
---   tidemark_api        selects one tenant's rows, named by `tidemark.tenant`; inserts audit rows
-do $$
-declare
-    role_name text;
-begin
-    foreach role_name in array array['tidemark_owner', 'tidemark_processor', 'tidemark_api'] loop
-        begin
-            execute format('create role %I nologin', role_name);
-        exception when duplicate_object or unique_violation then
-            null; -- another database of this cluster made it
-        end;
-    end loop;
-end
-$$;
+-- What all generations share. Roles and schemas are made before (src/store/prepare.sql), since this
+-- table of migrations lives in one of them.
+alter table tidemark.migration owner to tidemark_owner;
 
-create schema tidemark authorization tidemark_owner;
-grant usage on schema tidemark to tidemark_processor, tidemark_api;
+grant usage on schema tidemark, tidemark_views to tidemark_processor, tidemark_api;
+
+-- Microseconds since 1970, as tables keep them, to what BI tools show. Before 4713 BC, where
+-- timestamps of Postgres begin: -infinity. Exact, unlike to_timestamp of a fraction.
+create function tidemark.instant(micros bigint) returns timestamptz
+    language sql immutable parallel safe
+    return case
+        when micros < -210866803200000000 then timestamptz '-infinity'
+        else to_timestamp(micros / 1000000) + (micros % 1000000) * interval '1 microsecond'
+    end;
+alter function tidemark.instant(bigint) owner to tidemark_owner;
 
 -- One row per generation of projections; its tables live in schema gen_<id>.
 create table tidemark.generation (

@@ -19,7 +19,7 @@ create table progress (
 
 -- Sum over customers of hash(customer, core state), modulo 2^128, per partition and tenant.
 create table digest (
-    tenant_id text not null,
+    tenant_id text collate "C" not null,
     partition int not null,
     customers bigint not null,
     events    bigint not null,              -- folded, duplicates not counted
@@ -29,7 +29,7 @@ create table digest (
 
 -- The digest at every offset divisible by 50,000, for verification.
 create table checkpoint (
-    tenant_id   text not null,
+    tenant_id   text collate "C" not null,
     partition   int not null,
     next_offset bigint not null,
     customers   bigint not null,
@@ -95,7 +95,8 @@ create table timer (
     due_at      bigint not null,
     primary key (partition, tenant_id, customer_id)
 );
-create index timer_due on timer (partition, due_at);
+-- Many fall due at the same midnight, so the order within an instant is in the index too.
+create index timer_due on timer (partition, due_at, tenant_id, customer_id);
 
 -- Every discrete output change.
 create table change (

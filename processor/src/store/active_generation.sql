@@ -1,0 +1,3 @@
+select id, fold_version, topic, partitions, partitioner
+from tidemark.generation
+where state = 'active'

@@ -1,0 +1,160 @@
+//! Taking a partition.
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
+use tidemark_projections::digest::Digest;
+use tidemark_schemas::{Instant, TenantId};
+
+use super::connections::Connections;
+use super::error::StoreError;
+use super::load::instant;
+use super::rows::{Claim, Reevaluation, TenantDigest};
+
+/// An epoch lost in a crash would be issued again, so claims wait for the disk.
+const BEGIN: &str = "begin; set local synchronous_commit = on";
+
+/// How often a claim disconnects who stands in its way.
+const ATTEMPTS: u32 = 3;
+
+pub(super) async fn claim(
+    connections: &Connections,
+    topic: &str,
+    partition: i32,
+    owner: &str,
+) -> Result<Claim, StoreError> {
+    let mut attempt = 1;
+    loop {
+        let mut lease = connections.lease().await?;
+        let result = try_claim(lease.connection(), topic, partition, owner).await;
+        match lease.settle(result) {
+            Err(StoreError::Unavailable(error)) if lock_timed_out(&error) && attempt < ATTEMPTS => {
+                attempt += 1;
+                disconnect_holder(connections, topic, partition).await?;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn try_claim(
+    connection: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+    owner: &str,
+) -> Result<Claim, StoreError> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let progress = sqlx::query(include_str!("claim.sql"))
+        .bind(topic)
+        .bind(partition)
+        .bind(Instant::MIN.micros())
+        .bind(owner)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let digests = sqlx::query(include_str!("claim_digests.sql"))
+        .bind(partition)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let reevaluations = sqlx::query(include_str!("claim_reevaluations.sql"))
+        .bind(partition)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let claim = Claim {
+        epoch: progress.try_get("epoch")?,
+        commits: progress.try_get("commits")?,
+        next_offset: progress.try_get("next_offset")?,
+        clock: instant(&progress, "clock")?,
+        change_seq: progress.try_get("change_seq")?,
+        definitions: progress.try_get("definitions")?,
+        digests: digests.iter().map(digest).collect::<Result<_, _>>()?,
+        reevaluations: reevaluations
+            .iter()
+            .map(reevaluation)
+            .collect::<Result<_, _>>()?,
+    };
+    transaction.commit().await?;
+    Ok(claim)
+}
+
+fn tenant(row: &PgRow) -> Result<TenantId, StoreError> {
+    let id: &str = row.try_get("tenant_id")?;
+    TenantId::new(id).map_err(|error| StoreError::Damaged(format!("tenant id {id:?} {error}")))
+}
+
+fn digest(row: &PgRow) -> Result<(TenantId, TenantDigest), StoreError> {
+    let tenant = tenant(row)?;
+    let bytes: &[u8] = row.try_get("digest")?;
+    let bytes = bytes.try_into().map_err(|_| {
+        StoreError::Damaged(format!(
+            "the digest of tenant {tenant} has {} bytes",
+            bytes.len()
+        ))
+    })?;
+    let counts = TenantDigest {
+        customers: row.try_get("customers")?,
+        events: row.try_get("events")?,
+        digest: Digest::from_bytes(bytes),
+    };
+    Ok((tenant, counts))
+}
+
+fn reevaluation(row: &PgRow) -> Result<Reevaluation, StoreError> {
+    Ok(Reevaluation {
+        tenant: tenant(row)?,
+        version: row.try_get("version")?,
+        cursor: row.try_get("cursor")?,
+        evaluated: row.try_get("evaluated")?,
+        done: false,
+    })
+}
+
+fn lock_timed_out(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .as_deref()
+        == Some("55P03")
+}
+
+/// Ends the session that holds the partition's row for longer than a commit may take: a process
+/// that is stopped, or whose network is gone. The epoch would fence it anyway, but only once it
+/// lets go of the row.
+async fn disconnect_holder(
+    connections: &Connections,
+    topic: &str,
+    partition: i32,
+) -> Result<(), StoreError> {
+    let mut lease = connections.lease().await?;
+    let result = try_disconnect(lease.connection(), topic, partition).await;
+    lease.settle(result)
+}
+
+async fn try_disconnect(
+    connection: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+) -> Result<(), sqlx::Error> {
+    let holders: Vec<i32> = sqlx::query_scalar(include_str!("stalled_holder.sql"))
+        .bind(topic)
+        .bind(partition)
+        .fetch_all(&mut *connection)
+        .await?;
+    for pid in holders {
+        tracing::warn!(
+            topic,
+            partition,
+            pid,
+            "disconnecting the stalled owner of a partition"
+        );
+        // A login may end its own sessions, not the group role it has taken on.
+        let mut transaction = connection.begin_with("begin; set local role none").await?;
+        let ended = sqlx::query(include_str!("terminate.sql"))
+            .bind(pid)
+            .execute(&mut *transaction)
+            .await;
+        if let Err(error) = ended {
+            tracing::warn!(topic, partition, pid, %error, "cannot disconnect the stalled owner");
+        }
+        transaction.rollback().await?;
+    }
+    Ok(())
+}

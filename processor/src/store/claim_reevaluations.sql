@@ -1,0 +1,5 @@
+select tenant_id, version, cursor, evaluated
+from reevaluation
+where partition = $1
+  and not done
+order by tenant_id

@@ -1,0 +1,118 @@
+//! One batch, one transaction, the fence first.
+
+mod columns;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Row};
+
+use super::connections::Connections;
+use super::error::{Fault, StoreError};
+use super::rows::{Batch, Committed};
+
+/// `begin` and its setting in one round trip.
+const BEGIN: [&str; 2] = [
+    "begin; set local synchronous_commit = off",
+    "begin; set local synchronous_commit = on",
+];
+
+pub(super) async fn commit(
+    connections: &Connections,
+    synchronous: bool,
+    topic: &str,
+    batch: &Batch,
+) -> Result<Committed, StoreError> {
+    match attempt(connections, synchronous, topic, batch).await {
+        // Whether it landed is not known. The fence knows: it finds no row if it did, and waits
+        // for the old backend if that is still at it.
+        Err(StoreError::Unavailable(error)) if Fault::of(&error) == Fault::Lost => {
+            tracing::debug!(topic, batch.partition, %error, "connection lost, trying again");
+            attempt(connections, synchronous, topic, batch).await
+        }
+        other => other,
+    }
+}
+
+async fn attempt(
+    connections: &Connections,
+    synchronous: bool,
+    topic: &str,
+    batch: &Batch,
+) -> Result<Committed, StoreError> {
+    let mut lease = connections.lease().await?;
+    let result = transaction(lease.connection(), synchronous, topic, batch).await;
+    lease.settle(result)
+}
+
+async fn transaction(
+    connection: &mut PgConnection,
+    synchronous: bool,
+    topic: &str,
+    batch: &Batch,
+) -> Result<Committed, sqlx::Error> {
+    let mut transaction = connection
+        .begin_with(BEGIN[usize::from(synchronous)])
+        .await?;
+    if !pass_fence(&mut transaction, topic, batch).await? {
+        let landed = has_landed(&mut transaction, topic, batch).await?;
+        transaction.rollback().await?;
+        return Ok(if landed {
+            Committed::Yes
+        } else {
+            Committed::Fenced
+        });
+    }
+    columns::customers(&mut transaction, batch).await?;
+    columns::memberships(&mut transaction, batch).await?;
+    columns::positions(&mut transaction, batch).await?;
+    columns::timers(&mut transaction, batch).await?;
+    columns::changes(&mut transaction, batch).await?;
+    columns::parked(&mut transaction, topic, batch).await?;
+    columns::counts(&mut transaction, batch).await?;
+    columns::checkpoint(&mut transaction, batch).await?;
+    columns::activation(&mut transaction, batch).await?;
+    columns::reevaluations(&mut transaction, batch).await?;
+    transaction.commit().await?;
+    Ok(Committed::Yes)
+}
+
+async fn pass_fence(
+    connection: &mut PgConnection,
+    topic: &str,
+    batch: &Batch,
+) -> Result<bool, sqlx::Error> {
+    let passed = sqlx::query(include_str!("fence.sql"))
+        .bind(topic)
+        .bind(batch.partition)
+        .bind(batch.epoch)
+        .bind(batch.old_commits)
+        .bind(batch.old_next_offset)
+        .bind(batch.new_next_offset)
+        .bind(batch.clock)
+        .bind(batch.log_end)
+        .bind(batch.change_seq)
+        .bind(batch.definitions)
+        .execute(connection)
+        .await?;
+    Ok(passed.rows_affected() == 1)
+}
+
+/// Whether the row that the fence did not find is the one this very batch left behind: nobody else
+/// commits under our epoch, and every commit counts one.
+async fn has_landed(
+    connection: &mut PgConnection,
+    topic: &str,
+    batch: &Batch,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(include_str!("fence_state.sql"))
+        .bind(topic)
+        .bind(batch.partition)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    let found: (i64, i64, i64) = (
+        row.try_get("epoch")?,
+        row.try_get("commits")?,
+        row.try_get("next_offset")?,
+    );
+    Ok(found == (batch.epoch, batch.old_commits + 1, batch.new_next_offset))
+}

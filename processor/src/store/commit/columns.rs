@@ -1,0 +1,308 @@
+//! Rows turned into the arrays that `unnest` takes: one statement and one round trip for each kind
+//! of row, none where there are no rows. In key order, so that neighbours share pages.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::PgConnection;
+use tidemark_projections::standing::{Cause, ChangeKind};
+use tidemark_schemas::CustomerKey;
+use uuid::Uuid;
+
+use crate::store::load::encode_headers;
+use crate::store::rows::Batch;
+
+/// References to the rows, in the order of a key.
+fn sorted<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
+    let mut sorted: Vec<&T> = rows.iter().collect();
+    sorted.sort_unstable_by_key(|row| key(row));
+    sorted
+}
+
+/// One column of the rows.
+fn column<'a, T, V>(rows: &[&'a T], value: impl FnMut(&&'a T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
+}
+
+fn tenant(key: &CustomerKey) -> &str {
+    key.tenant.as_str()
+}
+
+fn customer(key: &CustomerKey) -> &str {
+    key.customer.as_str()
+}
+
+pub(super) async fn customers(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.customers.is_empty() {
+        return Ok(());
+    }
+    let rows = sorted(&batch.customers, |row| &row.key);
+    sqlx::query(include_str!("../customers.sql"))
+        .bind(batch.partition)
+        .bind(column(&rows, |row| tenant(&row.key)))
+        .bind(column(&rows, |row| customer(&row.key)))
+        .bind(column(&rows, |row| row.state.as_slice()))
+        .bind(column(&rows, |row| row.standing.as_slice()))
+        .bind(column(&rows, |row| row.evaluated_at.micros()))
+        .bind(column(&rows, |row| row.definition_version))
+        .bind(column(&rows, |row| row.first_seen_at.micros()))
+        .bind(column(&rows, |row| row.last_seen_at.micros()))
+        .bind(column(&rows, |row| row.band))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn memberships(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.memberships.is_empty() && batch.memberships_left.is_empty() {
+        return Ok(());
+    }
+    let left = sorted(&batch.memberships_left, |(key, segment)| {
+        (&key.tenant, segment, key)
+    });
+    let rows = sorted(&batch.memberships, |(key, segment, ..)| {
+        (&key.tenant, segment, key)
+    });
+    sqlx::query(include_str!("../memberships.sql"))
+        .bind(column(&left, |row| tenant(&row.0)))
+        .bind(column(&left, |row| &*row.1))
+        .bind(column(&left, |row| customer(&row.0)))
+        .bind(column(&rows, |row| tenant(&row.0)))
+        .bind(column(&rows, |row| &*row.1))
+        .bind(column(&rows, |row| customer(&row.0)))
+        .bind(column(&rows, |row| row.2.micros()))
+        .bind(column(&rows, |row| row.3))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn positions(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.positions.is_empty() && batch.positions_left.is_empty() {
+        return Ok(());
+    }
+    let left = sorted(&batch.positions_left, |(key, journey)| {
+        (&key.tenant, journey, key)
+    });
+    let rows = sorted(&batch.positions, |(key, journey, ..)| {
+        (&key.tenant, journey, key)
+    });
+    sqlx::query(include_str!("../positions.sql"))
+        .bind(column(&left, |row| tenant(&row.0)))
+        .bind(column(&left, |row| &*row.1))
+        .bind(column(&left, |row| customer(&row.0)))
+        .bind(column(&rows, |row| tenant(&row.0)))
+        .bind(column(&rows, |row| &*row.1))
+        .bind(column(&rows, |row| customer(&row.0)))
+        .bind(column(&rows, |row| &*row.2))
+        .bind(column(&rows, |row| row.3.micros()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn timers(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.timers.is_empty() && batch.timers_cleared.is_empty() {
+        return Ok(());
+    }
+    let cleared = sorted(&batch.timers_cleared, |key| key);
+    let rows = sorted(&batch.timers, |(key, _)| key);
+    sqlx::query(include_str!("../timers.sql"))
+        .bind(batch.partition)
+        .bind(column(&cleared, |key| tenant(key)))
+        .bind(column(&cleared, |key| customer(key)))
+        .bind(column(&rows, |row| tenant(&row.0)))
+        .bind(column(&rows, |row| customer(&row.0)))
+        .bind(column(&rows, |row| row.1.micros()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn changes(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.changes.is_empty() {
+        return Ok(());
+    }
+    let rows = sorted(&batch.changes, |row| row.seq);
+    sqlx::query(include_str!("../changes.sql"))
+        .bind(batch.partition)
+        .bind(column(&rows, |row| row.seq))
+        .bind(column(&rows, |row| {
+            Uuid::from_u128(row.change.id(&row.key))
+        }))
+        .bind(column(&rows, |row| tenant(&row.key)))
+        .bind(column(&rows, |row| customer(&row.key)))
+        .bind(column(&rows, |row| kind(row.change.kind)))
+        .bind(column(&rows, |row| &*row.change.name))
+        .bind(column(&rows, |row| row.change.from.as_deref()))
+        .bind(column(&rows, |row| row.change.to.as_deref()))
+        .bind(column(&rows, |row| row.change.effective_at.micros()))
+        .bind(column(&rows, |row| cause(row.change.cause).0))
+        .bind(column(&rows, |row| cause(row.change.cause).1))
+        .bind(column(&rows, |row| row.change.definition_version))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const fn kind(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Segment => "segment",
+        ChangeKind::Stage => "stage",
+        ChangeKind::Band => "band",
+    }
+}
+
+const fn cause(cause: Cause) -> (&'static str, Option<Uuid>) {
+    match cause {
+        Cause::Event(id) => ("event", Some(id.0)),
+        Cause::Timer => ("timer", None),
+        Cause::Definition => ("definition", None),
+    }
+}
+
+pub(super) async fn parked(
+    connection: &mut PgConnection,
+    topic: &str,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.parked.is_empty() && batch.unparked.is_empty() {
+        return Ok(());
+    }
+    let rows = sorted(&batch.parked, |row| row.offset);
+    // Parked again for another reason: one statement cannot both delete and insert a row.
+    let parked_again = |offset: &i64| rows.binary_search_by_key(offset, |row| row.offset).is_ok();
+    let folded: Vec<i64> = batch
+        .unparked
+        .iter()
+        .copied()
+        .filter(|offset| !parked_again(offset))
+        .collect();
+    sqlx::query(include_str!("../parked.sql"))
+        .bind(topic)
+        .bind(batch.partition)
+        .bind(folded)
+        .bind(column(&rows, |row| row.offset))
+        .bind(column(&rows, |row| {
+            row.tenant.as_ref().map(|tenant| tenant.as_str())
+        }))
+        .bind(column(&rows, |row| row.customer.as_deref().map(storable)))
+        .bind(column(&rows, |row| row.reason))
+        .bind(column(&rows, |row| storable(&row.detail)))
+        .bind(column(&rows, |row| row.field.as_deref().map(storable)))
+        .bind(column(&rows, |row| row.key.as_deref()))
+        .bind(column(&rows, |row| row.value.as_deref()))
+        .bind(column(&rows, |row| encode_headers(&row.headers)))
+        .bind(column(&rows, |row| row.appended_at.micros()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Text out of bytes nobody has validated: Postgres' text holds everything but NUL.
+fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        return Cow::Owned(text.replace('\0', "\u{fffd}"));
+    }
+    Cow::Borrowed(text)
+}
+
+pub(super) async fn counts(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.counters.is_empty() && batch.digests.is_empty() {
+        return Ok(());
+    }
+    let counters = sorted(&batch.counters, |(tenant, kind, name, _)| {
+        (tenant, kind, name)
+    });
+    let digests = sorted(&batch.digests, |(tenant, _)| tenant);
+    sqlx::query(include_str!("../counts.sql"))
+        .bind(batch.partition)
+        .bind(column(&counters, |row| row.0.as_str()))
+        .bind(column(&counters, |row| row.1))
+        .bind(column(&counters, |row| &*row.2))
+        .bind(column(&counters, |row| row.3))
+        .bind(column(&digests, |row| row.0.as_str()))
+        .bind(column(&digests, |row| row.1.customers))
+        .bind(column(&digests, |row| row.1.events))
+        .bind(column(&digests, |row| row.1.digest.to_bytes().to_vec()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn checkpoint(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    let Some(tenants) = batch
+        .checkpoint
+        .as_ref()
+        .filter(|tenants| !tenants.is_empty())
+    else {
+        return Ok(());
+    };
+    let rows = sorted(tenants, |(tenant, _)| tenant);
+    sqlx::query(include_str!("../checkpoint.sql"))
+        .bind(batch.partition)
+        .bind(batch.new_next_offset)
+        .bind(column(&rows, |row| row.0.as_str()))
+        .bind(column(&rows, |row| row.1.customers))
+        .bind(column(&rows, |row| row.1.digest.to_bytes().to_vec()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn activation(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    let Some((version, clock)) = batch.activation else {
+        return Ok(());
+    };
+    sqlx::query(include_str!("../activation.sql"))
+        .bind(batch.partition)
+        .bind(batch.new_next_offset)
+        .bind(version)
+        .bind(clock.micros())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn reevaluations(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.reevaluations.is_empty() {
+        return Ok(());
+    }
+    let rows = sorted(&batch.reevaluations, |row| &row.tenant);
+    sqlx::query(include_str!("../reevaluations.sql"))
+        .bind(batch.partition)
+        .bind(column(&rows, |row| row.tenant.as_str()))
+        .bind(column(&rows, |row| row.version))
+        .bind(column(&rows, |row| row.cursor.as_deref()))
+        .bind(column(&rows, |row| row.evaluated))
+        .bind(column(&rows, |row| row.done))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

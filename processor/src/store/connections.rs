@@ -1,0 +1,163 @@
+//! The writer connections.
+//!
+//! Not sqlx's pool: a connection returns here only when its work ended well, so that a future
+//! dropped in the middle, a timeout or an error can never hand a connection with an open
+//! transaction, or with somebody else's answer still on the way, to the next one.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::error::{Fault, StoreError};
+
+/// How long to wait for a connection to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a statement waits for a row that somebody else holds. A commit holds its row for
+/// milliseconds; who holds it longer is stalled.
+const LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "5s");
+
+/// Settings of every writer session, unless the URL's `options` names them.
+///
+/// All statements find their rows by key. The planner is kept from thinking otherwise by the
+/// statistics of a table that was empty a minute ago, and from compiling plans it finds costly.
+const SESSION: &[(&str, &str)] = &[
+    LOCK_TIMEOUT,
+    ("statement_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+/// Reads a database URL.
+pub(crate) fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
+    url.parse::<PgConnectOptions>()
+        .map_err(|error| StoreError::Setup(format!("not a Postgres URL: {error}")))
+}
+
+/// Adds the settings of a writer session to what the URL says.
+pub(super) fn writer_options(
+    mut options: PgConnectOptions,
+    role: Option<&str>,
+    schema: &str,
+) -> PgConnectOptions {
+    let given = options.get_options().unwrap_or_default().to_owned();
+    for (name, value) in SESSION {
+        if !given.contains(name) {
+            options = options.options([(name, value)]);
+        }
+    }
+    options = options.options([("search_path", schema)]);
+    if let Some(role) = role {
+        // As a start-up option `set role` costs no round trip and cannot be forgotten.
+        options = options.options([("role", role)]);
+    }
+    if options.get_application_name().is_none() {
+        options = options.application_name("tidemark-processor");
+    }
+    options
+}
+
+/// Connects; the error says to where.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    // No transaction is open yet, so cutting this short is harmless.
+    let connecting = PgConnection::connect_with(options);
+    let result = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    };
+    result.map_err(|error| match error {
+        sqlx::Error::Io(error) => StoreError::Unavailable(sqlx::Error::Io(std::io::Error::new(
+            error.kind(),
+            format!("cannot connect to {}: {error}", address(options)),
+        ))),
+        other => other.into(),
+    })
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    options.get_socket().map_or_else(
+        || format!("{}:{}", options.get_host(), options.get_port()),
+        |socket| socket.display().to_string(),
+    )
+}
+
+/// At most so many connections, made when needed and kept while they work.
+#[derive(Debug)]
+pub(super) struct Connections {
+    options: PgConnectOptions,
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Semaphore,
+}
+
+impl Connections {
+    pub(super) fn new(options: PgConnectOptions, limit: u32) -> Self {
+        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        Self {
+            options,
+            idle: Mutex::default(),
+            permits: Semaphore::new(limit),
+        }
+    }
+
+    /// A connection of one's own, as soon as one of the writers is free.
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, StoreError> {
+        let permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.options).await?,
+        };
+        Ok(Lease {
+            connection,
+            connections: self,
+            _permit: permit,
+        })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is closed when dropped, and kept when [`Lease::settle`]d with a success.
+#[derive(Debug)]
+pub(super) struct Lease<'a> {
+    connection: PgConnection,
+    connections: &'a Connections,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Lease<'_> {
+    /// The connection.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Ends the lease: keeps the connection if all went well, else closes it.
+    pub(super) fn settle<T, E: Into<StoreError>>(
+        self,
+        result: Result<T, E>,
+    ) -> Result<T, StoreError> {
+        let result = result.map_err(Into::into);
+        match &result {
+            Ok(_) => self.connections.idle().push(self.connection),
+            // Where one connection broke, the idle ones most likely did too.
+            Err(StoreError::Unavailable(error)) if Fault::of(error) == Fault::Lost => {
+                self.connections.idle().clear();
+            }
+            Err(_) => {}
+        }
+        result
+    }
+}

@@ -1,0 +1,143 @@
+//! What can go wrong between us and Postgres, sorted by what helps: waiting, an operator, nobody.
+
+/// What can go wrong between us and Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Away, restarting, or out of resources: waiting helps. Never parks an event.
+    #[error("Postgres is unavailable: {}", plain(.0))]
+    Unavailable(#[source] sqlx::Error),
+    /// A bug or a foreign hand: waiting does not help.
+    #[error("Postgres refused: {}", plain(.0))]
+    Refused(#[source] sqlx::Error),
+    /// The stored bytes are not what this version writes.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// Wrong user or password, or the server's `pg_hba.conf` does not let us in.
+    #[error("Postgres does not accept the login: {}", plain(.0))]
+    Authentication(#[source] sqlx::Error),
+    /// The server is there, the database is not.
+    #[error("no such database: {}", plain(.0))]
+    NoDatabase(#[source] sqlx::Error),
+    /// The database, its version, its roles or the URL must be put right by an operator.
+    #[error("the database cannot be used: {0}")]
+    Setup(String),
+    /// Migrations have not run, or nothing was promoted yet.
+    #[error("the database has no active generation of projections: run `tidemark migrate` first")]
+    NoGeneration,
+    /// Another version of the fold wrote the active generation: this binary must not touch it.
+    #[error(
+        "generation {generation} is folded by fold version {found}, this binary has {ours}: \
+         start a binary of version {found}, or rebuild"
+    )]
+    FoldVersion {
+        /// The active one.
+        generation: i32,
+        /// What it was made with.
+        found: i32,
+        /// What this binary folds.
+        ours: i32,
+    },
+    /// The active generation was folded from another log: going on would mix the two.
+    #[error(
+        "generation {generation} has {what} {found}, but {configured} is configured: a change of \
+         it means a rebuild"
+    )]
+    OtherLog {
+        /// The active one.
+        generation: i32,
+        /// `topic`, `partitions` or `partitioner`.
+        what: &'static str,
+        /// The generation's.
+        found: String,
+        /// Ours.
+        configured: String,
+    },
+}
+
+impl StoreError {
+    /// Whether waiting helps.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match Fault::of(&error) {
+            Fault::Lost | Fault::Busy => Self::Unavailable(error),
+            Fault::Login => Self::Authentication(error),
+            Fault::NoDatabase => Self::NoDatabase(error),
+            Fault::Foreign => Self::Refused(error),
+        }
+    }
+}
+
+/// What an error means for the connection it came from and for a second try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The connection is gone; what it was doing may or may not have happened.
+    Lost,
+    /// The server is there but could not do it now; it was not done.
+    Busy,
+    /// It does not let us in.
+    Login,
+    /// It does not have the database.
+    NoDatabase,
+    /// It will not do this, now or later.
+    Foreign,
+}
+
+impl Fault {
+    pub(super) fn of(error: &sqlx::Error) -> Self {
+        match error {
+            // A TLS failure counts as lost: certificates are renewed under a running processor.
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => Self::Lost,
+            sqlx::Error::Database(error) => error
+                .code()
+                .map_or(Self::Foreign, |code| Self::of_sql_state(&code)),
+            _ => Self::Foreign,
+        }
+    }
+
+    /// Sorts the codes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_sql_state(code: &str) -> Self {
+        match code {
+            // Query cancelled (statement_timeout), lock not available (lock_timeout);
+            // serialization failure and deadlock, where the other one got through;
+            // I/O errors of the server's own disk.
+            "57014" | "55P03" | "40001" | "40P01" | "58000" | "58030" => Self::Busy,
+            // Read-only: a standby not promoted yet, or a primary just demoted, and a new
+            // connection finds the new primary. Idle in a transaction for too long: the server
+            // hung up.
+            "25006" | "25P03" => Self::Lost,
+            "28000" | "28P01" => Self::Login,
+            "3D000" => Self::NoDatabase,
+            _ if code.starts_with("08") || code.starts_with("57") => Self::Lost,
+            // Out of disk, memory or connections.
+            _ if code.starts_with("53") => Self::Busy,
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// The message without the driver's preamble, with the server's detail and hint.
+fn plain(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else {
+        return match error {
+            sqlx::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
+        };
+    };
+    let mut text = database.message().to_owned();
+    if let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        for more in [postgres.detail(), postgres.hint()].into_iter().flatten() {
+            text.push_str(" (");
+            text.push_str(more);
+            text.push(')');
+        }
+    }
+    text
+}

@@ -1,0 +1,17 @@
+-- The fence, first statement of every commit. One row: the partition is ours and stands where this
+-- batch begins; the row stays locked until COMMIT, so that a claim waits and then sees the end of
+-- the batch. No row: somebody else claimed, the database went back in time, or the batch is in.
+update progress
+set commits     = commits + 1,
+    next_offset = $6,
+    clock       = greatest(clock, $7),  -- never goes back
+    log_end     = $8,
+    change_seq  = $9,
+    definitions = $10,
+    backend_pid = pg_backend_pid(),
+    updated_at  = now()
+where topic = $1
+  and partition = $2
+  and epoch = $3
+  and commits = $4                      -- position alone is not enough: it may come back to an
+  and next_offset = $5                  -- old value after a rewind, and timers do not move it

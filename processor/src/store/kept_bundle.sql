@@ -1,0 +1,3 @@
+select bundle
+from tidemark.bundle
+where version = $1

@@ -1,0 +1,14 @@
+-- Segments left, then segments entered or computed anew. No key is in both.
+with gone as (
+    delete from membership
+    using unnest($1::text[], $2::text[], $3::text[]) as has_left (tenant_id, segment, customer_id)
+    where membership.tenant_id = has_left.tenant_id
+      and membership.segment = has_left.segment
+      and membership.customer_id = has_left.customer_id
+)
+insert into membership (tenant_id, segment, customer_id, since, version)
+select *
+from unnest($4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
+on conflict (tenant_id, segment, customer_id) do update
+set since   = excluded.since,
+    version = excluded.version

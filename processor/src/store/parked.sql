@@ -1,0 +1,26 @@
+-- Events folded at last, then newly parked ones. An event parked again, for another reason, is
+-- only in the second set and keeps its place.
+with folded as (
+    delete from parked
+    where topic = $1
+      and partition = $2
+      and "offset" = any ($3::bigint[])
+)
+insert into parked (
+    topic, partition, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,
+    appended_at
+)
+select $1, $2, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,
+       appended_at
+from unnest(
+    $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[],
+    $11::bytea[], $12::bytea[], $13::bigint[]
+) as fresh (
+    "offset", tenant_id, customer_id, reason, detail, field, key, value, headers, appended_at
+)
+on conflict (topic, partition, "offset") do update
+set tenant_id   = excluded.tenant_id,
+    customer_id = excluded.customer_id,
+    reason      = excluded.reason,
+    detail      = excluded.detail,
+    field       = excluded.field

@@ -1,0 +1,188 @@
+//! What goes into the tables and comes out of them, as plain data.
+
+use std::sync::Arc;
+
+use tidemark_projections::digest::Digest;
+use tidemark_projections::standing::Change;
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
+
+/// What a claim of a partition found. Load nothing of the partition before this.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The fence's epoch, ours until somebody else claims.
+    pub epoch: i64,
+    /// Commits since the partition began: every batch adds one.
+    pub commits: i64,
+    /// First offset not folded.
+    pub next_offset: i64,
+    /// The partition's clock.
+    pub clock: Instant,
+    /// Last sequence given to a change.
+    pub change_seq: i64,
+    /// Version of the definitions in force; -1 before the first.
+    pub definitions: i64,
+    /// Per tenant: customers, events folded, digest.
+    pub digests: Vec<(TenantId, TenantDigest)>,
+    /// Re-evaluations not finished.
+    pub reevaluations: Vec<Reevaluation>,
+}
+
+/// Count and digest of one tenant's customers in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantDigest {
+    /// Customers with state.
+    pub customers: i64,
+    /// Events folded, duplicates not counted.
+    pub events: i64,
+    /// Sum of state hashes.
+    pub digest: Digest,
+}
+
+/// Progress of re-evaluating a tenant's customers under new definitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reevaluation {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Version of the tenant's definitions to evaluate with.
+    pub version: i64,
+    /// Last customer done; `None` before the first.
+    pub cursor: Option<String>,
+    /// How many are done.
+    pub evaluated: i64,
+    /// Nothing left.
+    pub done: bool,
+}
+
+/// One customer as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRow {
+    /// Whose state.
+    pub key: CustomerKey,
+    /// Canonical core state.
+    pub state: Vec<u8>,
+    /// Encoded standing.
+    pub standing: Vec<u8>,
+    /// The standing's.
+    pub evaluated_at: Instant,
+    /// The standing's.
+    pub definition_version: i64,
+    /// Of the state.
+    pub first_seen_at: Instant,
+    /// Of the state.
+    pub last_seen_at: Instant,
+    /// 0 low, 1 medium, 2 high.
+    pub band: Option<i16>,
+}
+
+/// A change with its place.
+#[derive(Debug, Clone)]
+pub struct ChangeRow {
+    /// Contiguous per partition, from 1.
+    pub seq: i64,
+    /// Whose output.
+    pub key: CustomerKey,
+    /// What changed.
+    pub change: Change,
+}
+
+/// An event that could not be folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// Position on the topic.
+    pub offset: i64,
+    /// Where it could be read.
+    pub tenant: Option<TenantId>,
+    /// Where it could be read.
+    pub customer: Option<String>,
+    /// `undecodable`, `unknown_schema`, `incompatible`, `invalid`, `late`, `misrouted`,
+    /// `unknown_tenant` or `panic`.
+    pub reason: &'static str,
+    /// For people.
+    pub detail: String,
+    /// For `invalid`: which field.
+    pub field: Option<String>,
+    /// As it came.
+    pub key: Option<Vec<u8>>,
+    /// As it came.
+    pub value: Option<Vec<u8>>,
+    /// As they came.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// The broker's timestamp.
+    pub appended_at: Instant,
+}
+
+/// Everything one commit writes. Rows are unique per key; the store sorts them.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Of the topic.
+    pub partition: i32,
+    /// The claim's.
+    pub epoch: i64,
+    /// The fence's expected count of commits; this batch makes it one more. That is how a lost
+    /// answer to COMMIT is resolved, even for a batch that moves no offset.
+    pub old_commits: i64,
+    /// The fence's expected position.
+    pub old_next_offset: i64,
+    /// The position after this batch (may equal the old one: timers, re-evaluation).
+    pub new_next_offset: i64,
+    /// The clock after this batch, in microseconds.
+    pub clock: i64,
+    /// Last stable offset, when last seen.
+    pub log_end: i64,
+    /// Last sequence given to a change after this batch.
+    pub change_seq: i64,
+    /// Version of the definitions in force after this batch.
+    pub definitions: i64,
+    /// Last state of each customer touched.
+    pub customers: Vec<CustomerRow>,
+    /// Memberships entered or computed anew: customer, segment, since, version.
+    pub memberships: Vec<(CustomerKey, Arc<str>, Instant, i64)>,
+    /// Memberships left.
+    pub memberships_left: Vec<(CustomerKey, Arc<str>)>,
+    /// Stage by journey: customer, journey, stage, since.
+    pub positions: Vec<(CustomerKey, Arc<str>, Arc<str>, Instant)>,
+    /// Journeys a customer no longer stands in.
+    pub positions_left: Vec<(CustomerKey, Arc<str>)>,
+    /// Due times to write.
+    pub timers: Vec<(CustomerKey, Instant)>,
+    /// Customers with nothing due any more.
+    pub timers_cleared: Vec<CustomerKey>,
+    /// In sequence.
+    pub changes: Vec<ChangeRow>,
+    /// Newly parked.
+    pub parked: Vec<ParkedRow>,
+    /// Parked before, folded now: their offsets.
+    pub unparked: Vec<i64>,
+    /// Tenants whose counts changed, with their counts after this batch.
+    pub digests: Vec<(TenantId, TenantDigest)>,
+    /// Deltas: tenant, kind, name, delta (see the `counter` table).
+    pub counters: Vec<(TenantId, &'static str, String, i64)>,
+    /// Set when this batch ends at an offset divisible by 50,000: every tenant's counts there.
+    pub checkpoint: Option<Vec<(TenantId, TenantDigest)>>,
+    /// Set when new definitions come into force with this batch: (version, clock).
+    pub activation: Option<(i64, Instant)>,
+    /// Re-evaluations begun, advanced or finished.
+    pub reevaluations: Vec<Reevaluation>,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It is in.
+    Yes,
+    /// Somebody else owns the partition, or the database went back in time: nothing was written.
+    Fenced,
+}
+
+/// A record of the definitions topic as kept in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleRow {
+    /// Offset on the definitions topic.
+    pub version: i64,
+    /// Its append time.
+    pub appended_at: Instant,
+    /// The record's bytes as text.
+    pub bundle: String,
+    /// Why it was not applied.
+    pub rejected: Option<String>,
+}

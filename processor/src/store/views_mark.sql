@@ -1,0 +1,1 @@
+select obj_description('tidemark_views'::regnamespace, 'pg_namespace')

@@ -1,0 +1,86 @@
+//! Batches to write.
+
+use std::sync::Arc;
+
+use tidemark_processor::store::{Batch, Claim, CustomerRow, TenantDigest};
+use tidemark_projections::digest::Digest;
+use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
+
+pub(crate) fn tenant(id: &str) -> TenantId {
+    TenantId::new(id).unwrap()
+}
+
+pub(crate) fn key(tenant_id: &str, customer: &str) -> CustomerKey {
+    CustomerKey {
+        tenant: tenant(tenant_id),
+        customer: CustomerId::new(customer).unwrap(),
+    }
+}
+
+pub(crate) fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+pub(crate) fn customer(key: CustomerKey, state: &[u8]) -> CustomerRow {
+    CustomerRow {
+        key,
+        state: state.to_vec(),
+        standing: b"standing".to_vec(),
+        evaluated_at: at("2024-05-01T10:00:00.000001Z"),
+        definition_version: 3,
+        first_seen_at: at("2024-01-01T00:00:00Z"),
+        last_seen_at: at("2024-05-01T09:00:00Z"),
+        band: Some(1),
+    }
+}
+
+/// What follows a claim: nothing yet, ten offsets on.
+pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
+    Batch {
+        partition,
+        epoch: claim.epoch,
+        old_commits: claim.commits,
+        old_next_offset: claim.next_offset,
+        new_next_offset: claim.next_offset + 10,
+        clock: at("2024-05-01T10:00:00Z").micros(),
+        log_end: 100,
+        change_seq: claim.change_seq,
+        definitions: claim.definitions,
+        ..Batch::default()
+    }
+}
+
+/// With one customer, a membership, a counter and a digest, so that writing it twice would show.
+pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Batch {
+    let key = key(tenant_id, customer_id);
+    let counts = TenantDigest {
+        customers: 1,
+        events: 10,
+        digest: Digest(7),
+    };
+    batch.customers.push(customer(key.clone(), b"state"));
+    batch
+        .memberships
+        .push((key.clone(), Arc::from("vip"), at("2024-05-01T00:00:00Z"), 3));
+    batch
+        .counters
+        .push((key.tenant.clone(), "customers", String::new(), 1));
+    batch.digests.push((key.tenant, counts));
+    batch
+}
+
+/// The batch after this one.
+pub(crate) fn next(batch: &Batch) -> Batch {
+    Batch {
+        partition: batch.partition,
+        epoch: batch.epoch,
+        old_commits: batch.old_commits + 1,
+        old_next_offset: batch.new_next_offset,
+        new_next_offset: batch.new_next_offset + 10,
+        clock: batch.clock,
+        log_end: batch.log_end,
+        change_seq: batch.change_seq,
+        definitions: batch.definitions,
+        ..Batch::default()
+    }
+}
