@@ -1,0 +1,20 @@
+//! The laws of core state: a function of the *set* of a customer's events, byte for byte.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot make its input must fail"
+)]
+
+#[path = "laws/digest.rs"]
+mod digest;
+#[path = "laws/encoding.rs"]
+mod encoding;
+#[path = "laws/late.rs"]
+mod late;
+#[path = "laws/merge.rs"]
+mod merge;
+#[path = "laws/order.rs"]
+mod order;
+#[path = "laws/reading.rs"]
+mod reading;
+#[path = "support/events.rs"]
+mod support;

@@ -1,0 +1,57 @@
+//! Uniting states: commutative, associative, idempotent, and the same as folding all the events.
+
+use proptest::prelude::*;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::CustomerEvent;
+
+use crate::support::{events, fold};
+
+fn united(states: &[&CustomerState]) -> CustomerState {
+    let mut all = CustomerState::default();
+    for state in states {
+        all.merge(state);
+    }
+    all
+}
+
+fn together(one: &[CustomerEvent], other: &[CustomerEvent]) -> CustomerState {
+    fold(&[one, other].concat()).0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn merge_is_commutative_associative_and_idempotent(
+        a in events(6, 16), b in events(6, 16), c in events(6, 16),
+    ) {
+        let [a, b, c] = [a, b, c].map(|events| fold(&events).0);
+        let ab = united(&[&a, &b]);
+        let bc = united(&[&b, &c]);
+        prop_assert_eq!(ab.encode(), united(&[&b, &a]).encode());
+        prop_assert_eq!(united(&[&ab, &c]).encode(), united(&[&a, &bc]).encode());
+        prop_assert_eq!(united(&[&a, &a]).encode(), a.encode());
+        prop_assert_eq!(united(&[&ab, &b]).encode(), ab.encode());
+        prop_assert_eq!(united(&[&CustomerState::default(), &a]), a);
+    }
+
+    #[test]
+    fn within_the_horizon_merging_is_folding_all_events(a in events(1, 20), b in events(1, 20)) {
+        let merged = united(&[&fold(&a).0, &fold(&b).0]);
+        prop_assert_eq!(merged.encode(), together(&a, &b).encode());
+    }
+
+    #[test]
+    fn of_orders_and_journeys_merging_is_always_folding(a in events(6, 20), b in events(6, 20)) {
+        let merged = united(&[&fold(&a).0, &fold(&b).0]);
+        let folded = together(&a, &b);
+        prop_assert_eq!(merged.orders, folded.orders);
+        prop_assert_eq!(merged.journeys, folded.journeys);
+    }
+
+    #[test]
+    fn a_merged_state_survives_its_encoding(a in events(6, 20), b in events(6, 20)) {
+        let merged = united(&[&fold(&a).0, &fold(&b).0]);
+        prop_assert_eq!(CustomerState::decode(&merged.encode()), Ok(merged));
+    }
+}
