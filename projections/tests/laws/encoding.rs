@@ -43,7 +43,11 @@ fn the_bytes_stay_what_they_are() {
             )
             .unwrap();
     }
-    let hex: Vec<String> = state.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: Vec<String> = state
+        .encode()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(
         hex.concat(),
         concat!(
