@@ -4,6 +4,10 @@
     reason = "a test that cannot make its input must fail"
 )]
 
+#[path = "laws/bounds.rs"]
+mod bounds;
+#[path = "laws/damage.rs"]
+mod damage;
 #[path = "laws/digest.rs"]
 mod digest;
 #[path = "laws/encoding.rs"]

@@ -49,10 +49,10 @@ impl Default for Attributes {
     }
 }
 
-/// `prune_after` may lag behind (too early is harmless) and is no part of the state.
+/// `prune_after` may be too early, which is harmless, and is no part of the state.
 impl PartialEq for Attributes {
     fn eq(&self, other: &Self) -> bool {
-        self.by_name == other.by_name
+        self.by_name == other.by_name && self.text_bytes == other.text_bytes
     }
 }
 

@@ -1,0 +1,41 @@
+//! State does not grow with what it may forget.
+
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{AttributeValue, Payload};
+
+use crate::support::{DAY, activity, after, event, profile, rules, string};
+
+/// The state after an event a day, for so many days.
+fn daily(days: i64, payload: impl Fn(i64) -> Payload) -> CustomerState {
+    let mut state = CustomerState::default();
+    for (number, day) in (0..).zip(0..days) {
+        state
+            .fold(&event(number, after(day * DAY), payload(day)), &rules())
+            .unwrap();
+    }
+    state
+}
+
+/// Two years say no more than three weeks do, but for the longer span.
+#[track_caller]
+fn check_bounded(payload: impl Fn(i64) -> Payload) {
+    let [weeks, years] = [20, 720].map(|days| daily(days, &payload));
+    assert!(years.encode().len() <= weeks.encode().len() + 8);
+    assert!(years.memory_bytes() <= weeks.memory_bytes() + 8);
+}
+
+#[test]
+fn high_volume_events_behind_the_horizon_are_forgotten() {
+    check_bounded(|_| activity("login"));
+}
+
+#[test]
+fn an_equal_value_written_every_day_is_a_run_with_two_ends() {
+    check_bounded(|_| profile([("plan", string("pro"))]));
+}
+
+#[test]
+fn of_values_that_changed_every_day_the_horizon_and_the_last_before_are_kept() {
+    check_bounded(|day| profile([("plan", string(["free", "pro"][usize::from(day % 2 == 0)]))]));
+    check_bounded(|day| profile([("visits", AttributeValue::Long(100 + day))]));
+}

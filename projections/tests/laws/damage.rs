@@ -1,0 +1,193 @@
+//! What decoding refuses, and why: a second encoding of the same state as much as nonsense.
+
+use tidemark_projections::state::CustomerState;
+
+/// Version 1, first seen at the epoch, last seen four microseconds later.
+const HEAD: &str = "010004";
+const NO_IDENTITY: &str = "0000";
+const NO_ATTRIBUTES: &str = "0000";
+const NO_ORDERS: &str = "000000";
+const NO_JOURNEYS: &str = "00";
+const ID_1: &str = "00000000000000000000000000000001";
+const ID_2: &str = "00000000000000000000000000000002";
+
+fn bytes(parts: &[&str]) -> Vec<u8> {
+    let hex = parts.concat();
+    let digits: Vec<u32> = hex
+        .chars()
+        .map(|digit| digit.to_digit(16).unwrap())
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
+        .collect()
+}
+
+#[track_caller]
+fn check_accepted(parts: &[&str]) {
+    let bytes = bytes(parts);
+    assert_eq!(CustomerState::decode(&bytes).unwrap().encode(), bytes);
+}
+
+#[track_caller]
+fn check_refused(parts: &[&str], reason: &str) {
+    let error = CustomerState::decode(&bytes(parts)).unwrap_err();
+    assert_eq!(error.0, reason);
+}
+
+#[track_caller]
+fn check_identity(identity: &[&str], refused: Option<&str>) {
+    let identity = identity.concat();
+    let parts = [HEAD, &identity, NO_ATTRIBUTES, NO_ORDERS, NO_JOURNEYS];
+    refused.map_or_else(
+        || check_accepted(&parts),
+        |reason| check_refused(&parts, reason),
+    );
+}
+
+#[track_caller]
+fn check_attributes(attributes: &[&str], refused: Option<&str>) {
+    let attributes = attributes.concat();
+    let parts = [HEAD, NO_IDENTITY, &attributes, NO_ORDERS, NO_JOURNEYS];
+    refused.map_or_else(
+        || check_accepted(&parts),
+        |reason| check_refused(&parts, reason),
+    );
+}
+
+#[track_caller]
+fn check_orders(orders: &[&str], refused: Option<&str>) {
+    let orders = orders.concat();
+    let parts = [HEAD, NO_IDENTITY, NO_ATTRIBUTES, &orders, NO_JOURNEYS];
+    refused.map_or_else(
+        || check_accepted(&parts),
+        |reason| check_refused(&parts, reason),
+    );
+}
+
+#[test]
+fn numbers_have_one_encoding_and_64_bits() {
+    let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NO_JOURNEYS].concat();
+    check_accepted(&["01", "00", &rest]);
+    check_refused(
+        &["01", "8000", &rest],
+        "a number is longer than it needs to be",
+    );
+    check_refused(
+        &["01", "ffffffffffffffffff7f", &rest],
+        "a number does not fit 64 bits",
+    );
+    check_refused(
+        &["01", "ffffffffffffffffffff", &rest],
+        "a number does not fit 64 bits",
+    );
+    check_refused(
+        &["01", "ffffffffffffffffff01", &rest],
+        "an instant out of range",
+    );
+}
+
+#[test]
+fn no_instant_is_newer_than_the_newest_event() {
+    check_identity(&["0104", ID_1, "00"], None);
+    check_identity(
+        &["0105", ID_1, "00"],
+        Some("an instant lies after the newest event"),
+    );
+    let farther_than_any = "01ffffffffffffffffff01";
+    check_identity(
+        &[farther_than_any, ID_1, "00"],
+        Some("an instant lies after the newest event"),
+    );
+}
+
+#[test]
+fn lists_ascend() {
+    let out_of_order = Some("a list is out of order");
+    check_identity(&["02", "00", ID_1, "00", ID_2, "00"], None);
+    check_identity(&["02", "00", ID_2, "00", ID_1, "00"], out_of_order);
+    check_identity(&["02", "00", ID_1, "00", ID_1, "00"], out_of_order);
+    check_identity(&["00", "02", ID_1, ID_2], None);
+    check_identity(&["00", "02", ID_2, ID_1], out_of_order);
+    check_attributes(
+        &["0100", ID_1, "02", "0161", "010000", "0162", "010000"],
+        None,
+    );
+    check_attributes(
+        &["0100", ID_1, "02", "0162", "010000", "0161", "010000"],
+        out_of_order,
+    );
+    check_attributes(&["0100", ID_1, "01", "0161", "02", "0000", "0001"], None);
+    check_attributes(
+        &["0100", ID_1, "01", "0161", "02", "0001", "0000"],
+        out_of_order,
+    );
+    check_orders(
+        &["02", "455552", "4a5059", "0000"],
+        Some("a currency is listed but not used"),
+    );
+    check_orders(&["02", "4a5059", "455552", "0000"], out_of_order);
+}
+
+#[test]
+fn a_count_is_checked_before_room_is_made() {
+    let too_large = Some("a count is larger than what follows");
+    check_identity(&["ffffffff0f"], too_large);
+    check_identity(&["ffffffffffffffffff01"], too_large);
+    check_attributes(&["ffffffffffff0f"], too_large);
+    check_attributes(&["00", "ffffffffffff0f"], too_large);
+    check_orders(&["00", "ffffffffffff0f"], too_large);
+    check_orders(&["0000", "ffffffffffff0f"], too_large);
+}
+
+#[test]
+fn empty_lists_are_left_out() {
+    let empty = Some("an empty list is written out");
+    check_attributes(&["0001", "0161", "00", "00"], empty);
+    check_orders(&["0000", "01", "026f31", "00"], empty);
+    let journey = ["01", "0161", "00"].concat();
+    check_refused(
+        &[HEAD, NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, &journey],
+        "an empty list is written out",
+    );
+}
+
+#[test]
+fn tables_list_what_is_used() {
+    check_attributes(
+        &["0100", ID_1, "00"],
+        Some("an event is listed but wrote nothing"),
+    );
+    check_attributes(&["0001", "0161", "010000"], Some("no such event"));
+    check_orders(
+        &["01", "455552", "0000"],
+        Some("a currency is listed but not used"),
+    );
+    check_orders(
+        &["0001", "016f", "00", ID_1, "000200", "00"],
+        Some("no such currency"),
+    );
+    check_orders(&["01", "585858", "0000"], Some("an unknown currency"));
+    check_orders(&["01", "ffffff", "0000"], Some("an unknown currency"));
+}
+
+#[test]
+fn a_day_is_the_day_of_its_instant_somewhere() {
+    let order = |day| ["01", "455552", "01", "016f", "00", ID_1, day, "0200", "00"].concat();
+    check_orders(&[&order("01")], None);
+    let nowhere = Some("a day is not the day of its instant in any zone");
+    check_orders(&[&order("05")], nowhere);
+    check_orders(&[&order("06")], nowhere);
+}
+
+#[test]
+fn values_are_canonical() {
+    let value = |value| ["0100", ID_1, "01", "0161", "0100", value].concat();
+    check_attributes(&[&value("04000000000000f03f")], None);
+    let negative_zero = "040000000000000080";
+    check_attributes(&[&value(negative_zero)], Some("a double is not canonical"));
+    let not_a_number = "04000000000000f87f";
+    check_attributes(&[&value(not_a_number)], Some("a double is not canonical"));
+    check_attributes(&[&value("0501ff")], Some("a text is not UTF-8"));
+    check_attributes(&[&value("06")], Some("a value of an unknown kind"));
+}
