@@ -1,0 +1,1 @@
+//! Every way a token can be wrong.

@@ -1,0 +1,201 @@
+//! Postgres, read-only and one tenant at a time.
+//!
+//! Every request reads one snapshot: a repeatable-read transaction that names its tenant for
+//! row-level security and looks up the active generation before it reads anything else. There is
+//! no other way to a connection, so no query can forget its tenant.
+//!
+//! A transaction is never dropped halfway by a client that goes away or by a timeout (a cancelled
+//! `begin` poisons a pooled connection): the [guard](crate::guard) runs each request in a task of
+//! its own, and time limits are the server's.
+
+mod failure;
+mod readiness;
+mod snapshot;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection};
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_schemas::TenantId;
+
+pub(crate) use self::readiness::Readiness;
+pub(crate) use self::snapshot::{Snapshot, clock, instant};
+use crate::auth::Caller;
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+use crate::{ApiError, Config};
+use failure::Failure;
+
+/// Parsed definitions kept: every tenant's current version, and during a change the one before.
+const DEFINITIONS_KEPT: u64 = 10_000;
+/// A connection idle for longer is tried before use; asking each time would cost a round trip.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// What a request will do with its snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads only.
+    Read,
+    /// Reads, and may record that it did.
+    Audited,
+}
+
+/// The pool, and what is remembered between requests.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pool: PgPool,
+    /// By tenant and version; a version never changes, so nothing ever expires.
+    definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
+}
+
+impl Database {
+    /// Connects, and refuses a role that row-level security does not bind.
+    pub(crate) async fn connect(config: &Config) -> Result<Self, ApiError> {
+        let options = PgConnectOptions::from_str(&config.database_url)
+            .map_err(ApiError::DatabaseUrl)?
+            .application_name("tidemark-api");
+        let session = Session::of(config);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections)
+            .acquire_timeout(config.limits.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_connect(move |connection, _| {
+                let session = session.clone();
+                Box::pin(async move { session.set(connection).await })
+            })
+            .connect_lazy_with(options);
+        let mut connection = pool.acquire().await.map_err(ApiError::Database)?;
+        let (role, is_privileged) = sqlx::query_as(include_str!("sql/effective_role.sql"))
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(ApiError::Database)?;
+        if is_privileged {
+            return Err(ApiError::PrivilegedRole(role));
+        }
+        drop(connection);
+        Ok(Self {
+            pool,
+            definitions: Cache::new(DEFINITIONS_KEPT),
+        })
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Reads the answer in a snapshot of the caller's tenant. Once more, if a new generation took
+    /// the place of the one a plan was made for, or if the connection was a dead one.
+    pub(crate) async fn read<Q: Query>(
+        &self,
+        caller: &Caller,
+        query: &Q,
+    ) -> Result<Fresh<Q::Answer>, Problem> {
+        let mut connection = self.pool.acquire().await?;
+        let first = self.attempt(&mut connection, caller, query).await;
+        let Err(problem) = first else { return first };
+        match Failure::of(&problem) {
+            Some(Failure::StalePlan) => connection.clear_cached_statements().await?,
+            Some(Failure::ConnectionLost) => {
+                drop(connection.detach()); // not back into the pool
+                connection = self.pool.acquire().await?;
+            }
+            Some(Failure::Unavailable | Failure::Refused) | None => return Err(problem),
+        }
+        tracing::debug!(
+            cause = problem.cause().map(tracing::field::display),
+            "reading once more"
+        );
+        self.attempt(&mut connection, caller, query).await
+    }
+
+    async fn attempt<Q: Query>(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        query: &Q,
+    ) -> Result<Fresh<Q::Answer>, Problem> {
+        let begin = match query.access(caller) {
+            Access::Read => "begin isolation level repeatable read read only",
+            Access::Audited => "begin isolation level repeatable read",
+        };
+        let transaction = connection.begin_with(begin).await?;
+        let mut snapshot = Snapshot::open(transaction, &self.definitions, caller).await?;
+        let freshness = snapshot.freshness();
+        // On an error the transaction rolls back when the snapshot is dropped.
+        let body = query
+            .read(&mut snapshot)
+            .await
+            .map_err(|problem| problem.read_at(freshness))?;
+        snapshot.close().await?;
+        Ok(Fresh { body, freshness })
+    }
+
+    /// Whether Postgres answers, and how far the active generation is; for no tenant.
+    pub(crate) async fn readiness(&self) -> Result<Option<Readiness>, Problem> {
+        let mut connection = self.pool.acquire().await?;
+        let transaction = connection
+            .begin_with("begin isolation level repeatable read read only")
+            .await?;
+        Readiness::read(transaction).await
+    }
+}
+
+/// A question to one tenant's rows, as data: what a route asks.
+pub(crate) trait Query: Sync {
+    /// What it is answered with.
+    type Answer: Send;
+
+    /// Whether asking leaves a trace.
+    fn access(&self, _caller: &Caller) -> Access {
+        Access::Read
+    }
+
+    /// Reads the answer. May be called twice: the first snapshot may turn out to be stale.
+    fn read(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+    ) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
+}
+
+/// What is set once on each connection.
+#[derive(Debug, Clone)]
+struct Session {
+    role: Option<String>,
+    statement_timeout: String,
+}
+
+impl Session {
+    fn of(config: &Config) -> Self {
+        let milliseconds = config.limits.statement_timeout.as_millis();
+        Self {
+            role: config.role.clone(),
+            statement_timeout: format!("{milliseconds}ms"),
+        }
+    }
+
+    async fn set(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query(include_str!("sql/session.sql"))
+            .bind(&self.statement_timeout)
+            .execute(&mut *connection)
+            .await?;
+        if let Some(role) = &self.role {
+            let role = role.replace('"', "\"\"");
+            // `set role` takes no parameter; the name is configuration, and quoted.
+            let statement = AssertSqlSafe(format!("set role \"{role}\""));
+            sqlx::raw_sql(statement).execute(connection).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! What an error of Postgres means: try once more, ask to come back, or own up.
+
+use sqlx::Error;
+
+use crate::problem::Problem;
+
+/// The ways reading can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Another generation is active than the one this connection's plans were made for.
+    StalePlan,
+    /// The connection died, perhaps long ago: another may live.
+    ConnectionLost,
+    /// Away, restarting, out of connections, or too slow: waiting helps.
+    Unavailable,
+    /// A bug, or a foreign hand: waiting does not help.
+    Refused,
+}
+
+impl Failure {
+    /// Of a problem that an error of Postgres caused; `None` for any other.
+    pub(crate) fn of(problem: &Problem) -> Option<Self> {
+        problem.cause()?.downcast_ref::<Error>().map(Self::classify)
+    }
+
+    fn classify(error: &Error) -> Self {
+        match error {
+            Error::Io(_) | Error::WorkerCrashed | Error::BeginFailed => Self::ConnectionLost,
+            Error::PoolTimedOut | Error::PoolClosed | Error::Tls(_) => Self::Unavailable,
+            Error::Database(error) => error
+                .code()
+                .map_or(Self::Refused, |code| Self::classify_state(&code)),
+            _ => Self::Refused,
+        }
+    }
+
+    /// By SQLSTATE.
+    fn classify_state(code: &str) -> Self {
+        match code {
+            // feature_not_supported is how "cached plan must not change result type" comes; a
+            // table or schema can be missing when its generation was dropped under a plan.
+            "0A000" | "3F000" | "42P01" => Self::StalePlan,
+            // admin_shutdown, crash_shutdown, idle_in_transaction_session_timeout
+            "57P01" | "57P02" | "25P03" => Self::ConnectionLost,
+            // cannot_connect_now, query_canceled (the statement timeout), lock_not_available,
+            // serialization_failure, deadlock_detected
+            "57P03" | "57014" | "55P03" | "40001" | "40P01" => Self::Unavailable,
+            _ if code.starts_with("08") => Self::ConnectionLost,
+            _ if code.starts_with("53") => Self::Unavailable, // insufficient resources
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match Failure::classify(&error) {
+            Failure::ConnectionLost | Failure::Unavailable => Self::Unavailable {
+                detail: "the database is not available",
+                cause: Some(error.into()),
+            },
+            Failure::StalePlan | Failure::Refused => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_apart() {
+        let table = [
+            ("0A000", Failure::StalePlan),
+            ("42P01", Failure::StalePlan),
+            ("57P01", Failure::ConnectionLost),
+            ("08006", Failure::ConnectionLost),
+            ("53300", Failure::Unavailable),
+            ("57014", Failure::Unavailable),
+            ("42501", Failure::Refused),
+            ("22021", Failure::Refused),
+        ];
+        for (code, failure) in table {
+            assert_eq!(Failure::classify_state(code), failure, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_pool_without_a_free_connection_is_no_internal_error() {
+        let problem = Problem::from(Error::PoolTimedOut);
+        assert!(matches!(problem, Problem::Unavailable { .. }));
+        assert_eq!(Failure::of(&problem), Some(Failure::Unavailable));
+    }
+}

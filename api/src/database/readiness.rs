@@ -1,0 +1,44 @@
+//! Whether there is anything to answer from. Of no tenant: reads no tenant's row.
+
+use sqlx::postgres::Postgres;
+use sqlx::{FromRow, Transaction};
+
+use crate::problem::Problem;
+
+/// The active generation and how old its watermark is.
+#[derive(Debug, FromRow)]
+pub(crate) struct Readiness {
+    pub(crate) generation: i32,
+    pub(crate) partitions: i32,
+    /// Seconds from the watermark to the database's clock; `None` until every partition has begun.
+    #[sqlx(skip)]
+    pub(crate) staleness_seconds: Option<f64>,
+}
+
+#[derive(FromRow)]
+struct Age {
+    partitions: i64,
+    seconds: Option<f64>,
+}
+
+impl Readiness {
+    /// `None` where no generation is active.
+    pub(super) async fn read(
+        mut transaction: Transaction<'_, Postgres>,
+    ) -> Result<Option<Self>, Problem> {
+        let active = sqlx::query_as::<_, Self>(include_str!("../sql/readiness.sql"))
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(mut readiness) = active else {
+            return Ok(None);
+        };
+        let age = sqlx::query_as::<_, Age>(include_str!("../sql/staleness.sql"))
+            .fetch_one(&mut *transaction)
+            .await?;
+        if age.partitions >= i64::from(readiness.partitions) {
+            readiness.staleness_seconds = age.seconds;
+        }
+        transaction.commit().await?;
+        Ok(Some(readiness))
+    }
+}

@@ -1,0 +1,178 @@
+//! One tenant's rows as of one moment.
+
+use std::sync::Arc;
+
+use moka::future::Cache;
+use sqlx::postgres::{PgConnection, Postgres};
+use sqlx::{FromRow, Transaction};
+use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
+use tidemark_projections::state::FOLD_VERSION;
+use tidemark_schemas::{Instant, TenantId};
+
+use crate::auth::Caller;
+use crate::freshness::Freshness;
+use crate::problem::Problem;
+
+/// A transaction with its tenant named and the active generation's tables on the search path.
+#[derive(Debug)]
+pub(crate) struct Snapshot<'c> {
+    transaction: Transaction<'c, Postgres>,
+    definitions: &'c Cache<(TenantId, i64), Arc<TenantDefinitions>>,
+    caller: &'c Caller,
+    generation: Generation,
+    freshness: Freshness,
+}
+
+/// The active generation.
+#[derive(Debug, FromRow)]
+pub(crate) struct Generation {
+    pub(crate) id: i32,
+    fold_version: i32,
+    /// The log it is folded from.
+    pub(crate) topic: String,
+    /// Of that log.
+    pub(crate) partitions: i32,
+}
+
+#[derive(FromRow)]
+struct Position {
+    partitions: i64,
+    clock: Option<i64>,
+    lag: i64,
+    definitions: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct DefinitionRow {
+    appended_at: i64,
+    definition: String,
+}
+
+impl<'c> Snapshot<'c> {
+    pub(super) async fn open(
+        mut transaction: Transaction<'c, Postgres>,
+        definitions: &'c Cache<(TenantId, i64), Arc<TenantDefinitions>>,
+        caller: &'c Caller,
+    ) -> Result<Self, Problem> {
+        let generation = sqlx::query_as::<_, Generation>(include_str!("../sql/open.sql"))
+            .bind(caller.tenant.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or(Problem::Unavailable {
+                detail: "no generation is active yet",
+                cause: None,
+            })?;
+        let position = sqlx::query_as::<_, Position>(include_str!("../sql/position.sql"))
+            .bind(caller.tenant.as_str())
+            .bind(&generation.topic)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let freshness = Freshness {
+            generation: generation.id,
+            watermark: watermark(&position, &generation),
+            lag: position.lag,
+            definitions: position.definitions,
+        };
+        Ok(Self {
+            transaction,
+            definitions,
+            caller,
+            generation,
+            freshness,
+        })
+    }
+
+    /// Commits: what was read needs no more, what was recorded must last before it is answered.
+    pub(super) async fn close(self) -> Result<(), Problem> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Who asks. Bind its tenant in every statement, though row-level security would do.
+    pub(crate) fn caller(&self) -> &'c Caller {
+        self.caller
+    }
+
+    pub(crate) fn tenant(&self) -> &'c str {
+        self.caller.tenant.as_str()
+    }
+
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    pub(crate) fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// Says so where this binary cannot read the states of the active generation.
+    pub(crate) fn require_own_fold_version(&self) -> Result<(), Problem> {
+        if self.generation.fold_version == FOLD_VERSION {
+            return Ok(());
+        }
+        Err(Problem::Unavailable {
+            detail: "the active generation was folded by another version of Tidemark",
+            cause: Some(
+                format!(
+                    "generation {} has fold version {}, this binary reads {FOLD_VERSION}",
+                    self.generation.id, self.generation.fold_version
+                )
+                .into(),
+            ),
+        })
+    }
+
+    /// The tenant's definitions in force; `None` before its first.
+    pub(crate) async fn definitions(&mut self) -> Result<Option<Arc<TenantDefinitions>>, Problem> {
+        match self.freshness.definitions {
+            Some(version) => self.definitions_of(version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The tenant's definitions of a version that exists.
+    pub(crate) async fn definitions_of(
+        &mut self,
+        version: i64,
+    ) -> Result<Arc<TenantDefinitions>, Problem> {
+        let key = (self.caller.tenant.clone(), version);
+        if let Some(known) = self.definitions.get(&key).await {
+            return Ok(known);
+        }
+        let row = sqlx::query_as::<_, DefinitionRow>(include_str!("../sql/definition.sql"))
+            .bind(self.caller.tenant.as_str())
+            .bind(version)
+            .fetch_one(&mut *self.transaction)
+            .await?;
+        let source =
+            serde_json::from_str::<TenantSource>(&row.definition).map_err(Problem::internal)?;
+        let appended_at = instant(row.appended_at)?;
+        let parsed = TenantDefinitions::from_source(source, version, appended_at)
+            .map_err(Problem::internal)?;
+        let parsed = Arc::new(parsed);
+        self.definitions.insert(key, Arc::clone(&parsed)).await;
+        Ok(parsed)
+    }
+}
+
+/// The least clock, once every partition has one.
+fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
+    if position.partitions < i64::from(generation.partitions) {
+        return None;
+    }
+    position.clock.and_then(clock)
+}
+
+/// A stored partition clock; `None` before the partition's first record.
+pub(crate) fn clock(micros: i64) -> Option<Instant> {
+    Instant::from_micros(micros).filter(|clock| *clock > Instant::MIN)
+}
+
+/// A stored instant.
+pub(crate) fn instant(micros: i64) -> Result<Instant, Problem> {
+    Instant::from_micros(micros)
+        .ok_or_else(|| Problem::internal(format!("stored {micros} is not an instant")))
+}

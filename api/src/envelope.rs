@@ -1,0 +1,178 @@
+//! What every answer has, whichever route it came from: a request id, security headers, a place in
+//! the log and in the metrics; and, where it is an error, the form of a problem document.
+
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use crate::Service;
+use crate::problem::{self, Problem};
+use crate::request_id::{self, RequestId};
+
+/// Nothing here is a page, and everything is somebody's data.
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-store"),
+    ),
+    (header::VARY, HeaderValue::from_static("authorization")),
+];
+
+/// Where no route matched: paths are without number, labels must not be.
+const UNMATCHED: &str = "unmatched";
+
+/// The outermost middleware.
+pub(crate) async fn envelope(
+    State(service): State<Service>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let request_id = RequestId::of(request.headers());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let path = request.uri().path().to_owned();
+    let span = span(&request, route, &request_id);
+    request.extensions_mut().insert(request_id.clone());
+
+    let started = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let (mut response, problem) = problem::render(response, &path, &request_id);
+
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        // A route that knows better (how long it may be cached) has said so already.
+        headers.entry(name).or_insert(value);
+    }
+    if let Some(value) = request_id.header_value() {
+        headers.insert(request_id::HEADER, value);
+    }
+    let elapsed = started.elapsed();
+    service
+        .metrics()
+        .answered(route, response.status(), elapsed);
+    span.in_scope(|| log(response.status(), elapsed, problem.as_deref()));
+    response
+}
+
+fn span(request: &Request, route: &str, request_id: &RequestId) -> Span {
+    let trace = trace_id(request.headers());
+    tracing::info_span!(
+        "request",
+        method = %request.method(),
+        route,
+        request_id = request_id.as_str(),
+        trace_id = trace,
+        tenant = tracing::field::Empty,
+    )
+}
+
+/// One line per request, and the only place where the cause of a 5xx is told.
+fn log(status: StatusCode, elapsed: Duration, problem: Option<&Problem>) {
+    let status = status.as_u16();
+    match problem.and_then(Problem::cause) {
+        Some(cause) => tracing::error!(status, ?elapsed, cause = %chain(cause.as_ref()), "failed"),
+        None => tracing::info!(status, ?elapsed, "answered"),
+    }
+}
+
+/// An error and everything it came from, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// The trace id of a W3C `traceparent`, so that our log lines can be found from the caller's trace.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = sent.split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+    let is_valid = is_hex(version, 2)
+        && version != "ff"
+        && is_hex(trace, 32)
+        && !is_zero(trace)
+        && is_hex(span, 16)
+        && !is_zero(span)
+        && is_hex(flags, 2)
+        && (version != "00" || parts.next().is_none());
+    is_valid.then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[track_caller]
+    fn check(sent: &str, expected: Option<&str>) {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_str(sent).unwrap());
+        assert_eq!(trace_id(&headers), expected, "{sent:?}");
+    }
+
+    #[test]
+    fn only_a_valid_traceparent_is_believed() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            Some(trace),
+        );
+        check(
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            Some(trace),
+        );
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            None,
+        );
+        check(
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            None,
+        );
+        check(
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            None,
+        );
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            None,
+        );
+        check(
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            None,
+        );
+        check("00-4bf92f3577b34da6a3ce929d0e0e4736-01", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,47 @@
+//! Why the API cannot start or go on. What goes wrong for one request is a
+//! [`Problem`](crate::problem::Problem), not this.
+
+/// Why the API cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The HS256 secret can be guessed.
+    #[error("the HS256 secret has {bytes} bytes; at least {minimum} are needed")]
+    ShortSecret {
+        /// How long it is.
+        bytes: usize,
+        /// How long it must be.
+        minimum: usize,
+    },
+    /// An issuer or audience that every token would have to lack.
+    #[error("auth.{0} is empty")]
+    EmptyClaim(&'static str),
+    /// Expired tokens would be accepted for too long.
+    #[error("auth.leeway_seconds is {seconds}; at most {maximum} are allowed")]
+    LongLeeway {
+        /// What was asked for.
+        seconds: u64,
+        /// What is allowed.
+        maximum: u64,
+    },
+    /// A limit of zero would refuse everything.
+    #[error("{0} must be greater than zero")]
+    Zero(&'static str),
+    /// The token could not be signed.
+    #[error("signing the token failed: {0}")]
+    Signing(#[source] jsonwebtoken::errors::Error),
+    /// The database address is not one.
+    #[error("the database url is malformed: {0}")]
+    DatabaseUrl(#[source] sqlx::Error),
+    /// Postgres is not there, or refuses us.
+    #[error("connecting to Postgres failed: {0}")]
+    Database(#[source] sqlx::Error),
+    /// Row-level security would not hold.
+    #[error(
+        "the database role {0:?} bypasses row-level security (it is a superuser, or has bypassrls): \
+         configure a role that does not, such as tidemark_api"
+    )]
+    PrivilegedRole(String),
+    /// Two components registered the same metric.
+    #[error("registering metrics failed: {0}")]
+    Metrics(#[from] prometheus::Error),
+}

@@ -1,0 +1,58 @@
+//! How fresh an answer is: said in the headers of everything read from the tables.
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tidemark_schemas::Instant;
+
+const GENERATION: HeaderName = HeaderName::from_static("tidemark-generation");
+const WATERMARK: HeaderName = HeaderName::from_static("tidemark-watermark");
+const LAG: HeaderName = HeaderName::from_static("tidemark-lag");
+const DEFINITIONS: HeaderName = HeaderName::from_static("tidemark-definitions");
+
+/// The position of the snapshot an answer was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Freshness {
+    /// Which generation of projections.
+    pub(crate) generation: i32,
+    /// The least clock over all partitions: everything appended before it is in the answer.
+    /// `None` until every partition has a clock.
+    pub(crate) watermark: Option<Instant>,
+    /// Records of all partitions seen in the log and not yet folded.
+    pub(crate) lag: i64,
+    /// Version of the tenant's definitions in force; `None` for a tenant not yet defined.
+    pub(crate) definitions: Option<i64>,
+}
+
+impl Freshness {
+    /// Adds the headers.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(GENERATION, HeaderValue::from(self.generation));
+        headers.insert(LAG, HeaderValue::from(self.lag));
+        if let Some(version) = self.definitions {
+            headers.insert(DEFINITIONS, HeaderValue::from(version));
+        }
+        let watermark = self
+            .watermark
+            .map(|clock| HeaderValue::try_from(clock.to_string()));
+        if let Some(Ok(watermark)) = watermark {
+            headers.insert(WATERMARK, watermark);
+        }
+    }
+}
+
+/// An answer as JSON, with how fresh it is.
+#[derive(Debug)]
+pub(crate) struct Fresh<T> {
+    pub(crate) body: T,
+    pub(crate) freshness: Freshness,
+}
+
+impl<T: Serialize> IntoResponse for Fresh<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        self.freshness.write(response.headers_mut());
+        response
+    }
+}

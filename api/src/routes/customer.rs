@@ -1,0 +1,199 @@
+//! `GET /v1/customers/{id}`: everything about one customer, derived from its state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::FromRow;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::outputs::{self, Churn, OrdersSummary, StageOutput};
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{AttributeValue, CustomerId, Instant};
+
+use crate::Service;
+use crate::auth::Caller;
+use crate::database::{Access, Query, Snapshot, clock, instant};
+use crate::extract::{Named, NothingAsked, Parameters};
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+/// One customer, asked for in one request.
+#[derive(Debug)]
+struct OneCustomer {
+    id: CustomerId,
+    request_id: RequestId,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Customer {
+    customer_id: CustomerId,
+    first_seen_at: Instant,
+    last_seen_at: Instant,
+    attributes: BTreeMap<Arc<str>, AttributeValue>,
+    /// Attributes the customer has whose values this caller may not see.
+    masked_attributes: Vec<Arc<str>>,
+    orders: OrdersSummary,
+    journeys: BTreeMap<Arc<str>, StageOutput>,
+    segments: Vec<Membership>,
+    churn: Churn,
+    /// The instant everything here is true at.
+    as_of: Instant,
+    /// Version of the tenant's definitions it was derived with.
+    definitions: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Membership {
+    name: Arc<str>,
+    since: Instant,
+    /// Of the definitions it was last computed with.
+    version: i64,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    state: Vec<u8>,
+    standing: Vec<u8>,
+    first_seen_at: i64,
+    last_seen_at: i64,
+    clock: Option<i64>,
+    definitions: Option<i64>,
+    newest_definitions: Option<i64>,
+}
+
+pub(crate) async fn one(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Extension(request_id): Extension<RequestId>,
+    Named(id): Named,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+) -> Result<Fresh<Customer>, Problem> {
+    let id = CustomerId::new(&id)
+        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
+    let answer = service
+        .database()
+        .read(&caller, &OneCustomer { id, request_id })
+        .await?;
+    let Fresh {
+        body: (customer, is_audited),
+        freshness,
+    } = answer;
+    if is_audited {
+        service.metrics().audited.inc();
+    }
+    Ok(Fresh {
+        body: customer,
+        freshness,
+    })
+}
+
+impl Query for OneCustomer {
+    /// The customer, and whether personal attributes were shown.
+    type Answer = (Customer, bool);
+
+    fn access(&self, caller: &Caller) -> Access {
+        if caller.role.sees_personal_attributes() {
+            Access::Audited
+        } else {
+            Access::Read
+        }
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
+        let row = self.row(snapshot).await?;
+        snapshot.require_own_fold_version()?;
+        let (definitions, newest) = match (row.definitions, row.newest_definitions) {
+            (Some(used), Some(newest)) => (
+                snapshot.definitions_of(used).await?,
+                snapshot.definitions_of(newest).await?,
+            ),
+            _ => {
+                let detail = format!("customer {} has state, its tenant no definitions", self.id);
+                return Err(Problem::internal(detail));
+            }
+        };
+        let mut customer = self.derive(&row, &definitions)?;
+        let is_personal = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
+        let personal: Vec<Arc<str>> = customer
+            .attributes
+            .keys()
+            .filter(|name| is_personal(name))
+            .cloned()
+            .collect();
+        if personal.is_empty() {
+            return Ok((customer, false));
+        }
+        if snapshot.caller().role.sees_personal_attributes() {
+            self.record(snapshot).await?;
+            return Ok((customer, true));
+        }
+        customer.attributes.retain(|name, _| !is_personal(name));
+        customer.masked_attributes = personal;
+        Ok((customer, false))
+    }
+}
+
+impl OneCustomer {
+    async fn row(&self, snapshot: &mut Snapshot<'_>) -> Result<Row, Problem> {
+        let topic = snapshot.generation().topic.clone();
+        let row = sqlx::query_as::<_, Row>(include_str!("../sql/customer.sql"))
+            .bind(snapshot.tenant())
+            .bind(self.id.as_str())
+            .bind(topic)
+            .fetch_optional(snapshot.connection())
+            .await?;
+        row.ok_or_else(|| Problem::NotFound {
+            kind: "customer",
+            name: self.id.to_string(),
+        })
+    }
+
+    fn derive(&self, row: &Row, definitions: &TenantDefinitions) -> Result<Customer, Problem> {
+        let state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
+        let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
+        let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
+        let as_of = clock.max(standing.evaluated_at);
+        // The processor steps through due times before it moves the clock; where it was stopped in
+        // between, the same steps are taken here, so that `since` is what it will say too.
+        standing.step_to(&state, definitions, as_of, &mut Vec::new());
+        let outputs = outputs::derive(&state, definitions, as_of);
+        let segments = standing.segments.into_iter();
+        let segments = segments.map(|(name, membership)| Membership {
+            name,
+            since: membership.since,
+            version: membership.version,
+        });
+        Ok(Customer {
+            customer_id: self.id.clone(),
+            first_seen_at: instant(row.first_seen_at)?,
+            last_seen_at: instant(row.last_seen_at)?,
+            attributes: outputs.attributes,
+            masked_attributes: Vec::new(),
+            orders: outputs.orders,
+            journeys: outputs.journeys,
+            segments: segments.collect(),
+            churn: outputs.churn,
+            as_of,
+            definitions: definitions.version,
+        })
+    }
+
+    /// In the transaction of the read: no answer without its record.
+    async fn record(&self, snapshot: &mut Snapshot<'_>) -> Result<(), Problem> {
+        let caller = snapshot.caller();
+        sqlx::query(include_str!("../sql/audit.sql"))
+            .bind(caller.tenant.as_str())
+            .bind(&caller.subject)
+            .bind(caller.role.as_str())
+            .bind("customer.personal_attributes")
+            .bind(self.id.as_str())
+            .bind(self.request_id.as_str())
+            .execute(snapshot.connection())
+            .await?;
+        Ok(())
+    }
+}

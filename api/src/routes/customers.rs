@@ -1,0 +1,230 @@
+//! `GET /v1/customers`: the tenant's customers, by id, page by page.
+
+use axum::Extension;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::models::Band;
+use tidemark_schemas::Instant;
+
+use super::page::{Next, Page};
+use crate::Service;
+use crate::auth::Caller;
+use crate::cursor::Question;
+use crate::database::{Query, Snapshot, instant};
+use crate::extract::Parameters;
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+
+/// What may be asked. Filters narrow the list together.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    /// Rows on a page: 50 unless said otherwise, 500 at most.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only members of this segment.
+    segment: Option<String>,
+    /// Only who stands in `stage` of this journey.
+    journey: Option<String>,
+    /// Only who stands in this stage of `journey`.
+    stage: Option<String>,
+    /// Only who has this churn band: low, medium or high.
+    band: Option<String>,
+}
+
+/// One page of them.
+#[derive(Debug)]
+struct CustomersPage {
+    page: Page,
+    segment: Option<String>,
+    /// Journey and stage.
+    stage: Option<(String, String)>,
+    band: Option<Band>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Customers {
+    customers: Vec<Customer>,
+    #[serde(flatten)]
+    next: Next,
+}
+
+#[derive(Debug, Serialize)]
+struct Customer {
+    customer_id: String,
+    first_seen_at: Instant,
+    last_seen_at: Instant,
+    /// Null where churn is not scored.
+    band: Option<Band>,
+    /// As of when segments, stages and band were last computed.
+    evaluated_at: Instant,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    customer_id: String,
+    first_seen_at: i64,
+    last_seen_at: i64,
+    band: Option<i16>,
+    evaluated_at: i64,
+}
+
+pub(crate) async fn list(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Fresh<Customers>, Problem> {
+    let query = CustomersPage::new(asked, &caller)?;
+    service.database().read(&caller, &query).await
+}
+
+impl CustomersPage {
+    fn new(asked: Asked, caller: &Caller) -> Result<Self, Problem> {
+        let question = Question::new(&[
+            Some("customers"),
+            Some(caller.tenant.as_str()),
+            asked.segment.as_deref(),
+            asked.journey.as_deref(),
+            asked.stage.as_deref(),
+            asked.band.as_deref(),
+        ]);
+        let band = asked.band.as_deref().map(parse_band).transpose()?;
+        let stage = match (asked.journey, asked.stage) {
+            (Some(journey), Some(stage)) => Some((journey, stage)),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(Problem::unprocessable(
+                    "journey",
+                    "journey needs a stage beside it",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Problem::unprocessable(
+                    "stage",
+                    "stage needs a journey beside it",
+                ));
+            }
+        };
+        let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
+        Ok(Self {
+            page,
+            segment: asked.segment,
+            stage,
+            band,
+        })
+    }
+
+    /// A filter by something that is not defined would be answered by an empty page, which says
+    /// "nobody" where "no such thing" is meant.
+    fn check(&self, definitions: Option<&TenantDefinitions>) -> Result<(), Problem> {
+        if let Some(segment) = &self.segment {
+            let segments = definitions
+                .map(|known| known.segments.as_slice())
+                .unwrap_or_default();
+            if !segments.iter().any(|known| *known.name == **segment) {
+                let detail = format!("there is no segment {segment:?}");
+                return Err(Problem::unprocessable("segment", detail));
+            }
+        }
+        if let Some((journey, stage)) = &self.stage {
+            let known = definitions.and_then(|known| known.journeys.get(journey.as_str()));
+            let Some(known) = known else {
+                let detail = format!("there is no journey {journey:?}");
+                return Err(Problem::unprocessable("journey", detail));
+            };
+            if !known.stages.iter().any(|known| **known == **stage) {
+                let detail = format!("journey {journey:?} has no stage {stage:?}");
+                return Err(Problem::unprocessable("stage", detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each statement begins at the narrowest filter's index and goes by id from there.
+    async fn rows(&self, snapshot: &mut Snapshot<'_>) -> Result<Vec<Row>, Problem> {
+        let band = self.band.map(band_column);
+        let (segment, stage) = (self.segment.as_deref(), self.stage.as_ref());
+        let statement = match (segment, stage, band) {
+            (None, None, None) => include_str!("../sql/customers.sql"),
+            (None, None, Some(_)) => include_str!("../sql/customers_in_band.sql"),
+            (Some(_), None, _) => include_str!("../sql/customers_in_segment.sql"),
+            (None, Some(_), _) => include_str!("../sql/customers_in_stage.sql"),
+            (Some(_), Some(_), _) => include_str!("../sql/customers_in_segment_and_stage.sql"),
+        };
+        let mut query = sqlx::query_as::<_, Row>(statement)
+            .bind(snapshot.tenant())
+            .bind(self.page.after())
+            .bind(self.page.rows());
+        if band.is_some() || segment.is_some() || stage.is_some() {
+            query = query.bind(band);
+        }
+        if let Some(segment) = segment {
+            query = query.bind(segment);
+        }
+        if let Some((journey, stage)) = stage {
+            query = query.bind(journey).bind(stage);
+        }
+        Ok(query.fetch_all(snapshot.connection()).await?)
+    }
+}
+
+impl Query for CustomersPage {
+    type Answer = Customers;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {
+        if self.segment.is_some() || self.stage.is_some() {
+            self.check(snapshot.definitions().await?.as_deref())?;
+        }
+        let rows = self.rows(snapshot).await?;
+        let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
+        let customers = rows
+            .into_iter()
+            .map(Customer::of)
+            .collect::<Result<_, _>>()?;
+        Ok(Customers { customers, next })
+    }
+}
+
+impl Customer {
+    fn of(row: Row) -> Result<Self, Problem> {
+        Ok(Self {
+            customer_id: row.customer_id,
+            first_seen_at: instant(row.first_seen_at)?,
+            last_seen_at: instant(row.last_seen_at)?,
+            band: row.band.map(band_of_column).transpose()?,
+            evaluated_at: instant(row.evaluated_at)?,
+        })
+    }
+}
+
+fn parse_band(text: &str) -> Result<Band, Problem> {
+    match text {
+        "low" => Ok(Band::Low),
+        "medium" => Ok(Band::Medium),
+        "high" => Ok(Band::High),
+        _ => {
+            let detail = format!("{text:?} is not a band: expected low, medium or high");
+            Err(Problem::unprocessable("band", detail))
+        }
+    }
+}
+
+fn band_column(band: Band) -> i16 {
+    match band {
+        Band::Low => 0,
+        Band::Medium => 1,
+        Band::High => 2,
+    }
+}
+
+fn band_of_column(column: i16) -> Result<Band, Problem> {
+    match column {
+        0 => Ok(Band::Low),
+        1 => Ok(Band::Medium),
+        2 => Ok(Band::High),
+        _ => Err(Problem::internal(format!("stored {column} is not a band"))),
+    }
+}

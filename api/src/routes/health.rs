@@ -1,0 +1,56 @@
+//! `GET /healthz` and `GET /readyz`, for whoever starts, stops and routes to the process. They ask
+//! for no token and tell nothing of any tenant.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::Service;
+use crate::problem::Problem;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Healthy {
+    status: &'static str,
+}
+
+/// The process lives and answers. Nothing else: a process is not better for being restarted while
+/// its database is away.
+pub(crate) async fn healthy() -> Json<Healthy> {
+    Json(Healthy { status: "ok" })
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Ready {
+    status: &'static str,
+    /// Which generation of projections answers.
+    generation: i32,
+    /// Seconds from the watermark to now; null until every partition has begun.
+    staleness_seconds: Option<f64>,
+}
+
+/// Requests can be answered: Postgres is there, a generation is active, and, where a limit is
+/// configured, it is fresh enough.
+pub(crate) async fn ready(State(service): State<Service>) -> Result<Json<Ready>, Problem> {
+    let readiness = service.database().readiness().await?;
+    let readiness = readiness.ok_or(Problem::Unavailable {
+        detail: "no generation is active yet",
+        cause: None,
+    })?;
+    if let Some(limit) = service.limits().ready_staleness {
+        let is_fresh = readiness
+            .staleness_seconds
+            .is_some_and(|seconds| seconds <= limit.as_secs_f64());
+        if !is_fresh {
+            let detail = "the projections are further behind than allowed";
+            return Err(Problem::Unavailable {
+                detail,
+                cause: None,
+            });
+        }
+    }
+    Ok(Json(Ready {
+        status: "ready",
+        generation: readiness.generation,
+        staleness_seconds: readiness.staleness_seconds,
+    }))
+}

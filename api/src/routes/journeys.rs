@@ -1,0 +1,130 @@
+//! `GET /v1/journeys` and `GET /v1/journeys/{name}/stages`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::counts;
+use crate::Service;
+use crate::auth::Caller;
+use crate::database::{Query, Snapshot};
+use crate::extract::{Named, NothingAsked, Parameters};
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+
+/// Every journey of the tenant.
+#[derive(Debug)]
+struct AllJourneys;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Journeys {
+    journeys: Vec<Journey>,
+}
+
+#[derive(Debug, Serialize)]
+struct Journey {
+    name: Arc<str>,
+    description: String,
+    /// First to last.
+    stages: Vec<Arc<str>>,
+    /// Of the tenant's definitions that define it.
+    version: i64,
+}
+
+pub(crate) async fn list(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+) -> Result<Fresh<Journeys>, Problem> {
+    service.database().read(&caller, &AllJourneys).await
+}
+
+impl Query for AllJourneys {
+    type Answer = Journeys;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Journeys, Problem> {
+        let Some(definitions) = snapshot.definitions().await? else {
+            return Ok(Journeys {
+                journeys: Vec::new(),
+            });
+        };
+        let journeys = definitions.journeys.values().map(|journey| Journey {
+            name: Arc::clone(&journey.name),
+            description: journey.description.clone(),
+            stages: journey.stages.clone(),
+            version: definitions.version,
+        });
+        Ok(Journeys {
+            journeys: journeys.collect(),
+        })
+    }
+}
+
+/// Who stands where in one journey.
+#[derive(Debug)]
+struct StagesOf {
+    journey: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Stages {
+    journey: String,
+    description: String,
+    /// Of the tenant's definitions that define it.
+    version: i64,
+    /// First to last.
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    stage: Arc<str>,
+    /// How many customers stand in it now.
+    customers: i64,
+}
+
+pub(crate) async fn stages(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Named(journey): Named,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+) -> Result<Fresh<Stages>, Problem> {
+    service
+        .database()
+        .read(&caller, &StagesOf { journey })
+        .await
+}
+
+impl Query for StagesOf {
+    type Answer = Stages;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Stages, Problem> {
+        let definitions = snapshot.definitions().await?;
+        let journeys = definitions
+            .as_ref()
+            .map(|known| (known.version, &known.journeys));
+        let known = journeys.and_then(|(version, all)| Some((version, all.get(&*self.journey)?)));
+        let Some((version, journey)) = known else {
+            return Err(Problem::NotFound {
+                kind: "journey",
+                name: self.journey.clone(),
+            });
+        };
+        let counts = counts::of_kind(snapshot, "stage").await?;
+        let stages = journey.stages.iter().map(|stage| Stage {
+            stage: Arc::clone(stage),
+            customers: counts
+                .get(&format!("{}/{stage}", self.journey))
+                .copied()
+                .unwrap_or(0),
+        });
+        Ok(Stages {
+            journey: self.journey.clone(),
+            description: journey.description.clone(),
+            version,
+            stages: stages.collect(),
+        })
+    }
+}

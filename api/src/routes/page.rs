@@ -1,0 +1,125 @@
+//! Pages of lists that go by customer id.
+
+use serde::Serialize;
+
+use crate::cursor::{self, InvalidCursor, Question};
+use crate::problem::Problem;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 500;
+
+/// Which page is asked for.
+#[derive(Debug)]
+pub(super) struct Page {
+    question: Question,
+    /// Rows on it.
+    limit: u32,
+    /// It begins after this customer id; empty (before every id) for the first page.
+    after: String,
+}
+
+impl Page {
+    pub(super) fn new(
+        question: Question,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            let detail = format!("limit is {limit}; it must be from 1 to {MAX_LIMIT}");
+            return Err(Problem::unprocessable("limit", detail));
+        }
+        let after = match cursor.map(|text| cursor::decode(&question, text)) {
+            None => String::new(),
+            Some(Ok(last)) => last.as_str().to_owned(),
+            Some(Err(error @ InvalidCursor::Malformed)) => {
+                return Err(Problem::Malformed {
+                    parameter: Some("cursor"),
+                    detail: error.to_string(),
+                });
+            }
+            Some(Err(error @ InvalidCursor::Foreign)) => {
+                return Err(Problem::unprocessable("cursor", error.to_string()));
+            }
+        };
+        Ok(Self {
+            question,
+            limit,
+            after,
+        })
+    }
+
+    /// For the statement: rows have a greater id.
+    pub(super) fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// For the statement: one row more than the page has, to see whether another page follows.
+    pub(super) fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The rows of the page, and the cursor of the next if there is one.
+    pub(super) fn cut<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, Next) {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if rows.len() <= limit {
+            return (rows, Next { next_cursor: None });
+        }
+        rows.truncate(limit);
+        let next_cursor = rows
+            .last()
+            .map(|row| cursor::encode(&self.question, id(row)));
+        (rows, Next { next_cursor })
+    }
+}
+
+/// How to go on.
+#[derive(Debug, Serialize)]
+pub(super) struct Next {
+    /// Send it as `cursor` with the same filters; null on the last page.
+    next_cursor: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<Page, Problem> {
+        Page::new(Question::new(&[Some("acme")]), limit, cursor)
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_overlap() {
+        let ids = ["a", "b", "c", "d", "e"];
+        let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = page(Some(2), cursor.as_deref()).unwrap();
+            let rows = ids.iter().filter(|id| **id > page.after()).copied();
+            let rows = rows.take(usize::try_from(page.rows()).unwrap()).collect();
+            let (rows, next) = page.cut(rows, |id| id);
+            seen.extend(rows);
+            cursor = next.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids);
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        assert_eq!(page(None, None).unwrap().rows(), 51);
+        assert!(page(Some(500), None).is_ok());
+        for limit in [0, 501, u32::MAX] {
+            let refused = page(Some(limit), None);
+            assert!(matches!(
+                refused,
+                Err(Problem::Unprocessable {
+                    parameter: "limit",
+                    ..
+                })
+            ));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `GET /v1/segments` and `GET /v1/segments/{name}/members`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use tidemark_schemas::Instant;
+
+use super::counts::{self, Evaluation};
+use super::page::{Next, Page};
+use crate::Service;
+use crate::auth::Caller;
+use crate::cursor::Question;
+use crate::database::{Query, Snapshot, instant};
+use crate::extract::{Named, NothingAsked, Parameters};
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+
+/// Every segment of the tenant.
+#[derive(Debug)]
+struct AllSegments;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Segments {
+    segments: Vec<Segment>,
+    /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
+    /// then between those of the old and of the new.
+    evaluation: Option<Evaluation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Segment {
+    name: Arc<str>,
+    description: String,
+    /// How many customers are in it.
+    size: i64,
+    /// Of the tenant's definitions that define it.
+    version: i64,
+}
+
+pub(crate) async fn list(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+) -> Result<Fresh<Segments>, Problem> {
+    service.database().read(&caller, &AllSegments).await
+}
+
+impl Query for AllSegments {
+    type Answer = Segments;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Segments, Problem> {
+        let Some(definitions) = snapshot.definitions().await? else {
+            return Ok(Segments {
+                segments: Vec::new(),
+                evaluation: None,
+            });
+        };
+        let sizes = counts::of_kind(snapshot, "segment").await?;
+        let evaluation = counts::evaluation(snapshot, definitions.version).await?;
+        let by_name: BTreeMap<_, _> = definitions
+            .segments
+            .iter()
+            .map(|segment| (&segment.name, segment))
+            .collect();
+        let segments = by_name.into_values().map(|segment| Segment {
+            name: Arc::clone(&segment.name),
+            description: segment.description.clone(),
+            size: sizes.get(&*segment.name).copied().unwrap_or(0),
+            version: definitions.version,
+        });
+        Ok(Segments {
+            segments: segments.collect(),
+            evaluation,
+        })
+    }
+}
+
+/// Which page of members.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MembersAsked {
+    /// Rows on a page: 50 unless said otherwise, 500 at most.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// One page of a segment's members.
+#[derive(Debug)]
+struct MembersPage {
+    segment: String,
+    page: Page,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Members {
+    segment: String,
+    members: Vec<Member>,
+    #[serde(flatten)]
+    next: Next,
+}
+
+#[derive(Debug, Serialize)]
+struct Member {
+    customer_id: String,
+    /// When the customer entered it.
+    since: Instant,
+    /// Of the definitions the membership was last computed with.
+    version: i64,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    customer_id: String,
+    since: i64,
+    version: i64,
+}
+
+pub(crate) async fn members(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Named(segment): Named,
+    Parameters(asked): Parameters<MembersAsked>,
+) -> Result<Fresh<Members>, Problem> {
+    let question = Question::new(&[
+        Some("members"),
+        Some(caller.tenant.as_str()),
+        Some(&segment),
+    ]);
+    let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
+    service
+        .database()
+        .read(&caller, &MembersPage { segment, page })
+        .await
+}
+
+impl Query for MembersPage {
+    type Answer = Members;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {
+        let definitions = snapshot.definitions().await?;
+        let mut names = definitions.iter().flat_map(|known| &known.segments);
+        if !names.any(|segment| *segment.name == *self.segment) {
+            return Err(Problem::NotFound {
+                kind: "segment",
+                name: self.segment.clone(),
+            });
+        }
+        let rows = sqlx::query_as::<_, Row>(include_str!("../sql/members.sql"))
+            .bind(snapshot.tenant())
+            .bind(self.page.after())
+            .bind(self.page.rows())
+            .bind(&self.segment)
+            .fetch_all(snapshot.connection())
+            .await?;
+        let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
+        let members = rows.into_iter().map(Member::of).collect::<Result<_, _>>()?;
+        Ok(Members {
+            segment: self.segment.clone(),
+            members,
+            next,
+        })
+    }
+}
+
+impl Member {
+    fn of(row: Row) -> Result<Self, Problem> {
+        let since = instant(row.since)?;
+        Ok(Self {
+            customer_id: row.customer_id,
+            since,
+            version: row.version,
+        })
+    }
+}

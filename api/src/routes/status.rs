@@ -1,0 +1,131 @@
+//! `GET /v1/status`: how far the projections are, and what they hold of the tenant.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::FromRow;
+use tidemark_schemas::{Instant, TenantId};
+
+use super::counts::{self, Evaluation};
+use crate::Service;
+use crate::auth::Caller;
+use crate::database::{Query, Snapshot, clock};
+use crate::extract::{NothingAsked, Parameters};
+use crate::freshness::Fresh;
+use crate::problem::Problem;
+
+/// Everything there is to say.
+#[derive(Debug)]
+struct WholeStatus;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    tenant: TenantId,
+    /// Which generation of projections answers.
+    generation: i32,
+    /// Version of the tenant's definitions in force; null before its first.
+    definitions: Option<i64>,
+    /// Everything appended before it is folded; null until every partition has begun.
+    watermark: Option<Instant>,
+    /// Records not folded yet, of all partitions.
+    lag: i64,
+    topic: String,
+    /// How many the topic has; those not yet begun are absent below.
+    partition_count: i32,
+    partitions: Vec<Partition>,
+    /// Of the tenant.
+    totals: Totals,
+    /// Null unless the tenant's customers are being evaluated under newer definitions.
+    evaluation: Option<Evaluation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Partition {
+    partition: i32,
+    /// First offset not folded.
+    next_offset: i64,
+    /// End of the log when last seen.
+    log_end: i64,
+    lag: i64,
+    /// Null before the partition's first record.
+    clock: Option<Instant>,
+    /// Version of all tenants' definitions in force in it; null before the first.
+    definitions: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals {
+    customers: i64,
+    /// Events folded, duplicates not counted.
+    events: i64,
+    /// Events that could not be folded, by reason.
+    parked: BTreeMap<String, i64>,
+}
+
+#[derive(Debug, FromRow)]
+struct PartitionRow {
+    partition: i32,
+    next_offset: i64,
+    log_end: i64,
+    clock: i64,
+    definitions: i64,
+}
+
+pub(crate) async fn status(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+) -> Result<Fresh<Status>, Problem> {
+    service.database().read(&caller, &WholeStatus).await
+}
+
+impl Query for WholeStatus {
+    type Answer = Status;
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Status, Problem> {
+        let freshness = snapshot.freshness();
+        let topic = snapshot.generation().topic.clone();
+        let partitions = sqlx::query_as::<_, PartitionRow>(include_str!("../sql/partitions.sql"))
+            .bind(&topic)
+            .fetch_all(snapshot.connection())
+            .await?;
+        let totals = counts::totals(snapshot).await?;
+        let mut parked = counts::of_kind(snapshot, "parked").await?;
+        parked.retain(|_, count| *count != 0); // redriven ones leave a zero behind
+        let evaluation = match freshness.definitions {
+            Some(version) => counts::evaluation(snapshot, version).await?,
+            None => None,
+        };
+        Ok(Status {
+            tenant: snapshot.caller().tenant.clone(),
+            generation: freshness.generation,
+            definitions: freshness.definitions,
+            watermark: freshness.watermark,
+            lag: freshness.lag,
+            topic,
+            partition_count: snapshot.generation().partitions,
+            partitions: partitions.iter().map(Partition::of).collect(),
+            totals: Totals {
+                customers: totals.customers,
+                events: totals.events,
+                parked,
+            },
+            evaluation,
+        })
+    }
+}
+
+impl Partition {
+    fn of(row: &PartitionRow) -> Self {
+        Self {
+            partition: row.partition,
+            next_offset: row.next_offset,
+            log_end: row.log_end,
+            lag: row.log_end.saturating_sub(row.next_offset).max(0),
+            clock: clock(row.clock),
+            definitions: (row.definitions >= 0).then_some(row.definitions),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+select
+    appended_at,
+    definition
+from tidemark.tenant_definition
+where tenant_id = $1
+  and version = $2

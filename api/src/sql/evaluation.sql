@@ -1,0 +1,14 @@
+-- Re-evaluation of a tenant's customers under its newest definitions in force ($2), partition by
+-- partition: one where they are not in force yet has it all before it.
+select
+    count(*) filter (
+        where progress.definitions < $2
+           or (reevaluation.version is not null and not reevaluation.done)
+    ) as unfinished,
+    coalesce(sum(reevaluation.evaluated) filter (where reevaluation.version >= $2), 0)::bigint
+        as evaluated
+from progress
+left join reevaluation
+    on reevaluation.partition = progress.partition
+    and reevaluation.tenant_id = $1
+where progress.topic = $3

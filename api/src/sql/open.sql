@@ -1,0 +1,11 @@
+-- Names the tenant for row-level security and puts the active generation's tables on the search
+-- path; true: for this transaction only. No row: no generation is active, and nothing was set.
+select
+    generation.id,
+    generation.fold_version,
+    generation.topic,
+    generation.partitions,
+    set_config('tidemark.tenant', $1, true),
+    set_config('search_path', 'gen_' || generation.id, true)
+from tidemark.generation
+where generation.state = 'active'

@@ -1,0 +1,6 @@
+-- What is folded of a tenant.
+select
+    coalesce(sum(customers), 0)::bigint as customers,
+    coalesce(sum(events), 0)::bigint as events
+from digest
+where tenant_id = $1
