@@ -1,0 +1,20 @@
+//! The engine: one task per partition owned, which folds its records and commits them.
+//!
+//! - `task`: the loop: gather input, build a batch, hand it to the commit under way after the last.
+//! - `build`: judges records, loads what is missing, folds; yields a batch.
+//! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
+//! - `verdict`: what a record is before any state is looked at.
+
+mod build;
+mod cache;
+mod folder;
+mod pending;
+mod rows;
+mod task;
+mod timers;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use task::{Ended, PartitionTask, Queue, Shared};

@@ -1,0 +1,319 @@
+//! Building a batch: judge the records, load what is missing, fire and fold, flush.
+
+use tidemark_projections::state::Folded;
+use tidemark_schemas::codec::DecodeError;
+use tidemark_schemas::{CustomerEvent, Instant, TenantId};
+
+use super::folder::{BatchEnd, NotFolded};
+use super::task::{Ended, PartitionTask};
+use super::verdict::{Verdict, judge, park_undecoded};
+use crate::parking::{Park, Reason};
+use crate::record::Record;
+use crate::store::{Batch, ParkedRow};
+
+/// Offsets at which digests are kept, for verification, are multiples of this.
+const CHECKPOINT_EVERY: i64 = 50_000;
+/// Timers fired in one batch at most.
+const TIMERS_PER_BATCH: usize = 2_000;
+/// Customers re-evaluated in one batch at most.
+const REEVALUATED_PER_BATCH: i64 = 500;
+/// Parked events tried again in one batch at most.
+const REDRIVEN_PER_BATCH: i64 = 500;
+/// The clock of an idle partition is written this often, in microseconds.
+const CLOCK_WRITTEN_EVERY: i64 = 1_000_000;
+/// At the end of a partition the clock is this far behind the wall, in microseconds: what is being
+/// appended at this moment may not be visible yet.
+const END_MARGIN: i64 = 1_000_000;
+
+/// A record judged.
+struct Item {
+    record: Record,
+    appended_at: Instant,
+    verdict: Result<Box<CustomerEvent>, Park>,
+}
+
+/// What one turn works on.
+struct Work {
+    redriven: Vec<(ParkedRow, Item)>,
+    items: Vec<Item>,
+    /// The clock goes this far after the last item.
+    clock: Option<Instant>,
+    /// The log was read up to here.
+    next_offset: i64,
+}
+
+impl PartitionTask {
+    /// Builds the next batch; `None` when there is nothing to write.
+    pub(super) async fn build(&mut self) -> Result<Option<Batch>, Ended> {
+        let newest = self.definitions().await?;
+        if self.folder.is_older_than(&newest) {
+            // Customers written under the old definitions must be in the tables when they are
+            // walked to be evaluated anew.
+            self.settle().await?;
+            let tenants = self.folder.activate(newest);
+            self.redrive.extend(tenants.into_iter().map(|tenant| (tenant, -1)));
+        }
+        let redriven = self.take_parked().await?;
+        let work = self.take_records(redriven).await?;
+        self.load(&work).await?;
+        self.fold(work).await
+    }
+
+    /// Judges as many records as belong into this batch, and says how far the clock goes.
+    async fn take_records(&mut self, redriven: Vec<(ParkedRow, Item)>) -> Result<Work, Ended> {
+        let next_offset = self.folder.next_offset();
+        let checkpoint = (next_offset / CHECKPOINT_EVERY + 1) * CHECKPOINT_EVERY;
+        let Some(first) = self.records.front() else {
+            let clock = self.at_end.map(|seen| seen.plus_micros(-END_MARGIN));
+            let next_offset = next_offset.max(self.position.min(checkpoint));
+            return Ok(Work { redriven, items: Vec::new(), clock, next_offset });
+        };
+        let first_clock = self.capped(first.appended_at);
+        self.load_timers(first_clock).await?;
+        let crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
+        if crowded.is_some_and(|due| due <= first_clock) {
+            let clock = Some(first_clock);
+            return Ok(Work { redriven, items: Vec::new(), clock, next_offset });
+        }
+        let mut work = Work { redriven, items: Vec::new(), clock: None, next_offset };
+        while let Some(record) = self.records.front() {
+            if record.offset >= checkpoint {
+                work.next_offset = checkpoint;
+                return Ok(work);
+            }
+            let clock = self.capped(record.appended_at);
+            let too_crowded = crowded.is_some_and(|due| due <= clock);
+            if too_crowded && !work.items.is_empty() {
+                return Ok(work);
+            }
+            let Some(record) = self.records.pop_front() else { break };
+            self.release(&record);
+            self.record_bytes -= record.bytes();
+            work.next_offset = record.offset + 1;
+            work.items.push(self.judge(record, clock).await?);
+        }
+        // Everything handed over is in this batch: so is what follows the last record silently.
+        work.next_offset = work.next_offset.max(self.position.min(checkpoint));
+        Ok(work)
+    }
+
+    /// The append time, capped by the wall clock; the wall clock where a record carries none.
+    fn capped(&self, appended_at: Option<Instant>) -> Instant {
+        let wall = self.shared.clock.now();
+        appended_at.map_or(wall, |appended_at| appended_at.min(wall))
+    }
+
+    async fn judge(&self, record: Record, appended_at: Instant) -> Result<Item, Ended> {
+        let decoder = &self.shared.decoder;
+        loop {
+            let id = match judge(&record, appended_at, self.home(), decoder, &self.poisoned) {
+                Verdict::Event(event) => {
+                    return Ok(Item { record, appended_at, verdict: Ok(event) });
+                }
+                Verdict::Park(park) => {
+                    if park.reason == Reason::Misrouted {
+                        tracing::warn!(partition = self.partition, offset = record.offset,
+                            detail = park.detail, "misrouted event parked");
+                    }
+                    return Ok(Item { record, appended_at, verdict: Err(park) });
+                }
+                Verdict::NeedsSchema(id) => id,
+            };
+            match decoder.fetch(id).await {
+                Ok(()) => {}
+                Err(away @ DecodeError::RegistryUnavailable(_)) => {
+                    self.wait_for("registry", &away).await?;
+                }
+                Err(unusable) => {
+                    let verdict = Err(park_undecoded(unusable));
+                    return Ok(Item { record, appended_at, verdict });
+                }
+            }
+        }
+    }
+
+    /// Reads back events parked because their tenant was unknown, once it is defined.
+    async fn take_parked(&mut self) -> Result<Vec<(ParkedRow, Item)>, Ended> {
+        let Some((tenant, after)) = self.redrive.front().cloned() else { return Ok(Vec::new()) };
+        if self.folder.tenant(&tenant).is_none() {
+            self.redrive.pop_front();
+            return Ok(Vec::new());
+        }
+        // Rows parked by a commit under way would be missed.
+        self.settle().await?;
+        let rows = self.load_parked(&tenant, after).await?;
+        match rows.last() {
+            Some(last) => self.redrive[0].1 = last.offset,
+            None => drop(self.redrive.pop_front()),
+        }
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            let record = Record {
+                offset: row.offset,
+                appended_at: Some(row.appended_at),
+                key: row.key.clone(),
+                value: row.value.clone(),
+                headers: row.headers.clone(),
+            };
+            let item = self.judge(record, row.appended_at).await?;
+            items.push((row, item));
+        }
+        Ok(items)
+    }
+
+    async fn load_parked(&self, tenant: &TenantId, after: i64) -> Result<Vec<ParkedRow>, Ended> {
+        let (store, topic) = (&self.shared.store, &self.shared.topic);
+        let unknown = Reason::UnknownTenant.as_str();
+        let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
+        loop {
+            match store.load_parked(topic, partition, unknown, tenant, after, limit).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => self.wait_out(error).await?,
+            }
+        }
+    }
+
+    /// Makes sure that every timer due by `clock` is in memory.
+    async fn load_timers(&mut self, clock: Instant) -> Result<(), Ended> {
+        while self.folder.timers().needs_load(clock) {
+            // Rows written by a commit under way would be missed.
+            self.settle().await?;
+            let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
+            let horizon = self.folder.timers().horizon().cloned();
+            let store = &self.shared.store;
+            match store.load_timers(self.partition, horizon.as_ref(), window).await {
+                Ok(rows) => self.folder.timers_mut().install(rows),
+                Err(error) => self.wait_out(error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads every customer the work touches.
+    async fn load(&mut self, work: &Work) -> Result<(), Ended> {
+        let last_clock = work.items.iter().map(|item| item.appended_at).max().max(work.clock);
+        let due = match last_clock {
+            Some(clock) => {
+                self.load_timers(clock).await?;
+                self.folder.timers().due(clock, TIMERS_PER_BATCH)
+            }
+            None => Vec::new(),
+        };
+        let folded = work.items.iter().chain(work.redriven.iter().map(|(_, item)| item));
+        let customers = folded.filter_map(|item| item.verdict.as_ref().ok()).map(|event| event.key());
+        let all: Vec<_> = customers.chain(due).collect();
+        let asked = all.len();
+        let missing = self.folder.missing(all.into_iter());
+        self.shared.metrics.cache_hits.inc_by((asked - missing.len()) as u64);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.shared.metrics.cache_misses.inc_by(missing.len() as u64);
+        let rows = loop {
+            match self.shared.store.load_customers(&missing).await {
+                Ok(rows) => break rows,
+                Err(error) => self.wait_out(error).await?,
+            }
+        };
+        self.folder.install(missing, rows)?;
+        Ok(())
+    }
+
+    async fn fold(&mut self, work: Work) -> Result<Option<Batch>, Ended> {
+        for (row, item) in work.redriven {
+            self.fold_parked(&row, item)?;
+        }
+        let mut fired = 0;
+        for item in work.items {
+            fired += self.folder.advance_clock(item.appended_at, usize::MAX);
+            self.fold_item(item)?;
+        }
+        if let Some(clock) = work.clock {
+            fired += self.folder.advance_clock(clock, TIMERS_PER_BATCH);
+        }
+        self.shared.metrics.timers_fired.inc_by(fired as u64);
+        self.reevaluate().await?;
+        self.report();
+
+        let clock_moved = self.folder.clock().micros() - self.sent_clock.micros();
+        let moved = work.next_offset > self.folder.next_offset();
+        if !moved && self.folder.pending().is_empty() && clock_moved < CLOCK_WRITTEN_EVERY {
+            return Ok(None);
+        }
+        let checkpoint = moved && work.next_offset % CHECKPOINT_EVERY == 0;
+        let end = BatchEnd { next_offset: work.next_offset, log_end: self.log_end, checkpoint };
+        Ok(Some(self.folder.flush(end)))
+    }
+
+    fn fold_item(&mut self, item: Item) -> Result<(), Ended> {
+        self.shared.metrics.records.inc();
+        if let Some(park) = self.try_fold(&item)? {
+            self.shared.metrics.parked.with_label_values(&[park.reason.as_str()]).inc();
+            self.folder.pending_mut().park(park.row(&item.record, item.appended_at));
+        }
+        Ok(())
+    }
+
+    fn fold_parked(&mut self, before: &ParkedRow, item: Item) -> Result<(), Ended> {
+        match self.try_fold(&item)? {
+            None => {
+                self.shared.metrics.redriven.inc();
+                self.folder.pending_mut().unpark(before);
+            }
+            Some(park) => {
+                let now = park.row(&item.record, item.appended_at);
+                self.folder.pending_mut().repark(before, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds an event; what cannot be folded comes back as a decision to park.
+    fn try_fold(&mut self, item: &Item) -> Result<Option<Park>, Ended> {
+        let event = match &item.verdict {
+            Ok(event) => event,
+            Err(park) => return Ok(Some(park.clone())),
+        };
+        match self.folder.fold(event) {
+            Ok(Folded::New) => self.shared.metrics.folded.inc(),
+            Ok(Folded::Duplicate) => self.shared.metrics.duplicates.inc(),
+            Err(NotFolded::Late(late)) => return Ok(Some(Park::late(event, &late))),
+            Err(NotFolded::UnknownTenant) => {
+                let detail = format!("tenant {} is not defined", event.tenant_id);
+                return Ok(Some(Park::event(event, Reason::UnknownTenant, detail)));
+            }
+            Err(NotFolded::Panicked(message)) => {
+                let (partition, offset) = (self.partition, item.record.offset);
+                tracing::error!(partition, offset, message, "folding an event panicked");
+                return Err(Ended::Poisoned(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Evaluates the next customers of a tenant whose definitions changed.
+    async fn reevaluate(&mut self) -> Result<(), Ended> {
+        let Some(next) = self.folder.next_reevaluation() else { return Ok(()) };
+        let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
+        let (partition, after, limit) = (self.partition, after.as_deref(), REEVALUATED_PER_BATCH);
+        let rows = loop {
+            let store = &self.shared.store;
+            match store.load_tenant_customers(partition, &tenant, after, limit).await {
+                Ok(rows) => break rows,
+                Err(error) => self.wait_out(error).await?,
+            }
+        };
+        let evaluated = self.folder.reevaluate(&tenant, rows)?;
+        self.shared.metrics.reevaluated.inc_by(evaluated);
+        Ok(())
+    }
+
+    fn report(&self) {
+        let partition = self.partition.to_string();
+        let metrics = &self.shared.metrics;
+        let behind = (self.log_end - self.folder.next_offset()).max(0);
+        metrics.lag.with_label_values(&[&partition]).set(behind);
+        let seconds = self.folder.clock().micros() / 1_000_000;
+        metrics.clock.with_label_values(&[&partition]).set(seconds);
+    }
+}

@@ -1,0 +1,166 @@
+//! The states of one partition's customers, as many as the memory budget holds.
+
+use lru::LruCache;
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{CustomerKey, Instant};
+
+use crate::memory::Budget;
+
+/// One customer in memory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) state: CustomerState,
+    pub(crate) standing: Standing,
+    /// Hash of the state as last flushed; `None` for a customer never written.
+    pub(crate) flushed_hash: Option<u128>,
+    /// The standing as last flushed, kept while this batch changes it.
+    pub(crate) flushed_standing: Option<Standing>,
+    /// The timer row is due at or before this instant; `None`: there is no row.
+    pub(crate) timer: Option<Instant>,
+    /// The last batch that changed this entry.
+    pub(crate) batch: u64,
+    /// Touched in the batch under construction, and so in its rows.
+    pub(crate) dirty: bool,
+    bytes: usize,
+}
+
+impl Entry {
+    pub(crate) fn new(state: CustomerState, standing: Standing) -> Self {
+        Self {
+            state,
+            standing,
+            flushed_hash: None,
+            flushed_standing: None,
+            timer: None,
+            batch: 0,
+            dirty: false,
+            bytes: 0,
+        }
+    }
+
+    fn measure(&self) -> usize {
+        // Two keys (cache and timers), the entry, and the map's nodes.
+        const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 64;
+        let outputs = self.standing.segments.len() + self.standing.stages.len();
+        FIXED + self.state.memory_bytes() + outputs * 64
+    }
+}
+
+/// Least recently used first out, but never what is not committed yet.
+pub(crate) struct Cache {
+    entries: LruCache<CustomerKey, Entry>,
+    budget: Budget,
+    bytes: usize,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("entries", &self.entries.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { entries: LruCache::unbounded(), budget, bytes: 0 }
+    }
+
+    pub(crate) fn contains(&self, key: &CustomerKey) -> bool {
+        self.entries.contains(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &CustomerKey) -> Option<&mut Entry> {
+        self.entries.get_mut(key)
+    }
+
+    pub(crate) fn insert(&mut self, key: CustomerKey, mut entry: Entry) {
+        entry.bytes = entry.measure();
+        self.account(entry.bytes, 0);
+        if let Some(replaced) = self.entries.put(key, entry) {
+            self.account(0, replaced.bytes);
+        }
+    }
+
+    /// Measures an entry again after it grew or shrank.
+    pub(crate) fn remeasure(&mut self, key: &CustomerKey) {
+        let Some(entry) = self.entries.peek_mut(key) else { return };
+        let before = entry.bytes;
+        let after = entry.measure();
+        entry.bytes = after;
+        self.account(after, before);
+    }
+
+    /// Drops the least recently used entries while the budget is exceeded, but none that a batch
+    /// later than `committed` changed: the database does not have those yet.
+    pub(crate) fn evict(&mut self, committed: u64) {
+        while self.budget.is_over() {
+            match self.entries.peek_lru() {
+                Some((_, oldest)) if !oldest.dirty && oldest.batch <= committed => {}
+                Some(_) | None => return,
+            }
+            if let Some((_, evicted)) = self.entries.pop_lru() {
+                self.account(0, evicted.bytes);
+            }
+        }
+    }
+
+    fn account(&mut self, more: usize, less: usize) {
+        self.bytes = self.bytes + more - less;
+        self.budget.take(more);
+        self.budget.give(less);
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.budget.give(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidemark_schemas::{CustomerId, TenantId};
+
+    fn key(customer: &str) -> CustomerKey {
+        CustomerKey {
+            tenant: TenantId::new("acme").expect("an id"),
+            customer: CustomerId::new(customer).expect("an id"),
+        }
+    }
+
+    fn entry(batch: u64) -> Entry {
+        let mut entry = Entry::new(CustomerState::default(), Standing::new(0));
+        entry.batch = batch;
+        entry
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_the_uncommitted_never() {
+        let budget = Budget::new(1);
+        let mut cache = Cache::new(budget.clone());
+        cache.insert(key("a"), entry(1));
+        cache.insert(key("b"), entry(2));
+        assert!(cache.get_mut(&key("a")).is_some());
+        cache.evict(0);
+        assert!(cache.contains(&key("b")), "batch 2 is not committed");
+        cache.evict(2);
+        assert!(!cache.contains(&key("a")) && !cache.contains(&key("b")));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_dropped_cache_gives_its_bytes_back() {
+        let budget = Budget::new(1 << 20);
+        let mut cache = Cache::new(budget.clone());
+        cache.insert(key("a"), entry(1));
+        cache.insert(key("a"), entry(1));
+        cache.remeasure(&key("a"));
+        assert!(budget.used() > 0);
+        drop(cache);
+        assert_eq!(budget.used(), 0);
+    }
+}

@@ -1,0 +1,453 @@
+//! The folding of one partition: states, timers and counts in memory, and the batch they add up to.
+//!
+//! Does no I/O. The task around it loads what is missing before it folds, and commits what
+//! [`Folder::flush`] returns; a batch may be folded while the one before it commits, because
+//! everything here is ahead of the database by exactly the batches not committed yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tidemark_projections::definitions::{Definitions, TenantDefinitions};
+use tidemark_projections::digest::state_hash;
+use tidemark_projections::standing::{Change, Standing};
+use tidemark_projections::state::{CustomerState, Folded, Late};
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
+
+use super::cache::{Cache, Entry};
+use super::pending::Pending;
+use super::timers::Timers;
+use crate::memory::Budget;
+use crate::store::{Batch, Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
+
+/// What a batch settles beside customers: where it ends and what else was seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchEnd {
+    pub(crate) next_offset: i64,
+    pub(crate) log_end: i64,
+    /// The batch ends where a digest is kept.
+    pub(crate) checkpoint: bool,
+}
+
+/// Why an event was not folded.
+#[derive(Debug)]
+pub(crate) enum NotFolded {
+    /// Too old to be told from a duplicate.
+    Late(Late),
+    /// The tenant is not defined.
+    UnknownTenant,
+    /// The fold panicked. What is in memory is not to be used any more.
+    Panicked(String),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    partition: i32,
+    epoch: i64,
+    commits: i64,
+    next_offset: i64,
+    clock: Instant,
+    change_seq: i64,
+    /// Numbers batches within this epoch, for eviction.
+    batch: u64,
+    definitions: Definitions,
+    /// Version of the definitions in force, also before any was seen here.
+    definitions_version: i64,
+    cache: Cache,
+    timers: Timers,
+    digests: BTreeMap<TenantId, TenantDigest>,
+    reevaluations: BTreeMap<TenantId, Reevaluation>,
+    pending: Pending,
+}
+
+impl Folder {
+    /// Of a partition just claimed, with the first window of its timers.
+    pub(crate) fn new(
+        partition: i32,
+        claim: Claim,
+        timers: Vec<super::timers::Due>,
+        budget: Budget,
+    ) -> Self {
+        Self {
+            partition,
+            epoch: claim.epoch,
+            commits: claim.commits,
+            next_offset: claim.next_offset,
+            clock: claim.clock,
+            change_seq: claim.change_seq,
+            batch: 1,
+            definitions: Definitions::default(),
+            definitions_version: claim.definitions,
+            cache: Cache::new(budget),
+            timers: Timers::new(timers),
+            digests: claim.digests.into_iter().collect(),
+            reevaluations: claim
+                .reevaluations
+                .into_iter()
+                .map(|reevaluation| (reevaluation.tenant.clone(), reevaluation))
+                .collect(),
+            pending: Pending::default(),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Instant {
+        self.clock
+    }
+
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// Version of the definitions in force.
+    pub(crate) fn definitions_version(&self) -> i64 {
+        self.definitions_version
+    }
+
+    /// Number of the batch under construction.
+    pub(crate) fn batch_number(&self) -> u64 {
+        self.batch
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    pub(crate) fn timers_mut(&mut self) -> &mut Timers {
+        &mut self.timers
+    }
+
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    pub(crate) fn pending_mut(&mut self) -> &mut Pending {
+        &mut self.pending
+    }
+
+    /// Forgets what the budget has no room for; `committed` is the last batch that landed.
+    pub(crate) fn evict(&mut self, committed: u64) {
+        self.cache.evict(committed);
+    }
+
+    /// Those of the customers that are not in memory.
+    pub(crate) fn missing(&self, customers: impl Iterator<Item = CustomerKey>) -> Vec<CustomerKey> {
+        let missing: BTreeSet<CustomerKey> =
+            customers.filter(|customer| !self.cache.contains(customer)).collect();
+        missing.into_iter().collect()
+    }
+
+    /// Takes in what the database holds of the customers asked for; the rest are new.
+    pub(crate) fn install(
+        &mut self,
+        asked: Vec<CustomerKey>,
+        rows: Vec<CustomerRow>,
+    ) -> Result<(), StoreError> {
+        for row in rows {
+            self.install_row(row)?;
+        }
+        for customer in asked {
+            if !self.cache.contains(&customer) {
+                let version = self.definitions.tenant(&customer.tenant).map_or(-1, |t| t.version);
+                let fresh = Entry::new(CustomerState::default(), Standing::new(version));
+                self.cache.insert(customer, fresh);
+            }
+        }
+        Ok(())
+    }
+
+    fn install_row(&mut self, row: CustomerRow) -> Result<(), StoreError> {
+        let damaged =
+            |what: String| StoreError::Damaged(format!("customer {}: {what}", row.key.record_key()));
+        let state =
+            CustomerState::decode(&row.state).map_err(|error| damaged(error.to_string()))?;
+        let standing =
+            Standing::decode(&row.standing).map_err(|error| damaged(error.to_string()))?;
+        let mut entry = Entry::new(state, standing);
+        entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
+        // The row's timer is not read: it was written for this very evaluation or is earlier.
+        entry.timer = match self.definitions.tenant(&row.key.tenant) {
+            Some(definitions) if definitions.version == entry.standing.definition_version => {
+                entry.standing.next_due(&entry.state, definitions)
+            }
+            // Evaluated with older definitions: it is evaluated anew as soon as it is touched.
+            Some(_) | None => None,
+        };
+        self.cache.insert(row.key, entry);
+        Ok(())
+    }
+
+    /// Puts newer definitions in force from here on.
+    ///
+    /// Returns the tenants whose definitions are new here, of whom events may be parked.
+    pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<TenantId> {
+        let version = definitions.version.unwrap_or(-1);
+        let before = self.definitions_version;
+        let changed: Vec<_> =
+            definitions.tenants.values().filter(|t| t.version > before).cloned().collect();
+        self.definitions = definitions;
+        if version <= before {
+            return Vec::new();
+        }
+        self.definitions_version = version;
+        self.pending.activation = Some((version, self.clock));
+        for tenant in &changed {
+            if self.digests.get(&tenant.id).is_some_and(|counts| counts.customers > 0) {
+                let begun = Reevaluation {
+                    tenant: tenant.id.clone(),
+                    version: tenant.version,
+                    activated_at: self.clock,
+                    cursor: None,
+                    evaluated: 0,
+                    done: false,
+                };
+                self.pending.reevaluations.insert(tenant.id.clone(), begun.clone());
+                self.reevaluations.insert(tenant.id.clone(), begun);
+            }
+        }
+        changed.into_iter().map(|tenant| tenant.id.clone()).collect()
+    }
+
+    /// Whether newer definitions than those in force are at hand.
+    pub(crate) fn is_older_than(&self, definitions: &Definitions) -> bool {
+        self.definitions.version != definitions.version
+    }
+
+    /// The tenant's definitions in force.
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantDefinitions>> {
+        self.definitions.tenant(tenant)
+    }
+
+    /// A re-evaluation not finished: whose, and after which customer to go on.
+    pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
+        self.reevaluations.values().find(|reevaluation| !reevaluation.done)
+    }
+
+    /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
+    ///
+    /// A customer changed since its row was read is in memory, and that is what counts.
+    pub(crate) fn reevaluate(
+        &mut self,
+        tenant: &TenantId,
+        rows: Vec<CustomerRow>,
+    ) -> Result<u64, StoreError> {
+        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else { return Ok(0) };
+        let count = rows.len();
+        match rows.last() {
+            Some(last) => reevaluation.cursor = Some(last.key.customer.as_str().to_owned()),
+            None => reevaluation.done = true,
+        }
+        reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
+        self.pending.reevaluations.insert(tenant.clone(), reevaluation.clone());
+        self.reevaluations.insert(tenant.clone(), reevaluation);
+        for row in rows {
+            let customer = row.key.clone();
+            if !self.cache.contains(&customer) {
+                self.install_row(row)?;
+            }
+            self.catch_up(&customer, self.clock);
+        }
+        if self.reevaluations.get(tenant).is_some_and(|reevaluation| reevaluation.done) {
+            self.reevaluations.remove(tenant);
+        }
+        Ok(count as u64)
+    }
+
+    /// Fires the timers due by `to`, at most `limit` of them, in order of due time, each customer
+    /// stepped to its own due time; then moves the clock (never back) as far as all have fired.
+    ///
+    /// Every customer due must be in memory. Returns how many fired.
+    pub(crate) fn advance_clock(&mut self, to: Instant, limit: usize) -> usize {
+        let mut fired = 0;
+        while fired < limit {
+            let Some((due, customer)) = self.timers.pop(to) else { break };
+            self.fire(&customer, due);
+            fired += 1;
+        }
+        let reached = match self.timers.nth_due(0) {
+            Some(due) if due <= to => due.plus_micros(-1),
+            Some(_) | None => to,
+        };
+        self.clock = self.clock.max(reached);
+        fired
+    }
+
+    fn fire(&mut self, customer: &CustomerKey, due: Instant) {
+        if let Some(entry) = self.cache.get_mut(customer) {
+            // Its row was due: whatever follows, the row is written anew or deleted.
+            entry.timer = None;
+        }
+        self.catch_up(customer, due);
+        let written = self.cache.get_mut(customer).is_some_and(|entry| entry.timer.is_some());
+        if !written {
+            self.pending.timers.insert(customer.clone(), None);
+        }
+    }
+
+    /// Brings a customer's outputs up to an instant: first to the definitions in force, then
+    /// through every due time.
+    fn catch_up(&mut self, customer: &CustomerKey, until: Instant) {
+        let Some(definitions) = self.definitions.tenant(&customer.tenant).cloned() else { return };
+        let Some(entry) = self.cache.get_mut(customer) else { return };
+        if entry.state.first_seen_at().is_none() {
+            return;
+        }
+        let mut changes = Vec::new();
+        if entry.standing.definition_version < definitions.version {
+            touch(entry, customer, &mut self.pending);
+            let activated_at = self
+                .reevaluations
+                .get(&customer.tenant)
+                .map_or(entry.standing.evaluated_at, |reevaluation| reevaluation.activated_at);
+            entry.standing.redefine(&entry.state, &definitions, activated_at, &mut changes);
+        }
+        let mut due = entry.standing.next_due(&entry.state, &definitions);
+        if due.is_some_and(|due| due <= until) {
+            touch(entry, customer, &mut self.pending);
+            entry.standing.step_to(&entry.state, &definitions, until, &mut changes);
+            due = entry.standing.next_due(&entry.state, &definitions);
+        }
+        self.note_due(customer, due);
+        self.note_changes(customer, changes);
+    }
+
+    /// Folds one event of a customer that is in memory.
+    pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Result<Folded, NotFolded> {
+        let definitions =
+            self.definitions.tenant(&event.tenant_id).cloned().ok_or(NotFolded::UnknownTenant)?;
+        let customer = event.key();
+        let until = self.clock.max(event.occurred_at);
+        let folded = catch_unwind(AssertUnwindSafe(|| {
+            self.fold_unguarded(event, &customer, &definitions, until)
+        }));
+        match folded {
+            Ok(Ok(folded)) => Ok(folded),
+            Ok(Err(late)) => Err(NotFolded::Late(late)),
+            Err(panic) => Err(NotFolded::Panicked(panic_text(panic.as_ref()))),
+        }
+    }
+
+    fn fold_unguarded(
+        &mut self,
+        event: &CustomerEvent,
+        customer: &CustomerKey,
+        definitions: &TenantDefinitions,
+        until: Instant,
+    ) -> Result<Folded, Late> {
+        let behind = self.cache.get_mut(customer).is_some_and(|entry| {
+            entry.standing.definition_version < definitions.version
+                || entry.timer.is_some_and(|timer| timer <= until)
+        });
+        if behind {
+            self.catch_up(customer, until);
+        }
+        let Some(entry) = self.cache.get_mut(customer) else {
+            unreachable!("the task installs every customer of a batch before it folds")
+        };
+        let before = entry.dirty;
+        touch(entry, customer, &mut self.pending);
+        match entry.state.fold(event, &definitions.rules) {
+            Ok(Folded::New) => {}
+            unchanged => {
+                if !before {
+                    untouch(entry, &mut self.pending);
+                }
+                return unchanged;
+            }
+        }
+        let mut changes = Vec::new();
+        let (state, standing) = (&entry.state, &mut entry.standing);
+        standing.observe(state, definitions, event.event_id, event.occurred_at, &mut changes);
+        let mut due = standing.next_due(state, definitions);
+        if due.is_some_and(|due| due <= self.clock) {
+            standing.step_to(state, definitions, self.clock, &mut changes);
+            due = standing.next_due(state, definitions);
+        }
+        self.note_due(customer, due);
+        self.note_changes(customer, changes);
+        self.digests.entry(customer.tenant.clone()).or_default().events += 1;
+        Ok(Folded::New)
+    }
+
+    /// Writes the timer if it is earlier than the row; a stale early row just derives again.
+    fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>) {
+        let (Some(due), Some(entry)) = (due, self.cache.get_mut(customer)) else { return };
+        if entry.timer.is_none_or(|timer| due < timer) {
+            entry.timer = Some(due);
+            self.timers.set(customer, due);
+            self.pending.timers.insert(customer.clone(), Some(due));
+        }
+    }
+
+    fn note_changes(&mut self, customer: &CustomerKey, changes: Vec<Change>) {
+        for change in changes {
+            self.change_seq += 1;
+            self.pending.note_change(self.change_seq, customer, change);
+        }
+    }
+
+    /// Ends the batch under construction and returns what it writes.
+    pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut batch = Batch {
+            partition: self.partition,
+            epoch: self.epoch,
+            old_commits: self.commits,
+            old_next_offset: self.next_offset,
+            new_next_offset: end.next_offset,
+            clock: self.clock.micros(),
+            log_end: end.log_end.max(end.next_offset),
+            change_seq: self.change_seq,
+            definitions: self.definitions_version,
+            ..Batch::default()
+        };
+        let mut counted: BTreeSet<TenantId> = BTreeSet::new();
+        for customer in &std::mem::take(&mut pending.touched) {
+            let Some(entry) = self.cache.get_mut(customer) else { continue };
+            let digest = self.digests.entry(customer.tenant.clone()).or_default();
+            if super::rows::flush_customer(customer, entry, self.batch, digest, &mut batch) {
+                pending.count(&customer.tenant, "customers", String::new(), 1);
+            }
+            counted.insert(customer.tenant.clone());
+            self.cache.remeasure(customer);
+        }
+        batch.digests = counted
+            .into_iter()
+            .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
+            .collect();
+        if end.checkpoint {
+            batch.checkpoint =
+                Some(self.digests.iter().map(|(tenant, counts)| (tenant.clone(), *counts)).collect());
+        }
+        pending.write_into(&mut batch);
+        self.batch += 1;
+        self.commits += 1;
+        self.next_offset = end.next_offset;
+        batch
+    }
+}
+
+/// Puts a customer into the batch under construction.
+fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
+    if !entry.dirty {
+        entry.dirty = true;
+        entry.flushed_standing =
+            entry.flushed_hash.is_some().then(|| entry.standing.clone());
+        pending.touched.push(customer.clone());
+    }
+}
+
+/// Takes back the [`touch`] just made: nothing changed after all.
+fn untouch(entry: &mut Entry, pending: &mut Pending) {
+    entry.dirty = false;
+    entry.flushed_standing = None;
+    pending.touched.pop();
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked without a message".to_owned())
+}

@@ -1,0 +1,109 @@
+//! What the batch under construction has gathered beside the customers themselves.
+
+use std::collections::BTreeMap;
+
+use tidemark_projections::models::Band;
+use tidemark_projections::standing::{Change, ChangeKind};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
+
+use crate::store::{Batch, ChangeRow, ParkedRow, Reevaluation};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// Customers whose rows are written, each once, in the order they were first touched.
+    pub(crate) touched: Vec<CustomerKey>,
+    pub(crate) changes: Vec<ChangeRow>,
+    /// The last word on each timer: written, or deleted.
+    pub(crate) timers: BTreeMap<CustomerKey, Option<Instant>>,
+    pub(crate) activation: Option<(i64, Instant)>,
+    pub(crate) reevaluations: BTreeMap<TenantId, Reevaluation>,
+    parked: Vec<ParkedRow>,
+    unparked: Vec<i64>,
+    counters: BTreeMap<(TenantId, &'static str, String), i64>,
+}
+
+impl Pending {
+    /// Whether a commit would write anything but the position.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.touched.is_empty()
+            && self.timers.is_empty()
+            && self.parked.is_empty()
+            && self.unparked.is_empty()
+            && self.activation.is_none()
+            && self.reevaluations.is_empty()
+    }
+
+    pub(crate) fn note_change(&mut self, seq: i64, customer: &CustomerKey, change: Change) {
+        for (value, delta) in [(&change.from, -1), (&change.to, 1)] {
+            let Some(value) = value else { continue };
+            let (kind, name) = match change.kind {
+                ChangeKind::Segment => ("segment", change.name.as_ref().to_owned()),
+                ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
+                ChangeKind::Band => ("band", value.as_ref().to_owned()),
+            };
+            self.count(&customer.tenant, kind, name, delta);
+        }
+        self.changes.push(ChangeRow { seq, key: customer.clone(), change });
+    }
+
+    /// Parks an event for the first time.
+    pub(crate) fn park(&mut self, row: ParkedRow) {
+        if let Some(tenant) = row.tenant.clone() {
+            self.count(&tenant, "parked", row.reason.to_owned(), 1);
+        }
+        self.parked.push(row);
+    }
+
+    /// A parked event was folded.
+    pub(crate) fn unpark(&mut self, row: &ParkedRow) {
+        self.forget_parked(row);
+        self.unparked.push(row.offset);
+    }
+
+    /// A parked event was tried again and is parked for another reason now.
+    pub(crate) fn repark(&mut self, before: &ParkedRow, now: ParkedRow) {
+        self.forget_parked(before);
+        self.park(now);
+    }
+
+    fn forget_parked(&mut self, row: &ParkedRow) {
+        if let Some(tenant) = &row.tenant {
+            self.count(tenant, "parked", row.reason.to_owned(), -1);
+        }
+    }
+
+    /// Adds to a counter of the partition's shard.
+    pub(crate) fn count(&mut self, tenant: &TenantId, kind: &'static str, name: String, delta: i64) {
+        *self.counters.entry((tenant.clone(), kind, name)).or_default() += delta;
+    }
+
+    pub(crate) fn write_into(self, batch: &mut Batch) {
+        for (customer, due) in self.timers {
+            match due {
+                Some(due) => batch.timers.push((customer, due)),
+                None => batch.timers_cleared.push(customer),
+            }
+        }
+        batch.changes = self.changes;
+        batch.parked = self.parked;
+        batch.unparked = self.unparked;
+        batch.activation = self.activation;
+        batch.reevaluations = self.reevaluations.into_values().collect();
+        batch.counters = self
+            .counters
+            .into_iter()
+            .filter(|(_, delta)| *delta != 0)
+            .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
+            .collect();
+    }
+}
+
+/// A band as the `customer` table holds it.
+pub(crate) fn band_number(band: Band) -> i16 {
+    match band {
+        Band::Low => 0,
+        Band::Medium => 1,
+        Band::High => 2,
+    }
+}

@@ -1,0 +1,397 @@
+//! The loop of one partition: gather, build, commit; while one batch commits the next is built.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::codec::Decoder;
+use tidemark_schemas::{Instant, Partitioner, TenantId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::folder::Folder;
+use super::verdict::Home;
+use crate::clock::WallClock;
+use crate::config::Limits;
+use crate::error::ProcessorError;
+use crate::memory::Budget;
+use crate::metrics::Metrics;
+use crate::record::{Input, Record};
+use crate::store::{Batch, Claim, Committed, Store, StoreError};
+
+/// How often an idle partition looks at its clock.
+const TICK: Duration = Duration::from_millis(200);
+/// How long to wait before the database or the registry is asked again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// What all partitions of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) topic: String,
+    pub(crate) partitions: i32,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) store: Store,
+    pub(crate) decoder: Decoder,
+    pub(crate) clock: WallClock,
+    pub(crate) limits: Limits,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Metrics,
+    /// Commits run here, so that a partition given away leaves none behind unnoticed.
+    pub(crate) commits: TaskTracker,
+}
+
+/// Bytes queued for one partition, and how far it has committed: seen by the poll thread.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    pub(crate) bytes: AtomicUsize,
+    pub(crate) committed: AtomicI64,
+    /// Where the next record is expected.
+    pub(crate) position: AtomicI64,
+}
+
+/// Why a partition's task ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The database refused: somebody else claimed, or it went back in time. Claim again, later.
+    Fenced,
+    /// Folding the record at this offset panicked. Claim again, and park it.
+    Poisoned(i64),
+    /// Waiting does not help.
+    Failed(ProcessorError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A commit under way.
+#[derive(Debug)]
+struct InFlight {
+    batch: u64,
+    next_offset: i64,
+    handle: JoinHandle<Result<Committed, Ended>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct PartitionTask {
+    pub(super) shared: Arc<Shared>,
+    pub(super) partition: i32,
+    pub(super) folder: Folder,
+    pub(super) definitions: watch::Receiver<Definitions>,
+    pub(super) records: VecDeque<Record>,
+    pub(super) record_bytes: usize,
+    /// Position of the last record or end of partition handed over.
+    pub(super) position: i64,
+    pub(super) log_end: i64,
+    /// The log was seen to end at our position at this instant.
+    pub(super) at_end: Option<Instant>,
+    /// Tenants of whom events may be parked as unknown, and after which offset to look.
+    pub(super) redrive: VecDeque<(TenantId, i64)>,
+    pub(super) poisoned: BTreeSet<i64>,
+    pub(super) stop: CancellationToken,
+    /// What the clock was when it was last sent to the database.
+    pub(super) sent_clock: Instant,
+    input: mpsc::UnboundedReceiver<Input>,
+    queue: Arc<Queue>,
+    committed_batch: u64,
+    in_flight: Option<InFlight>,
+}
+
+impl PartitionTask {
+    /// Of a partition just claimed. `poisoned` are offsets whose folding panicked before.
+    #[expect(clippy::too_many_arguments, reason = "each is one end of the partition's wiring")]
+    pub(crate) async fn prepare(
+        shared: Arc<Shared>,
+        partition: i32,
+        claim: Claim,
+        input: mpsc::UnboundedReceiver<Input>,
+        queue: Arc<Queue>,
+        definitions: watch::Receiver<Definitions>,
+        poisoned: BTreeSet<i64>,
+        stop: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
+        let timers = shared.store.load_timers(partition, None, window).await?;
+        let redrive = shared
+            .store
+            .load_parked_tenants(&shared.topic, partition, "unknown_tenant")
+            .await?
+            .into_iter()
+            .map(|tenant| (tenant, -1))
+            .collect();
+        queue.committed.store(claim.next_offset, Ordering::Relaxed);
+        queue.position.store(claim.next_offset, Ordering::Relaxed);
+        let (position, clock) = (claim.next_offset, claim.clock);
+        let folder = Folder::new(partition, claim, timers, shared.budget.clone());
+        Ok(Self {
+            partition,
+            folder,
+            definitions,
+            records: VecDeque::new(),
+            record_bytes: 0,
+            position,
+            log_end: 0,
+            at_end: None,
+            redrive,
+            poisoned,
+            stop,
+            sent_clock: clock,
+            input,
+            queue,
+            committed_batch: 0,
+            in_flight: None,
+            shared,
+        })
+    }
+
+    pub(super) fn home(&self) -> Home {
+        Home {
+            partition: self.partition,
+            partitions: self.shared.partitions,
+            partitioner: self.shared.partitioner,
+        }
+    }
+
+    /// Runs until it is told to stop or cannot go on. What is folded but not committed is dropped:
+    /// whoever owns the partition next reads it again.
+    pub(crate) async fn run(mut self) -> Ended {
+        loop {
+            if let Err(ended) = self.turn().await {
+                let settled = self.settle().await;
+                return match (ended, settled) {
+                    (Ended::Stopped, Err(worse)) => worse,
+                    (ended, _) => ended,
+                };
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Ended> {
+        self.gather().await?;
+        let Some(batch) = self.build().await? else { return Ok(()) };
+        self.settle().await?;
+        self.send(batch);
+        Ok(())
+    }
+
+    /// Waits until there is enough to do, taking input in meanwhile.
+    async fn gather(&mut self) -> Result<(), Ended> {
+        let mut deadline = time::Instant::now() + TICK;
+        let mut waits_for_company = false;
+        loop {
+            while !self.is_full() {
+                match self.input.try_recv() {
+                    Ok(input) => self.accept(input),
+                    Err(_) => break,
+                }
+            }
+            if self.stop.is_cancelled() {
+                return Err(Ended::Stopped);
+            }
+            if self.is_full() {
+                return Ok(());
+            }
+            if self.in_flight.is_none() && self.has_background_work() {
+                return Ok(());
+            }
+            if !self.records.is_empty() && !waits_for_company {
+                waits_for_company = true;
+                deadline = time::Instant::now() + self.shared.limits.linger;
+            }
+            let idle = self.in_flight.is_none();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Ended::Stopped),
+                settled = finished(&mut self.in_flight), if !idle => self.settled(settled)?,
+                input = self.input.recv() => match input {
+                    Some(input) => self.accept(input),
+                    None => return Err(Ended::Stopped),
+                },
+                changed = self.definitions.changed() => {
+                    if changed.is_err() {
+                        return Err(Ended::Stopped);
+                    }
+                    if idle { return Ok(()) }
+                }
+                () = time::sleep_until(deadline), if idle => return Ok(()),
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.shared.limits.batch_events
+            || self.record_bytes >= self.shared.limits.batch_bytes
+    }
+
+    fn has_background_work(&self) -> bool {
+        !self.redrive.is_empty()
+            || self.folder.next_reevaluation().is_some()
+            || self.folder.is_older_than(&self.definitions.borrow())
+    }
+
+    fn accept(&mut self, input: Input) {
+        match input {
+            Input::Record(record) => {
+                // After a claim the poll thread may still hand over what it had fetched before.
+                if record.offset >= self.position {
+                    self.position = record.offset + 1;
+                    self.at_end = None;
+                    self.record_bytes += record.bytes();
+                    self.records.push_back(record);
+                } else {
+                    self.release(&record);
+                }
+            }
+            Input::EndOfPartition { position } => self.position = self.position.max(position),
+            Input::LogEnd { end, asked_at } => {
+                self.log_end = end;
+                self.at_end = (end <= self.position).then_some(asked_at);
+            }
+        }
+    }
+
+    /// Gives the bytes of a record back once it is no longer queued.
+    pub(super) fn release(&self, record: &Record) {
+        let bytes = record.bytes();
+        self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.budget.give(bytes);
+    }
+
+    /// The newest definitions, once they are at least as new as those this partition was last
+    /// folded with (whoever owned it before may have heard of them first).
+    pub(super) async fn definitions(&mut self) -> Result<Definitions, Ended> {
+        let in_force = self.folder.definitions_version();
+        let stop = self.stop.clone();
+        let newer = self.definitions.wait_for(|seen| seen.version.unwrap_or(-1) >= in_force);
+        tokio::select! {
+            () = stop.cancelled() => Err(Ended::Stopped),
+            seen = newer => seen.map(|seen| seen.clone()).map_err(|_| Ended::Stopped),
+        }
+    }
+
+    /// Waits for the commit under way, if there is one.
+    pub(super) async fn settle(&mut self) -> Result<(), Ended> {
+        if self.in_flight.is_none() {
+            return Ok(());
+        }
+        let settled = finished(&mut self.in_flight).await;
+        self.settled(settled)
+    }
+
+    fn settled(&mut self, outcome: Result<Committed, Ended>) -> Result<(), Ended> {
+        let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
+        match outcome? {
+            Committed::Yes => {
+                self.committed_batch = in_flight.batch;
+                self.queue.committed.store(in_flight.next_offset, Ordering::Relaxed);
+                self.folder.evict(self.committed_batch);
+                let used = i64::try_from(self.shared.budget.used()).unwrap_or(i64::MAX);
+                self.shared.metrics.memory_bytes.set(used);
+                Ok(())
+            }
+            Committed::Fenced => {
+                self.shared.metrics.fenced.inc();
+                Err(Ended::Fenced)
+            }
+        }
+    }
+
+    fn send(&mut self, batch: Batch) {
+        let shared = Arc::clone(&self.shared);
+        let stop = self.stop.clone();
+        let next_offset = batch.new_next_offset;
+        self.sent_clock = self.folder.clock();
+        let handle = self.shared.commits.spawn(commit(shared, batch, stop));
+        // The folder counts from 1 and has begun the next batch already.
+        let batch = self.folder.batch_number() - 1;
+        self.in_flight = Some(InFlight { batch, next_offset, handle });
+    }
+
+    /// Waits a moment after an error of the database that waiting may cure; other errors, and a
+    /// stop, end the task.
+    pub(super) async fn wait_out(&self, error: StoreError) -> Result<(), Ended> {
+        match error {
+            StoreError::Unavailable(_) => self.wait_for("database", &error).await,
+            other => Err(other.into()),
+        }
+    }
+
+    /// Waits a moment for what is away: a fault of ours pauses, it never parks.
+    pub(super) async fn wait_for(
+        &self,
+        what: &str,
+        reason: &(dyn std::error::Error + Sync),
+    ) -> Result<(), Ended> {
+        self.shared.metrics.waits.with_label_values(&[what]).inc();
+        tracing::warn!(partition = self.partition, %reason, "waiting for the {what}");
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Ended::Stopped),
+            () = time::sleep(RETRY) => Ok(()),
+        }
+    }
+}
+
+async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, Ended> {
+    let Some(in_flight) = in_flight else { return std::future::pending().await };
+    match (&mut in_flight.handle).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Ended::Failed(ProcessorError::Internal(error.to_string()))),
+    }
+}
+
+/// Commits a batch, however long the database is away, unless the partition is given up.
+async fn commit(
+    shared: Arc<Shared>,
+    batch: Batch,
+    stop: CancellationToken,
+) -> Result<Committed, Ended> {
+    let metrics = &shared.metrics;
+    let started = std::time::Instant::now();
+    loop {
+        match shared.store.commit(&shared.topic, &batch).await {
+            Ok(committed) => {
+                if committed == Committed::Yes {
+                    metrics.commits.inc();
+                    metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+                    metrics.commit_customers.observe(batch.customers.len() as f64);
+                    metrics.changes.inc_by(batch.changes.len() as u64);
+                }
+                return Ok(committed);
+            }
+            Err(StoreError::Unavailable(error)) => {
+                metrics.waits.with_label_values(&["database"]).inc();
+                tracing::warn!(partition = batch.partition, %error, "waiting for the database");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Err(Ended::Stopped),
+            () = time::sleep(RETRY) => {}
+        }
+    }
+}
+
+impl Drop for PartitionTask {
+    fn drop(&mut self) {
+        self.input.close();
+        while let Ok(input) = self.input.try_recv() {
+            if let Input::Record(record) = input {
+                self.release(&record);
+            }
+        }
+        for record in std::mem::take(&mut self.records) {
+            self.release(&record);
+        }
+    }
+}

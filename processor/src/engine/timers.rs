@@ -1,0 +1,162 @@
+//! Due times of one partition: those of the next while in memory, all of them in the database.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tidemark_schemas::{CustomerKey, Instant};
+
+/// One due time with whose it is; timers fire in this order.
+pub(crate) type Due = (Instant, CustomerKey);
+
+/// How many timers are read from the database at once; at most twice as many stay in memory.
+pub(crate) const WINDOW: usize = 10_000;
+
+/// Mirrors the first rows of the partition's timer table in order of due time.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    due: BTreeSet<Due>,
+    by_customer: HashMap<CustomerKey, Instant>,
+    /// The table's rows up to and including this one are in memory; `None`: all rows are.
+    horizon: Option<Due>,
+}
+
+impl Timers {
+    /// Of a partition just claimed, with the first rows of its table, at most [`WINDOW`].
+    pub(crate) fn new(rows: Vec<Due>) -> Self {
+        let mut timers = Self { due: BTreeSet::new(), by_customer: HashMap::new(), horizon: None };
+        timers.install(rows);
+        timers
+    }
+
+    /// Whether timers due at or before `clock` may be missing from memory.
+    pub(crate) fn needs_load(&self, clock: Instant) -> bool {
+        self.horizon.as_ref().is_some_and(|(horizon, _)| *horizon <= clock)
+    }
+
+    /// Where the next window begins.
+    pub(crate) fn horizon(&self) -> Option<&Due> {
+        self.horizon.as_ref()
+    }
+
+    /// Takes in the rows after [`Timers::horizon`], at most [`WINDOW`] of them, as read after
+    /// every batch of this task was committed.
+    pub(crate) fn install(&mut self, rows: Vec<Due>) {
+        self.horizon = (rows.len() >= WINDOW).then(|| rows.last().cloned()).flatten();
+        for (due, customer) in rows {
+            self.put(customer, due);
+        }
+    }
+
+    /// What was written to the customer's row.
+    pub(crate) fn set(&mut self, customer: &CustomerKey, due: Instant) {
+        self.clear(customer);
+        let row = (due, customer.clone());
+        if self.horizon.as_ref().is_none_or(|horizon| row <= *horizon) {
+            self.put(row.1, due);
+            self.shrink();
+        }
+    }
+
+    /// The customer's row is deleted.
+    pub(crate) fn clear(&mut self, customer: &CustomerKey) {
+        if let Some((customer, due)) = self.by_customer.remove_entry(customer) {
+            self.due.remove(&(due, customer));
+        }
+    }
+
+    /// The first timer due at or before `clock`; it is gone from memory afterwards, and the caller
+    /// writes its row anew or deletes it.
+    pub(crate) fn pop(&mut self, clock: Instant) -> Option<Due> {
+        let (due, _) = self.due.first()?;
+        if *due > clock {
+            return None;
+        }
+        let first = self.due.pop_first()?;
+        self.by_customer.remove(&first.1);
+        Some(first)
+    }
+
+    /// The customers due at or before `clock`, at most `limit` of them, in order.
+    pub(crate) fn due(&self, clock: Instant, limit: usize) -> Vec<CustomerKey> {
+        self.due
+            .iter()
+            .take_while(|(due, _)| *due <= clock)
+            .take(limit)
+            .map(|(_, customer)| customer.clone())
+            .collect()
+    }
+
+    /// When the `n`th timer (from 0) is due, if that many are in memory.
+    pub(crate) fn nth_due(&self, n: usize) -> Option<Instant> {
+        self.due.iter().nth(n).map(|(due, _)| *due)
+    }
+
+    fn put(&mut self, customer: CustomerKey, due: Instant) {
+        self.by_customer.insert(customer.clone(), due);
+        self.due.insert((due, customer));
+    }
+
+    fn shrink(&mut self) {
+        if self.due.len() <= 2 * WINDOW {
+            return;
+        }
+        while self.due.len() > WINDOW {
+            if let Some((_, customer)) = self.due.pop_last() {
+                self.by_customer.remove(&customer);
+            }
+        }
+        self.horizon = self.due.last().cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidemark_schemas::{CustomerId, TenantId};
+
+    fn key(n: usize) -> CustomerKey {
+        CustomerKey {
+            tenant: TenantId::new("acme").expect("an id"),
+            customer: CustomerId::new(format!("{n:06}")).expect("an id"),
+        }
+    }
+
+    fn at(second: i64) -> Instant {
+        Instant::from_millis_clamped(second * 1_000)
+    }
+
+    #[test]
+    fn fires_in_order_of_due_time_and_once() {
+        let mut timers = Timers::new(vec![(at(1), key(1)), (at(2), key(2))]);
+        timers.set(&key(3), at(1));
+        timers.set(&key(2), at(5));
+        assert_eq!(timers.due(at(4), 10), vec![key(1), key(3)]);
+        assert_eq!(timers.pop(at(4)), Some((at(1), key(1))));
+        assert_eq!(timers.pop(at(4)), Some((at(1), key(3))));
+        assert_eq!(timers.pop(at(4)), None);
+        assert_eq!(timers.pop(at(5)), Some((at(5), key(2))));
+        assert_eq!(timers.pop(at(9)), None);
+    }
+
+    #[test]
+    fn a_full_window_leaves_the_rest_in_the_database() {
+        let window: Vec<Due> = (0..WINDOW).map(|n| (at(1), key(n))).collect();
+        let mut timers = Timers::new(window.clone());
+        assert!(timers.needs_load(at(1)) && !timers.needs_load(at(0)));
+        assert_eq!(timers.horizon(), window.last());
+        timers.set(&key(999_999), at(2));
+        assert_eq!(timers.due(at(9), usize::MAX).len(), WINDOW, "beyond the horizon");
+        timers.install(vec![(at(2), key(999_999))]);
+        assert!(!timers.needs_load(at(9)));
+        assert_eq!(timers.due(at(9), usize::MAX).len(), WINDOW + 1);
+    }
+
+    #[test]
+    fn memory_keeps_only_the_next_ones() {
+        let mut timers = Timers::new(Vec::new());
+        for n in 0..=2 * WINDOW {
+            timers.set(&key(n), at(i64::try_from(n).expect("small")));
+        }
+        assert!(timers.due(at(i64::MAX / 2_000_000), usize::MAX).len() <= WINDOW);
+        assert!(timers.needs_load(at(i64::try_from(WINDOW).expect("small"))));
+    }
+}

@@ -1,0 +1,57 @@
+//! What ends a processor.
+
+use crate::store::StoreError;
+
+/// Why the processor stopped, or could not start. What waiting can cure is not among these once
+/// it runs: the database or the registry being away only pauses it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessorError {
+    /// The database, at the start, or in a way that waiting does not cure.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry's configuration.
+    #[error("schema registry: {0}")]
+    Registry(String),
+    /// No broker answered at the start.
+    #[error("Kafka at {servers} does not answer: {reason}")]
+    Unreachable {
+        /// Where we looked.
+        servers: String,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// A topic does not exist, or has another shape than the generation was made for.
+    #[error("topic {topic}: {reason}")]
+    Topic {
+        /// Which topic.
+        topic: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A property that must not be set, or that librdkafka does not know.
+    #[error("kafka.properties: {0}")]
+    Property(String),
+    /// Records we had not folded are gone from the log: going on would lose them.
+    #[error(
+        "{topic}/{partition}: offset {wanted} is not in the log any more (it holds {low} to \
+         {high}); records were lost to retention before they were folded"
+    )]
+    LogTrimmed {
+        /// Which topic.
+        topic: String,
+        /// Which partition.
+        partition: i32,
+        /// The first offset not folded.
+        wanted: i64,
+        /// The first offset there is.
+        low: i64,
+        /// The next offset to be written.
+        high: i64,
+    },
+    /// Kafka, in a way that waiting does not cure.
+    #[error("Kafka: {0}")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    /// A thread or task of ours ended when it should not have.
+    #[error("internal: {0}")]
+    Internal(String),
+}

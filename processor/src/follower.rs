@@ -1,0 +1,202 @@
+//! Follows the definitions topic: keeps its records in the database and what they add up to here.
+
+use std::thread;
+use std::time::{Duration, Instant as Elapsed};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::{Instant, TenantId};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::WallClock;
+use crate::config::KafkaConfig;
+use crate::error::ProcessorError;
+use crate::intake::client_config;
+use crate::metrics::Metrics;
+use crate::store::{BundleRow, Store, StoreError};
+
+const POLL: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(250);
+/// How long the start waits for the definitions applied so far; events of tenants not known by
+/// then are parked, and redriven by themselves.
+const FIRST_READ: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Follower {
+    store: Store,
+    consumer: BaseConsumer,
+    clock: WallClock,
+    metrics: Metrics,
+    runtime: Handle,
+    shutdown: CancellationToken,
+    definitions: Definitions,
+    sender: watch::Sender<Definitions>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("version", &self.definitions.version).finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// Takes up what the database holds, and goes on from there.
+    pub(crate) async fn start(
+        kafka: &KafkaConfig,
+        store: Store,
+        clock: WallClock,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) -> Result<(Self, watch::Receiver<Definitions>), ProcessorError> {
+        let mut definitions = Definitions::default();
+        let mut next = 0;
+        for row in store.load_bundles(-1).await? {
+            next = row.version + 1;
+            if row.rejected.is_some() {
+                continue;
+            }
+            definitions = definitions
+                .apply(row.version, row.appended_at, row.bundle.as_bytes())
+                .map_err(|error| {
+                    StoreError::Damaged(format!("definitions version {}: {error}", row.version))
+                })?;
+        }
+        let consumer: BaseConsumer = client_config(kafka)
+            .set("group.id", format!("{}-definitions", kafka.group))
+            .create()?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&kafka.definitions_topic, 0, Offset::Offset(next))?;
+        consumer.assign(&list)?;
+        metrics.definitions_version.set(definitions.version.unwrap_or(-1));
+        let (sender, receiver) = watch::channel(definitions.clone());
+        let runtime = Handle::current();
+        let follower =
+            Self { store, consumer, clock, metrics, runtime, shutdown, definitions, sender };
+        Ok((follower, receiver))
+    }
+
+    /// Reads what there is, within a bound. Blocks its thread.
+    pub(crate) fn catch_up(&mut self) -> Result<(), ProcessorError> {
+        let started = Elapsed::now();
+        while started.elapsed() < FIRST_READ && !self.shutdown.is_cancelled() {
+            if self.poll()? {
+                return Ok(());
+            }
+        }
+        tracing::warn!("the definitions topic was not read to its end yet; going on without");
+        Ok(())
+    }
+
+    /// Follows the topic until told to stop. Blocks its thread.
+    pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
+        while !self.shutdown.is_cancelled() {
+            self.poll()?;
+        }
+        Ok(())
+    }
+
+    /// Takes one message; true at the end of the topic.
+    fn poll(&mut self) -> Result<bool, ProcessorError> {
+        let (version, appended_at, record) = match self.consumer.poll(POLL) {
+            None => return Ok(false),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
+            Some(Err(error)) => return Self::tolerate(error).map(|()| false),
+            Some(Ok(message)) => {
+                let wall = self.clock.now();
+                let appended_at = message.timestamp().to_millis();
+                let appended_at =
+                    appended_at.map_or(wall, |millis| Instant::from_millis_clamped(millis).min(wall));
+                (message.offset(), appended_at, message.payload().unwrap_or_default().to_vec())
+            }
+        };
+        self.take(version, appended_at, &record)?;
+        Ok(false)
+    }
+
+    fn tolerate(error: KafkaError) -> Result<(), ProcessorError> {
+        match error {
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+            )
+            | KafkaError::MessageConsumptionFatal(_) => Err(ProcessorError::Topic {
+                topic: "definitions".to_owned(),
+                reason: format!("records we have not seen are gone from it ({error})"),
+            }),
+            passing => {
+                tracing::warn!(error = %passing, "reading definitions");
+                Ok(())
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        version: i64,
+        appended_at: Instant,
+        record: &[u8],
+    ) -> Result<(), ProcessorError> {
+        let applied = self.definitions.apply(version, appended_at, record);
+        let mut row = BundleRow {
+            version,
+            appended_at,
+            // Postgres text holds no NUL, and a record may be anything.
+            bundle: String::from_utf8_lossy(record).replace('\0', "\u{fffd}"),
+            rejected: None,
+        };
+        let mut tenants = Vec::new();
+        match &applied {
+            Ok(definitions) => tenants = tenants_of(definitions, version)?,
+            Err(rejected) => {
+                tracing::warn!(version, %rejected, "definitions not applied");
+                row.rejected = Some(rejected.to_string().replace('\0', "\u{fffd}"));
+            }
+        }
+        self.record(&row, &tenants)?;
+        if let Ok(definitions) = applied {
+            tracing::info!(version, "definitions applied");
+            self.metrics.definitions_version.set(version);
+            self.definitions = definitions;
+            self.sender.send_replace(self.definitions.clone());
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        row: &BundleRow,
+        tenants: &[(TenantId, String)],
+    ) -> Result<(), ProcessorError> {
+        while !self.shutdown.is_cancelled() {
+            match self.runtime.block_on(self.store.record_bundle(row, tenants)) {
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, "waiting for the database to keep definitions");
+                    thread::sleep(RETRY);
+                }
+                kept => return Ok(kept?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tenants a bundle defined, each as the JSON that the API reads.
+fn tenants_of(
+    definitions: &Definitions,
+    version: i64,
+) -> Result<Vec<(TenantId, String)>, ProcessorError> {
+    definitions
+        .tenants
+        .values()
+        .filter(|tenant| tenant.version == version)
+        .map(|tenant| {
+            serde_json::to_string(&tenant.source)
+                .map(|source| (tenant.id.clone(), source))
+                .map_err(|error| ProcessorError::Internal(error.to_string()))
+        })
+        .collect()
+}

@@ -1,0 +1,431 @@
+//! The intake: one thread polls Kafka and hands each partition's records to its task.
+//!
+//! librdkafka's callbacks become a closed [`ConsumerEvent`]; one loop on one thread handles them
+//! all. A partition is claimed in Postgres before its first record is fetched, and read from the
+//! offset found there; Kafka's own committed offsets are written for dashboards and never read.
+
+mod event;
+mod owned;
+mod watermarks;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tidemark_projections::definitions::Definitions;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::event::{ConsumerEvent, IntakeContext};
+use self::owned::{Ends, Owned};
+use self::watermarks::Watermarks;
+use crate::config::KafkaConfig;
+use crate::engine::{Ended, Shared};
+use crate::error::ProcessorError;
+use crate::record::{Input, Record};
+
+/// The longest wait for a message: revocations and shutdown are noticed this fast.
+const POLL: Duration = Duration::from_millis(50);
+/// Messages taken between two looks at everything else.
+const BURST: usize = 1_000;
+/// How often positions are committed to Kafka, for dashboards.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+/// A partition fenced is claimed again after this: if we were thrown out of the group, the news
+/// arrives first, and the rightful owner is not disturbed.
+const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(10);
+
+type IntakeConsumer = BaseConsumer<IntakeContext>;
+
+/// The poll thread's state. See the module.
+pub(crate) struct Intake {
+    shared: Arc<Shared>,
+    consumer: Arc<IntakeConsumer>,
+    runtime: Handle,
+    definitions: watch::Receiver<Definitions>,
+    shutdown: CancellationToken,
+    owned: HashMap<i32, Owned>,
+    /// Offsets whose folding panicked, by partition.
+    poisoned: HashMap<i32, BTreeSet<i64>>,
+    /// Partitions fenced, and when to claim them again.
+    again: HashMap<i32, Instant>,
+    ends: Ends,
+    watermarks: Watermarks,
+    client_id: String,
+    last_commit: Instant,
+    warned_of_create_time: bool,
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("owned", &self.owned.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The properties every consumer of ours has.
+pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("max.poll.interval.ms", "600000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", "10000")
+        .set("socket.keepalive.enable", "true");
+    for (property, value) in &kafka.properties {
+        config.set(property, value);
+    }
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", &kafka.client_id)
+        .set("auto.offset.reset", "error")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed");
+    config
+}
+
+impl Intake {
+    /// Joins the group. Nothing is read before [`Intake::run`].
+    pub(crate) fn join(
+        kafka: &KafkaConfig,
+        shared: Arc<Shared>,
+        definitions: watch::Receiver<Definitions>,
+        runtime: Handle,
+        shutdown: CancellationToken,
+    ) -> Result<Self, ProcessorError> {
+        let consumer: IntakeConsumer = client_config(kafka)
+            .set("group.id", &kafka.group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .create_with_context(IntakeContext::default())?;
+        consumer.subscribe(&[&kafka.topic])?;
+        let consumer = Arc::new(consumer);
+        let watermarks =
+            Watermarks::watch(Arc::clone(&consumer), kafka.topic.clone(), shared.clock)?;
+        Ok(Self {
+            consumer,
+            runtime,
+            definitions,
+            shutdown,
+            owned: HashMap::new(),
+            poisoned: HashMap::new(),
+            again: HashMap::new(),
+            ends: Ends::default(),
+            watermarks,
+            client_id: kafka.client_id.clone(),
+            last_commit: Instant::now(),
+            warned_of_create_time: false,
+            shared,
+        })
+    }
+
+    /// Polls until told to stop, or until something waiting does not cure. Blocks its thread.
+    pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
+        let outcome = self.poll_until_stopped();
+        self.leave();
+        outcome
+    }
+
+    fn poll_until_stopped(&mut self) -> Result<(), ProcessorError> {
+        while !self.shutdown.is_cancelled() {
+            self.handle_ended()?;
+            self.claim_fenced_again()?;
+            self.resume_drained()?;
+            self.pass_on_watermarks();
+            self.commit_for_dashboards();
+            let mut wait = POLL;
+            for _ in 0..BURST {
+                let Some(event) = self.next_event(wait) else { break };
+                self.handle(event)?;
+                wait = Duration::ZERO;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_event(&self, wait: Duration) -> Option<ConsumerEvent> {
+        if let Some(rebalance) = self.consumer.context().next_rebalance() {
+            return Some(rebalance);
+        }
+        match self.consumer.poll(wait) {
+            Some(Ok(message)) => Some(ConsumerEvent::message(&message)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                Some(ConsumerEvent::EndOfPartition { partition })
+            }
+            Some(Err(error)) => Some(ConsumerEvent::Error(error)),
+            None => self.consumer.context().next_rebalance(),
+        }
+    }
+
+    fn handle(&mut self, event: ConsumerEvent) -> Result<(), ProcessorError> {
+        match event {
+            ConsumerEvent::Record { partition, record, broker_time } => {
+                if !broker_time && !self.warned_of_create_time {
+                    self.warned_of_create_time = true;
+                    tracing::warn!(topic = self.shared.topic, "the topic keeps its producers' \
+                        timestamps; the clock follows them (message.timestamp.type=LogAppendTime \
+                        is better)");
+                }
+                self.pass_on(partition, record)
+            }
+            ConsumerEvent::EndOfPartition { partition } => {
+                self.pass_on_end(partition);
+                Ok(())
+            }
+            ConsumerEvent::Assigned { partitions } => self.assign(&partitions),
+            ConsumerEvent::Revoked { partitions, lost } => self.revoke(&partitions, lost),
+            ConsumerEvent::Error(error) => self.handle_error(error),
+        }
+    }
+
+    fn pass_on(&mut self, partition: i32, record: Record) -> Result<(), ProcessorError> {
+        let share = self.shared.budget.queue_share(self.owned.len());
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        owned.send(record, &self.shared.budget);
+        if !owned.paused && owned.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
+            owned.paused = true;
+            self.consumer.pause(&self.list(&[partition]))?;
+        }
+        Ok(())
+    }
+
+    /// Lets partitions fetch again whose queue has drained: hysteresis, since a pause throws away
+    /// what librdkafka has fetched ahead.
+    fn resume_drained(&mut self) -> Result<(), ProcessorError> {
+        let share = self.shared.budget.queue_share(self.owned.len());
+        let mut drained = Vec::new();
+        for (partition, owned) in &mut self.owned {
+            if owned.paused && owned.queue.bytes.load(Ordering::Relaxed) < share / 10 * 3 {
+                owned.paused = false;
+                drained.push(*partition);
+            }
+        }
+        if !drained.is_empty() {
+            self.consumer.resume(&self.list(&drained))?;
+        }
+        Ok(())
+    }
+
+    /// The position covers what consumers never see: aborted and control records.
+    fn pass_on_end(&mut self, partition: i32) {
+        let Some(owned) = self.owned.get(&partition) else { return };
+        let position = self.consumer.position().ok().and_then(|positions| {
+            positions.find_partition(&self.shared.topic, partition)?.offset().to_raw()
+        });
+        if let Some(position) = position.filter(|position| *position >= 0) {
+            owned.tell(Input::EndOfPartition { position });
+        }
+    }
+
+    fn pass_on_watermarks(&mut self) {
+        for (partition, end, asked_at) in self.watermarks.take() {
+            if let Some(owned) = self.owned.get(&partition) {
+                owned.tell(Input::LogEnd { end, asked_at });
+            }
+        }
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.shared.topic, *partition);
+        }
+        list
+    }
+
+    /// Claims the partitions, then has them read from where their projections stand.
+    fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            let Some(next_offset) = self.claim(*partition)? else { break };
+            list.add_partition_offset(
+                &self.shared.topic,
+                *partition,
+                Offset::Offset(next_offset),
+            )?;
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            // Thrown out of the group meanwhile: it will hand us partitions again.
+            tracing::warn!(%error, ?partitions, "the assignment was not taken");
+            self.give_up(partitions, true);
+        }
+        self.note_ownership();
+        Ok(())
+    }
+
+    /// Claims one partition, however long the database is away; `None` when told to stop.
+    fn claim(&mut self, partition: i32) -> Result<Option<i64>, ProcessorError> {
+        let poisoned = self.poisoned.get(&partition).cloned().unwrap_or_default();
+        let (shared, definitions) = (Arc::clone(&self.shared), self.definitions.clone());
+        let begun = self.runtime.block_on(owned::claim_and_prepare(
+            shared,
+            partition,
+            &self.client_id,
+            definitions,
+            poisoned,
+            &self.shutdown,
+        ))?;
+        let Some((next_offset, prepared)) = begun else { return Ok(None) };
+        let owned = prepared.start(&self.runtime, &self.ends);
+        if let Some(before) = self.owned.insert(partition, owned) {
+            before.stop();
+        }
+        Ok(Some(next_offset))
+    }
+
+    fn revoke(&mut self, partitions: &[i32], lost: bool) -> Result<(), ProcessorError> {
+        self.give_up(partitions, lost);
+        let unassigned = self.consumer.incremental_unassign(&self.list(partitions));
+        self.note_ownership();
+        if lost { Ok(()) } else { Ok(unassigned?) }
+    }
+
+    /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under
+    /// way may finish first; the fence keeps out what finishes later.
+    fn give_up(&mut self, partitions: &[i32], lost: bool) {
+        let mut ending = Vec::new();
+        for partition in partitions {
+            self.again.remove(partition);
+            if let Some(owned) = self.owned.remove(partition) {
+                ending.push(owned.stop());
+            }
+        }
+        if !lost {
+            let all = futures::future::join_all(ending);
+            let drained = self
+                .runtime
+                .block_on(async { tokio::time::timeout(self.shared.limits.drain, all).await });
+            if drained.is_err() {
+                tracing::warn!(?partitions, "gave partitions up with a commit under way");
+            }
+        }
+    }
+
+    fn note_ownership(&self) {
+        let owned: Vec<i32> = self.owned.keys().copied().collect();
+        tracing::info!(partitions = ?owned, "owned partitions");
+        self.shared.metrics.partitions.set(i64::try_from(owned.len()).unwrap_or(i64::MAX));
+        self.watermarks.set_partitions(owned);
+    }
+
+    fn handle_ended(&mut self) -> Result<(), ProcessorError> {
+        for (partition, incarnation, ended) in self.ends.take() {
+            let current =
+                self.owned.get(&partition).is_some_and(|owned| owned.incarnation == incarnation);
+            match ended {
+                Ended::Failed(error) => return Err(error),
+                Ended::Stopped => {}
+                Ended::Fenced if current => {
+                    tracing::warn!(partition, "fenced: claiming again if it is still ours");
+                    self.again.insert(partition, Instant::now() + CLAIM_AGAIN_AFTER);
+                }
+                Ended::Poisoned(offset) => {
+                    self.poisoned.entry(partition).or_default().insert(offset);
+                    if current {
+                        self.again.insert(partition, Instant::now());
+                    }
+                }
+                Ended::Fenced => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn claim_fenced_again(&mut self) -> Result<(), ProcessorError> {
+        let now = Instant::now();
+        let due: Vec<i32> =
+            self.again.iter().filter(|(_, at)| **at <= now).map(|(partition, _)| *partition).collect();
+        for partition in due {
+            self.again.remove(&partition);
+            if !self.owned.contains_key(&partition) || self.consumer.assignment_lost() {
+                continue;
+            }
+            let Some(next_offset) = self.claim(partition)? else { return Ok(()) };
+            let offset = Offset::Offset(next_offset);
+            self.consumer.seek(&self.shared.topic, partition, offset, LEAVE)?;
+            self.consumer.resume(&self.list(&[partition]))?;
+        }
+        Ok(())
+    }
+
+    fn commit_for_dashboards(&mut self) {
+        if self.last_commit.elapsed() < COMMIT_EVERY {
+            return;
+        }
+        self.last_commit = Instant::now();
+        let mut list = TopicPartitionList::new();
+        for (partition, owned) in &self.owned {
+            let offset = Offset::Offset(owned.queue.committed.load(Ordering::Relaxed));
+            // An offset we made ourselves is valid.
+            drop(list.add_partition_offset(&self.shared.topic, *partition, offset));
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!(%error, "positions not committed to Kafka");
+        }
+    }
+
+    fn handle_error(&self, error: KafkaError) -> Result<(), ProcessorError> {
+        match error {
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+            ) => Err(self.find_trimmed().unwrap_or(error.into())),
+            KafkaError::MessageConsumptionFatal(_) => Err(error.into()),
+            passing => {
+                tracing::warn!(error = %passing, "Kafka");
+                Ok(())
+            }
+        }
+    }
+
+    /// Which partition's next record is gone from the log.
+    fn find_trimmed(&self) -> Option<ProcessorError> {
+        let topic = &self.shared.topic;
+        for (partition, owned) in &self.owned {
+            let wanted = owned.queue.position.load(Ordering::Relaxed);
+            let (low, high) = self.consumer.fetch_watermarks(topic, *partition, LEAVE).ok()?;
+            if wanted < low || wanted > high {
+                return Some(ProcessorError::LogTrimmed {
+                    topic: topic.clone(),
+                    partition: *partition,
+                    wanted,
+                    low,
+                    high,
+                });
+            }
+        }
+        None
+    }
+
+    /// Gives every partition up and leaves the group, so that others need not wait for a timeout.
+    fn leave(&mut self) {
+        let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        self.give_up(&partitions, false);
+        self.last_commit = Instant::now();
+        self.watermarks.stop();
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE;
+        while Instant::now() < deadline {
+            match self.next_event(POLL) {
+                Some(ConsumerEvent::Revoked { partitions, .. }) => {
+                    let list = self.list(&partitions);
+                    if let Err(error) = self.consumer.incremental_unassign(&list) {
+                        tracing::debug!(%error, "leaving the group");
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    if self.consumer.assignment().is_ok_and(|list| list.count() == 0) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

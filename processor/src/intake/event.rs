@@ -1,0 +1,102 @@
+//! What the poll thread is told: librdkafka's callbacks and messages as one closed enum.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message, Timestamp};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::record::Record;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) enum ConsumerEvent {
+    /// A record.
+    Record {
+        /// Of the topic.
+        partition: i32,
+        /// Itself.
+        record: Record,
+        /// Whether its timestamp is the broker's.
+        broker_time: bool,
+    },
+    /// Everything there is of a partition was handed over.
+    EndOfPartition {
+        /// Which.
+        partition: i32,
+    },
+    /// The group gives us partitions more.
+    Assigned {
+        /// Which.
+        partitions: Vec<i32>,
+    },
+    /// The group takes partitions away.
+    Revoked {
+        /// Which.
+        partitions: Vec<i32>,
+        /// They are somebody else's already.
+        lost: bool,
+    },
+    /// Anything else.
+    Error(KafkaError),
+}
+
+impl ConsumerEvent {
+    pub(crate) fn message(message: &BorrowedMessage<'_>) -> Self {
+        Self::Record {
+            partition: message.partition(),
+            record: Record::detach(message),
+            broker_time: matches!(message.timestamp(), Timestamp::LogAppendTime(_)),
+        }
+    }
+}
+
+/// Keeps rebalances until the loop takes them: the assignment is answered there, not in the
+/// callback, where nothing of the loop's state could be touched.
+#[derive(Debug, Default)]
+pub(crate) struct IntakeContext {
+    rebalances: Mutex<VecDeque<ConsumerEvent>>,
+}
+
+impl IntakeContext {
+    pub(crate) fn next_rebalance(&self) -> Option<ConsumerEvent> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn push(&self, event: ConsumerEvent) {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+}
+
+impl ClientContext for IntakeContext {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "Kafka");
+    }
+}
+
+impl ConsumerContext for IntakeContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        err: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let partitions = list.elements().iter().map(|element| element.partition()).collect();
+        self.push(match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                ConsumerEvent::Assigned { partitions }
+            }
+            _ => ConsumerEvent::Revoked { partitions, lost: consumer.assignment_lost() },
+        });
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "positions not committed to Kafka");
+        }
+    }
+}

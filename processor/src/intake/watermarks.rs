@@ -1,0 +1,83 @@
+//! Where the log ends, asked of the broker every half second by a thread of its own: the clock of
+//! an idle partition may only move while we know that nothing is left unread.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use tidemark_schemas::Instant;
+
+use crate::clock::WallClock;
+use crate::error::ProcessorError;
+
+const EVERY: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Watermarks {
+    partitions: Arc<Mutex<Vec<i32>>>,
+    answers: Receiver<(i32, i64, Instant)>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watermarks {
+    /// Starts asking, for no partition yet.
+    pub(crate) fn watch<C: ConsumerContext + 'static>(
+        consumer: Arc<BaseConsumer<C>>,
+        topic: String,
+        clock: WallClock,
+    ) -> Result<Self, ProcessorError> {
+        let partitions = Arc::new(Mutex::new(Vec::new()));
+        let (answer, answers) = channel();
+        let (stop, stopped) = channel::<()>();
+        let asked = Arc::clone(&partitions);
+        let ask = move || {
+            // A timeout is the pulse; a message, or the sender gone, is the end.
+            while stopped.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let partitions: Vec<i32> = lock(&asked).clone();
+                for partition in partitions {
+                    let asked_at = clock.now();
+                    let Ok((_, end)) = consumer.fetch_watermarks(&topic, partition, TIMEOUT) else {
+                        continue;
+                    };
+                    if answer.send((partition, end, asked_at)).is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("tidemark-watermarks".to_owned())
+            .spawn(ask)
+            .map_err(|error| ProcessorError::Internal(error.to_string()))?;
+        Ok(Self { partitions, answers, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Which partitions to ask for from now on.
+    pub(crate) fn set_partitions(&self, partitions: Vec<i32>) {
+        *lock(&self.partitions) = partitions;
+    }
+
+    /// The answers since the last call: partition, last stable offset, when it was asked.
+    pub(crate) fn take(&self) -> Vec<(i32, i64, Instant)> {
+        self.answers.try_iter().collect()
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the watermarks thread panicked");
+        }
+    }
+}
+
+fn lock(partitions: &Mutex<Vec<i32>>) -> std::sync::MutexGuard<'_, Vec<i32>> {
+    partitions.lock().unwrap_or_else(PoisonError::into_inner)
+}

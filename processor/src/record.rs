@@ -1,0 +1,72 @@
+//! What the intake hands to a partition's task.
+
+use rdkafka::message::{Headers, Message};
+use tidemark_schemas::Instant;
+
+/// A record as it came, detached from librdkafka's buffers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the partition.
+    pub offset: i64,
+    /// The broker's timestamp (the producer's where the topic keeps those); `None` where the
+    /// record carries none.
+    pub appended_at: Option<Instant>,
+    /// As it came.
+    pub key: Option<Vec<u8>>,
+    /// As it came.
+    pub value: Option<Vec<u8>>,
+    /// As they came; names may repeat.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Record {
+    /// Copies a message out of librdkafka.
+    pub fn detach(message: &impl Message) -> Self {
+        let headers = message.headers().map_or_else(Vec::new, |headers| {
+            headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect()
+        });
+        Self {
+            offset: message.offset(),
+            appended_at: message.timestamp().to_millis().map(Instant::from_millis_clamped),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers,
+        }
+    }
+
+    /// About how many bytes of memory it holds.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = size_of::<Record>();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 48)
+            .sum();
+        FIXED
+            + self.key.as_ref().map_or(0, Vec::len)
+            + self.value.as_ref().map_or(0, Vec::len)
+            + headers
+    }
+}
+
+/// What a partition's task is told, in order.
+#[derive(Debug)]
+pub enum Input {
+    /// The next record.
+    Record(Record),
+    /// Everything before this position was handed over; the log ended there.
+    EndOfPartition {
+        /// The next offset to be read.
+        position: i64,
+    },
+    /// The broker said where the log ends.
+    LogEnd {
+        /// The last stable offset.
+        end: i64,
+        /// What the wall clock said before the broker was asked.
+        asked_at: Instant,
+    },
+}

@@ -1,0 +1,192 @@
+//! The processor as a whole: started, run, stopped.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::codec::Decoder;
+use tidemark_schemas::registry::RegistryClient;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, KafkaConfig, RESERVED_PROPERTIES};
+use crate::engine::Shared;
+use crate::error::ProcessorError;
+use crate::follower::Follower;
+use crate::intake::{Intake, client_config};
+use crate::memory::Budget;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+const METADATA: Duration = Duration::from_secs(10);
+/// How long the threads may take to end; then the process goes without them.
+const END: Duration = Duration::from_secs(30);
+
+/// A processor, ready to run. See [`Processor::run`].
+#[derive(Debug)]
+pub struct Processor {
+    config: Config,
+    shared: Arc<Shared>,
+    follower: Follower,
+    definitions: watch::Receiver<Definitions>,
+    stop: CancellationToken,
+}
+
+impl Processor {
+    /// Checks everything it needs: the database and its generation, the brokers and the topic.
+    pub async fn start(
+        config: Config,
+        registry: &prometheus::Registry,
+    ) -> Result<Self, ProcessorError> {
+        check_properties(&config.kafka)?;
+        let metrics =
+            Metrics::register(registry).map_err(|e| ProcessorError::Internal(e.to_string()))?;
+        let store = Store::connect(&config.store).await?;
+        let client = RegistryClient::new(&config.registry)
+            .map_err(|error| ProcessorError::Registry(error.to_string()))?;
+        let kafka = config.kafka.clone();
+        let partitions = on_thread(move || count_partitions(&kafka)).await?;
+        check_topic(&config.kafka, partitions, &store)?;
+        let stop = CancellationToken::new();
+        let (follower, definitions) = Follower::start(
+            &config.kafka,
+            store.clone(),
+            config.clock,
+            metrics.clone(),
+            stop.clone(),
+        )
+        .await?;
+        let shared = Arc::new(Shared {
+            topic: config.kafka.topic.clone(),
+            partitions,
+            partitioner: config.kafka.partitioner,
+            store,
+            decoder: Decoder::new(Arc::new(client)),
+            clock: config.clock,
+            limits: config.limits,
+            budget: Budget::new(config.limits.memory_bytes),
+            metrics,
+            commits: TaskTracker::new(),
+        });
+        Ok(Self { config, shared, follower, definitions, stop })
+    }
+
+    /// Follows the definitions and folds events until told to stop; then drains.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProcessorError> {
+        let Self { config, shared, mut follower, definitions, stop } = self;
+        let runtime = Handle::current();
+        let intake_stop = stop.clone();
+        let intake_shared = Arc::clone(&shared);
+        let main = on_thread(move || {
+            follower.catch_up()?;
+            let following = spawn_thread("tidemark-definitions", {
+                let stop = intake_stop.clone();
+                move || {
+                    let outcome = follower.run();
+                    // Whoever ends first ends the other.
+                    stop.cancel();
+                    outcome
+                }
+            })?;
+            let intake =
+                Intake::join(&config.kafka, intake_shared, definitions, runtime, intake_stop.clone());
+            let outcome = intake.and_then(Intake::run);
+            intake_stop.cancel();
+            let followed = following
+                .join()
+                .unwrap_or_else(|_| Err(ProcessorError::Internal("definitions: panic".to_owned())));
+            outcome.and(followed)
+        });
+        tokio::pin!(main);
+        let outcome = tokio::select! {
+            outcome = &mut main => outcome,
+            () = shutdown.cancelled() => {
+                stop.cancel();
+                tokio::time::timeout(END, main).await.unwrap_or_else(|_| {
+                    Err(ProcessorError::Internal("Kafka's client did not end in time".to_owned()))
+                })
+            }
+        };
+        stop.cancel();
+        shared.commits.close();
+        if tokio::time::timeout(shared.limits.drain, shared.commits.wait()).await.is_err() {
+            tracing::warn!("ended with commits under way; the fence decides over them");
+        }
+        outcome
+    }
+}
+
+fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
+    match kafka.properties.keys().find(|name| RESERVED_PROPERTIES.contains(&name.as_str())) {
+        Some(name) => Err(ProcessorError::Property(format!("{name} cannot be set: the laws rest on it"))),
+        None => Ok(()),
+    }
+}
+
+/// Asks the brokers how many partitions the topic has.
+fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
+    let consumer: BaseConsumer = client_config(kafka)
+        .create()
+        .map_err(|error| ProcessorError::Property(error.to_string()))?;
+    let missing = |reason: String| ProcessorError::Topic { topic: kafka.topic.clone(), reason };
+    let metadata = consumer.fetch_metadata(Some(&kafka.topic), METADATA).map_err(|error| {
+        let (servers, reason) = (kafka.bootstrap_servers.clone(), error.to_string());
+        ProcessorError::Unreachable { servers, reason }
+    })?;
+    let topic = metadata
+        .topics()
+        .iter()
+        .find(|topic| topic.name() == kafka.topic)
+        .ok_or_else(|| missing("does not exist".to_owned()))?;
+    if let Some(error) = topic.error() {
+        return Err(missing(rdkafka::error::RDKafkaErrorCode::from(error).to_string()));
+    }
+    i32::try_from(topic.partitions().len()).map_err(|error| missing(error.to_string()))
+}
+
+fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<(), ProcessorError> {
+    let made_for = store.generation();
+    let differs = |what: &str, ours: &dyn std::fmt::Display, made: &dyn std::fmt::Display| {
+        let reason = format!(
+            "{what} is {ours}, but generation {} was made for {made}; that means a new generation",
+            made_for.id
+        );
+        Err(ProcessorError::Topic { topic: kafka.topic.clone(), reason })
+    };
+    if made_for.topic != kafka.topic {
+        return differs("the topic", &kafka.topic, &made_for.topic);
+    }
+    if made_for.partitions != partitions {
+        return differs("its number of partitions", &partitions, &made_for.partitions);
+    }
+    if made_for.partitioner != kafka.partitioner.to_string() {
+        return differs("its partitioner", &kafka.partitioner, &made_for.partitioner);
+    }
+    Ok(())
+}
+
+fn spawn_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>, ProcessorError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| ProcessorError::Internal(error.to_string()))
+}
+
+/// Runs blocking work on a thread of its own, which may outlive the runtime: librdkafka's calls
+/// can hang, and a runtime's blocking pool would wait for them at its end.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ProcessorError> + Send + 'static,
+) -> Result<T, ProcessorError> {
+    let (sender, receiver) = oneshot::channel();
+    drop(spawn_thread("tidemark-kafka", move || drop(sender.send(work())))?);
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(ProcessorError::Internal("Kafka's thread panicked".to_owned())))
+}
