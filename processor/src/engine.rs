@@ -14,7 +14,4 @@ mod task;
 mod timers;
 mod verdict;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use task::{Ended, PartitionTask, Queue, Shared};

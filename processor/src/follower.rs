@@ -40,7 +40,9 @@ pub(crate) struct Follower {
 
 impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("version", &self.definitions.version).finish_non_exhaustive()
+        f.debug_struct("Follower")
+            .field("version", &self.definitions.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,11 +74,21 @@ impl Follower {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&kafka.definitions_topic, 0, Offset::Offset(next))?;
         consumer.assign(&list)?;
-        metrics.definitions_version.set(definitions.version.unwrap_or(-1));
+        metrics
+            .definitions_version
+            .set(definitions.version.unwrap_or(-1));
         let (sender, receiver) = watch::channel(definitions.clone());
         let runtime = Handle::current();
-        let follower =
-            Self { store, consumer, clock, metrics, runtime, shutdown, definitions, sender };
+        let follower = Self {
+            store,
+            consumer,
+            clock,
+            metrics,
+            runtime,
+            shutdown,
+            definitions,
+            sender,
+        };
         Ok((follower, receiver))
     }
 
@@ -109,9 +121,14 @@ impl Follower {
             Some(Ok(message)) => {
                 let wall = self.clock.now();
                 let appended_at = message.timestamp().to_millis();
-                let appended_at =
-                    appended_at.map_or(wall, |millis| Instant::from_millis_clamped(millis).min(wall));
-                (message.offset(), appended_at, message.payload().unwrap_or_default().to_vec())
+                let appended_at = appended_at.map_or(wall, |millis| {
+                    Instant::from_millis_clamped(millis).min(wall)
+                });
+                (
+                    message.offset(),
+                    appended_at,
+                    message.payload().unwrap_or_default().to_vec(),
+                )
             }
         };
         self.take(version, appended_at, &record)?;
@@ -172,7 +189,10 @@ impl Follower {
         tenants: &[(TenantId, String)],
     ) -> Result<(), ProcessorError> {
         while !self.shutdown.is_cancelled() {
-            match self.runtime.block_on(self.store.record_bundle(row, tenants)) {
+            match self
+                .runtime
+                .block_on(self.store.record_bundle(row, tenants))
+            {
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "waiting for the database to keep definitions");
                     thread::sleep(RETRY);

@@ -64,7 +64,9 @@ pub(crate) struct Intake {
 
 impl std::fmt::Debug for Intake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intake").field("owned", &self.owned.keys()).finish_non_exhaustive()
+        f.debug_struct("Intake")
+            .field("owned", &self.owned.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +142,9 @@ impl Intake {
             self.commit_for_dashboards();
             let mut wait = POLL;
             for _ in 0..BURST {
-                let Some(event) = self.next_event(wait) else { break };
+                let Some(event) = self.next_event(wait) else {
+                    break;
+                };
                 self.handle(event)?;
                 wait = Duration::ZERO;
             }
@@ -164,12 +168,19 @@ impl Intake {
 
     fn handle(&mut self, event: ConsumerEvent) -> Result<(), ProcessorError> {
         match event {
-            ConsumerEvent::Record { partition, record, broker_time } => {
+            ConsumerEvent::Record {
+                partition,
+                record,
+                broker_time,
+            } => {
                 if !broker_time && !self.warned_of_create_time {
                     self.warned_of_create_time = true;
-                    tracing::warn!(topic = self.shared.topic, "the topic keeps its producers' \
+                    tracing::warn!(
+                        topic = self.shared.topic,
+                        "the topic keeps its producers' \
                         timestamps; the clock follows them (message.timestamp.type=LogAppendTime \
-                        is better)");
+                        is better)"
+                    );
                 }
                 self.pass_on(partition, record)
             }
@@ -185,7 +196,9 @@ impl Intake {
 
     fn pass_on(&mut self, partition: i32, record: Record) -> Result<(), ProcessorError> {
         let share = self.shared.budget.queue_share(self.owned.len());
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
         owned.send(record, &self.shared.budget);
         if !owned.paused && owned.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
             owned.paused = true;
@@ -213,9 +226,14 @@ impl Intake {
 
     /// The position covers what consumers never see: aborted and control records.
     fn pass_on_end(&mut self, partition: i32) {
-        let Some(owned) = self.owned.get(&partition) else { return };
+        let Some(owned) = self.owned.get(&partition) else {
+            return;
+        };
         let position = self.consumer.position().ok().and_then(|positions| {
-            positions.find_partition(&self.shared.topic, partition)?.offset().to_raw()
+            positions
+                .find_partition(&self.shared.topic, partition)?
+                .offset()
+                .to_raw()
         });
         if let Some(position) = position.filter(|position| *position >= 0) {
             owned.tell(Input::EndOfPartition { position });
@@ -242,12 +260,10 @@ impl Intake {
     fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let Some(next_offset) = self.claim(*partition)? else { break };
-            list.add_partition_offset(
-                &self.shared.topic,
-                *partition,
-                Offset::Offset(next_offset),
-            )?;
+            let Some(next_offset) = self.claim(*partition)? else {
+                break;
+            };
+            list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next_offset))?;
         }
         if let Err(error) = self.consumer.incremental_assign(&list) {
             // Thrown out of the group meanwhile: it will hand us partitions again.
@@ -270,7 +286,9 @@ impl Intake {
             poisoned,
             &self.shutdown,
         ))?;
-        let Some((next_offset, prepared)) = begun else { return Ok(None) };
+        let Some((next_offset, prepared)) = begun else {
+            return Ok(None);
+        };
         let owned = prepared.start(&self.runtime, &self.ends);
         if let Some(before) = self.owned.insert(partition, owned) {
             before.stop();
@@ -309,20 +327,26 @@ impl Intake {
     fn note_ownership(&self) {
         let owned: Vec<i32> = self.owned.keys().copied().collect();
         tracing::info!(partitions = ?owned, "owned partitions");
-        self.shared.metrics.partitions.set(i64::try_from(owned.len()).unwrap_or(i64::MAX));
+        self.shared
+            .metrics
+            .partitions
+            .set(i64::try_from(owned.len()).unwrap_or(i64::MAX));
         self.watermarks.set_partitions(owned);
     }
 
     fn handle_ended(&mut self) -> Result<(), ProcessorError> {
         for (partition, incarnation, ended) in self.ends.take() {
-            let current =
-                self.owned.get(&partition).is_some_and(|owned| owned.incarnation == incarnation);
+            let current = self
+                .owned
+                .get(&partition)
+                .is_some_and(|owned| owned.incarnation == incarnation);
             match ended {
                 Ended::Failed(error) => return Err(error),
                 Ended::Stopped => {}
                 Ended::Fenced if current => {
                     tracing::warn!(partition, "fenced: claiming again if it is still ours");
-                    self.again.insert(partition, Instant::now() + CLAIM_AGAIN_AFTER);
+                    self.again
+                        .insert(partition, Instant::now() + CLAIM_AGAIN_AFTER);
                 }
                 Ended::Poisoned(offset) => {
                     self.poisoned.entry(partition).or_default().insert(offset);
@@ -338,16 +362,23 @@ impl Intake {
 
     fn claim_fenced_again(&mut self) -> Result<(), ProcessorError> {
         let now = Instant::now();
-        let due: Vec<i32> =
-            self.again.iter().filter(|(_, at)| **at <= now).map(|(partition, _)| *partition).collect();
+        let due: Vec<i32> = self
+            .again
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(partition, _)| *partition)
+            .collect();
         for partition in due {
             self.again.remove(&partition);
             if !self.owned.contains_key(&partition) || self.consumer.assignment_lost() {
                 continue;
             }
-            let Some(next_offset) = self.claim(partition)? else { return Ok(()) };
+            let Some(next_offset) = self.claim(partition)? else {
+                return Ok(());
+            };
             let offset = Offset::Offset(next_offset);
-            self.consumer.seek(&self.shared.topic, partition, offset, LEAVE)?;
+            self.consumer
+                .seek(&self.shared.topic, partition, offset, LEAVE)?;
             self.consumer.resume(&self.list(&[partition]))?;
         }
         Ok(())
@@ -389,7 +420,10 @@ impl Intake {
         let topic = &self.shared.topic;
         for (partition, owned) in &self.owned {
             let wanted = owned.queue.position.load(Ordering::Relaxed);
-            let (low, high) = self.consumer.fetch_watermarks(topic, *partition, LEAVE).ok()?;
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(topic, *partition, LEAVE)
+                .ok()?;
             if wanted < low || wanted > high {
                 return Some(ProcessorError::LogTrimmed {
                     topic: topic.clone(),
@@ -421,7 +455,11 @@ impl Intake {
                 }
                 Some(_) => {}
                 None => {
-                    if self.consumer.assignment().is_ok_and(|list| list.count() == 0) {
+                    if self
+                        .consumer
+                        .assignment()
+                        .is_ok_and(|list| list.count() == 0)
+                    {
                         return;
                     }
                 }

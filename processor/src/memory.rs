@@ -5,39 +5,42 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Shared by every partition of a process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Budget {
+pub(crate) struct Budget {
     used: Arc<AtomicUsize>,
     limit: usize,
 }
 
 impl Budget {
     /// Of that many bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { used: Arc::new(AtomicUsize::new(0)), limit }
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            used: Arc::new(AtomicUsize::new(0)),
+            limit,
+        }
     }
 
     /// Counts bytes in. Never blocks: whoever sees [`Budget::is_over`] gives bytes back.
-    pub fn take(&self, bytes: usize) {
+    pub(crate) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes out.
-    pub fn give(&self, bytes: usize) {
+    pub(crate) fn give(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes counted in and not out.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
     /// Whether more is used than allowed.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.used() > self.limit
     }
 
     /// The bytes one partition of so many may queue: a quarter of the budget for all of them.
-    pub fn queue_share(&self, partitions: usize) -> usize {
+    pub(crate) fn queue_share(&self, partitions: usize) -> usize {
         (self.limit / 4 / partitions.max(1)).max(64 * 1024)
     }
 }

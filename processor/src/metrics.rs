@@ -77,10 +77,7 @@ impl Metrics {
                 "Parked events folded after all.",
             )?,
             timers_fired: made.counter("tidemark_timers_fired_total", "Due times fired.")?,
-            changes: made.counter(
-                "tidemark_changes_total",
-                "Discrete output changes written.",
-            )?,
+            changes: made.counter("tidemark_changes_total", "Discrete output changes written.")?,
             reevaluated: made.counter(
                 "tidemark_customers_reevaluated_total",
                 "Customers evaluated anew because definitions changed.",
@@ -181,6 +178,8 @@ impl Maker<'_> {
         help: &str,
         buckets: Vec<f64>,
     ) -> Result<Histogram, prometheus::Error> {
-        self.registered(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?)
+        self.registered(Histogram::with_opts(
+            HistogramOpts::new(name, help).buckets(buckets),
+        )?)
     }
 }

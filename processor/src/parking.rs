@@ -56,7 +56,13 @@ pub(crate) struct Park {
 impl Park {
     /// Of a record of which nothing could be read.
     pub(crate) fn unread(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), field: None, tenant: None, customer: None }
+        Self {
+            reason,
+            detail: detail.into(),
+            field: None,
+            tenant: None,
+            customer: None,
+        }
     }
 
     /// Of an event.

@@ -5,23 +5,23 @@ use tidemark_schemas::Instant;
 
 /// A record as it came, detached from librdkafka's buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// Its place in the partition.
-    pub offset: i64,
+    pub(crate) offset: i64,
     /// The broker's timestamp (the producer's where the topic keeps those); `None` where the
     /// record carries none.
-    pub appended_at: Option<Instant>,
+    pub(crate) appended_at: Option<Instant>,
     /// As it came.
-    pub key: Option<Vec<u8>>,
+    pub(crate) key: Option<Vec<u8>>,
     /// As it came.
-    pub value: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
     /// As they came; names may repeat.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
     /// Copies a message out of librdkafka.
-    pub fn detach(message: &impl Message) -> Self {
+    pub(crate) fn detach(message: &impl Message) -> Self {
         let headers = message.headers().map_or_else(Vec::new, |headers| {
             headers
                 .iter()
@@ -30,7 +30,10 @@ impl Record {
         });
         Self {
             offset: message.offset(),
-            appended_at: message.timestamp().to_millis().map(Instant::from_millis_clamped),
+            appended_at: message
+                .timestamp()
+                .to_millis()
+                .map(Instant::from_millis_clamped),
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
             headers,
@@ -38,7 +41,7 @@ impl Record {
     }
 
     /// About how many bytes of memory it holds.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         const FIXED: usize = size_of::<Record>();
         let headers: usize = self
             .headers
@@ -54,7 +57,7 @@ impl Record {
 
 /// What a partition's task is told, in order.
 #[derive(Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// The next record.
     Record(Record),
     /// Everything before this position was handed over; the log ended there.

@@ -72,12 +72,24 @@ impl Processor {
             metrics,
             commits: TaskTracker::new(),
         });
-        Ok(Self { config, shared, follower, definitions, stop })
+        Ok(Self {
+            config,
+            shared,
+            follower,
+            definitions,
+            stop,
+        })
     }
 
     /// Follows the definitions and folds events until told to stop; then drains.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProcessorError> {
-        let Self { config, shared, mut follower, definitions, stop } = self;
+        let Self {
+            config,
+            shared,
+            mut follower,
+            definitions,
+            stop,
+        } = self;
         let runtime = Handle::current();
         let intake_stop = stop.clone();
         let intake_shared = Arc::clone(&shared);
@@ -92,8 +104,13 @@ impl Processor {
                     outcome
                 }
             })?;
-            let intake =
-                Intake::join(&config.kafka, intake_shared, definitions, runtime, intake_stop.clone());
+            let intake = Intake::join(
+                &config.kafka,
+                intake_shared,
+                definitions,
+                runtime,
+                intake_stop.clone(),
+            );
             let outcome = intake.and_then(Intake::run);
             intake_stop.cancel();
             let followed = following
@@ -113,7 +130,10 @@ impl Processor {
         };
         stop.cancel();
         shared.commits.close();
-        if tokio::time::timeout(shared.limits.drain, shared.commits.wait()).await.is_err() {
+        if tokio::time::timeout(shared.limits.drain, shared.commits.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("ended with commits under way; the fence decides over them");
         }
         outcome
@@ -121,8 +141,14 @@ impl Processor {
 }
 
 fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
-    match kafka.properties.keys().find(|name| RESERVED_PROPERTIES.contains(&name.as_str())) {
-        Some(name) => Err(ProcessorError::Property(format!("{name} cannot be set: the laws rest on it"))),
+    match kafka
+        .properties
+        .keys()
+        .find(|name| RESERVED_PROPERTIES.contains(&name.as_str()))
+    {
+        Some(name) => Err(ProcessorError::Property(format!(
+            "{name} cannot be set: the laws rest on it"
+        ))),
         None => Ok(()),
     }
 }
@@ -132,18 +158,25 @@ fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
     let consumer: BaseConsumer = client_config(kafka)
         .create()
         .map_err(|error| ProcessorError::Property(error.to_string()))?;
-    let missing = |reason: String| ProcessorError::Topic { topic: kafka.topic.clone(), reason };
-    let metadata = consumer.fetch_metadata(Some(&kafka.topic), METADATA).map_err(|error| {
-        let (servers, reason) = (kafka.bootstrap_servers.clone(), error.to_string());
-        ProcessorError::Unreachable { servers, reason }
-    })?;
+    let missing = |reason: String| ProcessorError::Topic {
+        topic: kafka.topic.clone(),
+        reason,
+    };
+    let metadata = consumer
+        .fetch_metadata(Some(&kafka.topic), METADATA)
+        .map_err(|error| {
+            let (servers, reason) = (kafka.bootstrap_servers.clone(), error.to_string());
+            ProcessorError::Unreachable { servers, reason }
+        })?;
     let topic = metadata
         .topics()
         .iter()
         .find(|topic| topic.name() == kafka.topic)
         .ok_or_else(|| missing("does not exist".to_owned()))?;
     if let Some(error) = topic.error() {
-        return Err(missing(rdkafka::error::RDKafkaErrorCode::from(error).to_string()));
+        return Err(missing(
+            rdkafka::error::RDKafkaErrorCode::from(error).to_string(),
+        ));
     }
     i32::try_from(topic.partitions().len()).map_err(|error| missing(error.to_string()))
 }
@@ -155,13 +188,20 @@ fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<()
             "{what} is {ours}, but generation {} was made for {made}; that means a new generation",
             made_for.id
         );
-        Err(ProcessorError::Topic { topic: kafka.topic.clone(), reason })
+        Err(ProcessorError::Topic {
+            topic: kafka.topic.clone(),
+            reason,
+        })
     };
     if made_for.topic != kafka.topic {
         return differs("the topic", &kafka.topic, &made_for.topic);
     }
     if made_for.partitions != partitions {
-        return differs("its number of partitions", &partitions, &made_for.partitions);
+        return differs(
+            "its number of partitions",
+            &partitions,
+            &made_for.partitions,
+        );
     }
     if made_for.partitioner != kafka.partitioner.to_string() {
         return differs("its partitioner", &kafka.partitioner, &made_for.partitioner);
@@ -185,8 +225,12 @@ async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProcessorError> + Send + 'static,
 ) -> Result<T, ProcessorError> {
     let (sender, receiver) = oneshot::channel();
-    drop(spawn_thread("tidemark-kafka", move || drop(sender.send(work())))?);
-    receiver
-        .await
-        .unwrap_or_else(|_| Err(ProcessorError::Internal("Kafka's thread panicked".to_owned())))
+    drop(spawn_thread("tidemark-kafka", move || {
+        drop(sender.send(work()))
+    })?);
+    receiver.await.unwrap_or_else(|_| {
+        Err(ProcessorError::Internal(
+            "Kafka's thread panicked".to_owned(),
+        ))
+    })
 }

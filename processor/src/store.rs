@@ -205,6 +205,16 @@ impl Store {
         load::parked(&self.connections, &which, after, limit).await
     }
 
+    /// The tenants of whom events are parked in a partition for a reason.
+    pub async fn load_parked_tenants(
+        &self,
+        topic: &str,
+        partition: i32,
+        reason: &str,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        load::parked_tenants(&self.connections, topic, partition, reason).await
+    }
+
     /// Records of the definitions topic kept in the database, after a version.
     pub async fn load_bundles(&self, after: i64) -> Result<Vec<BundleRow>, StoreError> {
         bundles::load(&self.connections, after).await

@@ -51,7 +51,8 @@ impl PartitionTask {
             // walked to be evaluated anew.
             self.settle().await?;
             let tenants = self.folder.activate(newest);
-            self.redrive.extend(tenants.into_iter().map(|tenant| (tenant, -1)));
+            self.redrive
+                .extend(tenants.into_iter().map(|tenant| (tenant, -1)));
         }
         let redriven = self.take_parked().await?;
         let work = self.take_records(redriven).await?;
@@ -66,16 +67,31 @@ impl PartitionTask {
         let Some(first) = self.records.front() else {
             let clock = self.at_end.map(|seen| seen.plus_micros(-END_MARGIN));
             let next_offset = next_offset.max(self.position.min(checkpoint));
-            return Ok(Work { redriven, items: Vec::new(), clock, next_offset });
+            return Ok(Work {
+                redriven,
+                items: Vec::new(),
+                clock,
+                next_offset,
+            });
         };
         let first_clock = self.capped(first.appended_at);
         self.load_timers(first_clock).await?;
         let crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
         if crowded.is_some_and(|due| due <= first_clock) {
             let clock = Some(first_clock);
-            return Ok(Work { redriven, items: Vec::new(), clock, next_offset });
+            return Ok(Work {
+                redriven,
+                items: Vec::new(),
+                clock,
+                next_offset,
+            });
         }
-        let mut work = Work { redriven, items: Vec::new(), clock: None, next_offset };
+        let mut work = Work {
+            redriven,
+            items: Vec::new(),
+            clock: None,
+            next_offset,
+        };
         while let Some(record) = self.records.front() {
             if record.offset >= checkpoint {
                 work.next_offset = checkpoint;
@@ -86,7 +102,9 @@ impl PartitionTask {
             if too_crowded && !work.items.is_empty() {
                 return Ok(work);
             }
-            let Some(record) = self.records.pop_front() else { break };
+            let Some(record) = self.records.pop_front() else {
+                break;
+            };
             self.release(&record);
             self.record_bytes -= record.bytes();
             work.next_offset = record.offset + 1;
@@ -108,14 +126,26 @@ impl PartitionTask {
         loop {
             let id = match judge(&record, appended_at, self.home(), decoder, &self.poisoned) {
                 Verdict::Event(event) => {
-                    return Ok(Item { record, appended_at, verdict: Ok(event) });
+                    return Ok(Item {
+                        record,
+                        appended_at,
+                        verdict: Ok(event),
+                    });
                 }
                 Verdict::Park(park) => {
                     if park.reason == Reason::Misrouted {
-                        tracing::warn!(partition = self.partition, offset = record.offset,
-                            detail = park.detail, "misrouted event parked");
+                        tracing::warn!(
+                            partition = self.partition,
+                            offset = record.offset,
+                            detail = park.detail,
+                            "misrouted event parked"
+                        );
                     }
-                    return Ok(Item { record, appended_at, verdict: Err(park) });
+                    return Ok(Item {
+                        record,
+                        appended_at,
+                        verdict: Err(park),
+                    });
                 }
                 Verdict::NeedsSchema(id) => id,
             };
@@ -126,7 +156,11 @@ impl PartitionTask {
                 }
                 Err(unusable) => {
                     let verdict = Err(park_undecoded(unusable));
-                    return Ok(Item { record, appended_at, verdict });
+                    return Ok(Item {
+                        record,
+                        appended_at,
+                        verdict,
+                    });
                 }
             }
         }
@@ -134,7 +168,9 @@ impl PartitionTask {
 
     /// Reads back events parked because their tenant was unknown, once it is defined.
     async fn take_parked(&mut self) -> Result<Vec<(ParkedRow, Item)>, Ended> {
-        let Some((tenant, after)) = self.redrive.front().cloned() else { return Ok(Vec::new()) };
+        let Some((tenant, after)) = self.redrive.front().cloned() else {
+            return Ok(Vec::new());
+        };
         if self.folder.tenant(&tenant).is_none() {
             self.redrive.pop_front();
             return Ok(Vec::new());
@@ -166,7 +202,10 @@ impl PartitionTask {
         let unknown = Reason::UnknownTenant.as_str();
         let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
         loop {
-            match store.load_parked(topic, partition, unknown, tenant, after, limit).await {
+            match store
+                .load_parked(topic, partition, unknown, tenant, after, limit)
+                .await
+            {
                 Ok(rows) => return Ok(rows),
                 Err(error) => self.wait_out(error).await?,
             }
@@ -181,7 +220,10 @@ impl PartitionTask {
             let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
             let horizon = self.folder.timers().horizon().cloned();
             let store = &self.shared.store;
-            match store.load_timers(self.partition, horizon.as_ref(), window).await {
+            match store
+                .load_timers(self.partition, horizon.as_ref(), window)
+                .await
+            {
                 Ok(rows) => self.folder.timers_mut().install(rows),
                 Err(error) => self.wait_out(error).await?,
             }
@@ -191,7 +233,12 @@ impl PartitionTask {
 
     /// Loads every customer the work touches.
     async fn load(&mut self, work: &Work) -> Result<(), Ended> {
-        let last_clock = work.items.iter().map(|item| item.appended_at).max().max(work.clock);
+        let last_clock = work
+            .items
+            .iter()
+            .map(|item| item.appended_at)
+            .max()
+            .max(work.clock);
         let due = match last_clock {
             Some(clock) => {
                 self.load_timers(clock).await?;
@@ -199,16 +246,27 @@ impl PartitionTask {
             }
             None => Vec::new(),
         };
-        let folded = work.items.iter().chain(work.redriven.iter().map(|(_, item)| item));
-        let customers = folded.filter_map(|item| item.verdict.as_ref().ok()).map(|event| event.key());
+        let folded = work
+            .items
+            .iter()
+            .chain(work.redriven.iter().map(|(_, item)| item));
+        let customers = folded
+            .filter_map(|item| item.verdict.as_ref().ok())
+            .map(|event| event.key());
         let all: Vec<_> = customers.chain(due).collect();
         let asked = all.len();
         let missing = self.folder.missing(all.into_iter());
-        self.shared.metrics.cache_hits.inc_by((asked - missing.len()) as u64);
+        self.shared
+            .metrics
+            .cache_hits
+            .inc_by((asked - missing.len()) as u64);
         if missing.is_empty() {
             return Ok(());
         }
-        self.shared.metrics.cache_misses.inc_by(missing.len() as u64);
+        self.shared
+            .metrics
+            .cache_misses
+            .inc_by(missing.len() as u64);
         let rows = loop {
             match self.shared.store.load_customers(&missing).await {
                 Ok(rows) => break rows,
@@ -241,15 +299,25 @@ impl PartitionTask {
             return Ok(None);
         }
         let checkpoint = moved && work.next_offset % CHECKPOINT_EVERY == 0;
-        let end = BatchEnd { next_offset: work.next_offset, log_end: self.log_end, checkpoint };
+        let end = BatchEnd {
+            next_offset: work.next_offset,
+            log_end: self.log_end,
+            checkpoint,
+        };
         Ok(Some(self.folder.flush(end)))
     }
 
     fn fold_item(&mut self, item: Item) -> Result<(), Ended> {
         self.shared.metrics.records.inc();
         if let Some(park) = self.try_fold(&item)? {
-            self.shared.metrics.parked.with_label_values(&[park.reason.as_str()]).inc();
-            self.folder.pending_mut().park(park.row(&item.record, item.appended_at));
+            self.shared
+                .metrics
+                .parked
+                .with_label_values(&[park.reason.as_str()])
+                .inc();
+            self.folder
+                .pending_mut()
+                .park(park.row(&item.record, item.appended_at));
         }
         Ok(())
     }
@@ -293,12 +361,17 @@ impl PartitionTask {
 
     /// Evaluates the next customers of a tenant whose definitions changed.
     async fn reevaluate(&mut self) -> Result<(), Ended> {
-        let Some(next) = self.folder.next_reevaluation() else { return Ok(()) };
+        let Some(next) = self.folder.next_reevaluation() else {
+            return Ok(());
+        };
         let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
         let (partition, after, limit) = (self.partition, after.as_deref(), REEVALUATED_PER_BATCH);
         let rows = loop {
             let store = &self.shared.store;
-            match store.load_tenant_customers(partition, &tenant, after, limit).await {
+            match store
+                .load_tenant_customers(partition, &tenant, after, limit)
+                .await
+            {
                 Ok(rows) => break rows,
                 Err(error) => self.wait_out(error).await?,
             }

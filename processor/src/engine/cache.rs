@@ -65,7 +65,11 @@ impl std::fmt::Debug for Cache {
 
 impl Cache {
     pub(crate) fn new(budget: Budget) -> Self {
-        Self { entries: LruCache::unbounded(), budget, bytes: 0 }
+        Self {
+            entries: LruCache::unbounded(),
+            budget,
+            bytes: 0,
+        }
     }
 
     pub(crate) fn contains(&self, key: &CustomerKey) -> bool {
@@ -86,7 +90,9 @@ impl Cache {
 
     /// Measures an entry again after it grew or shrank.
     pub(crate) fn remeasure(&mut self, key: &CustomerKey) {
-        let Some(entry) = self.entries.peek_mut(key) else { return };
+        let Some(entry) = self.entries.peek_mut(key) else {
+            return;
+        };
         let before = entry.bytes;
         let after = entry.measure();
         entry.bytes = after;

@@ -132,8 +132,9 @@ impl Folder {
 
     /// Those of the customers that are not in memory.
     pub(crate) fn missing(&self, customers: impl Iterator<Item = CustomerKey>) -> Vec<CustomerKey> {
-        let missing: BTreeSet<CustomerKey> =
-            customers.filter(|customer| !self.cache.contains(customer)).collect();
+        let missing: BTreeSet<CustomerKey> = customers
+            .filter(|customer| !self.cache.contains(customer))
+            .collect();
         missing.into_iter().collect()
     }
 
@@ -148,7 +149,10 @@ impl Folder {
         }
         for customer in asked {
             if !self.cache.contains(&customer) {
-                let version = self.definitions.tenant(&customer.tenant).map_or(-1, |t| t.version);
+                let version = self
+                    .definitions
+                    .tenant(&customer.tenant)
+                    .map_or(-1, |t| t.version);
                 let fresh = Entry::new(CustomerState::default(), Standing::new(version));
                 self.cache.insert(customer, fresh);
             }
@@ -157,8 +161,9 @@ impl Folder {
     }
 
     fn install_row(&mut self, row: CustomerRow) -> Result<(), StoreError> {
-        let damaged =
-            |what: String| StoreError::Damaged(format!("customer {}: {what}", row.key.record_key()));
+        let damaged = |what: String| {
+            StoreError::Damaged(format!("customer {}: {what}", row.key.record_key()))
+        };
         let state =
             CustomerState::decode(&row.state).map_err(|error| damaged(error.to_string()))?;
         let standing =
@@ -183,8 +188,12 @@ impl Folder {
     pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<TenantId> {
         let version = definitions.version.unwrap_or(-1);
         let before = self.definitions_version;
-        let changed: Vec<_> =
-            definitions.tenants.values().filter(|t| t.version > before).cloned().collect();
+        let changed: Vec<_> = definitions
+            .tenants
+            .values()
+            .filter(|t| t.version > before)
+            .cloned()
+            .collect();
         self.definitions = definitions;
         if version <= before {
             return Vec::new();
@@ -192,7 +201,11 @@ impl Folder {
         self.definitions_version = version;
         self.pending.activation = Some((version, self.clock));
         for tenant in &changed {
-            if self.digests.get(&tenant.id).is_some_and(|counts| counts.customers > 0) {
+            if self
+                .digests
+                .get(&tenant.id)
+                .is_some_and(|counts| counts.customers > 0)
+            {
                 let begun = Reevaluation {
                     tenant: tenant.id.clone(),
                     version: tenant.version,
@@ -201,11 +214,16 @@ impl Folder {
                     evaluated: 0,
                     done: false,
                 };
-                self.pending.reevaluations.insert(tenant.id.clone(), begun.clone());
+                self.pending
+                    .reevaluations
+                    .insert(tenant.id.clone(), begun.clone());
                 self.reevaluations.insert(tenant.id.clone(), begun);
             }
         }
-        changed.into_iter().map(|tenant| tenant.id.clone()).collect()
+        changed
+            .into_iter()
+            .map(|tenant| tenant.id.clone())
+            .collect()
     }
 
     /// Whether newer definitions than those in force are at hand.
@@ -220,7 +238,9 @@ impl Folder {
 
     /// A re-evaluation not finished: whose, and after which customer to go on.
     pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
-        self.reevaluations.values().find(|reevaluation| !reevaluation.done)
+        self.reevaluations
+            .values()
+            .find(|reevaluation| !reevaluation.done)
     }
 
     /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
@@ -231,14 +251,18 @@ impl Folder {
         tenant: &TenantId,
         rows: Vec<CustomerRow>,
     ) -> Result<u64, StoreError> {
-        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else { return Ok(0) };
+        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else {
+            return Ok(0);
+        };
         let count = rows.len();
         match rows.last() {
             Some(last) => reevaluation.cursor = Some(last.key.customer.as_str().to_owned()),
             None => reevaluation.done = true,
         }
         reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
-        self.pending.reevaluations.insert(tenant.clone(), reevaluation.clone());
+        self.pending
+            .reevaluations
+            .insert(tenant.clone(), reevaluation.clone());
         self.reevaluations.insert(tenant.clone(), reevaluation);
         for row in rows {
             let customer = row.key.clone();
@@ -247,7 +271,11 @@ impl Folder {
             }
             self.catch_up(&customer, self.clock);
         }
-        if self.reevaluations.get(tenant).is_some_and(|reevaluation| reevaluation.done) {
+        if self
+            .reevaluations
+            .get(tenant)
+            .is_some_and(|reevaluation| reevaluation.done)
+        {
             self.reevaluations.remove(tenant);
         }
         Ok(count as u64)
@@ -260,7 +288,9 @@ impl Folder {
     pub(crate) fn advance_clock(&mut self, to: Instant, limit: usize) -> usize {
         let mut fired = 0;
         while fired < limit {
-            let Some((due, customer)) = self.timers.pop(to) else { break };
+            let Some((due, customer)) = self.timers.pop(to) else {
+                break;
+            };
             self.fire(&customer, due);
             fired += 1;
         }
@@ -278,7 +308,10 @@ impl Folder {
             entry.timer = None;
         }
         self.catch_up(customer, due);
-        let written = self.cache.get_mut(customer).is_some_and(|entry| entry.timer.is_some());
+        let written = self
+            .cache
+            .get_mut(customer)
+            .is_some_and(|entry| entry.timer.is_some());
         if !written {
             self.pending.timers.insert(customer.clone(), None);
         }
@@ -287,8 +320,12 @@ impl Folder {
     /// Brings a customer's outputs up to an instant: first to the definitions in force, then
     /// through every due time.
     fn catch_up(&mut self, customer: &CustomerKey, until: Instant) {
-        let Some(definitions) = self.definitions.tenant(&customer.tenant).cloned() else { return };
-        let Some(entry) = self.cache.get_mut(customer) else { return };
+        let Some(definitions) = self.definitions.tenant(&customer.tenant).cloned() else {
+            return;
+        };
+        let Some(entry) = self.cache.get_mut(customer) else {
+            return;
+        };
         if entry.state.first_seen_at().is_none() {
             return;
         }
@@ -298,13 +335,19 @@ impl Folder {
             let activated_at = self
                 .reevaluations
                 .get(&customer.tenant)
-                .map_or(entry.standing.evaluated_at, |reevaluation| reevaluation.activated_at);
-            entry.standing.redefine(&entry.state, &definitions, activated_at, &mut changes);
+                .map_or(entry.standing.evaluated_at, |reevaluation| {
+                    reevaluation.activated_at
+                });
+            entry
+                .standing
+                .redefine(&entry.state, &definitions, activated_at, &mut changes);
         }
         let mut due = entry.standing.next_due(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
             touch(entry, customer, &mut self.pending);
-            entry.standing.step_to(&entry.state, &definitions, until, &mut changes);
+            entry
+                .standing
+                .step_to(&entry.state, &definitions, until, &mut changes);
             due = entry.standing.next_due(&entry.state, &definitions);
         }
         self.note_due(customer, due);
@@ -313,8 +356,11 @@ impl Folder {
 
     /// Folds one event of a customer that is in memory.
     pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Result<Folded, NotFolded> {
-        let definitions =
-            self.definitions.tenant(&event.tenant_id).cloned().ok_or(NotFolded::UnknownTenant)?;
+        let definitions = self
+            .definitions
+            .tenant(&event.tenant_id)
+            .cloned()
+            .ok_or(NotFolded::UnknownTenant)?;
         let customer = event.key();
         let until = self.clock.max(event.occurred_at);
         let folded = catch_unwind(AssertUnwindSafe(|| {
@@ -357,7 +403,13 @@ impl Folder {
         }
         let mut changes = Vec::new();
         let (state, standing) = (&entry.state, &mut entry.standing);
-        standing.observe(state, definitions, event.event_id, event.occurred_at, &mut changes);
+        standing.observe(
+            state,
+            definitions,
+            event.event_id,
+            event.occurred_at,
+            &mut changes,
+        );
         let mut due = standing.next_due(state, definitions);
         if due.is_some_and(|due| due <= self.clock) {
             standing.step_to(state, definitions, self.clock, &mut changes);
@@ -365,13 +417,18 @@ impl Folder {
         }
         self.note_due(customer, due);
         self.note_changes(customer, changes);
-        self.digests.entry(customer.tenant.clone()).or_default().events += 1;
+        self.digests
+            .entry(customer.tenant.clone())
+            .or_default()
+            .events += 1;
         Ok(Folded::New)
     }
 
     /// Writes the timer if it is earlier than the row; a stale early row just derives again.
     fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>) {
-        let (Some(due), Some(entry)) = (due, self.cache.get_mut(customer)) else { return };
+        let (Some(due), Some(entry)) = (due, self.cache.get_mut(customer)) else {
+            return;
+        };
         if entry.timer.is_none_or(|timer| due < timer) {
             entry.timer = Some(due);
             self.timers.set(customer, due);
@@ -403,7 +460,9 @@ impl Folder {
         };
         let mut counted: BTreeSet<TenantId> = BTreeSet::new();
         for customer in &std::mem::take(&mut pending.touched) {
-            let Some(entry) = self.cache.get_mut(customer) else { continue };
+            let Some(entry) = self.cache.get_mut(customer) else {
+                continue;
+            };
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
             if super::rows::flush_customer(customer, entry, self.batch, digest, &mut batch) {
                 pending.count(&customer.tenant, "customers", String::new(), 1);
@@ -416,8 +475,12 @@ impl Folder {
             .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
             .collect();
         if end.checkpoint {
-            batch.checkpoint =
-                Some(self.digests.iter().map(|(tenant, counts)| (tenant.clone(), *counts)).collect());
+            batch.checkpoint = Some(
+                self.digests
+                    .iter()
+                    .map(|(tenant, counts)| (tenant.clone(), *counts))
+                    .collect(),
+            );
         }
         pending.write_into(&mut batch);
         self.batch += 1;
@@ -431,8 +494,7 @@ impl Folder {
 fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
     if !entry.dirty {
         entry.dirty = true;
-        entry.flushed_standing =
-            entry.flushed_hash.is_some().then(|| entry.standing.clone());
+        entry.flushed_standing = entry.flushed_hash.is_some().then(|| entry.standing.clone());
         pending.touched.push(customer.clone());
     }
 }

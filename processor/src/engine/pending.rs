@@ -44,7 +44,11 @@ impl Pending {
             };
             self.count(&customer.tenant, kind, name, delta);
         }
-        self.changes.push(ChangeRow { seq, key: customer.clone(), change });
+        self.changes.push(ChangeRow {
+            seq,
+            key: customer.clone(),
+            change,
+        });
     }
 
     /// Parks an event for the first time.
@@ -74,8 +78,17 @@ impl Pending {
     }
 
     /// Adds to a counter of the partition's shard.
-    pub(crate) fn count(&mut self, tenant: &TenantId, kind: &'static str, name: String, delta: i64) {
-        *self.counters.entry((tenant.clone(), kind, name)).or_default() += delta;
+    pub(crate) fn count(
+        &mut self,
+        tenant: &TenantId,
+        kind: &'static str,
+        name: String,
+        delta: i64,
+    ) {
+        *self
+            .counters
+            .entry((tenant.clone(), kind, name))
+            .or_default() += delta;
     }
 
     pub(crate) fn write_into(self, batch: &mut Batch) {

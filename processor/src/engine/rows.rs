@@ -61,11 +61,18 @@ fn flush_memberships(
     for (segment, membership) in &now.segments {
         if before.get(segment) != Some(membership) {
             let Membership { since, version } = *membership;
-            batch.memberships.push((customer.clone(), Arc::clone(segment), since, version));
+            batch
+                .memberships
+                .push((customer.clone(), Arc::clone(segment), since, version));
         }
     }
-    for segment in before.keys().filter(|segment| !now.segments.contains_key(*segment)) {
-        batch.memberships_left.push((customer.clone(), Arc::clone(segment)));
+    for segment in before
+        .keys()
+        .filter(|segment| !now.segments.contains_key(*segment))
+    {
+        batch
+            .memberships_left
+            .push((customer.clone(), Arc::clone(segment)));
     }
 }
 
@@ -81,10 +88,17 @@ fn flush_positions(
         if before.get(journey) != Some(position) {
             let (stage, since) = position;
             let (journey, stage) = (Arc::clone(journey), Arc::clone(stage));
-            batch.positions.push((customer.clone(), journey, stage, *since));
+            batch
+                .positions
+                .push((customer.clone(), journey, stage, *since));
         }
     }
-    for journey in before.keys().filter(|journey| !now.stages.contains_key(*journey)) {
-        batch.positions_left.push((customer.clone(), Arc::clone(journey)));
+    for journey in before
+        .keys()
+        .filter(|journey| !now.stages.contains_key(*journey))
+    {
+        batch
+            .positions_left
+            .push((customer.clone(), Arc::clone(journey)));
     }
 }

@@ -109,7 +109,10 @@ pub(crate) struct PartitionTask {
 
 impl PartitionTask {
     /// Of a partition just claimed. `poisoned` are offsets whose folding panicked before.
-    #[expect(clippy::too_many_arguments, reason = "each is one end of the partition's wiring")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one end of the partition's wiring"
+    )]
     pub(crate) async fn prepare(
         shared: Arc<Shared>,
         partition: i32,
@@ -178,7 +181,9 @@ impl PartitionTask {
 
     async fn turn(&mut self) -> Result<(), Ended> {
         self.gather().await?;
-        let Some(batch) = self.build().await? else { return Ok(()) };
+        let Some(batch) = self.build().await? else {
+            return Ok(());
+        };
         self.settle().await?;
         self.send(batch);
         Ok(())
@@ -272,7 +277,9 @@ impl PartitionTask {
     pub(super) async fn definitions(&mut self) -> Result<Definitions, Ended> {
         let in_force = self.folder.definitions_version();
         let stop = self.stop.clone();
-        let newer = self.definitions.wait_for(|seen| seen.version.unwrap_or(-1) >= in_force);
+        let newer = self
+            .definitions
+            .wait_for(|seen| seen.version.unwrap_or(-1) >= in_force);
         tokio::select! {
             () = stop.cancelled() => Err(Ended::Stopped),
             seen = newer => seen.map(|seen| seen.clone()).map_err(|_| Ended::Stopped),
@@ -289,11 +296,15 @@ impl PartitionTask {
     }
 
     fn settled(&mut self, outcome: Result<Committed, Ended>) -> Result<(), Ended> {
-        let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
+        let Some(in_flight) = self.in_flight.take() else {
+            return Ok(());
+        };
         match outcome? {
             Committed::Yes => {
                 self.committed_batch = in_flight.batch;
-                self.queue.committed.store(in_flight.next_offset, Ordering::Relaxed);
+                self.queue
+                    .committed
+                    .store(in_flight.next_offset, Ordering::Relaxed);
                 self.folder.evict(self.committed_batch);
                 let used = i64::try_from(self.shared.budget.used()).unwrap_or(i64::MAX);
                 self.shared.metrics.memory_bytes.set(used);
@@ -314,7 +325,11 @@ impl PartitionTask {
         let handle = self.shared.commits.spawn(commit(shared, batch, stop));
         // The folder counts from 1 and has begun the next batch already.
         let batch = self.folder.batch_number() - 1;
-        self.in_flight = Some(InFlight { batch, next_offset, handle });
+        self.in_flight = Some(InFlight {
+            batch,
+            next_offset,
+            handle,
+        });
     }
 
     /// Waits a moment after an error of the database that waiting may cure; other errors, and a
@@ -342,7 +357,9 @@ impl PartitionTask {
 }
 
 async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, Ended> {
-    let Some(in_flight) = in_flight else { return std::future::pending().await };
+    let Some(in_flight) = in_flight else {
+        return std::future::pending().await;
+    };
     match (&mut in_flight.handle).await {
         Ok(outcome) => outcome,
         Err(error) => Err(Ended::Failed(ProcessorError::Internal(error.to_string()))),
@@ -362,9 +379,13 @@ async fn commit(
             Ok(committed) => {
                 if committed == Committed::Yes {
                     metrics.commits.inc();
-                    metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                    metrics
+                        .commit_seconds
+                        .observe(started.elapsed().as_secs_f64());
                     #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-                    metrics.commit_customers.observe(batch.customers.len() as f64);
+                    metrics
+                        .commit_customers
+                        .observe(batch.customers.len() as f64);
                     metrics.changes.inc_by(batch.changes.len() as u64);
                 }
                 return Ok(committed);

@@ -22,14 +22,20 @@ pub(crate) struct Timers {
 impl Timers {
     /// Of a partition just claimed, with the first rows of its table, at most [`WINDOW`].
     pub(crate) fn new(rows: Vec<Due>) -> Self {
-        let mut timers = Self { due: BTreeSet::new(), by_customer: HashMap::new(), horizon: None };
+        let mut timers = Self {
+            due: BTreeSet::new(),
+            by_customer: HashMap::new(),
+            horizon: None,
+        };
         timers.install(rows);
         timers
     }
 
     /// Whether timers due at or before `clock` may be missing from memory.
     pub(crate) fn needs_load(&self, clock: Instant) -> bool {
-        self.horizon.as_ref().is_some_and(|(horizon, _)| *horizon <= clock)
+        self.horizon
+            .as_ref()
+            .is_some_and(|(horizon, _)| *horizon <= clock)
     }
 
     /// Where the next window begins.
@@ -40,7 +46,9 @@ impl Timers {
     /// Takes in the rows after [`Timers::horizon`], at most [`WINDOW`] of them, as read after
     /// every batch of this task was committed.
     pub(crate) fn install(&mut self, rows: Vec<Due>) {
-        self.horizon = (rows.len() >= WINDOW).then(|| rows.last().cloned()).flatten();
+        self.horizon = (rows.len() >= WINDOW)
+            .then(|| rows.last().cloned())
+            .flatten();
         for (due, customer) in rows {
             self.put(customer, due);
         }
@@ -144,7 +152,11 @@ mod tests {
         assert!(timers.needs_load(at(1)) && !timers.needs_load(at(0)));
         assert_eq!(timers.horizon(), window.last());
         timers.set(&key(999_999), at(2));
-        assert_eq!(timers.due(at(9), usize::MAX).len(), WINDOW, "beyond the horizon");
+        assert_eq!(
+            timers.due(at(9), usize::MAX).len(),
+            WINDOW,
+            "beyond the horizon"
+        );
         timers.install(vec![(at(2), key(999_999))]);
         assert!(!timers.needs_load(at(9)));
         assert_eq!(timers.due(at(9), usize::MAX).len(), WINDOW + 1);

@@ -56,7 +56,10 @@ pub(crate) fn judge(
             event.occurred_at
         );
         let park = Park::event(&event, Reason::Invalid, detail);
-        return Verdict::Park(Park { field: Some("occurred_at".to_owned()), ..park });
+        return Verdict::Park(Park {
+            field: Some("occurred_at".to_owned()),
+            ..park
+        });
     }
     let key = event.key().record_key();
     let expected = home.partitioner.partition(key.as_bytes(), home.partitions);

@@ -64,11 +64,17 @@ pub(crate) struct IntakeContext {
 
 impl IntakeContext {
     pub(crate) fn next_rebalance(&self) -> Option<ConsumerEvent> {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     fn push(&self, event: ConsumerEvent) {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(event);
     }
 }
 
@@ -85,12 +91,19 @@ impl ConsumerContext for IntakeContext {
         err: RDKafkaRespErr,
         list: &mut TopicPartitionList,
     ) {
-        let partitions = list.elements().iter().map(|element| element.partition()).collect();
+        let partitions = list
+            .elements()
+            .iter()
+            .map(|element| element.partition())
+            .collect();
         self.push(match err {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 ConsumerEvent::Assigned { partitions }
             }
-            _ => ConsumerEvent::Revoked { partitions, lost: consumer.assignment_lost() },
+            _ => ConsumerEvent::Revoked {
+                partitions,
+                lost: consumer.assignment_lost(),
+            },
         });
     }
 

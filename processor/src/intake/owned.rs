@@ -53,7 +53,9 @@ impl Owned {
     /// Queues a record; its bytes are in the budget until the task takes it.
     pub(crate) fn send(&self, record: Record, budget: &Budget) {
         let bytes = record.bytes();
-        self.queue.position.store(record.offset + 1, Ordering::Relaxed);
+        self.queue
+            .position
+            .store(record.offset + 1, Ordering::Relaxed);
         self.queue.bytes.fetch_add(bytes, Ordering::Relaxed);
         budget.take(bytes);
         if self.input.send(Input::Record(record)).is_err() {
@@ -100,8 +102,17 @@ impl Prepared {
             };
             ends.push(partition, incarnation, ended);
         });
-        let Self { queue, input, stop, .. } = self;
-        Owned { incarnation, queue, paused: false, input, stop, task }
+        let Self {
+            queue, input, stop, ..
+        } = self;
+        Owned {
+            incarnation,
+            queue,
+            paused: false,
+            input,
+            stop,
+            task,
+        }
     }
 }
 
@@ -157,5 +168,14 @@ async fn prepare(
         stop.clone(),
     )
     .await?;
-    Ok((next_offset, Prepared { partition, task, queue, input: sender, stop }))
+    Ok((
+        next_offset,
+        Prepared {
+            partition,
+            task,
+            queue,
+            input: sender,
+            stop,
+        },
+    ))
 }

@@ -54,7 +54,12 @@ impl Watermarks {
             .name("tidemark-watermarks".to_owned())
             .spawn(ask)
             .map_err(|error| ProcessorError::Internal(error.to_string()))?;
-        Ok(Self { partitions, answers, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            partitions,
+            answers,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Which partitions to ask for from now on.

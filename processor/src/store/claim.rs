@@ -101,6 +101,7 @@ fn reevaluation(row: &PgRow) -> Result<Reevaluation, StoreError> {
     Ok(Reevaluation {
         tenant: tenant(row)?,
         version: row.try_get("version")?,
+        activated_at: instant(row, "activated_at")?,
         cursor: row.try_get("cursor")?,
         evaluated: row.try_get("evaluated")?,
         done: false,

@@ -1,4 +1,4 @@
-select tenant_id, version, cursor, evaluated
+select tenant_id, version, activated_at, cursor, evaluated
 from reevaluation
 where partition = $1
   and not done

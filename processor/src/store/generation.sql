@@ -150,6 +150,7 @@ create table reevaluation (
     tenant_id text collate "C" not null,
     partition int not null,
     version   bigint not null,              -- of the definitions to evaluate with
+    activated_at bigint not null,           -- the partition's clock when they came into force
     cursor    text collate "C",             -- last customer done
     evaluated bigint not null default 0,
     done      boolean not null default false,

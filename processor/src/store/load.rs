@@ -130,6 +130,28 @@ pub(super) async fn parked(
     lease.settle(rows)?.iter().map(parked_row).collect()
 }
 
+/// The tenants of whom events are parked in a partition for a reason.
+pub(super) async fn parked_tenants(
+    connections: &Connections,
+    topic: &str,
+    partition: i32,
+    reason: &str,
+) -> Result<Vec<TenantId>, StoreError> {
+    let mut lease = connections.lease().await?;
+    let rows = sqlx::query_scalar::<_, String>(include_str!("load_parked_tenants.sql"))
+        .bind(topic)
+        .bind(partition)
+        .bind(reason)
+        .fetch_all(lease.connection())
+        .await;
+    let tenants = lease.settle(rows)?;
+    let tenants = tenants
+        .into_iter()
+        .map(TenantId::new)
+        .collect::<Result<_, _>>();
+    tenants.map_err(|error| StoreError::Damaged(format!("a tenant id {error}")))
+}
+
 fn parked_row(row: &PgRow) -> Result<ParkedRow, StoreError> {
     let tenant: Option<&str> = row.try_get("tenant_id")?;
     let tenant = tenant.map(TenantId::new).transpose();

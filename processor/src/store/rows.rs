@@ -45,6 +45,8 @@ pub struct Reevaluation {
     pub tenant: TenantId,
     /// Version of the tenant's definitions to evaluate with.
     pub version: i64,
+    /// The partition's clock when the definitions came into force here.
+    pub activated_at: Instant,
     /// Last customer done; `None` before the first.
     pub cursor: Option<String>,
     /// How many are done.

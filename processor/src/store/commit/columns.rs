@@ -299,6 +299,7 @@ pub(super) async fn reevaluations(
         .bind(batch.partition)
         .bind(column(&rows, |row| row.tenant.as_str()))
         .bind(column(&rows, |row| row.version))
+        .bind(column(&rows, |row| row.activated_at.micros()))
         .bind(column(&rows, |row| row.cursor.as_deref()))
         .bind(column(&rows, |row| row.evaluated))
         .bind(column(&rows, |row| row.done))
