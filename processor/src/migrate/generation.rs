@@ -45,15 +45,6 @@ pub async fn ensure_generation(url: &str, spec: &GenerationSpec) -> Result<i32, 
     Ok(active.id)
 }
 
-/// As part of the topic's configuration it has a name that outlives this version.
-fn name(partitioner: Partitioner) -> &'static str {
-    match partitioner {
-        Partitioner::Murmur2 => "murmur2",
-        Partitioner::Crc32 => "crc32",
-        Partitioner::Fnv1a => "fnv1a",
-    }
-}
-
 async fn make_first(
     connection: &mut PgConnection,
     spec: &GenerationSpec,
@@ -70,7 +61,7 @@ async fn make_first(
         .bind(FOLD_VERSION)
         .bind(&spec.topic)
         .bind(spec.partitions)
-        .bind(name(spec.partitioner))
+        .bind(spec.partitioner.to_string())
         .fetch_one(&mut *transaction)
         .await?;
     let generation = Generation {
@@ -78,7 +69,7 @@ async fn make_first(
         fold_version: FOLD_VERSION,
         topic: spec.topic.clone(),
         partitions: spec.partitions,
-        partitioner: name(spec.partitioner).to_owned(),
+        partitioner: spec.partitioner.to_string(),
     };
     let schema = generation.schema();
     let begin = format!(
@@ -96,14 +87,18 @@ async fn make_first(
 }
 
 fn check_log(active: &Generation, spec: &GenerationSpec) -> Result<(), StoreError> {
-    let configured = (
-        spec.partitions.to_string(),
-        name(spec.partitioner).to_owned(),
-    );
     let pairs = [
         ("topic", active.topic.clone(), spec.topic.clone()),
-        ("partitions", active.partitions.to_string(), configured.0),
-        ("partitioner", active.partitioner.clone(), configured.1),
+        (
+            "partitions",
+            active.partitions.to_string(),
+            spec.partitions.to_string(),
+        ),
+        (
+            "partitioner",
+            active.partitioner.clone(),
+            spec.partitioner.to_string(),
+        ),
     ];
     for (what, found, configured) in pairs {
         if found != configured {

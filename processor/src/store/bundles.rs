@@ -4,7 +4,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tidemark_schemas::TenantId;
 
-use super::connections::Connections;
+use super::connections::{Connections, answered};
 use super::error::StoreError;
 use super::load::instant;
 use super::rows::BundleRow;
@@ -17,10 +17,10 @@ pub(super) async fn load(
     after: i64,
 ) -> Result<Vec<BundleRow>, StoreError> {
     let mut lease = connections.lease().await?;
-    let rows = sqlx::query(include_str!("load_bundles.sql"))
+    let query = sqlx::query(include_str!("load_bundles.sql"))
         .bind(after)
-        .fetch_all(lease.connection())
-        .await;
+        .fetch_all(lease.connection());
+    let rows = answered(query).await;
     let rows = lease.settle(rows)?;
     rows.iter()
         .map(|row| {
@@ -40,7 +40,7 @@ pub(super) async fn record(
     tenants: &[(TenantId, String)],
 ) -> Result<(), StoreError> {
     let mut lease = connections.lease().await?;
-    let result = try_record(lease.connection(), bundle, tenants).await;
+    let result = answered(try_record(lease.connection(), bundle, tenants)).await;
     lease.settle(result)
 }
 

@@ -5,7 +5,7 @@ use sqlx::{Connection, Row};
 use tidemark_projections::digest::Digest;
 use tidemark_schemas::{Instant, TenantId};
 
-use super::connections::Connections;
+use super::connections::{Connections, answered};
 use super::error::StoreError;
 use super::load::instant;
 use super::rows::{Claim, Reevaluation, TenantDigest};
@@ -25,7 +25,7 @@ pub(super) async fn claim(
     let mut attempt = 1;
     loop {
         let mut lease = connections.lease().await?;
-        let result = try_claim(lease.connection(), topic, partition, owner).await;
+        let result = answered(try_claim(lease.connection(), topic, partition, owner)).await;
         match lease.settle(result) {
             Err(StoreError::Unavailable(error)) if lock_timed_out(&error) && attempt < ATTEMPTS => {
                 attempt += 1;
@@ -125,7 +125,7 @@ async fn disconnect_holder(
     partition: i32,
 ) -> Result<(), StoreError> {
     let mut lease = connections.lease().await?;
-    let result = try_disconnect(lease.connection(), topic, partition).await;
+    let result = answered(try_disconnect(lease.connection(), topic, partition)).await;
     lease.settle(result)
 }
 

@@ -5,7 +5,7 @@ mod columns;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::connections::Connections;
+use super::connections::{Connections, answered};
 use super::error::{Fault, StoreError};
 use super::rows::{Batch, Committed};
 
@@ -39,7 +39,8 @@ async fn attempt(
     batch: &Batch,
 ) -> Result<Committed, StoreError> {
     let mut lease = connections.lease().await?;
-    let result = transaction(lease.connection(), synchronous, topic, batch).await;
+    let work = transaction(lease.connection(), synchronous, topic, batch);
+    let result = answered(work).await;
     lease.settle(result)
 }
 

@@ -16,6 +16,10 @@ use super::error::{Fault, StoreError};
 /// How long to wait for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long to wait for the end of a piece of work. The server ends it sooner (`statement_timeout`);
+/// this is for a network that swallows its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// How long a statement waits for a row that somebody else holds. A commit holds its row for
 /// milliseconds; who holds it longer is stalled.
 const LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "5s");
@@ -127,6 +131,17 @@ impl Connections {
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bounds work on a lease. Cutting a transaction short is harmless here, because
+/// [`Lease::settle`] then closes the connection.
+pub(super) async fn answered<T, E: Into<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into()).into()),
     }
 }
 

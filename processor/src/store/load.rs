@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 
-use super::connections::Connections;
+use super::connections::{Connections, answered};
 use super::error::StoreError;
 use super::rows::{CustomerRow, ParkedRow};
 
@@ -52,11 +52,11 @@ pub(super) async fn customers(
     let tenants: Vec<&str> = sorted.iter().map(|key| key.tenant.as_str()).collect();
     let ids: Vec<&str> = sorted.iter().map(|key| key.customer.as_str()).collect();
     let mut lease = connections.lease().await?;
-    let rows = sqlx::query(include_str!("load_customers.sql"))
+    let query = sqlx::query(include_str!("load_customers.sql"))
         .bind(tenants)
         .bind(ids)
-        .fetch_all(lease.connection())
-        .await;
+        .fetch_all(lease.connection());
+    let rows = answered(query).await;
     lease.settle(rows)?.iter().map(customer).collect()
 }
 
@@ -68,13 +68,13 @@ pub(super) async fn tenant_customers(
     limit: i64,
 ) -> Result<Vec<CustomerRow>, StoreError> {
     let mut lease = connections.lease().await?;
-    let rows = sqlx::query(include_str!("load_tenant_customers.sql"))
+    let query = sqlx::query(include_str!("load_tenant_customers.sql"))
         .bind(partition)
         .bind(tenant.as_str())
         .bind(after.unwrap_or("")) // no id is empty
         .bind(limit)
-        .fetch_all(lease.connection())
-        .await;
+        .fetch_all(lease.connection());
+    let rows = answered(query).await;
     lease.settle(rows)?.iter().map(customer).collect()
 }
 
@@ -88,14 +88,14 @@ pub(super) async fn timers(
         (due.micros(), key.tenant.as_str(), key.customer.as_str())
     });
     let mut lease = connections.lease().await?;
-    let rows = sqlx::query(include_str!("load_timers.sql"))
+    let query = sqlx::query(include_str!("load_timers.sql"))
         .bind(partition)
         .bind(due)
         .bind(tenant)
         .bind(customer)
         .bind(limit)
-        .fetch_all(lease.connection())
-        .await;
+        .fetch_all(lease.connection());
+    let rows = answered(query).await;
     lease
         .settle(rows)?
         .iter()
@@ -118,15 +118,15 @@ pub(super) async fn parked(
     limit: i64,
 ) -> Result<Vec<ParkedRow>, StoreError> {
     let mut lease = connections.lease().await?;
-    let rows = sqlx::query(include_str!("load_parked.sql"))
+    let query = sqlx::query(include_str!("load_parked.sql"))
         .bind(which.topic)
         .bind(which.partition)
         .bind(which.reason)
         .bind(which.tenant.as_str())
         .bind(after)
         .bind(limit)
-        .fetch_all(lease.connection())
-        .await;
+        .fetch_all(lease.connection());
+    let rows = answered(query).await;
     lease.settle(rows)?.iter().map(parked_row).collect()
 }
 
