@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation, migrate};
@@ -96,6 +97,64 @@ impl Database {
             .unwrap()
     }
 }
+
+/// Waits until a query finds something, for at most ten seconds.
+pub(crate) async fn eventually(database: &Database, condition: &'static str) {
+    let mut connection = database.admin().await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let holds: bool = sqlx::query_scalar(condition)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        if holds {
+            return;
+        }
+        assert!(Instant::now() < deadline, "never: {condition}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Makes every transaction that writes a customer wait, after the fence, for as long as the
+/// connection it answers lives.
+pub(crate) async fn hold_commits(database: &Database) -> PgConnection {
+    hold(
+        database,
+        "create trigger hold before insert on gen_1.customer",
+    )
+    .await
+}
+
+/// The same, but the transaction waits in its COMMIT.
+pub(crate) async fn hold_at_commit(database: &Database) -> PgConnection {
+    let trigger = "create constraint trigger hold after insert on gen_1.customer \
+                   deferrable initially deferred";
+    hold(database, trigger).await
+}
+
+async fn hold(database: &Database, trigger: &str) -> PgConnection {
+    let mut holder = database.admin().await;
+    let statements = format!(
+        "create function hold() returns trigger language plpgsql as $$
+         begin perform pg_advisory_xact_lock_shared(1); return new; end $$;
+         {trigger} for each row execute function hold();
+         select pg_advisory_lock(1);"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    holder
+}
+
+/// Whether somebody waits for what [`hold_commits`] holds.
+pub(crate) const COMMIT_IS_HELD: &str = "select exists (select from pg_locks \
+    join pg_database on pg_database.oid = pg_locks.database \
+    where locktype = 'advisory' and not granted and datname = current_database())";
+
+/// Whether somebody waits for the end of somebody else's transaction.
+pub(crate) const SOMEBODY_WAITS_FOR_A_ROW: &str = "select exists (select from pg_stat_activity \
+    where wait_event = 'transactionid' and datname = current_database())";
 
 /// Runs statements as somebody.
 pub(crate) async fn execute(url: &str, statements: &str) {

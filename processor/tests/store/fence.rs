@@ -1,9 +1,12 @@
 //! Who does not own a partition writes nothing.
 
-use tidemark_processor::store::Committed;
+use sqlx::Connection;
+use tidemark_processor::store::{Committed, Store};
 
-use crate::batches::{after, filled};
-use crate::database::{Database, TOPIC};
+use crate::batches::{after, filled, next};
+use crate::database::{
+    COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, config, eventually, hold_commits,
+};
 
 #[tokio::test]
 async fn a_claim_begins_at_nothing_and_a_commit_moves_it() {
@@ -47,4 +50,103 @@ async fn a_zombie_writes_nothing() {
     // The owner is not disturbed.
     let batch = filled(after(&owner, 0), "acme", "ada");
     assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_the_commit_under_way_and_sees_its_end() {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let claim = store.claim(TOPIC, 0, "old").await.unwrap();
+    let batch = filled(after(&claim, 0), "acme", "ada");
+    let holder = hold_commits(&database).await;
+    let committing = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(TOPIC, &batch).await }
+    });
+    eventually(&database, COMMIT_IS_HELD).await;
+    let claiming = tokio::spawn({
+        let store = store.clone();
+        async move { store.claim(TOPIC, 0, "new").await }
+    });
+    eventually(&database, SOMEBODY_WAITS_FOR_A_ROW).await;
+    assert!(!claiming.is_finished());
+    holder.close().await.unwrap();
+    assert_eq!(committing.await.unwrap().unwrap(), Committed::Yes);
+    let claimed = claiming.await.unwrap().unwrap();
+    assert_eq!(
+        (claimed.epoch, claimed.commits, claimed.next_offset),
+        (2, 1, 10)
+    );
+}
+
+#[tokio::test]
+async fn a_holder_that_does_not_let_go_is_disconnected() {
+    let database = Database::ready().await;
+    let impatient = format!("{}&options=-c%20lock_timeout=200ms", database.url);
+    let store = Store::connect(&config(&impatient)).await.unwrap();
+    let claim = store.claim(TOPIC, 0, "stalled").await.unwrap();
+    // A process that was stopped in the middle of a batch, under the same login.
+    let mut stalled = database.admin().await;
+    sqlx::raw_sql(
+        "set role tidemark_processor; begin; \
+         update gen_1.progress set next_offset = 5 where partition = 0",
+    )
+    .execute(&mut stalled)
+    .await
+    .unwrap();
+    let claimed = store.claim(TOPIC, 0, "new").await.unwrap();
+    assert_eq!((claimed.epoch, claimed.next_offset), (claim.epoch + 1, 0));
+    assert!(sqlx::raw_sql("commit").execute(&mut stalled).await.is_err());
+}
+
+#[tokio::test]
+async fn a_commit_retried_after_it_landed_is_not_written_twice() {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let claim = store.claim(TOPIC, 0, "a").await.unwrap();
+    let batch = filled(after(&claim, 0), "acme", "ada");
+    for _ in 0..3 {
+        assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
+    }
+    assert_eq!(database.count("select value from gen_1.counter").await, 1);
+    // Nor when it moves no offset.
+    let mut still = filled(next(&batch), "acme", "bob");
+    still.new_next_offset = still.old_next_offset;
+    for _ in 0..3 {
+        assert_eq!(store.commit(TOPIC, &still).await.unwrap(), Committed::Yes);
+    }
+    assert_eq!(database.count("select value from gen_1.counter").await, 2);
+    // But what follows another batch is not taken for it.
+    assert_eq!(
+        store.commit(TOPIC, &batch).await.unwrap(),
+        Committed::Fenced
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_commit_leaves_nothing_behind() {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let claim = store.claim(TOPIC, 0, "a").await.unwrap();
+    let batch = filled(after(&claim, 0), "acme", "ada");
+    let holder = hold_commits(&database).await;
+    let committing = tokio::spawn({
+        let (store, batch) = (store.clone(), batch.clone());
+        async move { store.commit(TOPIC, &batch).await }
+    });
+    eventually(&database, COMMIT_IS_HELD).await;
+    committing.abort();
+    committing.await.unwrap_err();
+    holder.close().await.unwrap();
+    // Whatever became of it, the same batch is written once, and nobody inherits its transaction.
+    assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
+    assert_eq!(
+        store.commit(TOPIC, &next(&batch)).await.unwrap(),
+        Committed::Yes
+    );
+    assert_eq!(database.count("select value from gen_1.counter").await, 1);
+    assert_eq!(
+        database.count("select commits from gen_1.progress").await,
+        2
+    );
 }

@@ -5,3 +5,6 @@ mod batches;
 mod cluster;
 mod database;
 mod fence;
+mod lost_answer;
+mod outage;
+mod proxy;

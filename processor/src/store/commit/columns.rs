@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
-use tidemark_projections::standing::{Cause, ChangeKind};
+use tidemark_projections::standing::Cause;
 use tidemark_schemas::CustomerKey;
 use uuid::Uuid;
 
@@ -146,32 +146,23 @@ pub(super) async fn changes(
         }))
         .bind(column(&rows, |row| tenant(&row.key)))
         .bind(column(&rows, |row| customer(&row.key)))
-        .bind(column(&rows, |row| kind(row.change.kind)))
+        .bind(column(&rows, |row| row.change.kind.name()))
         .bind(column(&rows, |row| &*row.change.name))
         .bind(column(&rows, |row| row.change.from.as_deref()))
         .bind(column(&rows, |row| row.change.to.as_deref()))
         .bind(column(&rows, |row| row.change.effective_at.micros()))
-        .bind(column(&rows, |row| cause(row.change.cause).0))
-        .bind(column(&rows, |row| cause(row.change.cause).1))
+        .bind(column(&rows, |row| row.change.cause.name()))
+        .bind(column(&rows, |row| causing_event(row.change.cause)))
         .bind(column(&rows, |row| row.change.definition_version))
         .execute(connection)
         .await?;
     Ok(())
 }
 
-const fn kind(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Segment => "segment",
-        ChangeKind::Stage => "stage",
-        ChangeKind::Band => "band",
-    }
-}
-
-const fn cause(cause: Cause) -> (&'static str, Option<Uuid>) {
+fn causing_event(cause: Cause) -> Option<Uuid> {
     match cause {
-        Cause::Event(id) => ("event", Some(id.0)),
-        Cause::Timer => ("timer", None),
-        Cause::Definition => ("definition", None),
+        Cause::Event(id) => Some(id.0),
+        Cause::Timer | Cause::Definition => None,
     }
 }
 
