@@ -19,6 +19,8 @@ use apache_avro::Schema;
 mod decoder;
 mod encoder;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use decoder::{DecodeError, Decoder};

@@ -16,6 +16,8 @@ use crate::value::AttributeValue;
 mod json;
 mod payloads;
 pub(crate) mod reading;
+#[cfg(test)]
+pub(crate) mod samples;
 mod validate;
 mod words;
 

@@ -180,12 +180,16 @@ fn split(value: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
 }
 
 /// None for everything that is not a whole event: the other path says why.
-fn read_directly(mut datum: &[u8]) -> Option<CustomerEvent> {
+pub(super) fn read_directly(mut datum: &[u8]) -> Option<CustomerEvent> {
     let event = DIRECT.read_deser(&mut datum).ok()?;
     datum.is_empty().then_some(event)
 }
 
-fn read_resolved(writer: &Writer, id: u32, datum: &[u8]) -> Result<CustomerEvent, DecodeError> {
+pub(super) fn read_resolved(
+    writer: &Writer,
+    id: u32,
+    datum: &[u8],
+) -> Result<CustomerEvent, DecodeError> {
     let tree = writer.read(datum).map_err(|unreadable| {
         DecodeError::Undecodable(match unreadable {
             Unreadable::Truncated => "the value ends too early".to_owned(),
