@@ -166,8 +166,8 @@ async fn register(
     body: Bytes,
 ) -> Answered {
     let registered = lock(&shared).register(&subject, &schema_in(&body)?)?;
-    let Version { id, version, .. } = registered;
-    tracing::debug!(subject, id, version, "a schema was registered");
+    let Version { id, number, .. } = registered;
+    tracing::debug!(subject, id, version = number, "a schema was registered");
     Ok(Answer(json!({ "id": id })))
 }
 
@@ -184,7 +184,7 @@ fn full(subject: &str, version: &Version) -> Answer {
     Answer(json!({
         "subject": subject,
         "id": version.id,
-        "version": version.version,
+        "version": version.number,
         "schema": &*version.schema,
     }))
 }
@@ -193,7 +193,7 @@ async fn versions(State(shared): State<Shared>, Path(subject): Path<String>) -> 
     let numbers: Vec<u32> = lock(&shared)
         .versions(&subject)?
         .iter()
-        .map(|version| version.version)
+        .map(|version| version.number)
         .collect();
     Ok(Answer(json!(numbers)))
 }

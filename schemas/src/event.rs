@@ -18,6 +18,8 @@ mod payloads;
 pub(crate) mod reading;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod words;
 

@@ -232,6 +232,7 @@ mod iso4217 {
         Some(index)
     }
 
+    #[expect(clippy::large_stack_arrays, reason = "runs at compile time")]
     const fn digits() -> [u8; LETTERS * LETTERS * LETTERS] {
         let mut digits = [UNKNOWN; LETTERS * LETTERS * LETTERS];
         let mut at = 0;

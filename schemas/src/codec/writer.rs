@@ -193,19 +193,15 @@ impl Read for Strict<'_> {
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        match self.rest.split_at_checked(buffer.len()) {
-            Some((bytes, rest)) => {
-                buffer.copy_from_slice(bytes);
-                self.rest = rest;
-                Ok(())
-            }
-            None => {
-                self.ran_out = true;
-                Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the value ends too early",
-                ))
-            }
-        }
+        let Some((bytes, rest)) = self.rest.split_at_checked(buffer.len()) else {
+            self.ran_out = true;
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the value ends too early",
+            ));
+        };
+        buffer.copy_from_slice(bytes);
+        self.rest = rest;
+        Ok(())
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Refusal {
 /// A schema as a version of a subject.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
-    pub(super) version: u32,
+    pub(super) number: u32,
     pub(super) id: u32,
     pub(super) schema: Arc<str>,
     parsed: Arc<Schema>,
@@ -113,7 +113,7 @@ impl Store {
                 let number: u32 = number
                     .parse()
                     .map_err(|_| Refusal::InvalidVersion(number.to_owned()))?;
-                versions.iter().find(|known| known.version == number)
+                versions.iter().find(|known| known.number == number)
             }
         };
         found
@@ -136,7 +136,7 @@ impl Store {
             .iter()
             .flat_map(|(subject, versions)| versions.iter().map(move |version| (subject, version)));
         all.filter(|(_, version)| *version.schema == *schema)
-            .map(|(subject, version)| (subject.clone(), version.version))
+            .map(|(subject, version)| (subject.clone(), version.number))
             .collect()
     }
 
@@ -156,9 +156,9 @@ impl Store {
         let schema: Arc<str> = text.into();
         let id = self.id_of(&schema);
         let versions = self.subjects.entry(subject.to_owned()).or_default();
-        let version = versions.last().map_or(1, |last| last.version + 1);
+        let number = versions.last().map_or(1, |last| last.number + 1);
         let registered = Version {
-            version,
+            number,
             id,
             schema,
             parsed: Arc::new(parsed),
@@ -247,7 +247,7 @@ impl Store {
 impl Level {
     fn check(self, newer: &Schema, earlier: &Version) -> Result<(), Refusal> {
         let refuse = |direction: &str, reason: String| {
-            let version = earlier.version;
+            let version = earlier.number;
             Err(Refusal::Incompatible(format!(
                 "{direction} version {version}: {reason}"
             )))

@@ -177,6 +177,15 @@ pub(crate) fn read_event<N: Node>(
     Ok(event)
 }
 
+const EVENT_FIELDS: &[&str] = &[
+    "event_id",
+    "tenant_id",
+    "customer_id",
+    "source",
+    "occurred_at",
+    "payload",
+];
+
 fn read_rest<N: Node>(
     mut fields: Fields<N>,
     tenant_id: TenantId,
@@ -198,15 +207,7 @@ fn read_rest<N: Node>(
         why,
     })?;
     let payload = Payload::read(kind, payload_fields)?;
-    const KNOWN: &[&str] = &[
-        "event_id",
-        "tenant_id",
-        "customer_id",
-        "source",
-        "occurred_at",
-        "payload",
-    ];
-    fields.finish("event", KNOWN)?;
+    fields.finish("event", EVENT_FIELDS)?;
     Ok(CustomerEvent {
         event_id,
         tenant_id,

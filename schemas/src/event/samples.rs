@@ -48,8 +48,7 @@ fn amount() -> impl Strategy<Value = i64> {
 }
 
 fn currency() -> impl Strategy<Value = Currency> {
-    select(vec!["EUR", "USD", "JPY", "KWD", "CLF"])
-        .prop_filter_map("known", |code| Currency::new(code))
+    select(vec!["EUR", "USD", "JPY", "KWD", "CLF"]).prop_filter_map("known", Currency::new)
 }
 
 fn attributes() -> impl Strategy<Value = AttributeMap> {
