@@ -41,8 +41,17 @@ const SESSION: &[(&str, &str)] = &[
 
 /// Reads a database URL.
 pub(crate) fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
-    url.parse::<PgConnectOptions>()
-        .map_err(|error| StoreError::Setup(format!("not a Postgres URL: {error}")))
+    // The driver would take any scheme.
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return Err(StoreError::Setup(
+            "its URL does not begin with postgres://".to_owned(),
+        ));
+    }
+    url.parse()
+        .map_err(|error: sqlx::Error| StoreError::Setup(format!("its URL is not one: {error}")))
 }
 
 /// Adds the settings of a writer session to what the URL says.

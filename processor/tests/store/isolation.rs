@@ -1,0 +1,390 @@
+//! No tenant sees another: under the API's role, whatever is asked of whatever relation there is.
+//! Relations are listed from the catalog, so that a new one is checked without being named here.
+
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+use tidemark_processor::store::{BundleRow, ChangeRow, ParkedRow, Reevaluation};
+use tidemark_projections::standing::{Cause, Change, ChangeKind};
+
+use crate::batches::{after, at, filled, key, tenant};
+use crate::database::{Database, TOPIC};
+
+const TENANTS: [&str; 2] = ["acme", "globex"];
+
+/// A table or view of ours.
+#[derive(Debug, sqlx::FromRow)]
+struct Relation {
+    name: String,
+    first_column: String,
+    is_view: bool,
+    of_tenants: bool,
+    /// By the API, some column of it at least.
+    readable: bool,
+}
+
+const RELATIONS: &str = "
+    select pg_class.oid::regclass::text as name,
+           (select quote_ident(attname) from pg_attribute
+            where attrelid = pg_class.oid and attnum > 0 and attidentity = ''
+            order by attnum limit 1) as first_column,
+           relkind = 'v' as is_view,
+           exists (select from pg_attribute
+                   where attrelid = pg_class.oid and attname = 'tenant_id') as of_tenants,
+           has_any_column_privilege('tidemark_api', pg_class.oid, 'select') as readable
+    from pg_class
+    join pg_namespace on pg_namespace.oid = relnamespace
+    where (nspname like 'tidemark%' or nspname like 'gen%')
+      and relkind in ('r', 'p', 'v', 'm', 'f')
+    order by nspname, relname";
+
+async fn relations(database: &Database) -> Vec<Relation> {
+    let found = sqlx::query_as(RELATIONS)
+        .fetch_all(&mut database.admin().await)
+        .await
+        .unwrap();
+    // All that were there when this was written.
+    assert!(found.len() >= 21, "{found:?}");
+    found
+}
+
+/// A database in which both tenants have a row in each table, with the same customer id.
+async fn populated() -> Database {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let since = at("2024-05-01T12:00:00.000001Z");
+    for (partition, tenant_id) in (0..).zip(TENANTS) {
+        let claim = store.claim(TOPIC, partition, "a").await.unwrap();
+        let mut batch = filled(after(&claim, partition), tenant_id, "ada");
+        let (tenant, ada) = (tenant(tenant_id), key(tenant_id, "ada"));
+        batch
+            .positions
+            .push((ada.clone(), Arc::from("sales"), Arc::from("lead"), since));
+        batch.timers.push((ada.clone(), since));
+        batch.checkpoint = Some(batch.digests.clone());
+        batch.activation = Some((1, since));
+        batch.reevaluations.push(Reevaluation {
+            tenant: tenant.clone(),
+            version: 1,
+            activated_at: since,
+            cursor: None,
+            evaluated: 0,
+            done: false,
+        });
+        let change = Change {
+            kind: ChangeKind::Stage,
+            name: Arc::from("sales"),
+            from: None,
+            to: Some(Arc::from("lead")),
+            effective_at: since,
+            cause: Cause::Timer,
+            definition_version: 1,
+        };
+        batch.changes.push(ChangeRow {
+            seq: 1,
+            key: ada,
+            change,
+        });
+        batch.parked.push(ParkedRow {
+            offset: 1,
+            tenant: Some(tenant.clone()),
+            customer: None,
+            reason: "late",
+            detail: String::new(),
+            field: None,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            appended_at: since,
+        });
+        store.commit(TOPIC, &batch).await.unwrap();
+        let bundle = BundleRow {
+            version: i64::from(partition),
+            appended_at: since,
+            bundle: "{}".to_owned(),
+            rejected: None,
+        };
+        store
+            .record_bundle(&bundle, &[(tenant, "{}".to_owned())])
+            .await
+            .unwrap();
+        let mut api = database.api().await;
+        be(&mut api, tenant_id).await;
+        audit(&mut api, tenant_id).await.unwrap();
+    }
+    for relation in relations(&database)
+        .await
+        .iter()
+        .filter(|relation| relation.of_tenants)
+    {
+        let query = format!("select count(distinct tenant_id) from {}", relation.name);
+        let tenants = number(&mut database.admin().await, query).await.unwrap();
+        assert_eq!(
+            tenants, 2,
+            "put rows of both tenants into {} here",
+            relation.name
+        );
+    }
+    database
+}
+
+async fn number(connection: &mut PgConnection, query: String) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(AssertSqlSafe(query))
+        .fetch_one(connection)
+        .await
+}
+
+async fn be(connection: &mut PgConnection, tenant: &str) {
+    sqlx::query("select set_config('tidemark.tenant', $1, false)")
+        .bind(tenant)
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+async fn audit(connection: &mut PgConnection, tenant: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into tidemark.audit (tenant_id, subject, role, action) \
+        values ($1, 'somebody', 'viewer', 'customer.attributes')",
+    )
+    .bind(tenant)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+#[track_caller]
+fn assert_denied<T: std::fmt::Debug>(result: Result<T, sqlx::Error>, what: &str) {
+    let error = result.expect_err(what);
+    let code = error.as_database_error().and_then(|error| error.code());
+    assert_eq!(code.as_deref(), Some("42501"), "{what}: {error}");
+}
+
+#[tokio::test]
+async fn without_a_tenant_nothing_is_there() {
+    let database = populated().await;
+    let mut api = database.api().await;
+    for used in [false, true] {
+        if used {
+            // A connection that once served a tenant answers '' for the setting, not null.
+            sqlx::raw_sql("begin; set local tidemark.tenant = 'acme'; commit")
+                .execute(&mut api)
+                .await
+                .unwrap();
+        }
+        for relation in relations(&database).await {
+            let rows = number(&mut api, format!("select count(*) from {}", relation.name)).await;
+            match (relation.readable, relation.of_tenants) {
+                (true, true) => assert_eq!(rows.unwrap(), 0, "{relation:?}"),
+                (true, false) => assert!(
+                    ["tidemark.generation", "gen_1.progress"].contains(&&*relation.name),
+                    "{relation:?}: must the API read what belongs to no tenant?"
+                ),
+                (false, _) => assert_denied(rows, &relation.name),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_rows_only() {
+    let database = populated().await;
+    let mut api = database.api().await;
+    for tenant in TENANTS {
+        be(&mut api, tenant).await;
+        for relation in relations(&database).await {
+            if !relation.readable || !relation.of_tenants {
+                continue;
+            }
+            let name = &relation.name;
+            let own = format!("select count(*) from {name} where tenant_id = '{tenant}'");
+            assert!(number(&mut api, own).await.unwrap() > 0, "{name}");
+            let others = format!("select count(*) from {name} where tenant_id <> '{tenant}'");
+            assert_eq!(number(&mut api, others).await.unwrap(), 0, "{name}");
+        }
+    }
+    be(&mut api, "initech").await;
+    assert_eq!(
+        number(&mut api, "select count(*) from gen_1.customer".into())
+            .await
+            .unwrap(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn what_the_api_reads_is_what_it_needs() {
+    let database = populated().await;
+    let readable = relations(&database)
+        .await
+        .into_iter()
+        .filter(|relation| relation.readable);
+    let names: Vec<String> = readable.map(|relation| relation.name).collect();
+    assert_eq!(
+        names,
+        [
+            "gen_1.change",
+            "gen_1.counter",
+            "gen_1.customer",
+            "gen_1.digest",
+            "gen_1.membership",
+            "gen_1.\"position\"",
+            "gen_1.progress",
+            "gen_1.reevaluation",
+            "tidemark.generation",
+            "tidemark.tenant_definition",
+            "tidemark_views.change",
+            "tidemark_views.customer",
+            "tidemark_views.membership",
+            "tidemark_views.\"position\"",
+        ]
+    );
+    let mut api = database.api().await;
+    let position = "select max(next_offset + clock + epoch) from gen_1.progress";
+    assert!(number(&mut api, position.to_owned()).await.is_ok());
+    let owner = number(
+        &mut api,
+        "select count(owner) from gen_1.progress".to_owned(),
+    )
+    .await;
+    assert_denied(owner, "who owns a partition");
+}
+
+#[tokio::test]
+async fn the_api_writes_nothing_but_its_own_audit() {
+    let database = populated().await;
+    let mut api = database.api().await;
+    be(&mut api, "acme").await;
+    for Relation {
+        name,
+        first_column,
+        is_view,
+        ..
+    } in relations(&database).await
+    {
+        let mut attempts = vec![
+            format!("update {name} set {first_column} = {first_column}"),
+            format!("delete from {name}"),
+            format!("select {first_column} from {name} for update"),
+        ];
+        if !is_view {
+            attempts.push(format!("truncate {name}"));
+        }
+        if name != "tidemark.audit" {
+            attempts.push(format!(
+                "insert into {name} ({first_column}) select null where false"
+            ));
+        }
+        for attempt in attempts {
+            let result = sqlx::raw_sql(AssertSqlSafe(attempt.clone()))
+                .execute(&mut api)
+                .await;
+            assert_denied(result, &attempt);
+        }
+        let other = "not has_table_privilege('tidemark_api', $1, 'references, trigger')";
+        let query = format!("select {other}");
+        let none: bool = sqlx::query_scalar(AssertSqlSafe(query))
+            .bind(&name)
+            .fetch_one(&mut api)
+            .await
+            .unwrap();
+        assert!(none, "{name}");
+    }
+    for schema in ["tidemark", "tidemark_views", "gen_1", "public"] {
+        let create = format!("create table {schema}.mine (id int)");
+        let result = sqlx::raw_sql(AssertSqlSafe(create.clone()))
+            .execute(&mut api)
+            .await;
+        assert_denied(result, &create);
+    }
+    audit(&mut api, "acme").await.unwrap();
+    assert_denied(
+        audit(&mut api, "globex").await,
+        "an audit row of another tenant",
+    );
+    be(&mut api, "").await;
+    assert_denied(
+        audit(&mut api, "acme").await,
+        "an audit row without a tenant",
+    );
+    assert_denied(audit(&mut api, "").await, "an audit row of no tenant");
+}
+
+#[tokio::test]
+async fn policies_bind_everybody() {
+    let database = populated().await;
+    let unforced = "select count(*) from pg_class
+        join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id'
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where (nspname like 'tidemark%' or nspname like 'gen%') and relkind in ('r', 'p')
+          and not (relrowsecurity and relforcerowsecurity)";
+    assert_eq!(database.count(unforced).await, 0);
+    let with_owners_eyes = "select count(*) from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where nspname = 'tidemark_views'
+          and not coalesce(reloptions, '{}') @> array['security_invoker=true']";
+    assert_eq!(database.count(with_owners_eyes).await, 0);
+    let foreign = "select count(*) from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where (nspname like 'tidemark%' or nspname like 'gen%')
+          and relowner <> 'tidemark_owner'::regrole";
+    assert_eq!(database.count(foreign).await, 0);
+    // The owner too, which has no policy.
+    let mut owner = database.admin().await;
+    sqlx::raw_sql("set role tidemark_owner")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    be(&mut owner, "acme").await;
+    for relation in relations(&database)
+        .await
+        .iter()
+        .filter(|relation| relation.of_tenants)
+    {
+        let rows = number(
+            &mut owner,
+            format!("select count(*) from {}", relation.name),
+        )
+        .await;
+        assert_eq!(rows.unwrap(), 0, "{relation:?}");
+    }
+}
+
+#[tokio::test]
+async fn views_show_instants_and_words() {
+    let database = populated().await;
+    let mut api = database.api().await;
+    be(&mut api, "acme").await;
+    let shown: (String, String, String) = sqlx::query_as(
+        "select churn_band, evaluated_at::text, since::text
+         from tidemark_views.customer join tidemark_views.position using (tenant_id, customer_id)",
+    )
+    .fetch_one(&mut api)
+    .await
+    .unwrap();
+    let expected = [
+        "medium",
+        "2024-05-01 10:00:00.000001+00",
+        "2024-05-01 12:00:00.000001+00",
+    ];
+    assert_eq!([&*shown.0, &*shown.1, &*shown.2], expected);
+    for (micros, text) in [
+        (-1_i64, "1969-12-31 23:59:59.999999+00"),
+        (253_402_207_200_000_000, "9999-12-30 22:00:00+00"),
+        (253_402_207_199_999_999, "9999-12-30 21:59:59.999999+00"),
+        (-210_866_803_200_000_000, "4714-11-24 00:00:00+00 BC"),
+        (-377_705_023_201_000_000, "-infinity"),
+    ] {
+        let shown: String = sqlx::query_scalar("select tidemark.instant($1)::text")
+            .bind(micros)
+            .fetch_one(&mut api)
+            .await
+            .unwrap();
+        assert_eq!(shown, text);
+    }
+    let undocumented = "select count(*) from pg_attribute
+        join pg_class on attrelid = pg_class.oid
+        where relnamespace = 'tidemark_views'::regnamespace and attnum > 0
+          and col_description(attrelid, attnum) is null";
+    assert_eq!(database.count(undocumented).await, 0);
+}
