@@ -1,2 +1,7 @@
-//! tidemark
-fn main() {}
+//! The `tidemark` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidemark::run(std::env::args_os())
+}

@@ -1,0 +1,54 @@
+//! The command line, as clap reads it.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::config::ConfigFlags;
+
+/// An event-sourced stream processor for customer intelligence: Kafka in, projections in Postgres,
+/// a read API out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidemark",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
+    Begin with: tidemark demo"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process, for trying out and developing
+    Up(commands::up::Arguments),
+    /// `up` with a sample tenant and a real purchase log
+    Demo(commands::demo::Arguments),
+    /// Fold events from Kafka into Postgres
+    Process(commands::process::Arguments),
+    /// Serve the read API
+    Serve(commands::serve::Arguments),
+    /// Make or bring up to date the tables in Postgres
+    Migrate(commands::migrate::Arguments),
+    /// Publish events, a JSON object a line
+    Publish(commands::publish::Arguments),
+    /// Publish the rows of a delimited file, by a mapping
+    Import(commands::import::Arguments),
+    /// Tenants, segments and journeys
+    #[command(subcommand)]
+    Define(commands::define::Command),
+    /// Position, lag, clock and parked events
+    Status(commands::status::Arguments),
+    /// Make a development token for the read API
+    Token(commands::token::Arguments),
+    /// The configuration
+    #[command(subcommand)]
+    Config(commands::config::Command),
+}

@@ -1,0 +1,263 @@
+//! `tidemark define`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow, bail};
+use serde::Serialize;
+use tidemark_processor::clock::WallClock;
+use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_schemas::TenantId;
+
+use crate::config::{Config, user_name};
+use crate::definitions_log::DefinitionsLog;
+use crate::failure::nearest;
+use crate::output;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Check definition files and put them in force
+    #[command(
+        after_help = "Example:\n  tidemark define apply --up definitions/cdnow.yaml\n\n\
+        Each tenant in the files is replaced as a whole: what is left out is gone."
+    )]
+    Apply {
+        /// YAML or JSON
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Only check them
+        #[arg(long)]
+        dry_run: bool,
+        /// Who applies them, for those who look later [default: the user's name]
+        #[arg(long)]
+        author: Option<String>,
+        /// Print the answer as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tenants and what they define
+    #[command(after_help = "Example:\n  tidemark define list --up --json")]
+    List {
+        /// As one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// A tenant's definitions, as a file that defines the same
+    #[command(after_help = "Example:\n  tidemark define show cdnow --up > cdnow.yaml")]
+    Show {
+        /// Which tenant [default: every one]
+        tenant: Option<TenantId>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> {
+    match command {
+        Command::Apply {
+            files,
+            dry_run,
+            author,
+            json,
+        } => {
+            let texts = read_files(&files)?;
+            let author = author.unwrap_or_else(user_name);
+            let bundle = check(&texts, &author)?;
+            if dry_run {
+                return report(json, &Applied::checked(&bundle));
+            }
+            let applied = apply(&config, bundle).await?;
+            report(json, &applied)
+        }
+        Command::List { json } => list(&read_log(&config).await?.definitions, json),
+        Command::Show { tenant, json } => {
+            show(&read_log(&config).await?.definitions, tenant.as_ref(), json)
+        }
+    }
+}
+
+/// What became of definitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Applied {
+    /// `checked`, `unchanged` or `applied`.
+    outcome: &'static str,
+    /// Version now in force, where known.
+    version: Option<i64>,
+    /// Tenants that changed (or were checked).
+    tenants: Vec<String>,
+}
+
+impl Applied {
+    fn checked(bundle: &Bundle) -> Self {
+        Self {
+            outcome: "checked",
+            version: None,
+            tenants: names(bundle),
+        }
+    }
+}
+
+fn names(bundle: &Bundle) -> Vec<String> {
+    bundle
+        .tenants
+        .iter()
+        .map(|source| source.tenant.id.clone())
+        .collect()
+}
+
+/// Reads files as pairs of name and text.
+fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+    files
+        .iter()
+        .map(|path| {
+            let name = path.display().to_string();
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+            Ok((name, text))
+        })
+        .collect()
+}
+
+/// Validates definition texts, saying everything that is wrong with them.
+pub(crate) fn check(texts: &[(String, String)], author: &str) -> anyhow::Result<Bundle> {
+    Bundle::from_files(texts, author).map_err(|errors| {
+        for error in &errors {
+            output::note(error.to_string());
+        }
+        match errors.len() {
+            1 => anyhow!("the definitions have an error; nothing was applied"),
+            count => anyhow!("the definitions have {count} errors; nothing was applied"),
+        }
+    })
+}
+
+/// Puts definitions in force, unless they are already.
+pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result<Applied> {
+    let log = read_log(config).await?;
+    let in_force = &log.definitions;
+    bundle.tenants.retain(|source| {
+        !in_force
+            .tenants
+            .values()
+            .any(|existing| existing.source == *source)
+    });
+    if bundle.tenants.is_empty() {
+        let version = in_force.version;
+        return Ok(Applied {
+            outcome: "unchanged",
+            version,
+            tenants: Vec::new(),
+        });
+    }
+    bundle.based_on = in_force.version;
+    log.try_apply(&bundle, WallClock::System.now())?;
+    let tenants = names(&bundle);
+    let (_, version) = log.append(&bundle).await?;
+    Ok(Applied {
+        outcome: "applied",
+        version: Some(version),
+        tenants,
+    })
+}
+
+async fn read_log(config: &Config) -> anyhow::Result<DefinitionsLog> {
+    let kafka = config.kafka.clone();
+    tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka)).await?
+}
+
+fn report(json: bool, applied: &Applied) -> anyhow::Result<()> {
+    if json {
+        return output::json(applied);
+    }
+    let tenants = applied.tenants.join(", ");
+    output::line(match (applied.outcome, applied.version) {
+        ("checked", _) => format!("no errors: {tenants}"),
+        ("unchanged", _) => "unchanged: these definitions are in force already".to_owned(),
+        (_, Some(version)) => format!("applied {tenants} as version {version}"),
+        (_, None) => format!("applied {tenants}"),
+    });
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    tenant: &'a str,
+    version: i64,
+    applied_at: tidemark_schemas::Instant,
+    segments: Vec<&'a str>,
+    journeys: Vec<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(tenant: &'a TenantDefinitions) -> Self {
+        Self {
+            tenant: tenant.id.as_str(),
+            version: tenant.version,
+            applied_at: tenant.appended_at,
+            segments: tenant
+                .segments
+                .iter()
+                .map(|segment| &*segment.name)
+                .collect(),
+            journeys: tenant.journeys.keys().map(|name| &**name).collect(),
+        }
+    }
+}
+
+fn list(definitions: &Definitions, json: bool) -> anyhow::Result<()> {
+    let listed: Vec<Listed<'_>> = definitions
+        .tenants
+        .values()
+        .map(|tenant| Listed::of(tenant))
+        .collect();
+    if json {
+        return output::json(&listed);
+    }
+    if listed.is_empty() {
+        output::line("nothing is defined: see `tidemark define apply --help`");
+    }
+    for Listed {
+        tenant,
+        version,
+        applied_at,
+        segments,
+        journeys,
+    } in listed
+    {
+        output::line(format!("{tenant}: version {version}, applied {applied_at}"));
+        for (kind, names) in [("segments", segments), ("journeys", journeys)] {
+            if !names.is_empty() {
+                output::line(format!("  {kind}: {}", names.join(", ")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(definitions: &Definitions, tenant: Option<&TenantId>, json: bool) -> anyhow::Result<()> {
+    let shown: Vec<&TenantDefinitions> = match tenant {
+        None => definitions.tenants.values().map(AsRef::as_ref).collect(),
+        Some(id) => match definitions.tenant(id) {
+            Some(found) => vec![found],
+            None => bail!("{}", unknown_tenant(definitions, id)),
+        },
+    };
+    for tenant in shown {
+        if json {
+            output::line(tenant.source.to_json());
+        } else {
+            // A line of three dashes begins a document: several make one file.
+            output::line("---");
+            output::line(tenant.source.to_yaml().trim_end());
+        }
+    }
+    Ok(())
+}
+
+fn unknown_tenant(definitions: &Definitions, id: &TenantId) -> String {
+    let known = definitions.tenants.keys().map(TenantId::as_str);
+    match nearest(id.as_str(), known) {
+        Some(near) => format!("tenant {id} is not defined; did you mean {near}?"),
+        None => format!("tenant {id} is not defined"),
+    }
+}

@@ -1,0 +1,36 @@
+//! `tidemark process`
+
+use tidemark_processor::Processor;
+use tidemark_schemas::Instant;
+
+use crate::config::Config;
+use crate::services::{Parts, listen, processor_config, serve_metrics, wall_clock};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  tidemark --config /etc/tidemark.toml process\n\n\
+    Run as many as you like: partitions are shared out among them. Run `tidemark migrate` first."
+)]
+pub(crate) struct Arguments {
+    /// A fixed instant instead of the wall clock (RFC 3339), for historic data
+    #[arg(long, value_name = "TIME")]
+    clock: Option<Instant>,
+}
+
+pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    let registry = prometheus::Registry::new();
+    let processor_config = processor_config(&config, wall_clock(arguments.clock))?;
+    let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
+    let mut parts = Parts::new()?;
+    let processor = Processor::start(processor_config, &registry).await?;
+    parts.spawn(
+        "metrics server",
+        serve_metrics(metrics, registry, parts.shutdown()),
+    );
+    let shutdown = parts.shutdown();
+    parts.spawn(
+        "processor",
+        async move { Ok(processor.run(shutdown).await?) },
+    );
+    parts.run().await
+}

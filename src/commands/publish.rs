@@ -1,0 +1,117 @@
+//! `tidemark publish`
+
+mod lines;
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use tidemark_schemas::CustomerEvent;
+
+use self::lines::Lines;
+use crate::config::Config;
+use crate::kafka::events::EventSink;
+use crate::output;
+use crate::progress::Progress;
+use crate::up::state_file::UpFile;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  \
+    echo '{\"event_id\": \"6f1c0a52-6b0e-4c53-8c1f-1f5a3f0f2a11\", \"tenant_id\": \"dev\",\n         \
+    \"customer_id\": \"c-1\", \"source\": \"shop\", \"occurred_at\": \"2026-01-31T09:30:00Z\",\n         \
+    \"payload\": {\"type\": \"order_placed\", \"order_id\": \"o-1\", \"amount_minor\": 1999,\n         \
+    \"currency\": \"EUR\"}}' | tr -d '\\n' | tidemark publish --up\n\n\
+    A bad line is named and the rest goes on; the exit code is then 1.")]
+pub(crate) struct Arguments {
+    /// Events, a JSON object a line [default: standard input]
+    file: Option<PathBuf>,
+    /// Print the summary as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+struct Summary {
+    /// Accepted by the broker.
+    published: u64,
+    /// Not events.
+    bad: u64,
+    /// Events that the broker did not accept.
+    undelivered: u64,
+}
+
+pub(crate) async fn run(
+    arguments: Arguments,
+    config: Config,
+    up: Option<UpFile>,
+) -> anyhow::Result<()> {
+    let (input, size) = open(arguments.file.as_ref())?;
+    let embedded = up.is_some_and(|up| up.embedded_broker);
+    let sink = EventSink::connect(&config, embedded).await?;
+    let summary = tokio::task::spawn_blocking(move || publish(input, size, sink)).await??;
+    if arguments.json {
+        output::json(&summary)?;
+    } else {
+        output::line(format!("{} events published", summary.published));
+    }
+    if summary.bad + summary.undelivered > 0 {
+        bail!(
+            "{} bad lines, {} events not delivered",
+            summary.bad,
+            summary.undelivered
+        );
+    }
+    Ok(())
+}
+
+type Input = Box<dyn Read + Send>;
+
+/// Opens a file, or standard input, with its size where known.
+fn open(file: Option<&PathBuf>) -> anyhow::Result<(Input, Option<u64>)> {
+    match file {
+        Some(path) if path.as_os_str() != "-" => {
+            let file =
+                File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+            let size = file.metadata().ok().filter(std::fs::Metadata::is_file);
+            Ok((Box::new(file), size.map(|found| found.len())))
+        }
+        _ => Ok((Box::new(std::io::stdin()), None)),
+    }
+}
+
+fn publish(input: Input, size: Option<u64>, mut sink: EventSink) -> anyhow::Result<Summary> {
+    let mut summary = Summary::default();
+    let mut progress = Progress::start("events", size);
+    let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
+    while let Some(line) = lines.next().context("cannot read the events")? {
+        let problem = match line.text.and_then(|text| event(&text)) {
+            Ok(event) => sink.publish(line.number, &event)?.map_err(|undelivered| {
+                summary.undelivered += 1;
+                undelivered.reason
+            }),
+            Err(reason) => {
+                summary.bad += 1;
+                Err(reason)
+            }
+        };
+        if let Err(reason) = problem {
+            progress.say(format!("line {}: {reason}", line.number));
+        }
+        progress.advance(lines.bytes_read());
+    }
+    let deliveries = sink.finish();
+    progress.finish();
+    for undelivered in &deliveries.undelivered {
+        output::note(format!("line {}: {}", undelivered.line, undelivered.reason));
+    }
+    summary.published = deliveries.delivered;
+    summary.undelivered += deliveries.undelivered.len() as u64;
+    Ok(summary)
+}
+
+fn event(text: &str) -> Result<CustomerEvent, String> {
+    CustomerEvent::from_json(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,41 @@
+//! `tidemark serve`
+
+use tidemark_api::Service;
+use tidemark_schemas::Instant;
+
+use crate::config::Config;
+use crate::services::{Parts, api_config, listen, serve_metrics};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  \
+    TIDEMARK_API__LISTEN=0.0.0.0:8080 tidemark --config /etc/tidemark.toml serve\n\n\
+    Answers are as of the clock that the processor keeps with each partition.")]
+pub(crate) struct Arguments {
+    /// Accepted so that every part can be given the same flags: answers are as of the clock that
+    /// the processor stored, whatever this says
+    #[arg(long, value_name = "TIME")]
+    clock: Option<Instant>,
+}
+
+pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    if let Some(clock) = arguments.clock {
+        tracing::debug!(%clock, "answers are as of the clock that the processor stored");
+    }
+    let registry = prometheus::Registry::new();
+    let api_config = api_config(&config)?;
+    let listener = listen(config.api.listen, "api.listen").await?;
+    let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
+    let mut parts = Parts::new()?;
+    let service = Service::connect(api_config, &registry).await?;
+    tracing::info!("serving http://{}", listener.local_addr()?);
+    parts.spawn(
+        "metrics server",
+        serve_metrics(metrics, registry, parts.shutdown()),
+    );
+    let shutdown = parts.shutdown();
+    parts.spawn(
+        "API",
+        async move { Ok(service.run(listener, shutdown).await?) },
+    );
+    parts.run().await
+}

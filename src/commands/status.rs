@@ -1,0 +1,154 @@
+//! `tidemark status`
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use tidemark_schemas::Instant;
+
+use crate::config::Config;
+use crate::database::{Generation, Parked, PartitionProgress, TenantProgress};
+use crate::output;
+
+/// Between two looks with `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Clears the screen of a terminal and goes to its upper left corner.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tidemark status --up --watch\n\n\
+    Asks Postgres. The lag is as of the last commit of each partition.")]
+pub(crate) struct Arguments {
+    /// Look again every two seconds until interrupted
+    #[arg(long)]
+    watch: bool,
+    /// As one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How far folding is.
+#[derive(Debug, Serialize)]
+struct Status {
+    generation: i32,
+    topic: String,
+    /// Over all partitions.
+    lag: i64,
+    partitions: Vec<Partition>,
+    tenants: Vec<TenantProgress>,
+    parked: Vec<Parked>,
+    reevaluating: Vec<Reevaluating>,
+}
+
+#[derive(Debug, Serialize)]
+struct Partition {
+    #[serde(flatten)]
+    progress: PartitionProgress,
+    lag: i64,
+    clock: Option<Instant>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reevaluating {
+    tenant: String,
+    version: i64,
+}
+
+pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    let generation = Generation::connect(&config.database).await?;
+    loop {
+        let status = Status::read(&generation, &config.kafka.topic).await?;
+        if arguments.json {
+            output::json(&status)?;
+        } else {
+            let clear = arguments.watch && std::io::stdout().is_terminal();
+            let top = if clear { CLEAR } else { "" };
+            output::line(format!("{top}{}", status.to_text()));
+        }
+        if !arguments.watch {
+            return Ok(());
+        }
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+impl Status {
+    async fn read(generation: &Generation, topic: &str) -> anyhow::Result<Self> {
+        let partitions: Vec<Partition> = generation
+            .partitions(topic)
+            .await?
+            .into_iter()
+            .map(Partition::from)
+            .collect();
+        let reevaluating = generation.reevaluations().await?.into_iter();
+        Ok(Self {
+            generation: generation.id(),
+            topic: topic.to_owned(),
+            lag: partitions.iter().map(|partition| partition.lag).sum(),
+            partitions,
+            tenants: generation.tenants().await?,
+            parked: generation.parked().await?,
+            reevaluating: reevaluating
+                .map(|(tenant, version)| Reevaluating { tenant, version })
+                .collect(),
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = vec![format!(
+            "generation {}, topic {}, lag {}",
+            self.generation, self.topic, self.lag
+        )];
+        lines.push("partition   position        lag  definitions  clock".to_owned());
+        for Partition {
+            progress,
+            lag,
+            clock,
+        } in &self.partitions
+        {
+            let clock = clock.map_or_else(|| "not set".to_owned(), |clock| clock.to_string());
+            lines.push(format!(
+                "{:>9} {:>10} {lag:>10} {:>12}  {clock}",
+                progress.partition, progress.next_offset, progress.definitions
+            ));
+        }
+        for TenantProgress {
+            tenant,
+            customers,
+            events,
+        } in &self.tenants
+        {
+            lines.push(format!(
+                "tenant {tenant}: {customers} customers, {events} events"
+            ));
+        }
+        for Parked {
+            tenant,
+            reason,
+            events,
+        } in &self.parked
+        {
+            let tenant = tenant.as_deref().unwrap_or("unknown");
+            lines.push(format!(
+                "parked {reason}: {events} events of tenant {tenant}"
+            ));
+        }
+        for Reevaluating { tenant, version } in &self.reevaluating {
+            lines.push(format!("re-evaluating {tenant} under version {version}"));
+        }
+        lines.join("\n")
+    }
+}
+
+impl From<PartitionProgress> for Partition {
+    fn from(progress: PartitionProgress) -> Self {
+        let lag = (progress.log_end - progress.next_offset).max(0);
+        // Before its first record a partition has no clock yet.
+        let clock = Instant::from_micros(progress.clock).filter(|clock| *clock > Instant::MIN);
+        Self {
+            progress,
+            lag,
+            clock,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `tidemark up`
+
+use std::path::PathBuf;
+
+use tidemark_schemas::{Instant, TenantId};
+
+use crate::config::Config;
+use crate::output;
+use crate::up::stack::{Stack, StackOptions};
+
+/// Whose tokens there are before anybody is defined.
+const DEVELOPMENT_TENANT: &str = "dev";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tidemark up --port 8080 &\n  \
+    tidemark define apply --up tenant.yaml\n  \
+    tidemark publish --up events.jsonl\n\n\
+    Writes up.json in its data directory: addresses, and tokens by tenant and role. The embedded\n\
+    broker forgets everything when it ends, and so does the database, unless --kafka names a real\n\
+    broker.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Use this Kafka broker instead of the embedded one (host:port)
+    #[arg(long, value_name = "BOOTSTRAP")]
+    kafka: Option<String>,
+    /// Use this schema registry instead of the development one
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+    /// A fixed instant instead of the wall clock (RFC 3339), for historic data
+    #[arg(long, value_name = "TIME")]
+    clock: Option<Instant>,
+}
+
+/// Where an `up` lives.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Place {
+    /// Where up.json and, where they are kept, the database's files are
+    #[arg(long, value_name = "DIR", default_value = ".tidemark")]
+    pub(crate) data_dir: PathBuf,
+    /// Of the API; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Of the topic of events, where it is made
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    pub(crate) partitions: i32,
+}
+
+pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    let Arguments {
+        place,
+        kafka,
+        registry,
+        clock,
+    } = arguments;
+    let options = StackOptions {
+        data_dir: place.data_dir,
+        port: place.port,
+        partitions: place.partitions,
+        kafka,
+        registry,
+        clock,
+        tenant: TenantId::new(DEVELOPMENT_TENANT)?,
+    };
+    let mut stack = Stack::start(options, config).await?;
+    announce(&stack);
+    let ended = stack.watch().await;
+    output::note("stopping");
+    let stopped = stack.stop().await;
+    ended.and(stopped)
+}
+
+/// Says where everything is.
+pub(crate) fn announce(stack: &Stack) {
+    let up = &stack.up;
+    let broker = if up.embedded_broker {
+        " (embedded, in memory)"
+    } else {
+        ""
+    };
+    for text in [
+        "Tidemark is up.".to_owned(),
+        format!("  API       {}", up.api_url),
+        format!("  Kafka     {}{broker}", up.kafka_bootstrap),
+        format!("  registry  {}", up.registry_url),
+        format!("  metrics   {}", up.metrics_url),
+        format!(
+            "  details   {} (with tokens and the database's URL)",
+            stack.up_file().display()
+        ),
+        "Ctrl-C stops it.".to_owned(),
+    ] {
+        output::line(text);
+    }
+}

@@ -1,0 +1,176 @@
+//! What the command line itself asks Postgres: how far folding is. It never writes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
+use sqlx::FromRow;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::config;
+use crate::failure::Usage;
+
+/// The URL with the password that is configured beside it.
+pub fn url(database: &config::Database) -> Result<String, Usage> {
+    let mut url = reqwest::Url::parse(&database.url)
+        .map_err(|error| Usage::new(format!("database.url is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return Err(Usage::new("database.url must begin with postgres://"));
+    }
+    if let Some(password) = &database.password {
+        url.query_pairs_mut()
+            .append_pair("password", password.reveal());
+    }
+    Ok(url.into())
+}
+
+/// The active generation, read as the processor's role.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    pool: PgPool,
+    id: i32,
+}
+
+/// One partition as folded.
+#[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
+pub struct PartitionProgress {
+    /// Which.
+    pub partition: i32,
+    /// First offset not folded.
+    pub next_offset: i64,
+    /// Last stable offset, when last seen.
+    pub log_end: i64,
+    /// In microseconds.
+    #[serde(skip)]
+    pub clock: i64,
+    /// Version of the definitions in force; -1 before the first.
+    pub definitions: i64,
+    /// Who folds it.
+    pub owner: Option<String>,
+    /// Seconds since the last commit.
+    pub idle_seconds: f64,
+}
+
+/// One tenant as folded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct TenantProgress {
+    /// Which.
+    pub tenant: String,
+    /// With state.
+    pub customers: i64,
+    /// Folded, duplicates not counted.
+    pub events: i64,
+}
+
+/// Parked events of one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct Parked {
+    /// Where it could be read.
+    pub tenant: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub events: i64,
+}
+
+impl Generation {
+    /// Connects and finds the active generation.
+    pub async fn connect(database: &config::Database) -> anyhow::Result<Self> {
+        let options: PgConnectOptions = url(database)?
+            .parse()
+            .map_err(|error| Usage::new(format!("database.url: {error}")))?;
+        let role = database.processor_role.clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let role = role.clone();
+                Box::pin(async move {
+                    sqlx::query("select set_config('role', $1, false)")
+                        .bind(role)
+                        .execute(connection)
+                        .await
+                        .map(drop)
+                })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| unreachable(&options, &error))?;
+        let id: i32 = sqlx::query_scalar(include_str!("database/active_generation.sql"))
+            .fetch_optional(&pool)
+            .await
+            .context("cannot read the generations: has `tidemark migrate` been run?")?
+            .ok_or_else(|| anyhow!("no generation is active: run `tidemark migrate`"))?;
+        sqlx::query("select set_config('search_path', $1, false)")
+            .bind(format!("gen_{id}"))
+            .execute(&pool)
+            .await?;
+        Ok(Self { pool, id })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// Every partition of a topic.
+    pub async fn partitions(&self, topic: &str) -> sqlx::Result<Vec<PartitionProgress>> {
+        sqlx::query_as(include_str!("database/partitions.sql"))
+            .bind(topic)
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// The first offset not folded, of every partition of a topic.
+    pub async fn positions(&self, topic: &str) -> sqlx::Result<BTreeMap<i32, i64>> {
+        let partitions = self.partitions(topic).await?;
+        Ok(partitions
+            .into_iter()
+            .map(|found| (found.partition, found.next_offset))
+            .collect())
+    }
+
+    /// Every tenant with customers.
+    pub async fn tenants(&self) -> sqlx::Result<Vec<TenantProgress>> {
+        sqlx::query_as(include_str!("database/tenants.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Tenants that are defined, with or without customers.
+    pub async fn defined_tenants(&self) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(include_str!("database/defined_tenants.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Parked events by tenant and reason.
+    pub async fn parked(&self) -> sqlx::Result<Vec<Parked>> {
+        sqlx::query_as(include_str!("database/parked.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Timers that the clock has passed and that have not fired yet.
+    pub async fn due_timers(&self) -> sqlx::Result<i64> {
+        sqlx::query_scalar(include_str!("database/due_timers.sql"))
+            .fetch_one(&self.pool)
+            .await
+    }
+
+    /// Re-evaluations under way: tenants and the version they are evaluated with.
+    pub async fn reevaluations(&self) -> sqlx::Result<Vec<(String, i64)>> {
+        sqlx::query_as(include_str!("database/reevaluations.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+}
+
+fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    match error {
+        sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}"),
+        other => anyhow!("Postgres at {place} is unreachable: {other}"),
+    }
+}

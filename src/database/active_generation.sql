@@ -1,0 +1,1 @@
+select id from tidemark.generation where state = 'active'

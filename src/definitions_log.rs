@@ -1,0 +1,191 @@
+//! The definitions topic as its authors need it: read to its end, append one record, see what
+//! became of it.
+//!
+//! Everybody who folds the topic from its beginning comes to the same definitions, so whether a
+//! record was accepted is known here without asking anybody.
+
+use std::time::{Duration, Instant as Deadline};
+
+use anyhow::{Context as _, anyhow, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _, OwnedMessage};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+use tidemark_projections::definitions::{Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected};
+use tidemark_schemas::Instant;
+
+use crate::config;
+use crate::kafka::{
+    ANSWER, client_config, lookup_consumer, require_partitions, unreachable_broker, wrong_property,
+};
+
+/// The topic has one partition.
+const PARTITION: i32 = 0;
+/// How long reading may go without a record.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The definitions topic, read up to some offset.
+#[derive(Debug, Clone)]
+pub(crate) struct DefinitionsLog {
+    kafka: config::Kafka,
+    /// What its records add up to.
+    pub(crate) definitions: Definitions,
+    next_offset: i64,
+}
+
+/// A record that was read.
+struct Record {
+    offset: i64,
+    appended_at: Instant,
+    value: Vec<u8>,
+}
+
+impl DefinitionsLog {
+    /// Reads the topic from its beginning to its end. Blocks.
+    pub(crate) fn read(kafka: &config::Kafka) -> anyhow::Result<Self> {
+        let partitions = require_partitions(kafka, &kafka.definitions_topic)?;
+        if partitions != 1 {
+            bail!(
+                "topic {} must have one partition, not {partitions}",
+                kafka.definitions_topic
+            );
+        }
+        let mut log = Self {
+            kafka: kafka.clone(),
+            definitions: Definitions::default(),
+            next_offset: 0,
+        };
+        // What was rejected is in the log as well, and changes nothing.
+        log.advance(|_, _| {})?;
+        Ok(log)
+    }
+
+    /// Whether these definitions would be accepted if nobody came in between.
+    pub(crate) fn try_apply(&self, bundle: &Bundle, at: Instant) -> Result<(), Rejected> {
+        let record = serde_json::to_vec(bundle).map_err(|error| {
+            // Texts, numbers and lists: there is no value of theirs that JSON cannot hold.
+            Rejected::Invalid(error.to_string())
+        })?;
+        self.definitions
+            .apply(self.next_offset, at, &record)
+            .map(drop)
+    }
+
+    /// Appends one record and reads on until it is known what became of it: its version.
+    pub(crate) async fn append(mut self, bundle: &Bundle) -> anyhow::Result<(Self, i64)> {
+        let record = serde_json::to_vec(bundle)?;
+        if record.len() > MAX_BUNDLE_BYTES {
+            bail!(
+                "the definitions are {} bytes and one record holds {MAX_BUNDLE_BYTES}: apply \
+                 fewer tenants at once",
+                record.len()
+            );
+        }
+        let offset = publish(&self.kafka, &record).await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut verdict = None;
+            self.advance(|found, rejected| {
+                if found == offset {
+                    verdict = Some(rejected.cloned());
+                }
+            })?;
+            anyhow::Ok((self, verdict))
+        });
+        match read.await?? {
+            (log, Some(None)) => Ok((log, offset)),
+            (_, Some(Some(Rejected::Conflict { .. }))) => bail!(
+                "somebody else applied definitions at the same moment, so yours were not \
+                 accepted: look at theirs with `tidemark define list`, then apply again"
+            ),
+            (_, Some(Some(rejected))) => bail!("the definitions were not accepted: {rejected}"),
+            (_, None) => bail!("the record at offset {offset} cannot be read back"),
+        }
+    }
+
+    /// Reads what was appended since, telling of each record whether it was rejected.
+    fn advance(&mut self, mut tell: impl FnMut(i64, Option<&Rejected>)) -> anyhow::Result<()> {
+        for record in self.read_on()? {
+            let applied = self
+                .definitions
+                .apply(record.offset, record.appended_at, &record.value);
+            tell(record.offset, applied.as_ref().err());
+            if let Ok(definitions) = applied {
+                self.definitions = definitions;
+            }
+            self.next_offset = record.offset + 1;
+        }
+        Ok(())
+    }
+
+    fn read_on(&self) -> anyhow::Result<Vec<Record>> {
+        let topic = &self.kafka.definitions_topic;
+        let consumer = lookup_consumer(&self.kafka)?;
+        let (low, high) = consumer
+            .fetch_watermarks(topic, PARTITION, ANSWER)
+            .map_err(|error| unreachable_broker(&error, &self.kafka))?;
+        if low > self.next_offset {
+            bail!(
+                "topic {topic} begins at offset {low}: its first records are gone, and with them \
+                 the definitions (it needs cleanup.policy=delete and retention.ms=-1)"
+            );
+        }
+        if high <= self.next_offset {
+            return Ok(Vec::new());
+        }
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, PARTITION, Offset::Offset(self.next_offset))?;
+        consumer.assign(&assignment)?;
+        read_to_end(&consumer, topic)
+    }
+}
+
+fn read_to_end(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut deadline = Deadline::now() + READ_TIMEOUT;
+    while Deadline::now() < deadline {
+        match consumer.poll(Duration::from_millis(100)) {
+            None => {}
+            Some(Ok(message)) => {
+                records.push(record(&message));
+                deadline = Deadline::now() + READ_TIMEOUT;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+            Some(Err(error)) => {
+                tracing::debug!(%error, topic, "while reading definitions");
+            }
+        }
+    }
+    Err(anyhow!(
+        "topic {topic} could not be read to its end within {READ_TIMEOUT:?}"
+    ))
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        offset: message.offset(),
+        appended_at: Instant::from_millis_clamped(
+            message.timestamp().to_millis().unwrap_or_default(),
+        ),
+        value: message.payload().unwrap_or_default().to_vec(),
+    }
+}
+
+/// Appends a record and returns its offset.
+async fn publish(kafka: &config::Kafka, record: &[u8]) -> anyhow::Result<i64> {
+    let producer: FutureProducer = client_config(kafka)
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "30000")
+        .set("message.max.bytes", "2097152")
+        .create()
+        .map_err(|error| wrong_property(&error))?;
+    let message = FutureRecord::<(), [u8]>::to(&kafka.definitions_topic)
+        .partition(PARTITION)
+        .payload(record);
+    let delivery = producer
+        .send(message, ANSWER)
+        .await
+        .map_err(|(error, _): (KafkaError, OwnedMessage)| error)
+        .with_context(|| format!("cannot publish to {}", kafka.definitions_topic))?;
+    Ok(delivery.offset)
+}

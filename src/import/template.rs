@@ -1,0 +1,114 @@
+//! Text with columns in it: `crm-{id}`. Braces are doubled to stand for themselves.
+
+use super::mapping::InvalidMapping;
+use crate::failure::nearest;
+
+/// The name that stands for the event's own id. No column can be called so by accident.
+const EVENT_ID: &str = "@event_id";
+
+/// A template whose columns are found.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Column(usize),
+    EventId,
+}
+
+impl Template {
+    /// Finds the columns of a template.
+    pub(super) fn bind(
+        field: &str,
+        text: &str,
+        columns: &[String],
+    ) -> Result<Self, InvalidMapping> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut letters = text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '{' | '}' if letters.peek() == Some(&letter) => {
+                    letters.next();
+                    plain.push(letter);
+                }
+                '{' => {
+                    let mut name = String::new();
+                    loop {
+                        match letters.next() {
+                            Some('}') => break,
+                            Some(letter) => name.push(letter),
+                            None => return Err(unbalanced(field, text)),
+                        }
+                    }
+                    if !plain.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                    }
+                    parts.push(if name == EVENT_ID {
+                        Part::EventId
+                    } else {
+                        Part::Column(column(field, &name, columns)?)
+                    });
+                }
+                '}' => return Err(unbalanced(field, text)),
+                other => plain.push(other),
+            }
+        }
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Ok(Self { parts })
+    }
+
+    /// One column and nothing else.
+    pub(super) fn of_column(
+        field: &str,
+        name: &str,
+        columns: &[String],
+    ) -> Result<Self, InvalidMapping> {
+        Ok(Self {
+            parts: vec![Part::Column(column(field, name, columns)?)],
+        })
+    }
+
+    /// Whether the event's own id occurs, which is not known before the event's tenant is.
+    pub(super) fn uses_event_id(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::EventId))
+    }
+
+    /// The text for one row.
+    pub(super) fn render(&self, fields: &[String], event_id: &str) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            text.push_str(match part {
+                Part::Text(plain) => plain,
+                Part::Column(index) => fields.get(*index).map_or("", String::as_str),
+                Part::EventId => event_id,
+            });
+        }
+        text
+    }
+}
+
+/// The position of a column.
+pub(super) fn column(field: &str, name: &str, columns: &[String]) -> Result<usize, InvalidMapping> {
+    columns
+        .iter()
+        .position(|column| column == name)
+        .ok_or_else(|| {
+            let hint = match nearest(name, columns.iter().map(String::as_str)) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => format!("; the columns are {}", columns.join(", ")),
+            };
+            InvalidMapping(format!("{field}: there is no column `{name}`{hint}"))
+        })
+}
+
+fn unbalanced(field: &str, text: &str) -> InvalidMapping {
+    InvalidMapping(format!(
+        "{field}: unbalanced brace in `{text}` (write {{{{ and }}}} for the braces themselves)"
+    ))
+}

@@ -1,0 +1,96 @@
+//! Publishing events: Avro, the customer's key, the configured partitioner.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tidemark_schemas::CustomerEvent;
+use tidemark_schemas::codec::{Encoder, SCHEMA};
+use tidemark_schemas::registry::{RegistryClient, RegistryConfig};
+
+use super::pace::Pace;
+use super::producer::{Deliveries, Publisher, Undelivered};
+use crate::config::{Config, Registry};
+use crate::database::Generation;
+
+/// Takes events, each with the line it came from.
+#[allow(
+    missing_debug_implementations,
+    reason = "the producer is a foreign handle"
+)]
+pub struct EventSink {
+    encoder: Encoder,
+    publisher: Publisher,
+    pace: Pace,
+    value: Vec<u8>,
+}
+
+impl EventSink {
+    /// Registers the schema and connects to the broker. `embedded` says that the broker is that of
+    /// a `tidemark up`, whose log forgets what is not folded in time.
+    pub async fn connect(config: &Config, embedded: bool) -> anyhow::Result<Self> {
+        let schema_id = register_schema(&config.registry, &config.kafka.topic).await?;
+        let pace = if embedded {
+            Pace::behind(
+                Generation::connect(&config.database).await?,
+                &config.kafka.topic,
+            )
+        } else {
+            Pace::Free
+        };
+        let kafka = config.kafka.clone();
+        let publisher =
+            tokio::task::spawn_blocking(move || Publisher::connect(&kafka, &kafka.topic)).await??;
+        Ok(Self {
+            encoder: Encoder::new(schema_id),
+            publisher,
+            pace,
+            value: Vec::new(),
+        })
+    }
+
+    /// Publishes one event. The outer error ends everything, the inner concerns this event alone.
+    /// Blocks.
+    pub fn publish(
+        &mut self,
+        line: u64,
+        event: &CustomerEvent,
+    ) -> anyhow::Result<Result<(), Undelivered>> {
+        self.value.clear();
+        self.encoder.encode_into(event, &mut self.value);
+        let key = event.key().record_key();
+        let sent = self.publisher.send(line, &key, &self.value);
+        if sent.is_ok() {
+            self.pace
+                .sent(&self.publisher, key.len() + self.value.len())?;
+        }
+        Ok(sent)
+    }
+
+    /// Waits until the fate of every event is known. Blocks.
+    pub fn finish(&self) -> Deliveries {
+        self.publisher.finish()
+    }
+}
+
+/// How to reach the registry.
+pub fn registry_config(registry: &Registry) -> RegistryConfig {
+    RegistryConfig {
+        url: registry.url.clone(),
+        username: registry.username.clone(),
+        password: registry
+            .password
+            .as_ref()
+            .map(|password| password.reveal().to_owned()),
+        ca_file: registry.ca_file.clone(),
+    }
+}
+
+/// Registers our schema for the values of a topic and returns its id. Again is harmless.
+pub async fn register_schema(registry: &Registry, topic: &str) -> anyhow::Result<u32> {
+    let client = RegistryClient::new(&registry_config(registry)).context("schema registry")?;
+    let client = Arc::new(client);
+    client
+        .register(&format!("{topic}-value"), SCHEMA)
+        .await
+        .with_context(|| format!("schema registry at {}", registry.url))
+}

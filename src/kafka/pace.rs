@@ -1,0 +1,107 @@
+//! Not outrunning the processor where the log forgets.
+//!
+//! The embedded broker drops old records of a partition at 5 MiB or 100,000 records without a
+//! word. Whoever publishes to it waits while too much is unfolded. A real broker keeps its log, so
+//! there nobody waits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::producer::Publisher;
+use crate::database::Generation;
+
+/// Unfolded records allowed per partition.
+const RECORDS: u64 = 20_000;
+/// Unfolded bytes allowed per partition.
+const BYTES: u64 = 2 * 1024 * 1024;
+/// What the broker keeps with a record beside its key and value, generously.
+const OVERHEAD: u64 = 100;
+/// How many records are sent between two looks.
+const LOOK_EVERY: u64 = 200;
+/// How long folding may stand still before waiting is given up.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How fast records may be sent.
+#[derive(Debug)]
+pub enum Pace {
+    /// As fast as the broker takes them.
+    Free,
+    /// No further ahead of the processor than the embedded broker's log reaches.
+    Behind(Box<Lag>),
+}
+
+/// Watches how far the processor is behind.
+#[derive(Debug)]
+pub struct Lag {
+    generation: Generation,
+    topic: String,
+    runtime: Handle,
+    sent: u64,
+    /// Size of the largest record so far.
+    largest: u64,
+    folded: BTreeMap<i32, i64>,
+}
+
+impl Pace {
+    /// Follows the processor that writes this generation. Use on a blocking thread.
+    pub fn behind(generation: Generation, topic: &str) -> Self {
+        Self::Behind(Box::new(Lag {
+            generation,
+            topic: topic.to_owned(),
+            runtime: Handle::current(),
+            sent: 0,
+            largest: 0,
+            folded: BTreeMap::new(),
+        }))
+    }
+
+    /// Call after each record sent, with its size: waits while the log is full. Blocks.
+    pub fn sent(&mut self, publisher: &Publisher, bytes: usize) -> anyhow::Result<()> {
+        match self {
+            Self::Free => Ok(()),
+            Self::Behind(lag) => lag.sent(publisher, bytes),
+        }
+    }
+}
+
+impl Lag {
+    fn sent(&mut self, publisher: &Publisher, bytes: usize) -> anyhow::Result<()> {
+        self.sent += 1;
+        self.largest = self.largest.max(u64::try_from(bytes)? + OVERHEAD);
+        let allowed = RECORDS.min(BYTES / self.largest);
+        if !self.sent.is_multiple_of(LOOK_EVERY.min(allowed.max(1))) {
+            return Ok(());
+        }
+        let mut stands_since = Instant::now();
+        while self.unfolded(publisher) > allowed {
+            let before = self.folded.clone();
+            self.folded = self
+                .runtime
+                .block_on(self.generation.positions(&self.topic))?;
+            if self.folded != before {
+                stands_since = Instant::now();
+            } else if stands_since.elapsed() > PATIENCE {
+                bail!("the processor has folded nothing for {PATIENCE:?}: is it running?");
+            }
+            publisher.poll(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Records that may be unfolded in the fullest partition.
+    fn unfolded(&self, publisher: &Publisher) -> u64 {
+        let (accepted, ends) = publisher.accepted();
+        // Where those under way end up is not known yet: perhaps all in one partition.
+        let under_way = self.sent.saturating_sub(accepted);
+        let fullest = ends
+            .iter()
+            .map(|(partition, end)| end - self.folded.get(partition).copied().unwrap_or(0))
+            .max()
+            .unwrap_or(0);
+        under_way + u64::try_from(fullest).unwrap_or(0)
+    }
+}

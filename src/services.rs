@@ -1,0 +1,219 @@
+//! The long-running parts, made from the configuration, and how they run together.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use axum::Router;
+use axum::routing::get;
+use tidemark_processor::clock::WallClock;
+use tidemark_processor::store::StoreConfig;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::database;
+use crate::failure::Usage;
+use crate::kafka::events::registry_config;
+
+/// What the processor needs to know.
+pub(crate) fn processor_config(
+    config: &Config,
+    clock: WallClock,
+) -> Result<tidemark_processor::Config, Usage> {
+    let kafka = config.kafka.clone();
+    let limits = &config.processor;
+    Ok(tidemark_processor::Config {
+        kafka: tidemark_processor::KafkaConfig {
+            bootstrap_servers: kafka.bootstrap_servers,
+            topic: kafka.topic,
+            definitions_topic: kafka.definitions_topic,
+            group: kafka.group,
+            client_id: kafka.client_id,
+            partitioner: kafka.partitioner,
+            properties: kafka.properties,
+        },
+        registry: registry_config(&config.registry),
+        store: StoreConfig {
+            url: database::url(&config.database)?,
+            role: Some(config.database.processor_role.clone()),
+            writers: config.database.writers,
+            synchronous_commit: config.database.synchronous_commit,
+        },
+        clock,
+        limits: tidemark_processor::Limits {
+            batch_events: limits.batch_events,
+            batch_bytes: limits.batch_bytes,
+            linger: Duration::from_millis(limits.linger_ms),
+            memory_bytes: limits.memory_mib.saturating_mul(1024 * 1024),
+            drain: Duration::from_secs(limits.drain_seconds),
+        },
+    })
+}
+
+/// What the API needs to know.
+pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
+    let auth = &config.api.auth;
+    let secret = auth.hs256_secret.as_ref().ok_or_else(|| {
+        Usage::new(
+            "no key to check tokens with: set api.auth.hs256_secret_file, or \
+             TIDEMARK_API__AUTH__HS256_SECRET",
+        )
+    })?;
+    Ok(tidemark_api::Config {
+        database_url: database::url(&config.database)?,
+        role: Some(config.database.api_role.clone()),
+        connections: config.api.connections,
+        auth: tidemark_api::AuthConfig {
+            issuer: auth.issuer.clone(),
+            audience: auth.audience.clone(),
+            hs256_secret: secret.reveal().to_owned(),
+            leeway_seconds: auth.leeway_seconds,
+        },
+        limits: tidemark_api::Limits::default(),
+    })
+}
+
+/// `--clock`, or the system's.
+pub(crate) fn wall_clock(fixed: Option<tidemark_schemas::Instant>) -> WallClock {
+    fixed.map_or(WallClock::System, WallClock::Fixed)
+}
+
+/// Listens, or says which setting to change.
+pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                anyhow!(
+                    "{address} is in use by another program: choose another port with {setting}"
+                )
+            }
+            _ => anyhow!("cannot listen on {address} ({setting}): {error}"),
+        })
+}
+
+/// Serves `/metrics`, and `/healthz` while the process lives.
+pub(crate) async fn serve_metrics(
+    listener: TcpListener,
+    registry: prometheus::Registry,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = tidemark_api::metrics_router(registry).route("/healthz", get(|| async { "ok\n" }));
+    serve(listener, router, shutdown)
+        .await
+        .context("serving metrics")
+}
+
+/// Serves a router until told to stop.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}
+
+/// Parts that run until one of them fails or the person has enough.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    running: JoinSet<(&'static str, anyhow::Result<()>)>,
+    shutdown: CancellationToken,
+    interrupts: Interrupts,
+}
+
+impl Parts {
+    /// Begins to listen for signals.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            running: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+            interrupts: Interrupts::new()?,
+        })
+    }
+
+    /// What tells every part to stop.
+    pub(crate) fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Adds a part. It must end when told to.
+    pub(crate) fn spawn(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        self.running.spawn(async move { (name, part.await) });
+    }
+
+    /// Returns when a part has ended by itself, which is always an error, or when the person wants
+    /// to stop, which is not.
+    pub(crate) async fn watch(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            () = self.interrupts.next() => Ok(()),
+            Some(ended) = self.running.join_next() => match ended {
+                Ok((name, Ok(()))) => Err(anyhow!("the {name} ended")),
+                Ok((_, Err(error))) => Err(error),
+                Err(panic) => Err(anyhow!("a part of the program panicked: {panic}")),
+            },
+        }
+    }
+
+    /// Tells every part to stop and waits for them. A second interrupt stops waiting.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        loop {
+            tokio::select! {
+                () = self.interrupts.next() => {
+                    self.running.abort_all();
+                    bail!("interrupted again before everything was drained");
+                }
+                ended = self.running.join_next() => match ended {
+                    None => return Ok(()),
+                    Some(Ok((_, Ok(())))) => {}
+                    Some(Ok((name, Err(error)))) => {
+                        tracing::error!("stopping the {name}: {error:#}");
+                    }
+                    Some(Err(panic)) => tracing::error!("while stopping: {panic}"),
+                },
+            }
+        }
+    }
+
+    /// Runs until a part fails or the person has enough, then stops everything.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let ended = self.watch().await;
+        let stopped = self.stop().await;
+        ended.and(stopped)
+    }
+}
+
+/// SIGINT (Ctrl-C) and SIGTERM.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Returns when the person wants to stop.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The whole of `tidemark up`: what it is made of, begins with, and ends with.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use tidemark_api::Service;
+use tidemark_processor::Processor;
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::TenantId;
+use tokio::net::TcpListener;
+
+use super::postgres::{Keep, PrivatePostgres};
+use super::random_secret;
+use super::state_file::{DataDirLock, UpFile, write_private};
+use super::token_file::TokenFile;
+use super::tokens::Signer;
+use crate::commands::migrate::prepare;
+use crate::config::{Config, Secret};
+use crate::database::Generation;
+use crate::kafka::broker::EmbeddedBroker;
+use crate::kafka::{events, topics};
+use crate::services::{
+    Interrupts, Parts, api_config, listen, processor_config, serve, serve_metrics, wall_clock,
+};
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub(crate) struct StackOptions {
+    pub(crate) data_dir: PathBuf,
+    /// Of the API; 0 takes a free one.
+    pub(crate) port: u16,
+    /// Of the events' topic, where it is made.
+    pub(crate) partitions: i32,
+    /// A real broker instead of the embedded one.
+    pub(crate) kafka: Option<String>,
+    /// A real schema registry instead of the development one.
+    pub(crate) registry: Option<String>,
+    pub(crate) clock: Option<tidemark_schemas::Instant>,
+    /// Who gets tokens from the beginning.
+    pub(crate) tenant: TenantId,
+}
+
+/// Everything, running.
+pub(crate) struct Stack {
+    /// With the addresses of what was started.
+    pub(crate) config: Config,
+    /// As written.
+    pub(crate) up: UpFile,
+    data_dir: PathBuf,
+    parts: Parts,
+    postgres: PrivatePostgres,
+    /// Ends after everything that uses it.
+    _broker: Option<EmbeddedBroker>,
+    /// Let go of last.
+    _lock: DataDirLock,
+}
+
+/// What listens before anything else is begun, so that a port in use is known at once.
+struct Listeners {
+    api: TcpListener,
+    metrics: TcpListener,
+    registry: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(options: &StackOptions) -> anyhow::Result<Self> {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self {
+            api: listen(loopback(options.port), "--port").await?,
+            metrics: listen(loopback(0), "metrics").await?,
+            registry: match options.registry {
+                Some(_) => None,
+                None => Some(listen(loopback(0), "registry").await?),
+            },
+        })
+    }
+}
+
+fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+impl Stack {
+    /// Starts everything, in the order in which one needs the other.
+    pub(crate) async fn start(options: StackOptions, mut config: Config) -> anyhow::Result<Self> {
+        let lock = DataDirLock::take(&options.data_dir)?;
+        let data_dir = std::fs::canonicalize(&options.data_dir)?;
+        let listeners = Listeners::bind(&options).await?;
+        let secret_file = make_key(&data_dir, &mut config)?;
+        let keep = if options.kafka.is_some() {
+            Keep::Everything
+        } else {
+            Keep::Nothing
+        };
+        let broker = start_broker(&options, &mut config).await?;
+        let postgres = PrivatePostgres::start(&data_dir, keep).await?;
+        postgres.url().clone_into(&mut config.database.url);
+        config.database.password = None;
+        let up = UpFile {
+            api_url: url_of(&listeners.api)?,
+            embedded_broker: broker.is_some(),
+            kafka_bootstrap: config.kafka.bootstrap_servers.clone(),
+            registry_url: match (&options.registry, &listeners.registry) {
+                (Some(url), _) => url.clone(),
+                (None, Some(listener)) => url_of(listener)?,
+                (None, None) => config.registry.url.clone(),
+            },
+            database_url: config.database.url.clone(),
+            metrics_url: format!("{}/metrics", url_of(&listeners.metrics)?),
+            topic: config.kafka.topic.clone(),
+            definitions_topic: config.kafka.definitions_topic.clone(),
+            hs256_secret_file: secret_file.display().to_string(),
+            pid: std::process::id(),
+            tokens: BTreeMap::new(),
+        };
+        config.registry.url.clone_from(&up.registry_url);
+        let mut stack = Self {
+            config,
+            up,
+            data_dir,
+            parts: Parts::new()?,
+            postgres,
+            _broker: broker,
+            _lock: lock,
+        };
+        let clock = wall_clock(options.clock);
+        // Before this an interrupt ends the process at once, and Postgres with it.
+        let mut interrupts = Interrupts::new()?;
+        let started = tokio::select! {
+            started = stack.start_parts(&options, listeners, clock) => started,
+            () = interrupts.next() => Err(anyhow!("interrupted while starting")),
+        };
+        match started {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                stack.stop().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_parts(
+        &mut self,
+        options: &StackOptions,
+        listeners: Listeners,
+        clock: WallClock,
+    ) -> anyhow::Result<()> {
+        let config = &self.config;
+        if let Some(listener) = listeners.registry {
+            let router = tidemark_schemas::development_registry::router();
+            let shutdown = self.parts.shutdown();
+            self.parts.spawn("schema registry", async move {
+                serve(listener, router, shutdown)
+                    .await
+                    .context("serving the schema registry")
+            });
+        }
+        let partitions = {
+            let kafka = config.kafka.clone();
+            let topic = kafka.topic.clone();
+            tokio::task::spawn_blocking(move || crate::kafka::require_partitions(&kafka, &topic))
+                .await??
+        };
+        prepare(&config.database.url, config, partitions).await?;
+        events::register_schema(&config.registry, &config.kafka.topic).await?;
+
+        let metrics = prometheus::Registry::new();
+        let processor = Processor::start(processor_config(config, clock)?, &metrics).await?;
+        let shutdown = self.parts.shutdown();
+        self.parts.spawn(
+            "processor",
+            async move { Ok(processor.run(shutdown).await?) },
+        );
+        let service = Service::connect(api_config(config)?, &metrics).await?;
+        let shutdown = self.parts.shutdown();
+        self.parts.spawn("API", async move {
+            Ok(service.run(listeners.api, shutdown).await?)
+        });
+        let shutdown = self.parts.shutdown();
+        self.parts.spawn(
+            "metrics server",
+            serve_metrics(listeners.metrics, metrics, shutdown),
+        );
+        self.write_up_file(&options.tenant).await
+    }
+
+    /// Says where everything is, and keeps saying it as tenants are defined.
+    async fn write_up_file(&mut self, tenant: &TenantId) -> anyhow::Result<()> {
+        let signer = Signer::new(&self.config.api.auth)?;
+        let mut file = TokenFile {
+            data_dir: self.data_dir.clone(),
+            up: self.up.clone(),
+            signer,
+        };
+        file.add(tenant)?;
+        file.write()?;
+        self.up = file.up.clone();
+        let generation = Generation::connect(&self.config.database).await?;
+        let shutdown = self.parts.shutdown();
+        self.parts
+            .spawn("writer of up.json", file.follow(generation, shutdown));
+        Ok(())
+    }
+
+    /// Where up.json is.
+    pub(crate) fn up_file(&self) -> PathBuf {
+        UpFile::path(&self.data_dir)
+    }
+
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Returns when a part has failed or the person has enough.
+    pub(crate) async fn watch(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            ended = self.parts.watch() => ended,
+            error = self.postgres.ended() => Err(error),
+        }
+    }
+
+    /// Stops everything, in the reverse order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        UpFile::remove(&self.data_dir);
+        let stopped = self.parts.stop().await;
+        let down = self.postgres.stop().await;
+        stopped.and(down)
+    }
+}
+
+/// The key of this `up`'s tokens, in a file so that `tidemark token --up` can sign as well.
+fn make_key(data_dir: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
+    let path = data_dir.join("hs256.key");
+    let secret = random_secret();
+    write_private(&path, secret.as_bytes())?;
+    config.api.auth.hs256_secret = Some(Secret::new(secret));
+    Ok(path)
+}
+
+/// Starts the embedded broker, or makes the topics on the real one.
+async fn start_broker(
+    options: &StackOptions,
+    config: &mut Config,
+) -> anyhow::Result<Option<EmbeddedBroker>> {
+    if let Some(bootstrap_servers) = &options.kafka {
+        config.kafka.bootstrap_servers.clone_from(bootstrap_servers);
+        topics::ensure(&config.kafka, options.partitions).await?;
+        return Ok(None);
+    }
+    let broker = EmbeddedBroker::start(&config.kafka, options.partitions)?;
+    config.kafka.bootstrap_servers = broker.bootstrap_servers();
+    // What the configuration says of a real broker (TLS, passwords) does not fit this one.
+    config.kafka.properties.clear();
+    Ok(Some(broker))
+}
