@@ -22,6 +22,7 @@ mod settings;
 pub mod source;
 mod tenant;
 mod tree;
+mod yaml;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
 pub use expression::Expression;

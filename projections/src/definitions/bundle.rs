@@ -11,7 +11,7 @@ use super::problems::Problems;
 use super::source::TenantSource;
 use super::tenant::{self, Parts, Tenant};
 use super::tree::{Content, Node, Place};
-use super::{DefinitionError, Rejected, settings};
+use super::{DefinitionError, Rejected, settings, yaml};
 
 /// The largest record of the definitions topic.
 pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
@@ -46,22 +46,16 @@ impl Bundle {
         files: &[(String, String)],
         author: &str,
     ) -> Result<Self, Vec<DefinitionError>> {
-        let mut errors = Vec::new();
+        let mut problems = Problems::default();
         let mut documents = Vec::new();
         for (file, text) in files {
-            match documents_of(file, text) {
-                Ok(read) => documents.extend(read),
-                Err(error) => errors.push(error),
-            }
+            documents.extend(documents_of(file, text, &mut problems));
         }
-        let mut problems = Problems::default();
         let tenants = tenants_of(&documents, &mut problems);
-        errors.extend(
-            problems
-                .0
-                .into_iter()
-                .map(|problem| located(problem.place, problem.message)),
-        );
+        let problems = problems.0.into_iter();
+        let mut errors: Vec<DefinitionError> = problems
+            .map(|problem| located(problem.place, problem.message))
+            .collect();
         let bundle = Self {
             format: FORMAT,
             based_on: None,
@@ -129,24 +123,25 @@ impl Bundle {
     }
 }
 
-fn documents_of(file: &str, text: &str) -> Result<Vec<Node>, DefinitionError> {
-    let error = |message: String| DefinitionError {
-        file: file.to_owned(),
+fn documents_of(file: &str, text: &str, problems: &mut Problems) -> Vec<Node> {
+    let start = Place::File {
+        file: Arc::from(file),
         line: 1,
         column: 1,
-        message,
     };
     if text.len() > MAX_FILE_BYTES {
-        return Err(error(format!(
-            "{} bytes are more than {MAX_FILE_BYTES}",
-            text.len()
-        )));
+        problems.add(
+            &start,
+            format!("{} bytes are more than {MAX_FILE_BYTES}", text.len()),
+        );
+        return Vec::new();
     }
-    let documents = Node::documents(file, text)?;
-    if documents.is_empty() {
-        return Err(error("defines nothing".to_owned()));
+    let before = problems.0.len();
+    let documents = yaml::documents(file, text, problems);
+    if documents.is_empty() && problems.0.len() == before {
+        problems.add(&start, "defines nothing");
     }
-    Ok(documents)
+    documents
 }
 
 fn located(place: Place, message: String) -> DefinitionError {

@@ -52,7 +52,11 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         .map(|settings| settings.currency)
         .or_else(euro);
     let mut by_name = BTreeMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
+    for (index, draft) in drafts
+        .iter()
+        .enumerate()
+        .filter(|(_, draft)| !draft.name.is_empty())
+    {
         by_name.entry(Arc::clone(&draft.name)).or_insert(index);
     }
     let by_journey: BTreeMap<Arc<str>, Journey> = journeys

@@ -6,11 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::{Location, Spanned};
-
-use super::DefinitionError;
 
 /// Where a node stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +22,6 @@ pub(crate) enum Place {
     },
     /// In a record: the path of keys and indexes.
     Record(String),
-}
-
-impl Place {
-    fn in_file(file: &Arc<str>, location: Location) -> Self {
-        // Values that came by a merge key have no place of their own.
-        let from_one = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        Self::File {
-            file: Arc::clone(file),
-            line: from_one(location.line()),
-            column: from_one(location.column()),
-        }
-    }
 }
 
 impl fmt::Display for Place {
@@ -76,59 +60,6 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// The documents of a file. A document that cannot be parsed ends the file.
-    pub(crate) fn documents(file: &str, text: &str) -> Result<Vec<Self>, DefinitionError> {
-        let file: Arc<str> = Arc::from(file);
-        let options = serde_saphyr::options! {
-            // `country: no` is Norway, not false.
-            strict_booleans: true,
-            with_snippet: false,
-        };
-        serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(text, options)
-            .map(|documents| {
-                documents
-                    .into_iter()
-                    .map(|document| Self::of_file(&file, document))
-                    .collect()
-            })
-            .map_err(|error| syntax_error(&file, &error))
-    }
-
-    fn of_file(file: &Arc<str>, spanned: Spanned<Raw>) -> Self {
-        let content = match spanned.value {
-            Raw::Null => Content::Null,
-            Raw::Boolean(value) => Content::Boolean(value),
-            Raw::Long(value) => Content::Long(value),
-            Raw::Double(value) => Content::Double(value),
-            Raw::Text(value) => Content::Text(value),
-            Raw::List(items) => Content::List(
-                items
-                    .into_iter()
-                    .map(|item| Self::of_file(file, item))
-                    .collect(),
-            ),
-            Raw::Map(entries) => Content::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| {
-                        let place = Place::in_file(file, key.referenced);
-                        (
-                            Key {
-                                place,
-                                text: key.value,
-                            },
-                            Self::of_file(file, value),
-                        )
-                    })
-                    .collect(),
-            ),
-        };
-        Self {
-            place: Place::in_file(file, spanned.referenced),
-            content,
-        }
-    }
-
     /// The tree of a value of a record that stands at `path`.
     pub(crate) fn of_record(path: String, value: &Value) -> Self {
         let content = match value {
@@ -198,113 +129,5 @@ impl Node {
             Content::List(_) => "a list".to_owned(),
             Content::Map(_) => "a map".to_owned(),
         }
-    }
-}
-
-fn syntax_error(file: &Arc<str>, error: &serde_saphyr::Error) -> DefinitionError {
-    let location = error.location().unwrap_or(Location::UNKNOWN);
-    let (line, column) = match Place::in_file(file, location) {
-        Place::File { line, column, .. } => (line, column),
-        Place::Record(_) => (1, 1),
-    };
-    let message = error
-        .without_snippet()
-        .render_with_formatter(&serde_saphyr::UserMessageFormatter)
-        .trim()
-        .to_owned();
-    DefinitionError {
-        file: String::from(&**file),
-        line,
-        column,
-        message,
-    }
-}
-
-/// A value as the YAML parser hands it over.
-enum Raw {
-    Null,
-    Boolean(bool),
-    Long(i64),
-    Double(f64),
-    Text(Arc<str>),
-    List(Vec<Spanned<Self>>),
-    Map(Vec<(Spanned<Arc<str>>, Spanned<Self>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map, a list, a text, a number, true or false")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Long(value))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
-        i64::try_from(value).map(Raw::Long).map_err(|_| {
-            E::custom(format_args!(
-                "{value} is too large: whole numbers end at {}",
-                i64::MAX
-            ))
-        })
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        if value.is_finite() {
-            Ok(Raw::Double(value))
-        } else {
-            Err(E::custom("not a finite number"))
-        }
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(Arc::from(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Raw::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut entries: Vec<(Spanned<Arc<str>>, Spanned<Raw>)> = Vec::new();
-        while let Some(entry) = access.next_entry::<Spanned<Arc<str>>, Spanned<Raw>>()? {
-            if entries
-                .iter()
-                .any(|(known, _)| known.value == entry.0.value)
-            {
-                return Err(A::Error::custom(format_args!(
-                    "{:?} stands twice",
-                    entry.0.value
-                )));
-            }
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
     }
 }

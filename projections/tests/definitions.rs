@@ -1,0 +1,532 @@
+//! Definition files and records: what is accepted, and what is said about what is not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use tidemark_projections::definitions::{
+    Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected, TenantDefinitions,
+};
+use tidemark_schemas::{Instant, TenantId};
+
+const TENANT: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
+
+fn bundle(text: &str) -> Bundle {
+    Bundle::from_files(&[("d.yaml".to_owned(), text.to_owned())], "test").unwrap()
+}
+
+/// The errors of one file, each as `line:column message`.
+fn errors(text: &str) -> Vec<String> {
+    let files = [("d.yaml".to_owned(), text.to_owned())];
+    let errors = Bundle::from_files(&files, "test").expect_err("must be refused");
+    errors
+        .into_iter()
+        .map(|error| {
+            assert_eq!(error.file, "d.yaml");
+            format!("{}:{} {}", error.line, error.column, error.message)
+        })
+        .collect()
+}
+
+/// A condition's error; the condition begins at 4:11.
+#[track_caller]
+fn refused(condition: &str, expected: &str) {
+    let text = format!("{TENANT}segments:\n  - name: s\n    when: {condition}\n{JOURNEY}");
+    let errors = errors(&text);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(
+        errors[0].contains(expected),
+        "{} lacks {expected}",
+        errors[0]
+    );
+    assert!(errors[0].starts_with("4:"), "{}", errors[0]);
+}
+
+const JOURNEY: &str = "journeys:\n  - name: sales\n    stages: [lead, trial, customer]\n";
+
+#[track_caller]
+fn accepted(condition: &str) {
+    let text = format!("{TENANT}segments:\n  - name: s\n    when: {condition}\n{JOURNEY}");
+    let bundle = bundle(&text);
+    applied(&Definitions::default(), 0, &bundle).unwrap();
+}
+
+fn applied(
+    definitions: &Definitions,
+    version: i64,
+    bundle: &Bundle,
+) -> Result<Definitions, Rejected> {
+    definitions.apply(
+        version,
+        Instant::from_micros(1).unwrap(),
+        &bundle.to_record(),
+    )
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let text = "\
+tenant:
+  id: acme
+  zone: Europe/Berln
+  curency: EUR
+  churn: { model: mbgnbd, high: 1.5 }
+segments:
+  - name: At Risk
+    when: { orders: { count: { greater: 3 } } }
+  - name: b
+    when: { any: [ { segment: c }, { churn: { band: hi } } ] }
+";
+    let errors = errors(text);
+    let expected = [
+        ("2:3", "a tenant lacks \"currency\""),
+        (
+            "3:9",
+            "unknown time zone \"Europe/Berln\": did you mean \"Europe/Berlin\"?",
+        ),
+        (
+            "4:3",
+            "unknown key of a tenant \"curency\": did you mean \"currency\"?",
+        ),
+        (
+            "5:19",
+            "unknown model \"mbgnbd\": did you mean \"mbg_nbd\"?",
+        ),
+        (
+            "5:33",
+            "expected a risk between 0 and 1, found the number 1.5",
+        ),
+        ("7:11", "\"At Risk\" cannot name a segment"),
+        ("8:32", "unknown operator of count \"greater\""),
+        ("10:31", "unknown segment \"c\""),
+        ("10:53", "unknown band \"hi\": did you mean \"high\"?"),
+    ];
+    for (place, message) in expected {
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.starts_with(place) && error.contains(message)),
+            "nothing at {place} says {message}: {errors:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_syntax_error_has_its_place() {
+    let errors = errors("tenant:\n  id: [acme\n");
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].starts_with('2') || errors[0].starts_with('3'),
+        "{errors:?}"
+    );
+    let twice = self::errors("tenant: acme\nsegments: []\nsegments: []\n");
+    assert!(
+        twice[0].starts_with("3:1 ") && twice[0].contains("segments"),
+        "{twice:?}"
+    );
+}
+
+#[test]
+fn cycles_are_printed() {
+    let segment = |name: &str, other: &str| {
+        format!("  - name: {name}\n    when: {{ not: {{ segment: {other} }} }}\n")
+    };
+    let text = format!(
+        "{TENANT}segments:\n{}{}{}{}{}",
+        segment("a", "b"),
+        segment("b", "c"),
+        segment("c", "a"),
+        segment("d", "a"),
+        segment("e", "e"),
+    );
+    let errors = errors(&text);
+    assert_eq!(
+        errors,
+        [
+            "3:11 segments refer to each other in a cycle: a → b → c → a",
+            "11:11 segments refer to each other in a cycle: e → e",
+        ]
+    );
+}
+
+#[test]
+fn segments_are_put_in_an_order_to_evaluate_them_in() {
+    let text = format!(
+        "{TENANT}segments:\n  - name: first\n    when: {{ segment: last }}\n  - name: last\n    \
+         when: {{ orders: {{ count: {{ gte: 1 }} }} }}\n"
+    );
+    let definitions = applied(&Definitions::default(), 0, &bundle(&text)).unwrap();
+    let tenant = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
+    let names: Vec<&str> = tenant
+        .segments
+        .iter()
+        .map(|segment| &*segment.name)
+        .collect();
+    assert_eq!(names, ["last", "first"]);
+}
+
+#[test]
+fn wrong_conditions_are_refused() {
+    refused(
+        "{ attribute: { name: plan, equals: x } }",
+        "unknown operator of an attribute",
+    );
+    refused(
+        "{ attribute: { name: age, gt: \"40\" } }",
+        "expected a number",
+    );
+    refused(
+        "{ attribute: { name: age, within_last: 30 } }",
+        "expected a duration",
+    );
+    refused("{ attribute: { name: age, within_last: 96h } }", "here 4d");
+    refused(
+        "{ attribute: { name: age, has_been_for: 3 months } }",
+        "not a duration",
+    );
+    refused(
+        "{ attribute: { name: age, has_been_for: 0d } }",
+        "no time at all",
+    );
+    refused(
+        "{ attribute: { name: age, before: yesterday } }",
+        "not a date",
+    );
+    refused(
+        "{ attribute: { name: age, before: 2025-02-30 } }",
+        "not a date",
+    );
+    refused(
+        "{ attribute: { name: age, between: [3, 2] } }",
+        "greater than the second",
+    );
+    refused("{ attribute: { name: age, between: [3] } }", "two numbers");
+    refused("{ attribute: { name: age, in: [] } }", "empty list");
+    refused("{ attribute: { name: age, eq: [1] } }", "found a list");
+    refused(
+        "{ attribute: { name: age, matches: \"(\" } }",
+        "unclosed group",
+    );
+    refused(
+        "{ attribute: { name: age, matches: \"(a{500}){500}\" } }",
+        "size limit",
+    );
+    refused(
+        "{ attribute: { name: age, contains: \"\" } }",
+        "part of every text",
+    );
+    refused("{ attribute: { name: age } }", "lacks an operator");
+    refused("{ attribute: { eq: 1 } }", "lacks \"name\"");
+    refused(
+        "{ orders: { count: { gte: many } } }",
+        "expected a whole number",
+    );
+    refused(
+        "{ orders: { count: { gte: -1 } } }",
+        "expected a whole number",
+    );
+    refused(
+        "{ orders: { count: { gte: 1 }, within: 12h } }",
+        "not in days",
+    );
+    refused(
+        "{ orders: { revenue: { gte: 1.234 } } }",
+        "not an amount of EUR",
+    );
+    refused(
+        "{ orders: { within: 90d } }",
+        "lacks count, revenue or average",
+    );
+    refused(
+        "{ orders: { count: { gte: 1 }, within: 9d, between: [2025-01-01, 2025-01-02] } }",
+        "exclude",
+    );
+    refused(
+        "{ orders: { count: { gte: 1 }, between: [2025-01-02, 2025-01-01] } }",
+        "greater",
+    );
+    refused(
+        "{ stage: { journey: sale, is: lead } }",
+        "did you mean \"sales\"?",
+    );
+    refused(
+        "{ stage: { journey: sales, is: leat } }",
+        "did you mean \"lead\"?",
+    );
+    refused("{ stage: { journey: sales } }", "lacks `is`");
+    refused(
+        "{ churn: { risk: { eq: 0.5 } } }",
+        "unknown operator of risk \"eq\"",
+    );
+    refused(
+        "{ churn: { risk: { gte: 50 } } }",
+        "a probability from 0 to 1",
+    );
+    refused("{ churn: {} }", "lacks `band`");
+    refused("{ all: [] }", "empty list");
+    refused("{ some: [] }", "unknown condition \"some\"");
+    refused(
+        "{ all: [{ segment: s2 }], any: [] }",
+        "combine conditions with",
+    );
+    refused("at_risk", "expected a condition");
+}
+
+#[test]
+fn every_operator_is_accepted() {
+    for operator in [
+        "eq: pro",
+        "ne: 3",
+        "gt: 1",
+        "gte: 1.5",
+        "lt: -2",
+        "lte: 0",
+        "between: [1, 2.5]",
+        "in: [a, 1, true]",
+        "not_in: [no]",
+        "contains: x",
+        "starts_with: x",
+        "ends_with: x",
+        "matches: '^\\d+$'",
+        "exists: true",
+        "missing: true",
+        "before: 2025-03-30",
+        "after: 2025-03-30T10:00:00+02:00",
+        "within_last: 30d",
+        "within_last: 72h",
+        "has_been_for: 2w",
+        "eq: free, has_been_for: 14d",
+    ] {
+        accepted(&format!("{{ attribute: {{ name: x, {operator} }} }}"));
+    }
+    for condition in [
+        "{ orders: { count: { gte: 3 }, revenue: { gt: 99.90 }, average: { between: [1, \"2.5\"] }, within: 90d } }",
+        "{ orders: { count: { eq: 0 }, between: [2025-01-01, 2025-03-31] } }",
+        "{ stage: { journey: sales, is: trial, in_for: 14d } }",
+        "{ stage: { journey: sales, is: [lead, trial], reached: trial } }",
+        "{ churn: { band: [medium, high], risk: { gte: 0.5 }, p_alive: { lt: 0.4 } } }",
+        "{ not: { any: [{ all: [{ churn: { band: low } }] }] } }",
+    ] {
+        accepted(condition);
+    }
+}
+
+#[test]
+fn depth_is_bounded() {
+    let nested = |depth: usize| {
+        format!(
+            "{}{{ churn: {{ band: low }} }}{}",
+            "{ not: ".repeat(depth),
+            " }".repeat(depth)
+        )
+    };
+    accepted(&nested(20));
+    refused(&nested(21), "nested deeper than 20");
+    // Far deeper than any stack: the parser stops first.
+    for text in ["[".repeat(200_000), "- ".repeat(100_000), nested(50_000)] {
+        assert!(!errors(&format!("tenant: {text}")).is_empty());
+    }
+    let json = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
+    let apply = Definitions::default().apply(0, Instant::MIN, json.as_bytes());
+    assert!(matches!(apply, Err(Rejected::Invalid(_))));
+}
+
+#[test]
+fn aliases_do_not_explode() {
+    let mut text = format!("{TENANT}x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n");
+    for level in 1..12 {
+        let items = format!("*x{}, ", level - 1).repeat(10);
+        text.push_str(&format!("x{level}: &x{level} [{items}]\n"));
+    }
+    assert!(!errors(&text).is_empty());
+}
+
+#[test]
+fn a_tenant_may_be_spread_over_files_that_name_it() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let segment = |name: &str| {
+        format!(
+            "tenant: acme\nsegments:\n  - name: {name}\n    when: {{ churn: {{ band: low }} }}\n"
+        )
+    };
+    let files = [
+        file("a.yaml", &segment("a")),
+        file("t.yaml", &format!("{TENANT}---\n{}", segment("b"))),
+        file(
+            "c.json",
+            r#"{"tenant": {"id": "other", "zone": "UTC", "currency": "JPY"}}"#,
+        ),
+    ];
+    let bundle = Bundle::from_files(&files, "test").unwrap();
+    let tenants: Vec<_> = bundle
+        .tenants
+        .iter()
+        .map(|source| source.tenant.id.as_str())
+        .collect();
+    assert_eq!(tenants, ["acme", "other"]);
+    assert_eq!(bundle.tenants[0].segments.len(), 2);
+
+    let clash = [
+        files[0].clone(),
+        files[1].clone(),
+        file("d.yaml", &segment("a")),
+    ];
+    let errors = Bundle::from_files(&clash, "test").unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "d.yaml:3:11: segment \"a\" stands twice: first at a.yaml:3:11"
+    );
+    let errors = Bundle::from_files(&files[..1], "test").unwrap_err();
+    assert!(
+        errors[0]
+            .to_string()
+            .starts_with("a.yaml:1:9: no document says who tenant acme is")
+    );
+    let twice = [files[1].clone(), files[1].clone()];
+    let errors = Bundle::from_files(&twice, "test").unwrap_err();
+    assert!(
+        errors
+            .iter()
+            .any(|error| error.message.contains("the tenant stands twice"))
+    );
+}
+
+#[test]
+fn what_is_shown_can_be_applied_again() {
+    let text = format!(
+        "tenant:\n  id: acme\n  zone: Europe/Berlin\n  currency: EUR\n  dedup_horizon: 2d\n  \
+         rates: {{ USD: 0.92, JPY: \"0.0061\" }}\n  attributes: {{ email: {{ personal: true }} }}\n  \
+         churn: {{ model: bg_nbd, medium: 0.3 }}\nsegments:\n  - name: s\n    description: 'yes: \
+         no'\n    when: {{ attribute: {{ name: country, in: [no, \"1.0\", 1.0, true, \"null\"] }} \
+         }}\n{JOURNEY}"
+    );
+    let first = bundle(&text);
+    let source = &first.tenants[0];
+    assert_eq!(
+        &bundle(&source.to_yaml()).tenants[0],
+        source,
+        "{}",
+        source.to_yaml()
+    );
+    assert_eq!(&bundle(&source.to_json()).tenants[0], source);
+    let definitions = applied(&Definitions::default(), 3, &first).unwrap();
+    let (_, applied) = definitions.sources().next().unwrap();
+    assert_eq!(applied, source);
+    let again = TenantDefinitions::from_source(source.clone(), 3, Instant::MIN).unwrap();
+    assert!(again.is_personal("email"));
+    assert!(!again.is_personal("plan"));
+    assert_eq!(again.rules.dedup_horizon_micros, 2 * 86_400 * 1_000_000);
+    assert_eq!(again.churn.name, "bg_nbd/shipped-cdnow");
+}
+
+#[test]
+fn bundles_apply_in_order_and_only_on_what_their_author_saw() {
+    let mut bundle = bundle(TENANT);
+    let none = Definitions::default();
+    let first = applied(&none, 5, &bundle).unwrap();
+    assert_eq!(first.version, Some(5));
+    let conflict = applied(&first, 6, &bundle).unwrap_err();
+    assert_eq!(
+        conflict,
+        Rejected::Conflict {
+            based_on: None,
+            newest: Some(5)
+        }
+    );
+    bundle.based_on = Some(5);
+    assert!(matches!(
+        applied(&none, 6, &bundle),
+        Err(Rejected::Conflict { .. })
+    ));
+    let second = applied(&first, 6, &bundle).unwrap();
+    let id = TenantId::new("acme").unwrap();
+    assert_eq!(second.tenant(&id).unwrap().version, 6);
+
+    for (replacement, field) in [
+        ("zone: Europe/Paris", "zone"),
+        ("zone: Europe/Berlin, dedup_horizon: 8d", "dedup_horizon"),
+    ] {
+        let text = TENANT.replace("zone: Europe/Berlin", replacement);
+        let mut other = self::bundle(&text);
+        other.based_on = Some(6);
+        let rejected = applied(&second, 7, &other).unwrap_err();
+        assert_eq!(
+            rejected,
+            Rejected::Fixed {
+                tenant: id.clone(),
+                field
+            }
+        );
+    }
+    let text = TENANT.replace(
+        "zone: Europe/Berlin",
+        "zone: Europe/Berlin, dedup_horizon: 7d",
+    );
+    let mut same = self::bundle(&text);
+    same.based_on = Some(6);
+    applied(&second, 7, &same).unwrap();
+}
+
+#[test]
+fn records_are_validated_like_files() {
+    let good = String::from_utf8(bundle(TENANT).to_record()).unwrap();
+    let check = |record: &str, expected: &str| {
+        let rejected = Definitions::default().apply(0, Instant::MIN, record.as_bytes());
+        let Err(Rejected::Invalid(reason)) = rejected else {
+            panic!("{record} gave {rejected:?}");
+        };
+        assert!(reason.contains(expected), "{reason} lacks {expected}");
+    };
+    check("", "EOF");
+    check("\u{0}", "expected value");
+    check(
+        &good.replace("\"format\":1", "\"format\":2"),
+        "format 2 is unknown",
+    );
+    check(
+        &good.replace("Europe/Berlin", "Mars/Olympus"),
+        "tenant.zone: unknown time zone",
+    );
+    check(
+        &good.replace("EUR", "EUX"),
+        "tenant.currency: unknown currency",
+    );
+    check(&good.replace("\"zone\"", "\"zoen\""), "unknown field");
+    check(
+        &good.replace("\"acme\"", "\"a/b\""),
+        "tenant.id: the id of a tenant contains a '/'",
+    );
+    check(&good.replace("\"test\"", "\"a\\nb\""), "author");
+    check(&" ".repeat(MAX_BUNDLE_BYTES + 1), "bytes are more than");
+    let mut twice = bundle(TENANT);
+    twice.tenants.push(twice.tenants[0].clone());
+    check(
+        &String::from_utf8(twice.to_record()).unwrap(),
+        "tenant acme stands twice",
+    );
+    twice.tenants.clear();
+    check(
+        &String::from_utf8(twice.to_record()).unwrap(),
+        "defines no tenant",
+    );
+    let condition = "{ any: [{ churn: { band: low } }] }";
+    let nested = bundle(&format!(
+        "{TENANT}segments: [{{ name: s, when: {condition} }}]"
+    ));
+    let record = String::from_utf8(nested.to_record())
+        .unwrap()
+        .replace("\"churn\"", "\"nope\"");
+    check(&record, "segments[0].when.any[0].nope: unknown condition");
+}
+
+#[test]
+fn too_much_for_one_record_is_said_before_it_is_sent() {
+    let mut text = TENANT.to_owned();
+    text.push_str("segments:\n");
+    for index in 0..500 {
+        let values = vec!["\"0123456789012345678901234567890123456789\""; 60].join(", ");
+        text.push_str(&format!(
+            "  - name: s{index}\n    when: {{ attribute: {{ name: x, in: [{values}] }} }}\n"
+        ));
+    }
+    let errors = errors(&text);
+    assert!(errors[0].contains("more than 1048576"), "{errors:?}");
+    assert!(self::errors(&format!("{text}  - name: x\n"))[0].contains("more than 500"));
+}
