@@ -104,8 +104,7 @@ pub enum ChurnStatus {
 
 /// What follows from the state at an instant not before the newest event.
 pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Outputs {
-    let ledger = Ledger::of(&state.orders, definitions);
-    let discrete = evaluate(state, definitions, at);
+    let (discrete, ledger) = evaluate::evaluate_with_ledger(state, definitions, at);
     let attributes = state
         .attributes
         .iter()

@@ -319,6 +319,24 @@ fn depth_is_bounded() {
     };
     accepted(&nested(20));
     refused(&nested(21), "nested deeper than 20");
+    let all = format!(
+        "{}{{ churn: {{ band: low }} }}{}",
+        "{ all: [".repeat(20),
+        "] }".repeat(20)
+    );
+    accepted(&all);
+    let deepest = bundle(&format!("{TENANT}segments: [{{ name: s, when: {all} }}]"));
+    assert_eq!(
+        bundle(&deepest.tenants[0].to_yaml()).tenants,
+        deepest.tenants
+    );
+    // As deep as JSON goes, which is further than conditions may.
+    let record = String::from_utf8(deepest.to_record()).unwrap();
+    let deeper = record.replace("{\"churn\"", &format!("{}{{\"churn\"", "[".repeat(75)));
+    let deeper = deeper.replace("\"low\"}}", &format!("\"low\"}}}}{}", "]".repeat(75)));
+    let apply = Definitions::default().apply(0, Instant::MIN, deeper.as_bytes());
+    let reason = apply.unwrap_err().to_string();
+    assert!(reason.contains("expected a condition"), "{reason}");
     // Far deeper than any stack: the parser stops first.
     for text in ["[".repeat(200_000), "- ".repeat(100_000), nested(50_000)] {
         assert!(!errors(&format!("tenant: {text}")).is_empty());

@@ -43,6 +43,15 @@ pub fn evaluate<'a>(
     definitions: &'a TenantDefinitions,
     at: Instant,
 ) -> Discrete<'a> {
+    evaluate_with_ledger(state, definitions, at).0
+}
+
+/// As [`evaluate`], with the orders it was made of.
+pub(super) fn evaluate_with_ledger<'a>(
+    state: &'a CustomerState,
+    definitions: &'a TenantDefinitions,
+    at: Instant,
+) -> (Discrete<'a>, Ledger) {
     let mut evaluation = Evaluation::new(state, definitions, at);
     evaluation.score();
     for segment in &definitions.segments {
@@ -55,15 +64,19 @@ pub fn evaluate<'a>(
         band,
         p_alive,
         next_change,
+        ledger,
         ..
     } = evaluation;
-    Discrete {
-        segments,
-        stages,
-        band,
-        p_alive,
-        next_change,
-    }
+    (
+        Discrete {
+            segments,
+            stages,
+            band,
+            p_alive,
+            next_change,
+        },
+        ledger,
+    )
 }
 
 /// An evaluation under way.
