@@ -5,9 +5,9 @@
 //! clocks are then set back into it (in St John's they went from 00:01 back to 23:01): days never
 //! run backwards, so a customer's age never shrinks.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::{Span, ToSpan};
 use tidemark_schemas::Instant;
 
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
@@ -23,7 +23,7 @@ pub(crate) fn number_of(date: Date) -> i32 {
 
 /// The date of a day, if there is one: dates end with the year 9999.
 pub(crate) fn date_of(day: i32) -> Option<Date> {
-    EPOCH.checked_add(day.days()).ok()
+    EPOCH.checked_add(Span::new().try_days(day).ok()?).ok()
 }
 
 /// The first instant of a day; `None` beyond the instants that every zone can show.
@@ -60,10 +60,110 @@ pub(crate) fn day_of(zone: &TimeZone, at: Instant) -> i32 {
 
 /// The same time of day, `days` later; `None` after the end of time.
 pub(crate) fn same_time_after(zone: &TimeZone, at: Instant, days: i32) -> Option<Instant> {
-    let later = at
-        .to_jiff()
-        .to_zoned(zone.clone())
-        .checked_add(days.days())
-        .ok()?;
+    let span = Span::new().try_days(days).ok()?;
+    let later = at.to_jiff().to_zoned(zone.clone()).checked_add(span).ok()?;
     Instant::from_micros(later.timestamp().as_microsecond())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str) -> TimeZone {
+        jiff::tz::TimeZoneDatabase::bundled().get(name).unwrap()
+    }
+
+    fn day(date: &str) -> i32 {
+        number_of(date.parse().unwrap())
+    }
+
+    #[track_caller]
+    fn begins(zone_name: &str, date: &str, expected: &str) {
+        let expected: Instant = expected.parse().unwrap();
+        let zone = zone(zone_name);
+        assert_eq!(start_of(&zone, day(date)).unwrap(), expected);
+        assert_eq!(day_of(&zone, expected), day(date));
+        assert_eq!(day_of(&zone, expected.plus_micros(-1)), day(date) - 1);
+    }
+
+    #[test]
+    fn days_begin_at_midnight_or_at_the_jump_over_it() {
+        begins("Europe/Berlin", "2024-03-31", "2024-03-30T23:00:00Z");
+        begins("Europe/Berlin", "2024-04-01", "2024-03-31T22:00:00Z");
+        // From 00:00 to 01:00.
+        begins("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z");
+        begins("Asia/Beirut", "2024-03-31", "2024-03-30T22:00:00Z");
+        // From 23:30 to 00:30.
+        begins("America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z");
+        // Midnight twice: back from 01:00 to 00:00.
+        begins("America/Havana", "2024-11-03", "2024-11-03T04:00:00Z");
+    }
+
+    #[test]
+    fn days_never_run_backwards() {
+        // In St John's clocks went from 00:01 on the 29th back to 23:01 on the 28th.
+        let zone = zone("America/St_Johns");
+        let midnight: Instant = "2006-10-29T02:30:00Z".parse().unwrap();
+        assert_eq!(start_of(&zone, day("2006-10-29")).unwrap(), midnight);
+        for minutes in [0, 1, 2, 30, 60, 61, 62] {
+            let later = midnight.plus_micros(minutes * 60 * MICROS_PER_SECOND);
+            assert_eq!(
+                day_of(&zone, later),
+                day("2006-10-29"),
+                "{minutes} minutes later"
+            );
+        }
+    }
+
+    #[test]
+    fn a_day_that_was_skipped_is_over_when_it_begins() {
+        let zone = zone("Pacific/Apia");
+        let skipped = start_of(&zone, day("2011-12-30")).unwrap();
+        assert_eq!(start_of(&zone, day("2011-12-31")).unwrap(), skipped);
+        assert_eq!(day_of(&zone, skipped), day("2011-12-31"));
+        assert_eq!(day_of(&zone, skipped.plus_micros(-1)), day("2011-12-29"));
+    }
+
+    #[test]
+    fn the_ends_of_time_have_no_days_beyond() {
+        for name in ["UTC", "Pacific/Apia", "America/Los_Angeles"] {
+            let zone = zone(name);
+            for at in [Instant::MIN, Instant::MAX] {
+                let day = day_of(&zone, at);
+                assert!(start_of(&zone, day).is_none_or(|start| start <= at));
+                assert!(start_of(&zone, day + 1).is_none_or(|start| start > at));
+            }
+            assert_eq!(start_of(&zone, i32::MAX), None);
+            assert_eq!(start_of(&zone, i32::MIN), None);
+            assert_eq!(same_time_after(&zone, Instant::MAX, 36_525), None);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn an_instant_lies_within_its_day(
+            name in prop::sample::select(vec![
+                "America/St_Johns", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia",
+                "Asia/Manila", "America/Juneau", "Africa/Casablanca", "America/Sao_Paulo",
+            ]),
+            transition in 0..150_usize,
+            offset in -2 * MICROS_PER_DAY..2 * MICROS_PER_DAY,
+        ) {
+            let zone = zone(name);
+            let first: jiff::Timestamp = "1840-01-01T00:00:00Z".parse().unwrap();
+            let near = zone.following(first).nth(transition).map(|found| found.timestamp());
+            let at = Instant::from_jiff(near.unwrap_or(first)).plus_micros(offset);
+            let day = day_of(&zone, at);
+            prop_assert!(start_of(&zone, day).unwrap() <= at);
+            prop_assert!(at < start_of(&zone, day + 1).unwrap());
+            let clock = number_of(zone.to_datetime(at.to_jiff()).date());
+            prop_assert!(day == clock || day == clock + 1);
+        }
+    }
 }
