@@ -1,0 +1,467 @@
+//! Standings: which changes are noted when, and that nothing depends on how often one looks.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::models::Band;
+use tidemark_projections::outputs::derive;
+use tidemark_projections::standing::{Cause, Change, ChangeKind, Delta, Membership, Standing};
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::event::{OrderPlaced, ProfileUpdated, StageEntered};
+use tidemark_schemas::{
+    AttributeValue, Currency, CustomerEvent, CustomerId, CustomerKey, EventId, Instant, Payload,
+    TenantId,
+};
+
+const REST: &str = "
+segments:
+  - name: recent
+    when: { orders: { count: { gte: 1 }, within: 7d } }
+  - name: regular
+    when: { orders: { count: { gte: 2 }, within: 10d } }
+  - name: settled
+    when: { attribute: { name: plan, eq: pro, has_been_for: 3d } }
+  - name: gone
+    when: { all: [{ churn: { band: high } }, { not: { segment: recent } }] }
+  - name: stuck
+    when: { stage: { journey: sales, is: lead, in_for: 48h } }
+journeys:
+  - name: sales
+    stages: [lead, customer]
+";
+
+fn tenant(version: i64, rest: &str) -> Arc<TenantDefinitions> {
+    let text = format!("tenant: {{ id: t, zone: America/Havana, currency: EUR }}\n{rest}");
+    let bundle = Bundle::from_files(&[("t.yaml".to_owned(), text)], "test").unwrap();
+    let appended_at = at("2024-01-01T00:00:00Z").plus_micros(version);
+    let all = Definitions::default()
+        .apply(version, appended_at, &bundle.to_record())
+        .unwrap();
+    Arc::clone(all.tenants.values().next().unwrap())
+}
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+fn event(id: u128, occurred_at: Instant, payload: Payload) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(uuid::Uuid::from_u128(id)),
+        tenant_id: TenantId::new("t").unwrap(),
+        customer_id: CustomerId::new("c").unwrap(),
+        source: "test".into(),
+        occurred_at,
+        payload,
+    }
+}
+
+fn key(customer: &str) -> CustomerKey {
+    let (tenant, customer) = (
+        TenantId::new("t").unwrap(),
+        CustomerId::new(customer).unwrap(),
+    );
+    CustomerKey { tenant, customer }
+}
+
+fn order(id: &str) -> Payload {
+    Payload::OrderPlaced(OrderPlaced {
+        order_id: id.into(),
+        amount_minor: 100,
+        currency: Currency::new("EUR").unwrap(),
+        items: None,
+        channel: None,
+    })
+}
+
+fn plan(value: &str) -> Payload {
+    let value = AttributeValue::String(value.into());
+    let attributes = BTreeMap::from([(Arc::from("plan"), value)]);
+    Payload::ProfileUpdated(ProfileUpdated { attributes })
+}
+
+fn stage(name: &str) -> Payload {
+    Payload::StageEntered(StageEntered {
+        journey: "sales".into(),
+        stage: name.into(),
+    })
+}
+
+/// Folds events as a processor does, stepping to its clock between them.
+fn fold(
+    definitions: &TenantDefinitions,
+    events: &[CustomerEvent],
+    clocks: &[Instant],
+) -> (CustomerState, Standing, Vec<Change>) {
+    let mut state = CustomerState::default();
+    let mut standing = Standing::new(definitions.version);
+    let mut changes = Vec::new();
+    let mut clocks = clocks.iter().peekable();
+    for event in events {
+        while let Some(clock) = clocks.next_if(|clock| **clock < event.occurred_at) {
+            standing.step_to(&state, definitions, *clock, &mut changes);
+        }
+        standing.step_to(&state, definitions, event.occurred_at, &mut changes);
+        state.fold(event, &definitions.rules).unwrap();
+        standing.observe(
+            &state,
+            definitions,
+            event.event_id,
+            event.occurred_at,
+            &mut changes,
+        );
+    }
+    for clock in clocks {
+        standing.step_to(&state, definitions, *clock, &mut changes);
+    }
+    (state, standing, changes)
+}
+
+/// `time kind name from → to cause`.
+fn lines(changes: &[Change]) -> Vec<String> {
+    let text = |value: &Option<Arc<str>>| value.as_deref().unwrap_or("-").to_owned();
+    changes
+        .iter()
+        .map(|change| {
+            let (from, to) = (text(&change.from), text(&change.to));
+            let (kind, cause) = (change.kind.name(), change.cause.name());
+            format!(
+                "{} {kind} {} {from} → {to} {cause}",
+                change.effective_at, change.name
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn each_change_has_its_own_time_and_cause() {
+    let definitions = tenant(4, REST);
+    let events = [
+        event(1, at("2024-03-01T12:00:00Z"), order("a")),
+        event(2, at("2024-03-04T12:00:00Z"), order("b")),
+        event(3, at("2024-03-04T12:00:00Z"), stage("lead")),
+        event(4, at("2024-03-05T00:00:00Z"), stage("customer")),
+    ];
+    let (_, standing, changes) = fold(&definitions, &events, &[at("2024-06-01T00:00:00Z")]);
+    // Havana's summer time began on March 10th, at midnight.
+    assert_eq!(
+        lines(&changes),
+        [
+            "2024-03-01T12:00:00Z segment recent - → recent event",
+            "2024-03-01T12:00:00Z band churn - → low event",
+            "2024-03-04T12:00:00Z segment regular - → regular event",
+            "2024-03-04T12:00:00Z stage sales - → lead event",
+            "2024-03-05T00:00:00Z stage sales lead → customer event",
+            "2024-03-11T04:00:00Z segment recent recent → - timer",
+            "2024-03-11T04:00:00Z segment regular regular → - timer",
+            "2024-03-30T04:00:00Z band churn low → medium timer",
+        ]
+    );
+    assert_eq!(standing.band, Some(Band::Medium));
+    assert_eq!(standing.evaluated_at, at("2024-03-30T04:00:00Z"));
+    assert!(changes.iter().all(|change| change.definition_version == 4));
+    assert_eq!(
+        standing.stages[&Arc::from("sales")],
+        (Arc::from("customer"), at("2024-03-05T00:00:00Z"))
+    );
+}
+
+#[test]
+fn a_late_event_is_evaluated_where_time_stands() {
+    let definitions = tenant(4, REST);
+    let events = [
+        event(1, at("2024-03-05T00:00:00Z"), stage("customer")),
+        event(2, at("2024-03-01T00:00:00Z"), stage("lead")),
+        event(3, at("2024-03-02T00:00:00Z"), stage("customer")),
+    ];
+    let (_, standing, changes) = fold(&definitions, &events, &[]);
+    assert_eq!(
+        lines(&changes),
+        ["2024-03-05T00:00:00Z stage sales - → customer event"]
+    );
+    // The stage is the same; since when is not.
+    assert_eq!(
+        standing.stages[&Arc::from("sales")].1,
+        at("2024-03-02T00:00:00Z")
+    );
+}
+
+#[test]
+fn new_definitions_are_changes_at_their_append_time() {
+    let old = tenant(4, REST);
+    let events = [
+        event(1, at("2024-03-01T12:00:00Z"), order("a")),
+        event(2, at("2024-03-01T12:00:00Z"), stage("lead")),
+    ];
+    let (state, mut standing, _) = fold(&old, &events, &[]);
+    let before = standing.clone();
+    let new = tenant(
+        9,
+        "segments:\n  - { name: buyers, when: { orders: { count: { gte: 1 } } } }\n  - { name: \
+         recent, when: { orders: { count: { gte: 1 }, within: 9d } } }\n",
+    );
+    let mut changes = Vec::new();
+    standing.redefine(&state, &new, at("2024-03-02T00:00:00Z"), &mut changes);
+    let stamp = "2024-01-01T00:00:00.000009Z";
+    assert_eq!(
+        lines(&changes),
+        [
+            format!("{stamp} segment buyers - → buyers definition"),
+            format!("{stamp} stage sales lead → - definition"),
+        ]
+    );
+    let since = at("2024-03-01T12:00:00Z");
+    assert_eq!(
+        standing.segments[&Arc::from("recent")],
+        Membership { since, version: 9 }
+    );
+    assert_eq!(standing.evaluated_at, at("2024-03-02T00:00:00Z"));
+    assert_eq!(
+        standing.next_due(&state, &new),
+        Some(at("2024-03-10T05:00:00Z"))
+    );
+
+    let delta = Delta::between(Some(&before), &standing);
+    let names = |names: &[Arc<str>]| {
+        names
+            .iter()
+            .map(|name| &**name)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let written: Vec<Arc<str>> = delta
+        .memberships
+        .iter()
+        .map(|(name, _)| Arc::clone(name))
+        .collect();
+    assert_eq!(names(&written), "buyers recent");
+    assert_eq!(names(&delta.entered), "buyers");
+    assert_eq!(names(&delta.left), "");
+    assert_eq!(names(&delta.positions_left), "sales");
+    assert_eq!(
+        delta.counters(),
+        [
+            ("segment", "buyers".to_owned(), 1),
+            ("stage", "sales/lead".to_owned(), -1)
+        ]
+    );
+    // A segment that is gone takes its members along.
+    let mut changes = Vec::new();
+    standing.redefine(
+        &state,
+        &tenant(12, ""),
+        at("2024-03-02T00:00:00Z"),
+        &mut changes,
+    );
+    assert_eq!(changes.len(), 2);
+    assert!(changes.iter().all(|change| change.to.is_none()));
+    assert!(standing.segments.is_empty());
+}
+
+#[test]
+fn ids_are_made_of_all_that_a_change_says() {
+    let change = Change {
+        kind: ChangeKind::Segment,
+        name: "a".into(),
+        from: None,
+        to: Some("a".into()),
+        effective_at: at("2024-01-01T00:00:00Z"),
+        cause: Cause::Timer,
+        definition_version: 3,
+    };
+    let id = change.id(&key("c"));
+    assert_eq!(id, change.clone().id(&key("c")));
+    let uuid = uuid::Uuid::from_u128(id);
+    assert_eq!(
+        (uuid.get_version_num(), uuid.get_variant()),
+        (8, uuid::Variant::RFC4122)
+    );
+    // Stored ids must stay what they are.
+    assert_eq!(uuid.to_string(), EXPECTED_ID);
+    let others = [
+        Change {
+            kind: ChangeKind::Stage,
+            ..change.clone()
+        },
+        Change {
+            name: "b".into(),
+            ..change.clone()
+        },
+        Change {
+            from: Some("a".into()),
+            to: None,
+            ..change.clone()
+        },
+        Change {
+            from: Some("".into()),
+            ..change.clone()
+        },
+        Change {
+            effective_at: change.effective_at.plus_micros(1),
+            ..change.clone()
+        },
+        Change {
+            cause: Cause::Definition,
+            ..change.clone()
+        },
+        Change {
+            cause: Cause::Event(EventId(uuid::Uuid::nil())),
+            ..change.clone()
+        },
+        Change {
+            cause: Cause::Event(EventId(uuid::Uuid::max())),
+            ..change.clone()
+        },
+        Change {
+            definition_version: 4,
+            ..change.clone()
+        },
+    ];
+    let mut ids: Vec<u128> = others.iter().map(|other| other.id(&key("c"))).collect();
+    ids.extend([id, change.id(&key("d"))]);
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), others.len() + 2);
+}
+
+const EXPECTED_ID: &str = "0aac2652-f234-8c8b-bc5b-66adfba59638";
+
+fn histories() -> impl Strategy<Value = Vec<CustomerEvent>> {
+    let payloads = prop_oneof![
+        (0..6).prop_map(|id| order(&format!("o{id}"))),
+        prop::sample::select(vec!["pro", "free"]).prop_map(plan),
+        prop::sample::select(vec!["lead", "customer", "other"]).prop_map(stage),
+    ];
+    let micros = 0..90 * 86_400_000_000_i64;
+    prop::collection::vec((micros, payloads), 1..15).prop_map(|mut events| {
+        events.sort_by_key(|(offset, _)| *offset);
+        let start = at("2024-02-01T00:00:00Z");
+        let ids = 1_u128..;
+        events
+            .into_iter()
+            .zip(ids)
+            .map(|((offset, payload), id)| event(id, start.plus_micros(offset), payload))
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn how_often_one_looks_makes_no_difference(
+        events in histories(),
+        mut clocks in prop::collection::vec(0..200 * 86_400_000_000_i64, 0..20),
+    ) {
+        let definitions = tenant(0, REST);
+        clocks.sort_unstable();
+        let start = at("2024-02-01T00:00:00Z");
+        let end = start.plus_micros(200 * 86_400_000_000);
+        let mut clocks: Vec<Instant> =
+            clocks.into_iter().map(|offset| start.plus_micros(offset)).collect();
+        clocks.push(end);
+        let (state, often, changes_often) = fold(&definitions, &events, &clocks);
+        let (_, once, changes_once) = fold(&definitions, &events, &[end]);
+        prop_assert_eq!(&often, &once);
+        prop_assert_eq!(&changes_often, &changes_once);
+
+        // What stands is what is derived, and changes lead there.
+        let outputs = derive(&state, &definitions, end);
+        let members: Vec<_> = often.segments.keys().cloned().collect();
+        let derived: Vec<_> = outputs.segments.iter().cloned().collect();
+        prop_assert_eq!(members, derived);
+        prop_assert_eq!(often.band, outputs.churn.band);
+        for change in &changes_often {
+            prop_assert!(change.from != change.to);
+        }
+        for (name, membership) in &often.segments {
+            let entered = changes_often.iter().rfind(|change| change.name == *name);
+            prop_assert_eq!(entered.map(|change| change.effective_at), Some(membership.since));
+        }
+        // Ids tell all of them apart.
+        let mut ids: Vec<u128> = changes_often.iter().map(|change| change.id(&key("c"))).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), changes_often.len());
+    }
+
+    #[test]
+    fn a_standing_survives_storage(events in histories()) {
+        let definitions = tenant(7, REST);
+        let end = at("2024-09-01T00:00:00Z");
+        let (state, standing, _) = fold(&definitions, &events, &[]);
+        let bytes = standing.encode();
+        let mut read = Standing::decode(&bytes).unwrap();
+        prop_assert_eq!(&read, &standing);
+        prop_assert_eq!(read.encode(), bytes);
+        let mut kept = standing.clone();
+        let (mut from_read, mut from_kept) = (Vec::new(), Vec::new());
+        prop_assert_eq!(read.next_due(&state, &definitions), kept.next_due(&state, &definitions));
+        read.step_to(&state, &definitions, end, &mut from_read);
+        kept.step_to(&state, &definitions, end, &mut from_kept);
+        prop_assert_eq!(from_read, from_kept);
+    }
+
+    #[test]
+    fn whatever_decodes_encodes_to_the_same_bytes(
+        events in histories(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let definitions = tenant(7, REST);
+        let (_, standing, _) = fold(&definitions, &events, &[]);
+        let mut bytes = standing.encode();
+        for (index, value) in damage {
+            let place = index.index(bytes.len());
+            bytes[place] = value;
+        }
+        for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+            if let Ok(read) = Standing::decode(bytes) {
+                prop_assert_eq!(read.encode(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_without_a_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..200)
+    ) {
+        if let Ok(read) = Standing::decode(&bytes) {
+            prop_assert_eq!(read.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn deltas_lead_from_one_standing_to_the_other(events in histories(), split in 0..15_usize) {
+        let definitions = tenant(7, REST);
+        let split = split.min(events.len());
+        let (_, before, _) = fold(&definitions, &events[..split], &[]);
+        let (_, after, _) = fold(&definitions, &events, &[]);
+        let delta = Delta::between(Some(&before), &after);
+        let mut rows = before.segments.clone();
+        rows.extend(delta.memberships.iter().cloned());
+        rows.retain(|name, _| !delta.left.contains(name));
+        prop_assert_eq!(&rows, &after.segments);
+        let mut positions = before.stages.clone();
+        for (journey, stage, since) in &delta.positions {
+            positions.insert(Arc::clone(journey), (Arc::clone(stage), *since));
+        }
+        positions.retain(|journey, _| !delta.positions_left.contains(journey));
+        prop_assert_eq!(&positions, &after.stages);
+        prop_assert_eq!(delta.is_empty(), before.segments == after.segments
+            && before.stages == after.stages && before.band == after.band);
+        // Counts of all deltas add up to what a first one gives.
+        let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
+        let first = Delta::between(None, &before);
+        for (kind, name, count) in first.counters().into_iter().chain(delta.counters()) {
+            *counts.entry((kind, name)).or_default() += count;
+        }
+        counts.retain(|_, count| *count != 0);
+        let whole: BTreeMap<(&str, String), i64> = Delta::between(None, &after)
+            .counters()
+            .into_iter()
+            .map(|(kind, name, count)| ((kind, name), count))
+            .collect();
+        prop_assert_eq!(counts, whole);
+    }
+}
