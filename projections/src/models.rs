@@ -199,7 +199,7 @@ impl ChurnModel {
 
     /// ln(P(dead) / P(alive)); `None` where death is impossible.
     ///
-    /// MBG/NBD: (r+x) ln((α+T)/(α+t_x)) + ln(a/(b+x)). BG/NBD: the same with b+x−1 in place of b+x,
+    /// MBG/NBD: `(r+x) ln((α+T)/(α+t_x)) + ln(a/(b+x))`. BG/NBD: the same with b+x−1 in place of b+x,
     /// for x > 0. Sums of logarithms do not overflow, however large x and T are.
     fn log_odds_of_death(&self, history: PurchaseHistory) -> Option<f64> {
         let Parameters { r, alpha, a, b } = self.parameters;

@@ -19,7 +19,7 @@ mod delta;
 mod encoding;
 
 pub use change::{Cause, Change, ChangeKind};
-pub use delta::Delta;
+pub use delta::{Delta, Move};
 
 /// Membership of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Everything wrong with a set of definitions, collected: people fix a file once, not once per
 //! error.
 
-use std::fmt::Write;
-
 use super::tree::{Node, Place};
 
 /// One wrong thing.
@@ -38,17 +36,14 @@ impl Problems {
 
     /// On one line, for a rejected record.
     pub(crate) fn summary(&self) -> String {
-        let mut summary = String::new();
-        for (index, problem) in self.0.iter().take(SHOWN).enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            // Writing to a String cannot fail.
-            let _: std::fmt::Result =
-                write!(summary, "{separator}{}: {}", problem.place, problem.message);
-        }
+        let shown = self.0.iter().take(SHOWN);
+        let mut parts: Vec<String> = shown
+            .map(|problem| format!("{}: {}", problem.place, problem.message))
+            .collect();
         if self.0.len() > SHOWN {
-            let _: std::fmt::Result = write!(summary, "; and {} more", self.0.len() - SHOWN);
+            parts.push(format!("and {} more", self.0.len() - SHOWN));
         }
-        summary
+        parts.join("; ")
     }
 }
 
@@ -62,16 +57,16 @@ pub(crate) fn unknown<'a>(
     valid: impl IntoIterator<Item = &'a str>,
 ) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
-    let mut message = format!("unknown {what} {word:?}");
-    if let Some(name) = nearest(word, &valid) {
-        let _: std::fmt::Result = write!(message, ": did you mean {name:?}?");
-    }
-    if valid.is_empty() {
-        let _: std::fmt::Result = write!(message, " (there is none)");
-    } else if valid.len() <= LISTED {
-        let _: std::fmt::Result = write!(message, " (known: {})", valid.join(", "));
-    }
-    message
+    let hint = match nearest(word, &valid) {
+        Some(name) => format!(": did you mean {name:?}?"),
+        None => String::new(),
+    };
+    let known = match valid.len() {
+        0 => " (there is none)".to_owned(),
+        1..=LISTED => format!(" (known: {})", valid.join(", ")),
+        _ => String::new(),
+    };
+    format!("unknown {what} {word:?}{hint}{known}")
 }
 
 /// The valid name nearest to a word, if it is near enough to be a slip of the finger.

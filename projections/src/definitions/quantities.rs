@@ -74,7 +74,7 @@ pub(crate) fn window(text: &str) -> Result<Duration, String> {
                  {days}d"
             ))
         }
-        window => Ok(window),
+        window @ (Duration::Exact(_) | Duration::Days(_)) => Ok(window),
     }
 }
 

@@ -51,49 +51,33 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     let id = fields
         .require("id", problems)
         .and_then(|node| tenant_id(node, problems));
-    let zone_node = fields.require("zone", problems);
-    let zone_named = zone_node.and_then(|node| {
-        let expected = "a time zone, like Europe/Berlin";
-        fields::parsed(node, expected, problems, |text| {
-            zone(text).map(|zone| (zone, text.into()))
-        })
-    });
+    let rules = rules(&fields, problems);
     let currency = fields
         .require("currency", problems)
         .and_then(|node| fields::parsed(node, "a currency, like EUR", problems, currency));
-    let horizon = fields.get("dedup_horizon").map(|node| {
-        fields::parsed(node, "a duration, like 7d", problems, |text| {
-            quantities::horizon(text).map(|micros| (micros, text.to_owned()))
-        })
-    });
-    let rates = fields
-        .get("rates")
-        .map(|node| rates(node, currency, problems));
-    let attributes = fields
-        .get("attributes")
-        .map(|node| attributes(node, problems));
-    let churn = fields.get("churn").map(|node| churn(node, problems));
-
-    let (zone, zone_name): (TimeZone, String) = zone_named?;
-    let (dedup_horizon_micros, horizon_text) = match horizon {
-        Some(read) => read.map(|(micros, text)| (micros, Some(text)))?,
-        None => (DEFAULT_HORIZON_MICROS, None),
+    let rates = match fields.get("rates") {
+        Some(node) => rates(node, currency, problems),
+        None => Some(Rates::default()),
     };
-    let (rates, rate_texts) = rates.unwrap_or(Some(Default::default()))?;
-    let attributes = attributes.unwrap_or(Some(BTreeMap::new()))?;
-    let (model, churn_source) = match churn {
-        Some(read) => read.map(|(model, source)| (model, Some(source)))?,
-        None => (
+    let attributes = match fields.get("attributes") {
+        Some(node) => attributes(node, problems),
+        None => Some(Attributes::new()),
+    };
+    let churn = match fields.get("churn") {
+        Some(node) => churn(node, problems).map(|(model, source)| (model, Some(source))),
+        None => Some((
             ChurnModel::shipped(Family::MbgNbd, Thresholds::default()),
             None,
-        ),
+        )),
     };
-    let (id, currency) = (id?, currency?);
+    let (id, currency, attributes) = (id?, currency?, attributes?);
+    let (rules, zone, dedup_horizon) = rules?;
+    let ((rates, rate_texts), (churn, churn_source)) = (rates?, churn?);
     let source = TenantSettings {
         id: id.as_str().to_owned(),
-        zone: zone_name,
+        zone,
         currency: currency.code().to_owned(),
-        dedup_horizon: horizon_text,
+        dedup_horizon,
         rates: rate_texts,
         attributes: attributes
             .iter()
@@ -101,19 +85,43 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
             .collect(),
         churn: churn_source,
     };
-    let rules = FoldRules {
-        zone,
-        dedup_horizon_micros,
-    };
     Some(Settings {
         id,
         rules,
         currency,
         rates,
         attributes,
-        churn: model,
+        churn,
         source,
     })
+}
+
+/// What core state depends on, with the zone and the horizon as they were written.
+fn rules(
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> Option<(FoldRules, String, Option<String>)> {
+    let zone = fields.require("zone", problems).and_then(|node| {
+        let expected = "a time zone, like Europe/Berlin";
+        fields::parsed(node, expected, problems, |text| {
+            zone(text).map(|zone| (zone, text.to_owned()))
+        })
+    });
+    let horizon = match fields.get("dedup_horizon") {
+        Some(node) => fields::parsed(node, "a duration, like 7d", problems, |text| {
+            quantities::horizon(text).map(|micros| (micros, Some(text.to_owned())))
+        }),
+        None => Some((DEFAULT_HORIZON_MICROS, None)),
+    };
+    let ((zone, zone_name), (dedup_horizon_micros, horizon_text)) = (zone?, horizon?);
+    Some((
+        FoldRules {
+            zone,
+            dedup_horizon_micros,
+        },
+        zone_name,
+        horizon_text,
+    ))
 }
 
 /// Zones come from the copy built in: days must not depend on the machine's.

@@ -37,7 +37,7 @@ pub(crate) fn documents(file: &str, text: &str, problems: &mut Problems) -> Vec<
                     }
                 }
                 Some(Err(error)) => {
-                    break Some((builder.place(error.marker()), error.info().to_owned()));
+                    break Some((builder.place(error.marker()), error.info().clone()));
                 }
             }
         };
@@ -102,6 +102,10 @@ impl Builder {
             .filter(|node| !matches!(node.content, Content::Null))
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the parser may come to say more"
+    )]
     fn accept(&mut self, event: &Event<'_>, span: &Span) -> Result<(), Wrong> {
         let place = self.place(&span.start);
         match event {
@@ -138,7 +142,7 @@ impl Builder {
                 None => Ok(()),
             },
             Event::Alias(_) | Event::UnresolvedAlias(_) => refuse_extras(&place, 1, false),
-            // Comments, and where the stream and documents begin.
+            // Comments, and where the stream and documents begin and end.
             _ => Ok(()),
         }
     }

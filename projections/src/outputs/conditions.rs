@@ -1,14 +1,14 @@
 //! The leaves of expressions: whether they hold, and when that may change.
 //!
-//! What is false of an attribute without a value: everything but `ne`, `not_in` and `missing`.
-//! What is false of a value of another type (`gt` of a text): the same.
+//! Of an attribute without a value everything is false but `ne`, `not_in` and `missing`; so it is of
+//! a value of another type (`gt` of a text).
 
 use jiff::tz::TimeZone;
 use tidemark_schemas::{AttributeValue, Instant};
 
 use super::compare_numbers;
 use super::evaluate::Evaluation;
-use super::ledger::Totals;
+use super::ledger::{Totals, totals_of};
 use crate::days;
 use crate::definitions::Moment;
 use crate::definitions::expression::{
@@ -22,21 +22,44 @@ impl Evaluation<'_> {
         let value = current
             .map(|current| current.value)
             .filter(|value| !matches!(value, AttributeValue::Null));
-        for test in &condition.tests {
-            let holds = match test {
-                AttributeTest::WithinLast(duration) => {
-                    value.is_some_and(|value| self.within_last(value, *duration))
-                }
-                _ => test_holds(test, value, &self.definitions.rules.zone),
-            };
-            if !holds {
-                return false;
-            }
+        if !condition.tests.iter().all(|test| self.test(test, value)) {
+            return false;
         }
         match (condition.has_been_for, current) {
             (None, _) => true,
             (Some(duration), Some(current)) => self.has_lasted(current.since, duration),
             (Some(_), None) => false,
+        }
+    }
+
+    fn test(&mut self, test: &AttributeTest, value: Option<&AttributeValue>) -> bool {
+        let Some(value) = value else {
+            return matches!(
+                test,
+                AttributeTest::NotEquals(_) | AttributeTest::NotIn(_) | AttributeTest::Missing
+            );
+        };
+        let zone = &self.definitions.rules.zone;
+        let starts = |is: &dyn Fn(Instant) -> bool| start_of_value(value, zone).is_some_and(is);
+        match test {
+            AttributeTest::Equals(other) => same(value, other),
+            AttributeTest::NotEquals(other) => !same(value, other),
+            AttributeTest::Compares(comparison, other) => {
+                compare_numbers(value, other).is_some_and(|ordering| comparison.holds(ordering))
+            }
+            AttributeTest::In(others) => others.iter().any(|other| same(value, other)),
+            AttributeTest::NotIn(others) => !others.iter().any(|other| same(value, other)),
+            AttributeTest::Contains(part) => text_of(value).contains(&**part),
+            AttributeTest::StartsWith(part) => text_of(value).starts_with(&**part),
+            AttributeTest::EndsWith(part) => text_of(value).ends_with(&**part),
+            AttributeTest::Matches(pattern) => {
+                matches!(value, AttributeValue::String(found) if pattern.is_match(found))
+            }
+            AttributeTest::Exists => true,
+            AttributeTest::Missing => false,
+            AttributeTest::Before(bound) => starts(&|start| start < *bound),
+            AttributeTest::From(bound) => starts(&|start| start >= *bound),
+            AttributeTest::WithinLast(duration) => self.within_last(value, *duration),
         }
     }
 
@@ -91,10 +114,7 @@ impl Evaluation<'_> {
                 }
                 let from = self.today().saturating_sub(days - 1);
                 let inside = self.ledger.days_from(from);
-                let mut totals = Totals::default();
-                for day in inside {
-                    totals.add(day.totals);
-                }
+                let mut totals = totals_of(inside);
                 let holds = orders_hold(condition, totals);
                 // Time takes days away, oldest first: when does that make a difference?
                 let leaving = inside.iter().find(|day| {
@@ -190,42 +210,15 @@ fn orders_hold(condition: &OrdersCondition, totals: Totals) -> bool {
         && average.hold(|bound| totals.net_minor.cmp(&(i128::from(*bound) * converted)))
 }
 
-/// The tests that time alone does not change.
-fn test_holds(test: &AttributeTest, value: Option<&AttributeValue>, zone: &TimeZone) -> bool {
-    let Some(value) = value else {
-        return matches!(
-            test,
-            AttributeTest::NotEquals(_) | AttributeTest::NotIn(_) | AttributeTest::Missing
-        );
-    };
-    let text = match value {
-        AttributeValue::String(text) => Some(&**text),
+/// The text of a value; of other values the empty one, which none of the texts looked for is part
+/// of.
+fn text_of(value: &AttributeValue) -> &str {
+    match value {
+        AttributeValue::String(text) => text,
         AttributeValue::Null
         | AttributeValue::Boolean(_)
         | AttributeValue::Long(_)
-        | AttributeValue::Double(_) => None,
-    };
-    match test {
-        AttributeTest::Equals(other) => same(value, other),
-        AttributeTest::NotEquals(other) => !same(value, other),
-        AttributeTest::Compares(comparison, other) => {
-            compare_numbers(value, other).is_some_and(|ordering| comparison.holds(ordering))
-        }
-        AttributeTest::In(others) => others.iter().any(|other| same(value, other)),
-        AttributeTest::NotIn(others) => !others.iter().any(|other| same(value, other)),
-        AttributeTest::Contains(part) => text.is_some_and(|text| text.contains(&**part)),
-        AttributeTest::StartsWith(part) => text.is_some_and(|text| text.starts_with(&**part)),
-        AttributeTest::EndsWith(part) => text.is_some_and(|text| text.ends_with(&**part)),
-        AttributeTest::Matches(pattern) => text.is_some_and(|text| pattern.is_match(text)),
-        AttributeTest::Exists => true,
-        AttributeTest::Missing => false,
-        AttributeTest::Before(bound) => {
-            start_of_value(value, zone).is_some_and(|start| start < *bound)
-        }
-        AttributeTest::From(bound) => {
-            start_of_value(value, zone).is_some_and(|start| start >= *bound)
-        }
-        AttributeTest::WithinLast(_) => false,
+        | AttributeValue::Double(_) => "",
     }
 }
 

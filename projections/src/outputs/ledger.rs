@@ -73,22 +73,14 @@ impl Ledger {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        self.totals_of(&self.days)
+        totals_of(&self.days)
     }
 
     /// The totals of the days between two, both included.
     pub(super) fn totals_between(&self, from: i32, to: i32) -> Totals {
         let start = self.days.partition_point(|day| day.day < from);
         let end = self.days.partition_point(|day| day.day <= to);
-        self.totals_of(self.days.get(start..end).unwrap_or_default())
-    }
-
-    fn totals_of(&self, days: &[Day]) -> Totals {
-        let mut totals = Totals::default();
-        for day in days {
-            totals.add(day.totals);
-        }
-        totals
+        totals_of(self.days.get(start..end).unwrap_or_default())
     }
 
     /// The days from one on.
@@ -125,6 +117,14 @@ impl Ledger {
         let mean = sum as f64 / f64::from(count);
         (count > 0).then_some(mean)
     }
+}
+
+pub(super) fn totals_of(days: &[Day]) -> Totals {
+    let mut totals = Totals::default();
+    for day in days {
+        totals.add(day.totals);
+    }
+    totals
 }
 
 /// The order's amount less its refunds, unless a currency has no rate.

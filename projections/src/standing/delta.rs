@@ -20,10 +20,21 @@ pub struct Delta {
     pub positions: Vec<(Arc<str>, Arc<str>, Instant)>,
     /// Journeys without a position: rows to delete.
     pub positions_left: Vec<Arc<str>>,
-    /// Journey, stage before, stage now, where the stage is another: counts to move.
-    pub moved: Vec<(Arc<str>, Option<Arc<str>>, Option<Arc<str>>)>,
+    /// Where the stage is another: counts to move.
+    pub moved: Vec<Move>,
     /// Band before and now, where it is another: counts to move.
     pub band: Option<(Option<Band>, Option<Band>)>,
+}
+
+/// A move within a journey, into it or out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The journey.
+    pub journey: Arc<str>,
+    /// The stage before.
+    pub from: Option<Arc<str>>,
+    /// The stage now.
+    pub to: Option<Arc<str>>,
 }
 
 impl Delta {
@@ -66,16 +77,21 @@ impl Delta {
             }
             let stage_before = before.map(|(stage, _)| stage);
             if stage_before != Some(&now.0) {
-                let to = Some(Arc::clone(&now.0));
-                self.moved
-                    .push((Arc::clone(journey), stage_before.cloned(), to));
+                self.moved.push(Move {
+                    journey: Arc::clone(journey),
+                    from: stage_before.cloned(),
+                    to: Some(Arc::clone(&now.0)),
+                });
             }
         }
         for (journey, (stage, _)) in &old.stages {
             if !new.stages.contains_key(journey) {
                 self.positions_left.push(Arc::clone(journey));
-                self.moved
-                    .push((Arc::clone(journey), Some(Arc::clone(stage)), None));
+                self.moved.push(Move {
+                    journey: Arc::clone(journey),
+                    from: Some(Arc::clone(stage)),
+                    to: None,
+                });
             }
         }
     }
@@ -92,7 +108,7 @@ impl Delta {
         };
         counters.extend(segments(&self.entered, 1));
         counters.extend(segments(&self.left, -1));
-        for (journey, from, to) in &self.moved {
+        for Move { journey, from, to } in &self.moved {
             let name = |stage: &Arc<str>| format!("{journey}/{stage}");
             counters.extend(from.as_ref().map(|stage| ("stage", name(stage), -1)));
             counters.extend(to.as_ref().map(|stage| ("stage", name(stage), 1)));

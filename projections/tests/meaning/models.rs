@@ -1,5 +1,4 @@
 //! Churn models: published figures, bounds for any input, and exact crossing days.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use proptest::prelude::*;
 use tidemark_projections::models::{
@@ -32,7 +31,7 @@ fn recomputed(family: Family) -> ChurnModel {
     }
 }
 
-/// x = 2, t_x = 30.43 weeks, T = 38.86 weeks: 213 and 272 days, but for rounding.
+/// x = 2, `t_x` = 30.43 weeks, T = 38.86 weeks: 213 and 272 days, but for rounding.
 const TWO: PurchaseHistory = PurchaseHistory {
     repeat_days: 2,
     last: 213,

@@ -1,5 +1,4 @@
 //! The law of `next_change`: between two of them nothing discrete changes by itself.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

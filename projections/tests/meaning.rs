@@ -1,0 +1,23 @@
+//! What it means: definitions, conditions, models, outputs and standings.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "meaning/conditions.rs"]
+mod conditions;
+#[path = "meaning/definitions.rs"]
+mod definitions;
+#[path = "meaning/documentation.rs"]
+mod documentation;
+#[path = "meaning/language.rs"]
+mod language;
+#[path = "meaning/models.rs"]
+mod models;
+#[path = "meaning/next_change.rs"]
+mod next_change;
+#[path = "meaning/outputs.rs"]
+mod outputs;
+#[path = "meaning/standing.rs"]
+mod standing;
+#[path = "meaning/standing_laws.rs"]
+mod standing_laws;
+#[path = "meaning/support.rs"]
+mod support;

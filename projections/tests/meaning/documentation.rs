@@ -1,0 +1,118 @@
+//! Every example of the manual is a valid definition, and every operator has one.
+
+use tidemark_projections::definitions::{Bundle, Definitions};
+use tidemark_schemas::Instant;
+
+const MANUAL: &str = include_str!("../../../docs/definitions.md");
+
+/// The fenced YAML blocks, each with the line it begins on.
+fn blocks() -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (line, text) in (1..).zip(MANUAL.lines()) {
+        match &mut open {
+            None if text.trim() == "```yaml" => open = Some((line, String::new())),
+            Some(_) if text.trim() == "```" => blocks.extend(open.take()),
+            Some((_, block)) => {
+                block.push_str(text);
+                block.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// The example as a whole file: conditions and lists of them need a tenant around them.
+fn as_file(block: &str) -> String {
+    if block.contains("tenant:") {
+        return block.to_owned();
+    }
+    let conditions: Vec<String> = block
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .enumerate()
+        .map(|(index, line)| format!("  - {{ name: s{index}, when: {{ {line} }} }}\n"))
+        .collect();
+    format!(
+        "tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR }}\njourneys:\n  - {{ name: \
+         sales, stages: [lead, trial, customer] }}\nsegments:\n  - {{ name: regulars, when: {{ \
+         orders: {{ count: {{ gte: 3 }} }} }} }}\n{}",
+        conditions.concat()
+    )
+}
+
+#[test]
+fn every_example_is_valid() {
+    let blocks = blocks();
+    assert!(blocks.len() >= 7, "{} examples", blocks.len());
+    for (line, block) in blocks {
+        let file = as_file(&block);
+        let bundle = Bundle::from_files(&[("example".to_owned(), file.clone())], "manual");
+        let bundle = bundle.unwrap_or_else(|errors| {
+            panic!("the example at line {line} is refused: {errors:#?}\n{file}")
+        });
+        Definitions::default()
+            .apply(0, Instant::MIN, &bundle.to_record())
+            .unwrap();
+    }
+}
+
+#[test]
+fn every_operator_has_an_example() {
+    let examples: String = blocks().into_iter().map(|(_, block)| block).collect();
+    for word in [
+        "all:",
+        "any:",
+        "not:",
+        "segment:",
+        "attribute:",
+        "orders:",
+        "stage:",
+        "churn:",
+        "eq:",
+        "ne:",
+        "gt:",
+        "gte:",
+        "lt:",
+        "lte:",
+        "between:",
+        "in:",
+        "not_in:",
+        "contains:",
+        "starts_with:",
+        "ends_with:",
+        "matches:",
+        "exists:",
+        "missing:",
+        "before:",
+        "after:",
+        "within_last:",
+        "has_been_for:",
+        "count:",
+        "revenue:",
+        "average:",
+        "within:",
+        "journey:",
+        "is:",
+        "reached:",
+        "in_for:",
+        "band:",
+        "risk:",
+        "p_alive:",
+        "zone:",
+        "currency:",
+        "dedup_horizon:",
+        "rates:",
+        "attributes:",
+        "personal:",
+        "model:",
+        "medium:",
+        "high:",
+        "description:",
+        "stages:",
+    ] {
+        assert!(examples.contains(word), "no example of `{word}`");
+    }
+}
