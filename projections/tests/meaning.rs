@@ -1,12 +1,16 @@
 //! What it means: definitions, conditions, models, outputs and standings.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "meaning/cdnow.rs"]
+mod cdnow;
 #[path = "meaning/conditions.rs"]
 mod conditions;
 #[path = "meaning/definitions.rs"]
 mod definitions;
 #[path = "meaning/documentation.rs"]
 mod documentation;
+#[path = "meaning/hostile.rs"]
+mod hostile;
 #[path = "meaning/language.rs"]
 mod language;
 #[path = "meaning/models.rs"]
