@@ -1,6 +1,6 @@
 //! Bytes to events.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -49,7 +49,7 @@ pub enum DecodeError {
     Invalid(Box<InvalidEvent>),
 }
 
-type Writers = HashMap<u32, Arc<Result<Writer, String>>>;
+type Writers = BTreeMap<u32, Arc<Result<Writer, String>>>;
 
 /// Reads events of every compatible writer schema. Cheap to share; [`decode`](Self::decode) takes
 /// no lock.

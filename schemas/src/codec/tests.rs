@@ -220,3 +220,17 @@ fn an_invalid_event_names_its_field_and_its_customer() {
         true,
     );
 }
+
+#[test]
+fn a_decoder_is_shared_between_threads() {
+    let decoder = decoder(SCHEMA);
+    let value = Encoder::new(ID).encode(&refund());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                decoder.add_schema(ID, SCHEMA);
+                assert_eq!(decoder.decode(&value), Ok(refund()));
+            });
+        }
+    });
+}

@@ -5,7 +5,7 @@
 
 use super::payloads::Payload;
 use super::{AttributeMap, CustomerEvent};
-use crate::ids::{CustomerId, TenantId};
+use crate::ids::{CustomerId, TenantId, has_control_character};
 use crate::time::Instant;
 use crate::value::AttributeValue;
 
@@ -195,10 +195,7 @@ fn name_reason(text: &str) -> Option<String> {
     if text.len() > MAX_NAME_BYTES {
         return Some(format!("is longer than {MAX_NAME_BYTES} bytes"));
     }
-    // Plain ASCII, nearly every name, is told byte by byte.
-    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    let control = !plain && text.chars().any(char::is_control);
-    control.then(|| "contains a control character".to_owned())
+    has_control_character(text).then(|| "contains a control character".to_owned())
 }
 
 fn optional_name(field: &'static str, text: Option<&str>) -> Result<(), Fault> {
