@@ -464,9 +464,14 @@ impl Folder {
                 continue;
             };
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            if super::rows::flush_customer(customer, entry, self.batch, digest, &mut batch) {
-                pending.count(&customer.tenant, "customers", String::new(), 1);
-            }
+            super::rows::flush_customer(
+                customer,
+                entry,
+                self.batch,
+                digest,
+                &mut pending,
+                &mut batch,
+            );
             counted.insert(customer.tenant.clone());
             self.cache.remeasure(customer);
         }

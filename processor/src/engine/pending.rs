@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemark_projections::models::Band;
-use tidemark_projections::standing::{Change, ChangeKind};
+use tidemark_projections::standing::Change;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::store::{Batch, ChangeRow, ParkedRow, Reevaluation};
@@ -35,20 +34,7 @@ impl Pending {
     }
 
     pub(crate) fn note_change(&mut self, seq: i64, customer: &CustomerKey, change: Change) {
-        for (value, delta) in [(&change.from, -1), (&change.to, 1)] {
-            let Some(value) = value else { continue };
-            let (kind, name) = match change.kind {
-                ChangeKind::Segment => ("segment", change.name.as_ref().to_owned()),
-                ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
-                ChangeKind::Band => ("band", value.as_ref().to_owned()),
-            };
-            self.count(&customer.tenant, kind, name, delta);
-        }
-        self.changes.push(ChangeRow {
-            seq,
-            key: customer.clone(),
-            change,
-        });
+        self.changes.push(ChangeRow { seq, key: customer.clone(), change });
     }
 
     /// Parks an event for the first time.
@@ -109,14 +95,5 @@ impl Pending {
             .filter(|(_, delta)| *delta != 0)
             .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
             .collect();
-    }
-}
-
-/// A band as the `customer` table holds it.
-pub(crate) fn band_number(band: Band) -> i16 {
-    match band {
-        Band::Low => 0,
-        Band::Medium => 1,
-        Band::High => 2,
     }
 }
