@@ -14,7 +14,10 @@ pub enum WallClock {
 
 impl WallClock {
     /// Now.
-    #[allow(clippy::disallowed_methods, reason = "this is the one reader of the wall clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the wall clock"
+    )]
     pub fn now(self) -> Instant {
         match self {
             Self::System => Instant::from_jiff(jiff::Timestamp::now()),

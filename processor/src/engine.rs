@@ -2,11 +2,13 @@
 //!
 //! - `task`: the loop: gather input, build a batch, hand it to the commit under way after the last.
 //! - `build`: judges records, loads what is missing, folds; yields a batch.
+//! - `commit`: one batch on its way into the database.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
 //! - `verdict`: what a record is before any state is looked at.
 
 mod build;
 mod cache;
+mod commit;
 mod folder;
 mod pending;
 mod rows;

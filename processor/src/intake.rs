@@ -4,6 +4,7 @@
 //! all. A partition is claimed in Postgres before its first record is fetched, and read from the
 //! offset found there; Kafka's own committed offsets are written for dashboards and never read.
 
+mod assignment;
 mod event;
 mod owned;
 mod watermarks;
@@ -25,7 +26,7 @@ use self::event::{ConsumerEvent, IntakeContext};
 use self::owned::{Ends, Owned};
 use self::watermarks::Watermarks;
 use crate::config::KafkaConfig;
-use crate::engine::{Ended, Shared};
+use crate::engine::Shared;
 use crate::error::ProcessorError;
 use crate::record::{Input, Record};
 
@@ -256,134 +257,6 @@ impl Intake {
         list
     }
 
-    /// Claims the partitions, then has them read from where their projections stand.
-    fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            let Some(next_offset) = self.claim(*partition)? else {
-                break;
-            };
-            list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next_offset))?;
-        }
-        if let Err(error) = self.consumer.incremental_assign(&list) {
-            // Thrown out of the group meanwhile: it will hand us partitions again.
-            tracing::warn!(%error, ?partitions, "the assignment was not taken");
-            self.give_up(partitions, true);
-        }
-        self.note_ownership();
-        Ok(())
-    }
-
-    /// Claims one partition, however long the database is away; `None` when told to stop.
-    fn claim(&mut self, partition: i32) -> Result<Option<i64>, ProcessorError> {
-        let poisoned = self.poisoned.get(&partition).cloned().unwrap_or_default();
-        let (shared, definitions) = (Arc::clone(&self.shared), self.definitions.clone());
-        let begun = self.runtime.block_on(owned::claim_and_prepare(
-            shared,
-            partition,
-            &self.client_id,
-            definitions,
-            poisoned,
-            &self.shutdown,
-        ))?;
-        let Some((next_offset, prepared)) = begun else {
-            return Ok(None);
-        };
-        let owned = prepared.start(&self.runtime, &self.ends);
-        if let Some(before) = self.owned.insert(partition, owned) {
-            before.stop();
-        }
-        Ok(Some(next_offset))
-    }
-
-    fn revoke(&mut self, partitions: &[i32], lost: bool) -> Result<(), ProcessorError> {
-        self.give_up(partitions, lost);
-        let unassigned = self.consumer.incremental_unassign(&self.list(partitions));
-        self.note_ownership();
-        if lost { Ok(()) } else { Ok(unassigned?) }
-    }
-
-    /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under
-    /// way may finish first; the fence keeps out what finishes later.
-    fn give_up(&mut self, partitions: &[i32], lost: bool) {
-        let mut ending = Vec::new();
-        for partition in partitions {
-            self.again.remove(partition);
-            if let Some(owned) = self.owned.remove(partition) {
-                ending.push(owned.stop());
-            }
-        }
-        if !lost {
-            let all = futures::future::join_all(ending);
-            let drained = self
-                .runtime
-                .block_on(async { tokio::time::timeout(self.shared.limits.drain, all).await });
-            if drained.is_err() {
-                tracing::warn!(?partitions, "gave partitions up with a commit under way");
-            }
-        }
-    }
-
-    fn note_ownership(&self) {
-        let owned: Vec<i32> = self.owned.keys().copied().collect();
-        tracing::info!(partitions = ?owned, "owned partitions");
-        self.shared
-            .metrics
-            .partitions
-            .set(i64::try_from(owned.len()).unwrap_or(i64::MAX));
-        self.watermarks.set_partitions(owned);
-    }
-
-    fn handle_ended(&mut self) -> Result<(), ProcessorError> {
-        for (partition, incarnation, ended) in self.ends.take() {
-            let current = self
-                .owned
-                .get(&partition)
-                .is_some_and(|owned| owned.incarnation == incarnation);
-            match ended {
-                Ended::Failed(error) => return Err(error),
-                Ended::Stopped => {}
-                Ended::Fenced if current => {
-                    tracing::warn!(partition, "fenced: claiming again if it is still ours");
-                    self.again
-                        .insert(partition, Instant::now() + CLAIM_AGAIN_AFTER);
-                }
-                Ended::Poisoned(offset) => {
-                    self.poisoned.entry(partition).or_default().insert(offset);
-                    if current {
-                        self.again.insert(partition, Instant::now());
-                    }
-                }
-                Ended::Fenced => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn claim_fenced_again(&mut self) -> Result<(), ProcessorError> {
-        let now = Instant::now();
-        let due: Vec<i32> = self
-            .again
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(partition, _)| *partition)
-            .collect();
-        for partition in due {
-            self.again.remove(&partition);
-            if !self.owned.contains_key(&partition) || self.consumer.assignment_lost() {
-                continue;
-            }
-            let Some(next_offset) = self.claim(partition)? else {
-                return Ok(());
-            };
-            let offset = Offset::Offset(next_offset);
-            self.consumer
-                .seek(&self.shared.topic, partition, offset, LEAVE)?;
-            self.consumer.resume(&self.list(&[partition]))?;
-        }
-        Ok(())
-    }
-
     fn commit_for_dashboards(&mut self) {
         if self.last_commit.elapsed() < COMMIT_EVERY {
             return;
@@ -408,10 +281,8 @@ impl Intake {
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
             ) => Err(self.find_trimmed().unwrap_or(error.into())),
             KafkaError::MessageConsumptionFatal(_) => Err(error.into()),
-            passing => {
-                tracing::warn!(error = %passing, "Kafka");
-                Ok(())
-            }
+            // Brokers that are away come back, and the context has logged it with the reason.
+            _ => Ok(()),
         }
     }
 

@@ -226,7 +226,7 @@ async fn on_thread<T: Send + 'static>(
 ) -> Result<T, ProcessorError> {
     let (sender, receiver) = oneshot::channel();
     drop(spawn_thread("tidemark-kafka", move || {
-        drop(sender.send(work()))
+        drop(sender.send(work()));
     })?);
     receiver.await.unwrap_or_else(|_| {
         Err(ProcessorError::Internal(

@@ -278,11 +278,11 @@ impl PartitionTask {
     }
 
     async fn fold(&mut self, work: Work) -> Result<Option<Batch>, Ended> {
-        for (row, item) in work.redriven {
-            self.fold_parked(&row, item)?;
+        for (row, item) in &work.redriven {
+            self.fold_parked(row, item)?;
         }
         let mut fired = 0;
-        for item in work.items {
+        for item in &work.items {
             fired += self.folder.advance_clock(item.appended_at, usize::MAX);
             self.fold_item(item)?;
         }
@@ -307,9 +307,9 @@ impl PartitionTask {
         Ok(Some(self.folder.flush(end)))
     }
 
-    fn fold_item(&mut self, item: Item) -> Result<(), Ended> {
+    fn fold_item(&mut self, item: &Item) -> Result<(), Ended> {
         self.shared.metrics.records.inc();
-        if let Some(park) = self.try_fold(&item)? {
+        if let Some(park) = self.try_fold(item)? {
             self.shared
                 .metrics
                 .parked
@@ -322,8 +322,8 @@ impl PartitionTask {
         Ok(())
     }
 
-    fn fold_parked(&mut self, before: &ParkedRow, item: Item) -> Result<(), Ended> {
-        match self.try_fold(&item)? {
+    fn fold_parked(&mut self, before: &ParkedRow, item: &Item) -> Result<(), Ended> {
+        match self.try_fold(item)? {
             None => {
                 self.shared.metrics.redriven.inc();
                 self.folder.pending_mut().unpark(before);

@@ -4,9 +4,11 @@
 //! [`Folder::flush`] returns; a batch may be folded while the one before it commits, because
 //! everything here is ahead of the database by exactly the batches not committed yet.
 
+mod definitions;
+mod flush;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
@@ -14,20 +16,12 @@ use tidemark_projections::standing::{Change, Standing};
 use tidemark_projections::state::{CustomerState, Folded, Late};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
+pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
 use super::pending::Pending;
 use super::timers::Timers;
 use crate::memory::Budget;
-use crate::store::{Batch, Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
-
-/// What a batch settles beside customers: where it ends and what else was seen.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BatchEnd {
-    pub(crate) next_offset: i64,
-    pub(crate) log_end: i64,
-    /// The batch ends where a digest is kept.
-    pub(crate) checkpoint: bool,
-}
+use crate::store::{Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
 
 /// Why an event was not folded.
 #[derive(Debug)]
@@ -180,105 +174,6 @@ impl Folder {
         };
         self.cache.insert(row.key, entry);
         Ok(())
-    }
-
-    /// Puts newer definitions in force from here on.
-    ///
-    /// Returns the tenants whose definitions are new here, of whom events may be parked.
-    pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<TenantId> {
-        let version = definitions.version.unwrap_or(-1);
-        let before = self.definitions_version;
-        let changed: Vec<_> = definitions
-            .tenants
-            .values()
-            .filter(|t| t.version > before)
-            .cloned()
-            .collect();
-        self.definitions = definitions;
-        if version <= before {
-            return Vec::new();
-        }
-        self.definitions_version = version;
-        self.pending.activation = Some((version, self.clock));
-        for tenant in &changed {
-            if self
-                .digests
-                .get(&tenant.id)
-                .is_some_and(|counts| counts.customers > 0)
-            {
-                let begun = Reevaluation {
-                    tenant: tenant.id.clone(),
-                    version: tenant.version,
-                    activated_at: self.clock,
-                    cursor: None,
-                    evaluated: 0,
-                    done: false,
-                };
-                self.pending
-                    .reevaluations
-                    .insert(tenant.id.clone(), begun.clone());
-                self.reevaluations.insert(tenant.id.clone(), begun);
-            }
-        }
-        changed
-            .into_iter()
-            .map(|tenant| tenant.id.clone())
-            .collect()
-    }
-
-    /// Whether newer definitions than those in force are at hand.
-    pub(crate) fn is_older_than(&self, definitions: &Definitions) -> bool {
-        self.definitions.version != definitions.version
-    }
-
-    /// The tenant's definitions in force.
-    pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantDefinitions>> {
-        self.definitions.tenant(tenant)
-    }
-
-    /// A re-evaluation not finished: whose, and after which customer to go on.
-    pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
-        self.reevaluations
-            .values()
-            .find(|reevaluation| !reevaluation.done)
-    }
-
-    /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
-    ///
-    /// A customer changed since its row was read is in memory, and that is what counts.
-    pub(crate) fn reevaluate(
-        &mut self,
-        tenant: &TenantId,
-        rows: Vec<CustomerRow>,
-    ) -> Result<u64, StoreError> {
-        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else {
-            return Ok(0);
-        };
-        let count = rows.len();
-        match rows.last() {
-            Some(last) => reevaluation.cursor = Some(last.key.customer.as_str().to_owned()),
-            None => reevaluation.done = true,
-        }
-        reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
-        self.pending
-            .reevaluations
-            .insert(tenant.clone(), reevaluation.clone());
-        self.reevaluations.insert(tenant.clone(), reevaluation);
-        for row in rows {
-            let customer = row.key.clone();
-            if !self.cache.contains(&customer) {
-                self.install_row(row)?;
-            }
-            self.catch_up(&customer, self.clock);
-        }
-        if self
-            .reevaluations
-            .get(tenant)
-            .is_some_and(|reevaluation| reevaluation.done)
-        {
-            self.reevaluations.remove(tenant);
-        }
-        Ok(count as u64)
     }
 
     /// Fires the timers due by `to`, at most `limit` of them, in order of due time, each customer
@@ -441,57 +336,6 @@ impl Folder {
             self.change_seq += 1;
             self.pending.note_change(self.change_seq, customer, change);
         }
-    }
-
-    /// Ends the batch under construction and returns what it writes.
-    pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut batch = Batch {
-            partition: self.partition,
-            epoch: self.epoch,
-            old_commits: self.commits,
-            old_next_offset: self.next_offset,
-            new_next_offset: end.next_offset,
-            clock: self.clock.micros(),
-            log_end: end.log_end.max(end.next_offset),
-            change_seq: self.change_seq,
-            definitions: self.definitions_version,
-            ..Batch::default()
-        };
-        let mut counted: BTreeSet<TenantId> = BTreeSet::new();
-        for customer in &std::mem::take(&mut pending.touched) {
-            let Some(entry) = self.cache.get_mut(customer) else {
-                continue;
-            };
-            let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            super::rows::flush_customer(
-                customer,
-                entry,
-                self.batch,
-                digest,
-                &mut pending,
-                &mut batch,
-            );
-            counted.insert(customer.tenant.clone());
-            self.cache.remeasure(customer);
-        }
-        batch.digests = counted
-            .into_iter()
-            .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
-            .collect();
-        if end.checkpoint {
-            batch.checkpoint = Some(
-                self.digests
-                    .iter()
-                    .map(|(tenant, counts)| (tenant.clone(), *counts))
-                    .collect(),
-            );
-        }
-        pending.write_into(&mut batch);
-        self.batch += 1;
-        self.commits += 1;
-        self.next_offset = end.next_offset;
-        batch
     }
 }
 

@@ -34,7 +34,11 @@ impl Pending {
     }
 
     pub(crate) fn note_change(&mut self, seq: i64, customer: &CustomerKey, change: Change) {
-        self.changes.push(ChangeRow { seq, key: customer.clone(), change });
+        self.changes.push(ChangeRow {
+            seq,
+            key: customer.clone(),
+            change,
+        });
     }
 
     /// Parks an event for the first time.

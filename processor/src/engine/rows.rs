@@ -56,17 +56,28 @@ pub(crate) fn flush_customer(
 
 fn write_delta(customer: &CustomerKey, delta: Delta, batch: &mut Batch) {
     let memberships = delta.memberships.into_iter().map(|(segment, membership)| {
-        (customer.clone(), segment, membership.since, membership.version)
+        (
+            customer.clone(),
+            segment,
+            membership.since,
+            membership.version,
+        )
     });
     batch.memberships.extend(memberships);
-    let left = delta.left.into_iter().map(|segment| (customer.clone(), segment));
+    let left = delta
+        .left
+        .into_iter()
+        .map(|segment| (customer.clone(), segment));
     batch.memberships_left.extend(left);
     let positions = delta
         .positions
         .into_iter()
         .map(|(journey, stage, since)| (customer.clone(), journey, stage, since));
     batch.positions.extend(positions);
-    let left = delta.positions_left.into_iter().map(|journey| (customer.clone(), journey));
+    let left = delta
+        .positions_left
+        .into_iter()
+        .map(|journey| (customer.clone(), journey));
     batch.positions_left.extend(left);
 }
 

@@ -9,11 +9,11 @@ use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
 use tidemark_schemas::{Instant, Partitioner, TenantId};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::commit::{InFlight, commit, finished};
 use super::folder::Folder;
 use super::verdict::Home;
 use crate::clock::WallClock;
@@ -27,7 +27,7 @@ use crate::store::{Batch, Claim, Committed, Store, StoreError};
 /// How often an idle partition looks at its clock.
 const TICK: Duration = Duration::from_millis(200);
 /// How long to wait before the database or the registry is asked again.
-const RETRY: Duration = Duration::from_millis(250);
+pub(super) const RETRY: Duration = Duration::from_millis(250);
 
 /// What all partitions of a process share.
 #[derive(Debug)]
@@ -71,14 +71,6 @@ impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
     }
-}
-
-/// A commit under way.
-#[derive(Debug)]
-struct InFlight {
-    batch: u64,
-    next_offset: i64,
-    handle: JoinHandle<Result<Committed, Ended>>,
 }
 
 /// See the module.
@@ -352,53 +344,6 @@ impl PartitionTask {
         tokio::select! {
             () = self.stop.cancelled() => Err(Ended::Stopped),
             () = time::sleep(RETRY) => Ok(()),
-        }
-    }
-}
-
-async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, Ended> {
-    let Some(in_flight) = in_flight else {
-        return std::future::pending().await;
-    };
-    match (&mut in_flight.handle).await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(Ended::Failed(ProcessorError::Internal(error.to_string()))),
-    }
-}
-
-/// Commits a batch, however long the database is away, unless the partition is given up.
-async fn commit(
-    shared: Arc<Shared>,
-    batch: Batch,
-    stop: CancellationToken,
-) -> Result<Committed, Ended> {
-    let metrics = &shared.metrics;
-    let started = std::time::Instant::now();
-    loop {
-        match shared.store.commit(&shared.topic, &batch).await {
-            Ok(committed) => {
-                if committed == Committed::Yes {
-                    metrics.commits.inc();
-                    metrics
-                        .commit_seconds
-                        .observe(started.elapsed().as_secs_f64());
-                    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-                    metrics
-                        .commit_customers
-                        .observe(batch.customers.len() as f64);
-                    metrics.changes.inc_by(batch.changes.len() as u64);
-                }
-                return Ok(committed);
-            }
-            Err(StoreError::Unavailable(error)) => {
-                metrics.waits.with_label_values(&["database"]).inc();
-                tracing::warn!(partition = batch.partition, %error, "waiting for the database");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Err(Ended::Stopped),
-            () = time::sleep(RETRY) => {}
         }
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn park_undecoded(error: DecodeError) -> Park {
         DecodeError::Invalid(invalid) => Park {
             reason: Reason::Invalid,
             detail: text,
-            field: Some(invalid.field.to_string()),
+            field: Some(invalid.field.to_owned()),
             tenant: invalid.tenant.clone(),
             customer: invalid.customer.as_ref().map(ToString::to_string),
         },

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message, Timestamp};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::record::Record;
@@ -79,8 +79,11 @@ impl IntakeContext {
 }
 
 impl ClientContext for IntakeContext {
+    /// Every error comes twice: here with its reason, and from `poll`, where it is handled.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "Kafka");
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "Kafka");
+        }
     }
 }
 
@@ -94,7 +97,7 @@ impl ConsumerContext for IntakeContext {
         let partitions = list
             .elements()
             .iter()
-            .map(|element| element.partition())
+            .map(TopicPartitionListElem::partition)
             .collect();
         self.push(match err {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {

@@ -1,0 +1,67 @@
+//! A batch on its way into the database.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::task::{Ended, RETRY, Shared};
+use crate::error::ProcessorError;
+use crate::store::{Batch, Committed, StoreError};
+
+/// A commit under way.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) batch: u64,
+    pub(super) next_offset: i64,
+    pub(super) handle: JoinHandle<Result<Committed, Ended>>,
+}
+
+/// How it ended; never, where there is none.
+pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, Ended> {
+    let Some(in_flight) = in_flight else {
+        return std::future::pending().await;
+    };
+    match (&mut in_flight.handle).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Ended::Failed(ProcessorError::Internal(error.to_string()))),
+    }
+}
+
+/// Commits a batch, however long the database is away, unless the partition is given up.
+pub(super) async fn commit(
+    shared: Arc<Shared>,
+    batch: Batch,
+    stop: CancellationToken,
+) -> Result<Committed, Ended> {
+    let metrics = &shared.metrics;
+    let started = std::time::Instant::now();
+    loop {
+        match shared.store.commit(&shared.topic, &batch).await {
+            Ok(committed) => {
+                if committed == Committed::Yes {
+                    metrics.commits.inc();
+                    metrics
+                        .commit_seconds
+                        .observe(started.elapsed().as_secs_f64());
+                    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+                    metrics
+                        .commit_customers
+                        .observe(batch.customers.len() as f64);
+                    metrics.changes.inc_by(batch.changes.len() as u64);
+                }
+                return Ok(committed);
+            }
+            Err(StoreError::Unavailable(error)) => {
+                metrics.waits.with_label_values(&["database"]).inc();
+                tracing::warn!(partition = batch.partition, %error, "waiting for the database");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Err(Ended::Stopped),
+            () = time::sleep(RETRY) => {}
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Definitions coming into force in a partition, and its customers evaluated anew because of them.
+
+use std::sync::Arc;
+
+use tidemark_projections::definitions::{Definitions, TenantDefinitions};
+use tidemark_schemas::TenantId;
+
+use super::Folder;
+use crate::store::{CustomerRow, Reevaluation, StoreError};
+
+impl Folder {
+    /// Puts newer definitions in force from here on.
+    ///
+    /// Returns the tenants whose definitions are new here, of whom events may be parked.
+    pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<TenantId> {
+        let version = definitions.version.unwrap_or(-1);
+        let before = self.definitions_version;
+        let changed: Vec<_> = definitions
+            .tenants
+            .values()
+            .filter(|t| t.version > before)
+            .cloned()
+            .collect();
+        self.definitions = definitions;
+        if version <= before {
+            return Vec::new();
+        }
+        self.definitions_version = version;
+        self.pending.activation = Some((version, self.clock));
+        for tenant in &changed {
+            if self
+                .digests
+                .get(&tenant.id)
+                .is_some_and(|counts| counts.customers > 0)
+            {
+                let begun = Reevaluation {
+                    tenant: tenant.id.clone(),
+                    version: tenant.version,
+                    activated_at: self.clock,
+                    cursor: None,
+                    evaluated: 0,
+                    done: false,
+                };
+                self.pending
+                    .reevaluations
+                    .insert(tenant.id.clone(), begun.clone());
+                self.reevaluations.insert(tenant.id.clone(), begun);
+            }
+        }
+        changed
+            .into_iter()
+            .map(|tenant| tenant.id.clone())
+            .collect()
+    }
+
+    /// Whether newer definitions than those in force are at hand.
+    pub(crate) fn is_older_than(&self, definitions: &Definitions) -> bool {
+        self.definitions.version != definitions.version
+    }
+
+    /// The tenant's definitions in force.
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantDefinitions>> {
+        self.definitions.tenant(tenant)
+    }
+
+    /// A re-evaluation not finished: whose, and after which customer to go on.
+    pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
+        self.reevaluations
+            .values()
+            .find(|reevaluation| !reevaluation.done)
+    }
+
+    /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
+    ///
+    /// A customer changed since its row was read is in memory, and that is what counts.
+    pub(crate) fn reevaluate(
+        &mut self,
+        tenant: &TenantId,
+        rows: Vec<CustomerRow>,
+    ) -> Result<u64, StoreError> {
+        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else {
+            return Ok(0);
+        };
+        let count = rows.len();
+        match rows.last() {
+            Some(last) => reevaluation.cursor = Some(last.key.customer.as_str().to_owned()),
+            None => reevaluation.done = true,
+        }
+        reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
+        self.pending
+            .reevaluations
+            .insert(tenant.clone(), reevaluation.clone());
+        self.reevaluations.insert(tenant.clone(), reevaluation);
+        for row in rows {
+            let customer = row.key.clone();
+            if !self.cache.contains(&customer) {
+                self.install_row(row)?;
+            }
+            self.catch_up(&customer, self.clock);
+        }
+        if self
+            .reevaluations
+            .get(tenant)
+            .is_some_and(|reevaluation| reevaluation.done)
+        {
+            self.reevaluations.remove(tenant);
+        }
+        Ok(count as u64)
+    }
+}

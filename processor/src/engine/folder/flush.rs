@@ -1,0 +1,71 @@
+//! The end of a batch: what it writes.
+
+use std::collections::BTreeSet;
+
+use tidemark_schemas::TenantId;
+
+use super::Folder;
+use crate::engine::rows;
+use crate::store::Batch;
+
+/// What a batch settles beside customers: where it ends and what else was seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchEnd {
+    pub(crate) next_offset: i64,
+    pub(crate) log_end: i64,
+    /// The batch ends where a digest is kept.
+    pub(crate) checkpoint: bool,
+}
+
+impl Folder {
+    /// Ends the batch under construction and returns what it writes.
+    pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut batch = Batch {
+            partition: self.partition,
+            epoch: self.epoch,
+            old_commits: self.commits,
+            old_next_offset: self.next_offset,
+            new_next_offset: end.next_offset,
+            clock: self.clock.micros(),
+            log_end: end.log_end.max(end.next_offset),
+            change_seq: self.change_seq,
+            definitions: self.definitions_version,
+            ..Batch::default()
+        };
+        let mut counted: BTreeSet<TenantId> = BTreeSet::new();
+        for customer in &std::mem::take(&mut pending.touched) {
+            let Some(entry) = self.cache.get_mut(customer) else {
+                continue;
+            };
+            let digest = self.digests.entry(customer.tenant.clone()).or_default();
+            rows::flush_customer(
+                customer,
+                entry,
+                self.batch,
+                digest,
+                &mut pending,
+                &mut batch,
+            );
+            counted.insert(customer.tenant.clone());
+            self.cache.remeasure(customer);
+        }
+        batch.digests = counted
+            .into_iter()
+            .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
+            .collect();
+        if end.checkpoint {
+            batch.checkpoint = Some(
+                self.digests
+                    .iter()
+                    .map(|(tenant, counts)| (tenant.clone(), *counts))
+                    .collect(),
+            );
+        }
+        pending.write_into(&mut batch);
+        self.batch += 1;
+        self.commits += 1;
+        self.next_offset = end.next_offset;
+        batch
+    }
+}
