@@ -59,6 +59,27 @@ impl Database {
             .map_err(ApiError::DatabaseUrl)?
             .application_name("tidemark-api");
         let session = Session::of(config);
+        // Not through the pool, which tries for long and then only says that it tried for long.
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(ApiError::Database)?;
+        session
+            .set(&mut connection)
+            .await
+            .map_err(ApiError::Database)?;
+        let (role, is_privileged) = sqlx::query_as(include_str!("sql/effective_role.sql"))
+            .fetch_one(&mut connection)
+            .await
+            .map_err(ApiError::Database)?;
+        if is_privileged {
+            return Err(ApiError::PrivilegedRole(role));
+        }
+        connection.close().await.map_err(ApiError::Database)?;
+        Ok(Self::over(options, session, config))
+    }
+
+    /// Connects when first asked.
+    fn over(options: PgConnectOptions, session: Session, config: &Config) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(config.limits.acquire_timeout)
@@ -76,19 +97,19 @@ impl Database {
                 Box::pin(async move { session.set(connection).await })
             })
             .connect_lazy_with(options);
-        let mut connection = pool.acquire().await.map_err(ApiError::Database)?;
-        let (role, is_privileged) = sqlx::query_as(include_str!("sql/effective_role.sql"))
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(ApiError::Database)?;
-        if is_privileged {
-            return Err(ApiError::PrivilegedRole(role));
-        }
-        drop(connection);
-        Ok(Self {
+        Self {
             pool,
             definitions: Cache::new(DEFINITIONS_KEPT),
-        })
+        }
+    }
+
+    /// Of a server that is not there.
+    #[cfg(test)]
+    pub(crate) fn away(config: &Config) -> Self {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(1);
+        Self::over(options, Session::of(config), config)
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

@@ -107,13 +107,17 @@ impl Problem {
     /// The last part of `type`, stable for programs to match on, and the `title`.
     fn kind(&self) -> (Cow<'static, str>, &'static str) {
         let (kind, title) = match self {
-            Self::Malformed { .. } => ("malformed", "Malformed request"),
+            Self::Malformed { .. } | Self::Status(StatusCode::BAD_REQUEST) => {
+                ("malformed", "Malformed request")
+            }
             Self::Unauthenticated(_) => ("unauthenticated", "Not authenticated"),
             Self::NoSuchRoute => ("no-such-route", "No such route"),
             Self::NotFound { kind, .. } => {
                 return (Cow::Owned(format!("{kind}-not-found")), "Not found");
             }
-            Self::TooLarge { .. } => ("too-large", "Request too large"),
+            Self::TooLarge { .. } | Self::Status(StatusCode::PAYLOAD_TOO_LARGE) => {
+                ("too-large", "Request too large")
+            }
             Self::Unprocessable { .. } => ("unprocessable", "Cannot be processed"),
             Self::Unavailable { .. } => ("unavailable", "Temporarily unavailable"),
             Self::Overloaded => ("overloaded", "Too many requests under way"),

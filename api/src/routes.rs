@@ -44,3 +44,6 @@ pub(crate) fn router(service: &Service) -> Router {
         .layer(from_fn_with_state(service.clone(), envelope))
         .with_state(service.clone())
 }
+
+#[cfg(test)]
+mod tests;

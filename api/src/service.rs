@@ -46,13 +46,27 @@ impl Service {
     /// Checks the configuration, connects to Postgres and registers metrics.
     pub async fn connect(config: Config, registry: &Registry) -> Result<Self, ApiError> {
         let verifier = Verifier::new(&config.auth)?;
-        if config.connections == 0 {
-            return Err(ApiError::Zero("connections"));
-        }
-        if config.limits.concurrent_requests == 0 || config.limits.connections == 0 {
-            return Err(ApiError::Zero("limits"));
+        let limits = [
+            ("connections", config.connections == 0),
+            (
+                "limits.concurrent_requests",
+                config.limits.concurrent_requests == 0,
+            ),
+            ("limits.connections", config.limits.connections == 0),
+        ];
+        if let Some((name, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(ApiError::Zero(name));
         }
         let database = Database::connect(&config).await?;
+        Self::new(config, database, verifier, registry)
+    }
+
+    fn new(
+        config: Config,
+        database: Database,
+        verifier: Verifier,
+        registry: &Registry,
+    ) -> Result<Self, ApiError> {
         let metrics = Metrics::register(registry)?;
         PoolCollector::register(database.pool().clone(), registry)?;
         Ok(Self(Arc::new(Inner {
@@ -63,6 +77,14 @@ impl Service {
             tasks: TaskTracker::new(),
             limits: config.limits,
         })))
+    }
+
+    /// Without a database: for tests of what stands around the routes.
+    #[cfg(test)]
+    pub(crate) fn without_database(config: Config) -> Result<Self, ApiError> {
+        let database = Database::away(&config);
+        let verifier = Verifier::new(&config.auth)?;
+        Self::new(config, database, verifier, &Registry::new())
     }
 
     /// Every route, for a listener or a test.

@@ -17,13 +17,15 @@ use crate::extract::Parameters;
 use crate::freshness::Fresh;
 use crate::problem::Problem;
 
+const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
+
 /// What may be asked. Filters narrow the list together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// Rows on a page: 50 unless said otherwise, 500 at most.
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next` of the page before.
     cursor: Option<String>,
     /// Only members of this segment.
     segment: Option<String>,
@@ -47,7 +49,7 @@ struct CustomersPage {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Customers {
-    customers: Vec<Customer>,
+    items: Vec<Customer>,
     #[serde(flatten)]
     next: Next,
 }
@@ -121,10 +123,8 @@ impl CustomersPage {
     /// "nobody" where "no such thing" is meant.
     fn check(&self, definitions: Option<&TenantDefinitions>) -> Result<(), Problem> {
         if let Some(segment) = &self.segment {
-            let segments = definitions
-                .map(|known| known.segments.as_slice())
-                .unwrap_or_default();
-            if !segments.iter().any(|known| *known.name == **segment) {
+            let known = definitions.and_then(|known| known.segment(segment));
+            if known.is_none() {
                 let detail = format!("there is no segment {segment:?}");
                 return Err(Problem::unprocessable("segment", detail));
             }
@@ -135,7 +135,7 @@ impl CustomersPage {
                 let detail = format!("there is no journey {journey:?}");
                 return Err(Problem::unprocessable("journey", detail));
             };
-            if !known.stages.iter().any(|known| **known == **stage) {
+            if known.position(stage).is_none() {
                 let detail = format!("journey {journey:?} has no stage {stage:?}");
                 return Err(Problem::unprocessable("stage", detail));
             }
@@ -145,7 +145,7 @@ impl CustomersPage {
 
     /// Each statement begins at the narrowest filter's index and goes by id from there.
     async fn rows(&self, snapshot: &mut Snapshot<'_>) -> Result<Vec<Row>, Problem> {
-        let band = self.band.map(band_column);
+        let band = self.band.map(|band| i16::from(band.code()));
         let (segment, stage) = (self.segment.as_deref(), self.stage.as_ref());
         let statement = match (segment, stage, band) {
             (None, None, None) => include_str!("../sql/customers.sql"),
@@ -180,11 +180,11 @@ impl Query for CustomersPage {
         }
         let rows = self.rows(snapshot).await?;
         let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
-        let customers = rows
+        let items = rows
             .into_iter()
             .map(Customer::of)
             .collect::<Result<_, _>>()?;
-        Ok(Customers { customers, next })
+        Ok(Customers { items, next })
     }
 }
 
@@ -201,30 +201,14 @@ impl Customer {
 }
 
 fn parse_band(text: &str) -> Result<Band, Problem> {
-    match text {
-        "low" => Ok(Band::Low),
-        "medium" => Ok(Band::Medium),
-        "high" => Ok(Band::High),
-        _ => {
-            let detail = format!("{text:?} is not a band: expected low, medium or high");
-            Err(Problem::unprocessable("band", detail))
-        }
-    }
-}
-
-fn band_column(band: Band) -> i16 {
-    match band {
-        Band::Low => 0,
-        Band::Medium => 1,
-        Band::High => 2,
-    }
+    let band = BANDS.into_iter().find(|band| band.name() == text);
+    band.ok_or_else(|| {
+        let detail = format!("{text:?} is not a band: expected low, medium or high");
+        Problem::unprocessable("band", detail)
+    })
 }
 
 fn band_of_column(column: i16) -> Result<Band, Problem> {
-    match column {
-        0 => Ok(Band::Low),
-        1 => Ok(Band::Medium),
-        2 => Ok(Band::High),
-        _ => Err(Problem::internal(format!("stored {column} is not a band"))),
-    }
+    let band = u8::try_from(column).ok().and_then(Band::of_code);
+    band.ok_or_else(|| Problem::internal(format!("stored {column} is not a band")))
 }

@@ -20,7 +20,7 @@ struct AllJourneys;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Journeys {
-    journeys: Vec<Journey>,
+    items: Vec<Journey>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,9 +46,7 @@ impl Query for AllJourneys {
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Journeys, Problem> {
         let Some(definitions) = snapshot.definitions().await? else {
-            return Ok(Journeys {
-                journeys: Vec::new(),
-            });
+            return Ok(Journeys { items: Vec::new() });
         };
         let journeys = definitions.journeys.values().map(|journey| Journey {
             name: Arc::clone(&journey.name),
@@ -57,7 +55,7 @@ impl Query for AllJourneys {
             version: definitions.version,
         });
         Ok(Journeys {
-            journeys: journeys.collect(),
+            items: journeys.collect(),
         })
     }
 }

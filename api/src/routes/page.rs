@@ -63,13 +63,13 @@ impl Page {
     pub(super) fn cut<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, Next) {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if rows.len() <= limit {
-            return (rows, Next { next_cursor: None });
+            return (rows, Next { next: None });
         }
         rows.truncate(limit);
-        let next_cursor = rows
+        let next = rows
             .last()
             .map(|row| cursor::encode(&self.question, id(row)));
-        (rows, Next { next_cursor })
+        (rows, Next { next })
     }
 }
 
@@ -77,7 +77,7 @@ impl Page {
 #[derive(Debug, Serialize)]
 pub(super) struct Next {
     /// Send it as `cursor` with the same filters; null on the last page.
-    next_cursor: Option<String>,
+    next: Option<String>,
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
             let rows = rows.take(usize::try_from(page.rows()).unwrap()).collect();
             let (rows, next) = page.cut(rows, |id| id);
             seen.extend(rows);
-            cursor = next.next_cursor;
+            cursor = next.next;
             if cursor.is_none() {
                 break;
             }

@@ -25,7 +25,7 @@ struct AllSegments;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Segments {
-    segments: Vec<Segment>,
+    items: Vec<Segment>,
     /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
     /// then between those of the old and of the new.
     evaluation: Option<Evaluation>,
@@ -55,7 +55,7 @@ impl Query for AllSegments {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Segments, Problem> {
         let Some(definitions) = snapshot.definitions().await? else {
             return Ok(Segments {
-                segments: Vec::new(),
+                items: Vec::new(),
                 evaluation: None,
             });
         };
@@ -73,7 +73,7 @@ impl Query for AllSegments {
             version: definitions.version,
         });
         Ok(Segments {
-            segments: segments.collect(),
+            items: segments.collect(),
             evaluation,
         })
     }
@@ -85,7 +85,7 @@ impl Query for AllSegments {
 pub(crate) struct MembersAsked {
     /// Rows on a page: 50 unless said otherwise, 500 at most.
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -99,7 +99,7 @@ struct MembersPage {
 #[derive(Debug, Serialize)]
 pub(crate) struct Members {
     segment: String,
-    members: Vec<Member>,
+    items: Vec<Member>,
     #[serde(flatten)]
     next: Next,
 }
@@ -143,8 +143,10 @@ impl Query for MembersPage {
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {
         let definitions = snapshot.definitions().await?;
-        let mut names = definitions.iter().flat_map(|known| &known.segments);
-        if !names.any(|segment| *segment.name == *self.segment) {
+        let known = definitions
+            .as_ref()
+            .and_then(|known| known.segment(&self.segment));
+        if known.is_none() {
             return Err(Problem::NotFound {
                 kind: "segment",
                 name: self.segment.clone(),
@@ -158,10 +160,10 @@ impl Query for MembersPage {
             .fetch_all(snapshot.connection())
             .await?;
         let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
-        let members = rows.into_iter().map(Member::of).collect::<Result<_, _>>()?;
+        let items = rows.into_iter().map(Member::of).collect::<Result<_, _>>()?;
         Ok(Members {
             segment: self.segment.clone(),
-            members,
+            items,
             next,
         })
     }

@@ -1,0 +1,292 @@
+//! What stands around every route, without a database: problems, headers, limits.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tower::ServiceExt;
+
+use crate::auth::{Claims, Role, issue_token};
+use crate::{AuthConfig, Config, Service};
+
+const SECRET: &str = "a secret of 32 bytes, no shorter";
+
+fn service(change: impl FnOnce(&mut Config)) -> Service {
+    let auth = AuthConfig::new("tidemark", "tidemark-api", SECRET);
+    let mut config = Config::new("postgres://nowhere/nothing", auth);
+    config.limits.acquire_timeout = Duration::from_millis(50);
+    change(&mut config);
+    Service::without_database(config).unwrap()
+}
+
+fn token() -> String {
+    let now = jsonwebtoken::get_current_timestamp();
+    let claims = Claims {
+        iss: "tidemark".to_owned(),
+        aud: "tidemark-api".to_owned(),
+        sub: "ada".to_owned(),
+        iat: now,
+        exp: now + 600,
+        nbf: None,
+        tenant: "acme".parse().unwrap(),
+        role: Role::Admin,
+    };
+    issue_token(SECRET, &claims).unwrap()
+}
+
+fn request(method: &str, path: &str) -> Request<Body> {
+    let builder = Request::builder().method(method).uri(path);
+    let builder = builder.header("authorization", format!("Bearer {}", token()));
+    builder
+        .header("x-request-id", "the-request")
+        .body(Body::empty())
+        .unwrap()
+}
+
+async fn body(response: Response) -> (StatusCode, HeaderMap, Value) {
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    (
+        parts.status,
+        parts.headers,
+        serde_json::from_slice(&bytes).unwrap(),
+    )
+}
+
+async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+    body(router.clone().oneshot(request).await.unwrap()).await
+}
+
+/// Asks the real routes and expects a whole problem document.
+async fn problem(request: Request<Body>, status: u16, kind: &str) -> (HeaderMap, Value) {
+    let path = request.uri().path().to_owned();
+    let (found, headers, document) = ask(&service(|_| {}).router(), request).await;
+    assert_eq!(found.as_u16(), status, "{document}");
+    assert_problem(&headers, &document, status, kind, &path);
+    (headers, document)
+}
+
+#[track_caller]
+fn assert_problem(headers: &HeaderMap, document: &Value, status: u16, kind: &str, path: &str) {
+    assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(headers["x-request-id"], "the-request");
+    assert_eq!(document["type"], format!("urn:tidemark:problem:{kind}"));
+    assert_eq!(document["status"], status);
+    assert_eq!(document["instance"], path);
+    assert_eq!(document["request_id"], "the-request");
+    assert!(document["title"].is_string() && document["detail"].is_string());
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem() {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/nothing",
+        "/v2/customers",
+        "/v1/customers/a/b",
+        "/metrics",
+    ] {
+        problem(request("GET", path), 404, "no-such-route").await;
+    }
+}
+
+#[tokio::test]
+async fn a_method_not_allowed_says_which_is() {
+    for path in ["/v1/customers", "/v1/status", "/healthz", "/readyz"] {
+        let (headers, _) = problem(request("DELETE", path), 405, "method-not-allowed").await;
+        assert_eq!(headers["allow"], "GET,HEAD", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_a_challenge() {
+    let mut request = request("GET", "/v1/customers?nonsense");
+    request.headers_mut().remove("authorization");
+    let (headers, _) = problem(request, 401, "unauthenticated").await;
+    assert_eq!(headers["www-authenticate"], "Bearer realm=\"tidemark\"");
+}
+
+#[tokio::test]
+async fn malformed_queries_and_paths_are_told_from_wrong_ones() {
+    let malformed = [
+        "/v1/customers?limit=ten",
+        "/v1/customers?limit=1&limit=2",
+        "/v1/customers?offset=5",
+        "/v1/customers?cursor=!",
+        "/v1/customers?segment=%FF",
+        "/v1/customers/%FF",
+        "/v1/customers/a?fields=b",
+        "/v1/status?x",
+        "/v1/segments?limit=5",
+    ];
+    for path in malformed {
+        problem(request("GET", path), 400, "malformed").await;
+    }
+    let wrong = [
+        ("/v1/customers?limit=0", "limit"),
+        ("/v1/customers?limit=501", "limit"),
+        ("/v1/customers?band=huge", "band"),
+        ("/v1/customers?stage=lead", "stage"),
+        ("/v1/customers?journey=sales", "journey"),
+        ("/v1/customers/%00", "id"),
+        ("/v1/segments/x/members?limit=501", "limit"),
+    ];
+    for (path, parameter) in wrong {
+        let (_, document) = problem(request("GET", path), 422, "unprocessable").await;
+        assert_eq!(document["parameter"], parameter);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_named() {
+    let (_, document) = problem(request("GET", "/v1/customers?segmant=x"), 400, "malformed").await;
+    insta::assert_json_snapshot!(document);
+}
+
+#[tokio::test]
+async fn without_a_database_clients_come_back_later() {
+    for path in ["/v1/customers", "/v1/status", "/readyz"] {
+        let (headers, document) = problem(request("GET", path), 503, "unavailable").await;
+        assert_eq!(headers["retry-after"], "1");
+        let said = document.to_string();
+        assert!(
+            !said.contains("127.0.0.1") && !said.contains("pool"),
+            "{said}"
+        );
+    }
+    let (status, _, document) = ask(&service(|_| {}).router(), request("GET", "/healthz")).await;
+    assert_eq!(
+        (status, &document["status"]),
+        (StatusCode::OK, &Value::from("ok"))
+    );
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_refused_unread() {
+    let mut request = request("GET", "/v1/customers");
+    request
+        .headers_mut()
+        .insert("content-length", "70000".parse().unwrap());
+    problem(request, 413, "too-large").await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    for path in ["/healthz", "/nothing", "/v1/status"] {
+        let (_, headers, _) = ask(&service(|_| {}).router(), request("GET", path)).await;
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers["cache-control"], "private, no-store");
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .contains("'none'")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_insane_request_id_is_replaced() {
+    let mut request = request("GET", "/healthz");
+    request
+        .headers_mut()
+        .insert("x-request-id", "a b".parse().unwrap());
+    let (_, headers, _) = ask(&service(|_| {}).router(), request).await;
+    assert_eq!(headers["x-request-id"].len(), 36);
+}
+
+/// Routes that misbehave, behind the real middleware.
+fn misbehaving(service: &Service) -> Router {
+    let never = std::sync::Arc::new(Notify::new());
+    Router::new()
+        .route(
+            "/panic",
+            get(async || -> &'static str { panic!("the secret is 42") }),
+        )
+        .route(
+            "/json",
+            post(async |axum::Json(_): axum::Json<Value>| "read"),
+        )
+        .route(
+            "/hang",
+            get(async move || {
+                never.notified().await;
+                "never"
+            }),
+        )
+        .route_layer(from_fn_with_state(service.clone(), crate::guard::guard))
+        .layer(axum::extract::DefaultBodyLimit::max(
+            service.limits().body_bytes,
+        ))
+        .layer(from_fn_with_state(
+            service.clone(),
+            crate::envelope::envelope,
+        ))
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_without_its_message() {
+    let router = misbehaving(&service(|_| {}));
+    let (status, headers, document) = ask(&router, request("GET", "/panic")).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_problem(&headers, &document, 500, "internal", "/panic");
+    assert!(!document.to_string().contains("42"));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_ended() {
+    let service = service(|config| config.limits.request_timeout = Duration::from_millis(20));
+    let (status, headers, document) = ask(&misbehaving(&service), request("GET", "/hang")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_problem(&headers, &document, 503, "timed-out", "/hang");
+    assert_eq!(service.metrics().timed_out.get(), 1);
+    // The work itself was not torn apart: it still counts as under way.
+    assert_eq!(service.metrics().in_flight.get(), 1);
+}
+
+#[tokio::test]
+async fn more_than_can_be_borne_is_shed_at_once() {
+    let service = service(|config| config.limits.concurrent_requests = 1);
+    let router = misbehaving(&service);
+    let hanging = service
+        .tasks()
+        .spawn(router.clone().oneshot(request("GET", "/hang")));
+    while service.metrics().in_flight.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (_, headers, document) = ask(&router, request("GET", "/hang")).await;
+    assert_problem(&headers, &document, 503, "overloaded", "/hang");
+    assert_eq!(headers["retry-after"], "1");
+    assert_eq!(service.metrics().shed.get(), 1);
+    hanging.abort();
+}
+
+#[tokio::test]
+async fn refusals_of_axum_itself_are_problems_too() {
+    let router = misbehaving(&service(|config| config.limits.body_bytes = 16));
+    let post = |body: &'static str, content_type: &str| {
+        let mut request = request("POST", "/json");
+        request
+            .headers_mut()
+            .insert("content-type", content_type.parse().unwrap());
+        *request.body_mut() = Body::from(body);
+        request
+    };
+    let (_, headers, document) = ask(&router, post("{}", "text/plain")).await;
+    assert_problem(&headers, &document, 415, "unsupported-media-type", "/json");
+    let long = r#"{"a": "longer than sixteen bytes"}"#;
+    let (_, headers, document) = ask(&router, post(long, "application/json")).await;
+    assert_problem(&headers, &document, 413, "too-large", "/json");
+    let (_, headers, document) = ask(&router, post("{", "application/json")).await;
+    assert_problem(&headers, &document, 400, "malformed", "/json");
+}
