@@ -107,7 +107,9 @@ pub struct Limits {
     pub statement_timeout: Duration,
     /// How long a request waits for a database connection.
     pub acquire_timeout: Duration,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, and so also how long a connection
+    /// may be idle between two. Longer than a proxy in front keeps idle connections, else it may
+    /// send a request on one that is just being closed.
     pub head_timeout: Duration,
     /// Bytes of a request's body.
     pub body_bytes: usize,
@@ -126,7 +128,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(2),
-            head_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(75),
             body_bytes: 64 * 1024,
             drain_timeout: Duration::from_secs(15),
             ready_staleness: None,

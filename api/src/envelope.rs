@@ -87,9 +87,11 @@ fn span(request: &Request, route: &str, request_id: &RequestId) -> Span {
 /// One line per request, and the only place where the cause of a 5xx is told.
 fn log(status: StatusCode, elapsed: Duration, problem: Option<&Problem>) {
     let status = status.as_u16();
-    match problem.and_then(Problem::cause) {
-        Some(cause) => tracing::error!(status, ?elapsed, cause = %chain(cause.as_ref()), "failed"),
-        None => tracing::info!(status, ?elapsed, "answered"),
+    if let Some(cause) = problem.and_then(Problem::cause) {
+        let cause = chain(cause.as_ref());
+        tracing::error!(status, ?elapsed, cause, "failed");
+    } else {
+        tracing::info!(status, ?elapsed, "answered");
     }
 }
 

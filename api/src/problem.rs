@@ -199,6 +199,12 @@ struct Document<'a> {
     request_id: &'a str,
 }
 
+const OF_ANOTHER_BODY: [HeaderName; 3] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+];
+
 /// Makes the response of an error a problem document; leaves every other response alone.
 ///
 /// Returns the problem too, so that its cause can be logged.
@@ -226,12 +232,7 @@ pub(crate) fn render(
     // A document of strings cannot fail to serialise; an empty body would still have the status.
     let body = serde_json::to_vec(&document).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
-    const REPLACED: [HeaderName; 3] = [
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::CONTENT_ENCODING,
-    ];
-    for name in REPLACED {
+    for name in OF_ANOTHER_BODY {
         parts.headers.remove(name);
     }
     let problem_json = HeaderValue::from_static("application/problem+json");

@@ -36,7 +36,6 @@ pub(crate) async fn serve(
         let connection = Connection {
             server: server.clone(),
             router: router.clone(),
-            head_timeout: limits.head_timeout,
             shutdown: shutdown.clone(),
             _slot: slot,
         };
@@ -55,17 +54,15 @@ pub(crate) async fn serve(
     }
 }
 
+/// HTTP/1.1 alone: telling HTTP/2 without TLS apart means waiting for a client's first bytes, for
+/// which there is no time limit. Proxies that end TLS speak HTTP/2 to clients and this to us.
 fn server(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut server = Builder::new(TokioExecutor::new());
+    let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(HEAD_BYTES);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20));
     server
 }
 
@@ -97,7 +94,6 @@ async fn accept(
 struct Connection {
     server: Builder<TokioExecutor>,
     router: Router,
-    head_timeout: Duration,
     shutdown: CancellationToken,
     _slot: OwnedSemaphorePermit,
 }
@@ -107,12 +103,6 @@ impl Connection {
         // Answers are small and written at once: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "setting nodelay failed");
-        }
-        // The head's own time limit begins with its first byte.
-        let first_byte = tokio::time::timeout(self.head_timeout, stream.readable());
-        tokio::select! {
-            readable = first_byte => if !matches!(readable, Ok(Ok(()))) { return },
-            () = self.shutdown.cancelled() => return,
         }
         let service = TowerToHyperService::new(self.router);
         let mut connection =

@@ -29,7 +29,7 @@ struct OneCustomer {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Customer {
+pub(crate) struct Profile {
     customer_id: CustomerId,
     first_seen_at: Instant,
     last_seen_at: Instant,
@@ -71,7 +71,7 @@ pub(crate) async fn one(
     Extension(request_id): Extension<RequestId>,
     Named(id): Named,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Customer>, Problem> {
+) -> Result<Fresh<Profile>, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
     let answer = service
@@ -92,8 +92,8 @@ pub(crate) async fn one(
 }
 
 impl Query for OneCustomer {
-    /// The customer, and whether personal attributes were shown.
-    type Answer = (Customer, bool);
+    /// The profile, and whether personal attributes were shown.
+    type Answer = (Profile, bool);
 
     fn access(&self, caller: &Caller) -> Access {
         if caller.role.sees_personal_attributes() {
@@ -106,16 +106,12 @@ impl Query for OneCustomer {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
         let row = self.row(snapshot).await?;
         snapshot.require_own_fold_version()?;
-        let (definitions, newest) = match (row.definitions, row.newest_definitions) {
-            (Some(used), Some(newest)) => (
-                snapshot.definitions_of(used).await?,
-                snapshot.definitions_of(newest).await?,
-            ),
-            _ => {
-                let detail = format!("customer {} has state, its tenant no definitions", self.id);
-                return Err(Problem::internal(detail));
-            }
+        let (Some(used), Some(newest)) = (row.definitions, row.newest_definitions) else {
+            let detail = format!("customer {} has state, its tenant no definitions", self.id);
+            return Err(Problem::internal(detail));
         };
+        let definitions = snapshot.definitions_of(used).await?;
+        let newest = snapshot.definitions_of(newest).await?;
         let mut customer = self.derive(&row, &definitions)?;
         let is_personal = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
         let personal: Vec<Arc<str>> = customer
@@ -152,7 +148,7 @@ impl OneCustomer {
         })
     }
 
-    fn derive(&self, row: &Row, definitions: &TenantDefinitions) -> Result<Customer, Problem> {
+    fn derive(&self, row: &Row, definitions: &TenantDefinitions) -> Result<Profile, Problem> {
         let state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
         let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
         let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
@@ -167,7 +163,7 @@ impl OneCustomer {
             since: membership.since,
             version: membership.version,
         });
-        Ok(Customer {
+        Ok(Profile {
             customer_id: self.id.clone(),
             first_seen_at: instant(row.first_seen_at)?,
             last_seen_at: instant(row.last_seen_at)?,

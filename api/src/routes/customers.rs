@@ -49,13 +49,13 @@ struct CustomersPage {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Customers {
-    items: Vec<Customer>,
+    items: Vec<Listed>,
     #[serde(flatten)]
     next: Next,
 }
 
 #[derive(Debug, Serialize)]
-struct Customer {
+struct Listed {
     customer_id: String,
     first_seen_at: Instant,
     last_seen_at: Instant,
@@ -180,15 +180,12 @@ impl Query for CustomersPage {
         }
         let rows = self.rows(snapshot).await?;
         let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
-        let items = rows
-            .into_iter()
-            .map(Customer::of)
-            .collect::<Result<_, _>>()?;
+        let items = rows.into_iter().map(Listed::of).collect::<Result<_, _>>()?;
         Ok(Customers { items, next })
     }
 }
 
-impl Customer {
+impl Listed {
     fn of(row: Row) -> Result<Self, Problem> {
         Ok(Self {
             customer_id: row.customer_id,

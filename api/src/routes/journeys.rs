@@ -67,17 +67,17 @@ struct StagesOf {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Stages {
+pub(crate) struct Standings {
     journey: String,
     description: String,
     /// Of the tenant's definitions that define it.
     version: i64,
     /// First to last.
-    stages: Vec<Stage>,
+    stages: Vec<Occupancy>,
 }
 
 #[derive(Debug, Serialize)]
-struct Stage {
+struct Occupancy {
     stage: Arc<str>,
     /// How many customers stand in it now.
     customers: i64,
@@ -88,7 +88,7 @@ pub(crate) async fn stages(
     Extension(caller): Extension<Caller>,
     Named(journey): Named,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Stages>, Problem> {
+) -> Result<Fresh<Standings>, Problem> {
     service
         .database()
         .read(&caller, &StagesOf { journey })
@@ -96,9 +96,9 @@ pub(crate) async fn stages(
 }
 
 impl Query for StagesOf {
-    type Answer = Stages;
+    type Answer = Standings;
 
-    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Stages, Problem> {
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Standings, Problem> {
         let definitions = snapshot.definitions().await?;
         let journeys = definitions
             .as_ref()
@@ -111,14 +111,14 @@ impl Query for StagesOf {
             });
         };
         let counts = counts::of_kind(snapshot, "stage").await?;
-        let stages = journey.stages.iter().map(|stage| Stage {
+        let stages = journey.stages.iter().map(|stage| Occupancy {
             stage: Arc::clone(stage),
             customers: counts
                 .get(&format!("{}/{stage}", self.journey))
                 .copied()
                 .unwrap_or(0),
         });
-        Ok(Stages {
+        Ok(Standings {
             journey: self.journey.clone(),
             description: journey.description.clone(),
             version,

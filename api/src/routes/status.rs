@@ -34,7 +34,7 @@ pub(crate) struct Status {
     topic: String,
     /// How many the topic has; those not yet begun are absent below.
     partition_count: i32,
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionStatus>,
     /// Of the tenant.
     totals: Totals,
     /// Null unless the tenant's customers are being evaluated under newer definitions.
@@ -42,7 +42,7 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, Serialize)]
-struct Partition {
+struct PartitionStatus {
     partition: i32,
     /// First offset not folded.
     next_offset: i64,
@@ -106,7 +106,7 @@ impl Query for WholeStatus {
             lag: freshness.lag,
             topic,
             partition_count: snapshot.generation().partitions,
-            partitions: partitions.iter().map(Partition::of).collect(),
+            partitions: partitions.iter().map(PartitionStatus::of).collect(),
             totals: Totals {
                 customers: totals.customers,
                 events: totals.events,
@@ -117,7 +117,7 @@ impl Query for WholeStatus {
     }
 }
 
-impl Partition {
+impl PartitionStatus {
     fn of(row: &PartitionRow) -> Self {
         Self {
             partition: row.partition,

@@ -1,18 +1,22 @@
 -- Along the primary key of membership; the band, if one is asked for, is looked at in each row.
+-- `limit 1` keeps the planner from merging both tables from their first row on.
 select
-    customer.customer_id,
-    customer.first_seen_at,
-    customer.last_seen_at,
-    customer.band,
-    customer.evaluated_at
+    found.customer_id,
+    found.first_seen_at,
+    found.last_seen_at,
+    found.band,
+    found.evaluated_at
 from membership
-join customer
-    on customer.tenant_id = membership.tenant_id
-    and customer.customer_id = membership.customer_id
+cross join lateral (
+    select *
+    from customer
+    where customer.tenant_id = $1
+      and customer.customer_id = membership.customer_id
+      and ($4::smallint is null or customer.band = $4)
+    limit 1
+) as found
 where membership.tenant_id = $1
-  and customer.tenant_id = $1
   and membership.customer_id > $2
-  and ($4::smallint is null or customer.band = $4)
   and membership.segment = $5
 order by membership.customer_id
 limit $3

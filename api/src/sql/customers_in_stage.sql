@@ -1,18 +1,23 @@
--- Along position_stage (tenant_id, journey, stage, customer_id).
+-- Along position_stage (tenant_id, journey, stage, customer_id); the band, if one is asked for, is
+-- looked at in each row. `limit 1` keeps the planner from merging both tables from their first row
+-- on.
 select
-    customer.customer_id,
-    customer.first_seen_at,
-    customer.last_seen_at,
-    customer.band,
-    customer.evaluated_at
+    found.customer_id,
+    found.first_seen_at,
+    found.last_seen_at,
+    found.band,
+    found.evaluated_at
 from position
-join customer
-    on customer.tenant_id = position.tenant_id
-    and customer.customer_id = position.customer_id
+cross join lateral (
+    select *
+    from customer
+    where customer.tenant_id = $1
+      and customer.customer_id = position.customer_id
+      and ($4::smallint is null or customer.band = $4)
+    limit 1
+) as found
 where position.tenant_id = $1
-  and customer.tenant_id = $1
   and position.customer_id > $2
-  and ($4::smallint is null or customer.band = $4)
   and position.journey = $5
   and position.stage = $6
 order by position.customer_id

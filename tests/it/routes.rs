@@ -1,0 +1,13 @@
+//! The read API's routes over a real database, filled through the processor's own store: statuses,
+//! bodies, headers. What needs no database is tested beside the routes themselves.
+
+pub(crate) mod client;
+mod customer;
+mod customers;
+mod generations;
+mod journeys;
+mod segments;
+mod serving;
+pub(crate) mod shop;
+mod status;
+pub(crate) mod world;

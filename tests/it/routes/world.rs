@@ -1,0 +1,355 @@
+//! A database with projections in it: definitions and events go in, rows come out, by the very
+//! folds and statements the processor uses. No Kafka: its way is tested elsewhere.
+
+use std::collections::BTreeMap;
+
+use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
+use tidemark_processor::store::{
+    Batch, BundleRow, ChangeRow, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
+    StoreConfig, TenantDigest,
+};
+use tidemark_projections::definitions::{Bundle, Definitions};
+use tidemark_projections::digest::state_hash;
+use tidemark_projections::standing::{Change, ChangeKind, Delta, Standing};
+use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner, TenantId};
+
+use crate::support::postgres::Database;
+
+pub(crate) const TOPIC: &str = "customer-events";
+pub(crate) const PARTITIONS: i32 = 3;
+
+/// A migrated database, the definitions in force, and what is folded and not yet committed.
+pub(crate) struct World {
+    pub(crate) database: Database,
+    store: Store,
+    definitions: Definitions,
+    partitions: Vec<Partition>,
+}
+
+/// Where one partition is.
+struct Partition {
+    /// What the next batch continues.
+    last: Batch,
+    commits: i64,
+    customers: BTreeMap<CustomerKey, Customer>,
+    digests: BTreeMap<TenantId, TenantDigest>,
+    parked: Vec<ParkedRow>,
+}
+
+#[derive(Default)]
+struct Customer {
+    state: CustomerState,
+    standing: Option<Standing>,
+    committed: Option<Standing>,
+    changes: Vec<Change>,
+    new_events: i64,
+}
+
+impl World {
+    /// With every partition claimed and nothing folded.
+    pub(crate) async fn new() -> Self {
+        let database = Database::fresh().await;
+        let spec = GenerationSpec {
+            topic: TOPIC.to_owned(),
+            partitions: PARTITIONS,
+            partitioner: Partitioner::Murmur2,
+        };
+        ensure_generation(&database.url, &spec).await.unwrap();
+        let config = StoreConfig {
+            url: database.url.clone(),
+            role: Some("tidemark_processor".to_owned()),
+            writers: 1,
+            synchronous_commit: false,
+        };
+        let store = Store::connect(&config).await.unwrap();
+        let mut partitions = Vec::new();
+        for partition in 0..PARTITIONS {
+            let claim = store.claim(TOPIC, partition, "a test").await.unwrap();
+            let last = Batch {
+                partition,
+                epoch: claim.epoch,
+                new_next_offset: claim.next_offset,
+                clock: claim.clock.micros(),
+                definitions: claim.definitions,
+                ..Batch::default()
+            };
+            partitions.push(Partition::new(last, claim.commits));
+        }
+        Self {
+            database,
+            store,
+            definitions: Definitions::default(),
+            partitions,
+        }
+    }
+
+    /// Puts definitions (YAML) in force everywhere; customers already there are not re-evaluated.
+    pub(crate) async fn define(&mut self, version: i64, yaml: &str) {
+        self.record_definitions(version, yaml).await;
+        for partition in &mut self.partitions {
+            partition.last.definitions = version;
+        }
+    }
+
+    /// Only records definitions, as the processor does before any partition acts on them.
+    pub(crate) async fn record_definitions(&mut self, version: i64, yaml: &str) {
+        let files = [("test.yaml".to_owned(), yaml.to_owned())];
+        let mut bundle = Bundle::from_files(&files, "a test").unwrap();
+        bundle.based_on = self.definitions.version;
+        let record = serde_json::to_string(&bundle).unwrap();
+        let appended_at = at("2024-01-01T00:00:00Z");
+        self.definitions = self
+            .definitions
+            .apply(version, appended_at, record.as_bytes())
+            .unwrap();
+        let tenants: Vec<_> = bundle
+            .tenants
+            .iter()
+            .map(|source| {
+                (
+                    tenant(&source.tenant.id),
+                    serde_json::to_string(source).unwrap(),
+                )
+            })
+            .collect();
+        let row = BundleRow {
+            version,
+            appended_at,
+            bundle: record,
+            rejected: None,
+        };
+        self.store.record_bundle(&row, &tenants).await.unwrap();
+    }
+
+    /// Folds one event; its id is made of `number`.
+    pub(crate) fn fold(
+        &mut self,
+        key: (&str, &str),
+        number: u32,
+        occurred_at: &str,
+        payload: &serde_json::Value,
+    ) {
+        let event = serde_json::json!({
+            "event_id": format!("00000000-0000-4000-8000-{number:012}"),
+            "tenant_id": key.0,
+            "customer_id": key.1,
+            "source": "test",
+            "occurred_at": occurred_at,
+            "payload": payload,
+        });
+        let event = CustomerEvent::from_json(&event.to_string()).unwrap();
+        let key = event.key();
+        let definitions = self.definitions.tenant(&key.tenant).unwrap();
+        let home = Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS);
+        let partition = &mut self.partitions[usize::try_from(home).unwrap()];
+        let customer = partition.customers.entry(key).or_default();
+        let folded = customer.state.fold(&event, &definitions.rules).unwrap();
+        assert_eq!(
+            folded,
+            Folded::New,
+            "each event of a test has its own number"
+        );
+        let standing = customer
+            .standing
+            .get_or_insert_with(|| Standing::new(definitions.version));
+        let (id, at) = (event.event_id, event.occurred_at);
+        standing.observe(&customer.state, definitions, id, at, &mut customer.changes);
+        customer.new_events += 1;
+    }
+
+    /// Parks an event of the tenant.
+    pub(crate) fn park(
+        &mut self,
+        tenant_id: &str,
+        partition: i32,
+        offset: i64,
+        reason: &'static str,
+    ) {
+        self.partitions[usize::try_from(partition).unwrap()]
+            .parked
+            .push(ParkedRow {
+                offset,
+                tenant: Some(tenant(tenant_id)),
+                customer: None,
+                reason,
+                detail: "a test".to_owned(),
+                field: None,
+                key: None,
+                value: Some(b"what came".to_vec()),
+                headers: Vec::new(),
+                appended_at: at("2024-01-01T00:00:00Z"),
+            });
+    }
+
+    /// Fires what is due by `clock`, then commits what was folded, the clock of every partition at
+    /// `clock`, ten offsets on, one record of lag in each.
+    pub(crate) async fn commit(&mut self, clock: &str) {
+        let until = at(clock);
+        for partition in &mut self.partitions {
+            for (key, customer) in &mut partition.customers {
+                let definitions = self.definitions.tenant(&key.tenant).unwrap();
+                let standing = customer.standing.as_mut().unwrap();
+                standing.step_to(&customer.state, definitions, until, &mut customer.changes);
+            }
+        }
+        self.commit_without_timers(clock).await;
+    }
+
+    /// As [`World::commit`], but nothing that is due fires.
+    pub(crate) async fn commit_without_timers(&mut self, clock: &str) {
+        let clock = at(clock);
+        for number in 0..self.partitions.len() {
+            let definitions = self.partitions[number].last.definitions;
+            let batch = self.partitions[number].batch(clock, definitions);
+            self.write(number, batch).await;
+        }
+    }
+
+    /// Commits a batch in which one partition comes to `version` and begins to re-evaluate.
+    pub(crate) async fn begin_reevaluation(
+        &mut self,
+        partition: usize,
+        reevaluation: Reevaluation,
+    ) {
+        let here = &mut self.partitions[partition];
+        let clock = Instant::from_micros(here.last.clock).unwrap();
+        let mut batch = here.batch(clock, reevaluation.version);
+        batch.reevaluations.push(reevaluation);
+        self.write(partition, batch).await;
+    }
+
+    async fn write(&mut self, partition: usize, batch: Batch) {
+        let committed = self.store.commit(TOPIC, &batch).await.unwrap();
+        assert_eq!(committed, Committed::Yes);
+        self.partitions[partition].last = batch;
+        self.partitions[partition].commits += 1;
+    }
+}
+
+impl Partition {
+    fn new(last: Batch, commits: i64) -> Self {
+        Self {
+            last,
+            commits,
+            customers: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            parked: Vec::new(),
+        }
+    }
+
+    fn batch(&mut self, clock: Instant, definitions: i64) -> Batch {
+        let last = &self.last;
+        let mut batch = Batch {
+            partition: last.partition,
+            epoch: last.epoch,
+            old_commits: self.commits,
+            old_next_offset: last.new_next_offset,
+            new_next_offset: last.new_next_offset + 10,
+            clock: clock.micros(),
+            log_end: last.new_next_offset + 11,
+            change_seq: last.change_seq,
+            definitions,
+            ..Batch::default()
+        };
+        for (key, customer) in &mut self.customers {
+            let counts = self.digests.entry(key.tenant.clone()).or_default();
+            customer.write(key, counts, &mut batch);
+        }
+        batch.digests = self
+            .digests
+            .iter()
+            .map(|(tenant, counts)| (tenant.clone(), *counts))
+            .collect();
+        for row in &self.parked {
+            let tenant = row.tenant.clone().unwrap();
+            batch
+                .counters
+                .push((tenant, "parked", row.reason.to_owned(), 1));
+        }
+        batch.parked = std::mem::take(&mut self.parked);
+        batch.counters = summed(batch.counters);
+        batch
+    }
+}
+
+impl Customer {
+    fn write(&mut self, key: &CustomerKey, counts: &mut TenantDigest, batch: &mut Batch) {
+        if self.new_events == 0 && self.standing == self.committed {
+            return;
+        }
+        let (standing, state) = (self.standing.clone().unwrap(), self.state.encode());
+        let tenant = &key.tenant;
+        if self.committed.is_none() {
+            counts.customers += 1;
+            counts
+                .digest
+                .replace(None, Some(state_hash(tenant, &key.customer, &state)));
+            batch
+                .counters
+                .push((tenant.clone(), "customers", String::new(), 1));
+        }
+        counts.events += std::mem::take(&mut self.new_events);
+        let delta = Delta::between(self.committed.as_ref(), &standing);
+        for (segment, membership) in delta.memberships {
+            batch
+                .memberships
+                .push((key.clone(), segment, membership.since, membership.version));
+        }
+        for (journey, stage, since) in delta.positions {
+            batch.positions.push((key.clone(), journey, stage, since));
+        }
+        for change in std::mem::take(&mut self.changes) {
+            count(tenant, &change, batch);
+            batch.change_seq += 1;
+            batch.changes.push(ChangeRow {
+                seq: batch.change_seq,
+                key: key.clone(),
+                change,
+            });
+        }
+        batch.customers.push(CustomerRow {
+            key: key.clone(),
+            state,
+            standing: standing.encode(),
+            evaluated_at: standing.evaluated_at,
+            definition_version: standing.definition_version,
+            first_seen_at: self.state.first_seen_at().unwrap(),
+            last_seen_at: self.state.last_seen_at().unwrap(),
+            band: standing.band.map(|band| i16::from(band.code())),
+        });
+        self.committed = Some(standing);
+    }
+}
+
+fn count(tenant: &TenantId, change: &Change, batch: &mut Batch) {
+    for (value, delta) in [(&change.from, -1), (&change.to, 1)] {
+        let Some(value) = value else { continue };
+        let (kind, name) = match change.kind {
+            ChangeKind::Segment => ("segment", change.name.to_string()),
+            ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
+            ChangeKind::Band => ("band", value.to_string()),
+        };
+        batch.counters.push((tenant.clone(), kind, name, delta));
+    }
+}
+
+type Counter = (TenantId, &'static str, String, i64);
+
+fn summed(counters: Vec<Counter>) -> Vec<Counter> {
+    let mut sums = BTreeMap::new();
+    for (tenant, kind, name, delta) in counters {
+        *sums.entry((tenant, kind, name)).or_insert(0) += delta;
+    }
+    sums.into_iter()
+        .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
+        .collect()
+}
+
+pub(crate) fn tenant(id: &str) -> TenantId {
+    TenantId::new(id).unwrap()
+}
+
+pub(crate) fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}

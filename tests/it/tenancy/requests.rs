@@ -1,0 +1,191 @@
+//! Two tenants with the same customers, asked for through the API.
+
+use serde_json::Value;
+use tidemark_api::auth::{Role, issue_token};
+
+use crate::routes::client::{Api, SECRET, claims, token};
+use crate::routes::shop;
+use crate::routes::world::World;
+
+/// `acme` and `globex`, the same ids in both; globex has a customer and a segment more.
+pub(super) async fn two_tenants() -> World {
+    let mut world = World::new().await;
+    let globex = shop::definitions("globex").replace("name: buyers", "name: spenders");
+    let both = format!("{}---{globex}", shop::definitions("acme"));
+    world.define(1, &both).await;
+    shop::fill(&mut world, "acme", 0);
+    shop::fill(&mut world, "globex", 1_000);
+    let lead = serde_json::json!({ "type": "stage_entered", "journey": "sales", "stage": "lead" });
+    world.fold(
+        ("globex", "only-globex"),
+        2_000,
+        "2024-06-05T08:00:00Z",
+        &lead,
+    );
+    world.park("globex", 0, 3, "invalid");
+    world.commit(shop::NOW).await;
+    world
+}
+
+#[tokio::test]
+async fn the_same_ids_are_other_customers() {
+    let api = Api::over(&two_tenants().await).await;
+    for (tenant, other) in [("acme", "globex"), ("globex", "acme")] {
+        let ann = api.ok(tenant, "/v1/customers/ann").await;
+        assert_eq!(ann["attributes"]["email"], format!("ann@{tenant}.example"));
+        assert!(!ann.to_string().contains(other), "{ann}");
+    }
+    let count = async |tenant| api.ids(tenant, "/v1/customers?limit=2").await.0.len();
+    assert_eq!((count("acme").await, count("globex").await), (5, 6));
+}
+
+#[tokio::test]
+async fn no_route_tells_of_the_other_tenant() {
+    let api = Api::over(&two_tenants().await).await;
+    let paths = [
+        "/v1/customers",
+        "/v1/customers?segment=buyers",
+        "/v1/customers?band=high",
+        "/v1/customers?journey=sales&stage=lead",
+        "/v1/customers/ann",
+        "/v1/segments",
+        "/v1/segments/buyers/members",
+        "/v1/journeys",
+        "/v1/journeys/sales/stages",
+        "/v1/status",
+    ];
+    for path in paths {
+        let said = api.ok("acme", path).await.to_string();
+        assert!(
+            !said.contains("globex") && !said.contains("spenders"),
+            "{path}: {said}"
+        );
+    }
+    let status = api.ok("acme", "/v1/status").await;
+    assert_eq!(status["totals"]["customers"], 5);
+    assert_eq!(
+        status["totals"]["parked"],
+        Value::Object(serde_json::Map::new())
+    );
+    let stages = api.ok("acme", "/v1/journeys/sales/stages").await;
+    assert_eq!(stages["stages"][0]["customers"], 2);
+    for missing in ["/v1/customers/only-globex", "/v1/segments/spenders/members"] {
+        let answer = api.get("acme", missing).await;
+        assert_eq!(answer.status, 404);
+        // Word for word what a thing gets that nobody has.
+        let nobodys = api.get("nobody", missing).await;
+        assert_eq!(answer.body, nobodys.body);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_does_not_cross() {
+    let api = Api::over(&two_tenants().await).await;
+    for path in [
+        "/v1/customers?limit=1",
+        "/v1/customers?journey=sales&stage=lead&limit=1",
+    ] {
+        let body = api.ok("globex", path).await;
+        let cursor = body["next"].as_str().unwrap();
+        let answer = api.get("acme", &format!("{path}&cursor={cursor}")).await;
+        assert_eq!(answer.status, 422);
+        assert_eq!(answer.body["parameter"], "cursor");
+        let said = answer.body.to_string();
+        assert!(
+            !said.contains("globex") && !said.contains("\"ann\""),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_the_token_names_the_tenant() {
+    let api = Api::over(&two_tenants().await).await;
+    for path in [
+        "/v1/customers?tenant=globex",
+        "/v1/customers?tenant_id=globex",
+    ] {
+        assert_eq!(api.get("acme", path).await.status, 400);
+    }
+    let client = reqwest::Client::new();
+    let request = client
+        .get(format!("{}/v1/customers/ann", api.url))
+        .bearer_auth(token("acme", Role::Admin))
+        .header("x-tenant", "globex")
+        .header("x-tenant-id", "globex");
+    let said = request.send().await.unwrap().text().await.unwrap();
+    assert!(said.contains("ann@acme.example"), "{said}");
+}
+
+#[tokio::test]
+async fn bad_tokens_open_nothing() {
+    let api = Api::over(&two_tenants().await).await;
+    let good = token("acme", Role::Admin);
+    let globex = token("globex", Role::Admin);
+    let part = |token: &str, number: usize| token.split('.').nth(number).unwrap().to_owned();
+    let (header, signature) = (part(&good, 0), part(&good, 2));
+    let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"; // {"alg":"none","typ":"JWT"}
+    let change = |change: fn(&mut tidemark_api::auth::Claims)| {
+        let mut claims = claims("acme", Role::Admin);
+        change(&mut claims);
+        issue_token(SECRET, &claims).unwrap()
+    };
+    let tokens = [
+        (
+            "another tenant's claims",
+            format!("{header}.{}.{signature}", part(&globex, 1)),
+        ),
+        ("no signature", format!("{header}.{}.", part(&good, 1))),
+        ("alg none", format!("{none}.{}.", part(&good, 1))),
+        (
+            "alg none, signed",
+            format!("{none}.{}.{signature}", part(&good, 1)),
+        ),
+        ("expired", change(|claims| claims.exp = claims.iat - 3_600)),
+        (
+            "not yet valid",
+            change(|claims| claims.nbf = Some(claims.exp)),
+        ),
+        (
+            "another audience",
+            change(|claims| claims.aud = "billing".to_owned()),
+        ),
+        (
+            "another issuer",
+            change(|claims| claims.iss = "somebody".to_owned()),
+        ),
+        (
+            "another secret",
+            issue_token(
+                "another secret, long enough for HS256",
+                &claims("acme", Role::Admin),
+            )
+            .unwrap(),
+        ),
+        ("no token at all", "garbage".to_owned()),
+    ];
+    for (what, token) in tokens {
+        let answer = api.get_as(&token, "/v1/customers").await;
+        assert_eq!(answer.status, 401, "{what}: {}", answer.body);
+        let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains("invalid_token"), "{what}: {challenge}");
+        assert_eq!(answer.body["type"], "urn:tidemark:problem:unauthenticated");
+    }
+    assert_eq!(api.get_as(&good, "/v1/customers").await.status, 200);
+}
+
+/// One connection serves both tenants in turn: nothing of the one stays on it for the other.
+#[tokio::test]
+async fn a_used_connection_forgets_its_tenant() {
+    let world = two_tenants().await;
+    let mut config = crate::routes::client::config(&world.database.url);
+    config.connections = 1;
+    let api = Api::with(config).await;
+    for _ in 0..3 {
+        assert_eq!(api.ids("acme", "/v1/customers").await.0.len(), 5);
+        assert_eq!(api.ids("globex", "/v1/customers").await.0.len(), 6);
+        assert_eq!(api.ids("nobody", "/v1/customers").await.0.len(), 0);
+        // An error must not leave a transaction open, with a tenant in it.
+        assert_eq!(api.get("acme", "/v1/customers/nobody").await.status, 404);
+    }
+}
