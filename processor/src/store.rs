@@ -11,11 +11,10 @@ mod bundles;
 mod claim;
 mod commit;
 pub(crate) mod connections;
-mod error;
+pub(crate) mod error;
 mod load;
 mod rows;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use sqlx::Row;
@@ -25,6 +24,7 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use self::connections::Connections;
 pub use self::error::StoreError;
+use self::error::sql_state;
 pub use self::rows::{
     Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, ParkedRow, Reevaluation,
     TenantDigest,
@@ -75,7 +75,7 @@ impl Generation {
         let row = match found {
             Ok(Some(row)) => row,
             Ok(None) => return Ok(None),
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+            Err(error) if sql_state(&error).as_deref() == Some("42P01") => {
                 return Err(StoreError::NoGeneration);
             }
             Err(error) => return Err(error.into()),
@@ -236,10 +236,7 @@ impl Store {
 
 /// A role that is not there, or that the login may not take on, fails at the start of a session.
 fn explain_role(error: sqlx::Error, role: Option<&str>) -> StoreError {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code().map(Cow::into_owned));
-    match (code.as_deref(), role) {
+    match (sql_state(&error).as_deref(), role) {
         (Some("22023"), Some(role)) => StoreError::Setup(format!(
             "there is no role {role}: run `tidemark migrate` first"
         )),

@@ -9,6 +9,7 @@ use tidemark_schemas::Partitioner;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::connections::{connect, parse_url};
+use crate::store::error::lock_timed_out;
 use crate::store::{Generation, StoreError};
 
 const TABLES: &str = include_str!("../store/generation.sql");
@@ -161,12 +162,4 @@ async fn try_point_views(
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
-}
-
-fn lock_timed_out(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .as_deref()
-        == Some("55P03")
 }

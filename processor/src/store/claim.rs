@@ -6,7 +6,7 @@ use tidemark_projections::digest::Digest;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::connections::{Connections, answered};
-use super::error::StoreError;
+use super::error::{StoreError, lock_timed_out};
 use super::load::instant;
 use super::rows::{Claim, Reevaluation, TenantDigest};
 
@@ -106,14 +106,6 @@ fn reevaluation(row: &PgRow) -> Result<Reevaluation, StoreError> {
         evaluated: row.try_get("evaluated")?,
         done: false,
     })
-}
-
-fn lock_timed_out(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .as_deref()
-        == Some("55P03")
 }
 
 /// Ends the session that holds the partition's row for longer than a commit may take: a process

@@ -1,5 +1,7 @@
 //! What can go wrong between us and Postgres, sorted by what helps: waiting, an operator, nobody.
 
+use std::borrow::Cow;
+
 /// What can go wrong between us and Postgres.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -121,6 +123,16 @@ impl Fault {
             _ => Self::Foreign,
         }
     }
+}
+
+/// Postgres' code of the error, for example `42P01`.
+pub(crate) fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
+
+/// Whether somebody else held a lock for longer than `lock_timeout`.
+pub(crate) fn lock_timed_out(error: &sqlx::Error) -> bool {
+    sql_state(error).as_deref() == Some("55P03")
 }
 
 /// The message without the driver's preamble, with the server's detail and hint.

@@ -73,7 +73,8 @@ create table position (
     since       bigint not null,
     primary key (tenant_id, journey, customer_id)
 );
-create index position_stage on position (tenant_id, journey, stage, customer_id);
+-- Stage before journey, so that no lookup by (tenant, journey, customer) mistakes it for the key.
+create index position_stage on position (tenant_id, stage, journey, customer_id);
 
 -- Sizes, sharded by partition so that hot rows do not contend: read them with sum().
 -- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
@@ -134,7 +135,7 @@ create table parked (
     parked_at   timestamptz not null default now(),
     primary key (topic, partition, "offset")
 );
-create index parked_reason on parked (partition, reason, tenant_id, "offset");
+create index parked_reason on parked (tenant_id, reason, partition, "offset");
 
 -- Which definitions were in force from where: a rebuild follows them.
 create table activation (

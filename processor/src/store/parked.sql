@@ -2,9 +2,19 @@
 -- only in the second set and keeps its place.
 with folded as (
     delete from parked
-    where topic = $1
-      and partition = $2
-      and "offset" = any ($3::bigint[])
+    -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.
+    where ctid = any (array(
+        select found.ctid
+        from unnest($3::bigint[]) as was_parked ("offset")
+        cross join lateral (
+            select ctid
+            from parked
+            where parked.topic = $1
+              and parked.partition = $2
+              and parked."offset" = was_parked."offset"
+            limit 1
+        ) as found
+    ))
 )
 insert into parked (
     topic, partition, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,

@@ -1,10 +1,20 @@
 -- Journeys no longer stood in, then the stages entered. No key is in both.
 with gone as (
     delete from position
-    using unnest($1::text[], $2::text[], $3::text[]) as has_left (tenant_id, journey, customer_id)
-    where position.tenant_id = has_left.tenant_id
-      and position.journey = has_left.journey
-      and position.customer_id = has_left.customer_id
+    -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.
+    where ctid = any (array(
+        select found.ctid
+        from unnest($1::text[], $2::text[], $3::text[])
+            as has_left (tenant_id, journey, customer_id)
+        cross join lateral (
+            select ctid
+            from position
+            where position.tenant_id = has_left.tenant_id
+              and position.journey = has_left.journey
+              and position.customer_id = has_left.customer_id
+            limit 1
+        ) as found
+    ))
 )
 insert into position (tenant_id, journey, customer_id, stage, since)
 select *

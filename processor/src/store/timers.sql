@@ -1,10 +1,19 @@
 -- Customers with nothing due any more, then new due times. No key is in both.
 with gone as (
     delete from timer
-    using unnest($2::text[], $3::text[]) as cleared (tenant_id, customer_id)
-    where timer.partition = $1
-      and timer.tenant_id = cleared.tenant_id
-      and timer.customer_id = cleared.customer_id
+    -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.
+    where ctid = any (array(
+        select found.ctid
+        from unnest($2::text[], $3::text[]) as cleared (tenant_id, customer_id)
+        cross join lateral (
+            select ctid
+            from timer
+            where timer.partition = $1
+              and timer.tenant_id = cleared.tenant_id
+              and timer.customer_id = cleared.customer_id
+            limit 1
+        ) as found
+    ))
 )
 insert into timer (partition, tenant_id, customer_id, due_at)
 select $1, tenant_id, customer_id, due_at

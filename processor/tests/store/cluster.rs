@@ -1,4 +1,4 @@
-//! A private PostgreSQL, made of the server found on this machine and gone with this process.
+//! A private Postgres, made of the server found on this machine and gone with this process.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -185,7 +185,7 @@ fn unprivileged_user() -> (u32, u32) {
     };
     ids("postgres")
         .or_else(|| ids("nobody"))
-        .expect("a user to run PostgreSQL as")
+        .expect("a user to run Postgres as")
 }
 
 /// The folder of `initdb` and `postgres`: on the PATH, or the newest where distributions put it.
@@ -203,7 +203,7 @@ fn find_programs() -> PathBuf {
     versions.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
     path.chain(versions)
         .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
-        .expect("PostgreSQL 15 or newer: `apt-get install postgresql`, or put initdb on the PATH")
+        .expect("Postgres 15 or newer: `apt-get install postgresql`, or put initdb on the PATH")
 }
 
 fn version(folder: &Path) -> u32 {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tidemark_processor::store::{BundleRow, ChangeRow, ParkedRow, Reevaluation};
 use tidemark_projections::standing::{Cause, Change, ChangeKind};
@@ -156,7 +157,7 @@ async fn audit(connection: &mut PgConnection, tenant: &str) -> Result<(), sqlx::
 #[track_caller]
 fn assert_denied<T: std::fmt::Debug>(result: Result<T, sqlx::Error>, what: &str) {
     let error = result.expect_err(what);
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     assert_eq!(code.as_deref(), Some("42501"), "{what}: {error}");
 }
 

@@ -1,4 +1,4 @@
-//! The Postgres half of the processor, on a real PostgreSQL.
+//! The Postgres half of the processor, on a real Postgres.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod batches;
@@ -8,6 +8,8 @@ mod fence;
 mod isolation;
 mod lost_answer;
 mod outage;
+mod plans;
 mod preparing;
 mod proxy;
+mod records;
 mod round_trip;

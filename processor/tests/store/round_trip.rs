@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemark_processor::store::{
-    BundleRow, ChangeRow, Committed, ParkedRow, Reevaluation, StoreError, TenantDigest,
-};
+use tidemark_processor::store::{ChangeRow, Committed, Reevaluation, StoreError, TenantDigest};
 use tidemark_projections::digest::Digest;
 use tidemark_projections::standing::{Cause, Change, ChangeKind};
 use tidemark_schemas::{EventId, Instant};
@@ -130,74 +128,6 @@ async fn timers() {
     assert_eq!(store.load_timers(0, None, 10).await.unwrap(), expected);
 }
 
-fn parked(offset: i64) -> ParkedRow {
-    ParkedRow {
-        offset,
-        tenant: Some(tenant("acme")),
-        customer: Some("ada".to_owned()),
-        reason: "unknown_tenant",
-        detail: "no tenant acme".to_owned(),
-        field: None,
-        key: Some(b"acme/ada".to_vec()),
-        value: Some((0..=255).collect()),
-        headers: vec![
-            ("traceparent".to_owned(), Some(vec![0, 255])),
-            ("twice".to_owned(), None),
-            ("twice".to_owned(), Some(Vec::new())),
-        ],
-        appended_at: at("2024-05-01T12:00:00.123456Z"),
-    }
-}
-
-#[tokio::test]
-async fn parked_events() {
-    let database = Database::ready().await;
-    let store = database.store().await;
-    let claim = store.claim(TOPIC, 0, "a").await.unwrap();
-    let mut batch = after(&claim, 0);
-    let bare = ParkedRow {
-        tenant: None,
-        customer: Some("a\0b".to_owned()),
-        reason: "undecodable",
-        detail: "magic byte \0".to_owned(),
-        field: Some("payload.\0".to_owned()),
-        key: None,
-        value: None,
-        headers: Vec::new(),
-        ..parked(5)
-    };
-    batch.parked = vec![parked(9), bare, parked(7), parked(8)];
-    assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
-    let load = async |after, limit| {
-        let acme = tenant("acme");
-        store
-            .load_parked(TOPIC, 0, "unknown_tenant", &acme, after, limit)
-            .await
-            .unwrap()
-    };
-    assert_eq!(load(-1, 2).await, [parked(7), parked(8)]);
-    assert_eq!(load(8, 2).await, [parked(9)]);
-    let nul = "select count(*) from gen_1.parked where detail = 'magic byte ' || chr(65533)";
-    assert_eq!(database.count(nul).await, 1);
-
-    // One is folded, one is parked again for another reason, one is both at once by mistake.
-    let mut second = next(&batch);
-    let late = ParkedRow {
-        reason: "late",
-        detail: "too old".to_owned(),
-        ..parked(8)
-    };
-    second.unparked = vec![7, 8];
-    second.parked = vec![late.clone()];
-    store.commit(TOPIC, &second).await.unwrap();
-    assert_eq!(load(-1, 9).await, [parked(9)]);
-    let found = store
-        .load_parked(TOPIC, 0, "late", &tenant("acme"), -1, 9)
-        .await
-        .unwrap();
-    assert_eq!(found, [late]);
-}
-
 #[tokio::test]
 async fn what_a_claim_finds() {
     let database = Database::ready().await;
@@ -260,166 +190,123 @@ async fn what_a_claim_finds() {
     );
 }
 
+fn change(kind: ChangeKind, name: &str, from: Option<&str>, to: Option<&str>) -> Change {
+    Change {
+        kind,
+        name: Arc::from(name),
+        from: from.map(Arc::from),
+        to: to.map(Arc::from),
+        effective_at: at("2024-05-01T12:00:00Z"),
+        cause: Cause::Timer,
+        definition_version: 4,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+struct StoredChange {
+    seq: i64,
+    id: Uuid,
+    kind: String,
+    to_value: Option<String>,
+    cause: String,
+    cause_event_id: Option<Uuid>,
+}
+
 #[tokio::test]
-async fn outputs_and_their_history() {
+async fn changes() {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let claim = store.claim(TOPIC, 0, "a").await.unwrap();
+    let ada = key("acme", "ada");
+    let event = Uuid::from_u128(9);
+    let mut entered = change(ChangeKind::Segment, "vip", None, Some("vip"));
+    entered.cause = Cause::Event(EventId(event));
+    let moved = change(ChangeKind::Stage, "sales", Some("lead"), None);
+    let row = |seq, change: &Change| ChangeRow {
+        seq,
+        key: ada.clone(),
+        change: change.clone(),
+    };
+    let mut batch = after(&claim, 0);
+    batch.changes = vec![row(2, &moved), row(1, &entered)];
+    batch.change_seq = 2;
+    store.commit(TOPIC, &batch).await.unwrap();
+    let stored: Vec<StoredChange> = sqlx::query_as("select * from gen_1.change order by seq")
+        .fetch_all(&mut database.admin().await)
+        .await
+        .unwrap();
+    let expected = |seq, change: &Change, kind: &str, cause: &str, event| StoredChange {
+        seq,
+        id: Uuid::from_u128(change.id(&ada)),
+        kind: kind.to_owned(),
+        to_value: change.to.as_deref().map(str::to_owned),
+        cause: cause.to_owned(),
+        cause_event_id: event,
+    };
+    assert_eq!(
+        stored,
+        [
+            expected(1, &entered, "segment", "event", Some(event)),
+            expected(2, &moved, "stage", "timer", None),
+        ]
+    );
+
+    // A sequence given twice is a bug that must not pass, and leaves nothing behind.
+    let mut again = next(&batch);
+    again.changes.clone_from(&batch.changes);
+    again.customers.push(customer(ada.clone(), b"state"));
+    let error = store.commit(TOPIC, &again).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert_eq!(store.load_customers(&[ada]).await.unwrap(), []);
+    let sound = next(&batch);
+    assert_eq!(store.commit(TOPIC, &sound).await.unwrap(), Committed::Yes);
+}
+
+#[tokio::test]
+async fn memberships_positions_and_counters() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let (ada, since) = (key("acme", "ada"), at("2024-05-01T12:00:00Z"));
-    let (vip, lost, sales): (Arc<str>, Arc<str>, Arc<str>) =
-        ("vip".into(), "lost".into(), "sales".into());
-    let change = |kind, name: &Arc<str>, from, to, cause| Change {
-        kind,
-        name: Arc::clone(name),
-        from,
-        to,
-        effective_at: since,
-        cause,
-        definition_version: 4,
-    };
-    let event = Cause::Event(EventId(Uuid::from_u128(9)));
-    let entered = change(
-        ChangeKind::Segment,
-        &vip,
-        None,
-        Some(Arc::clone(&vip)),
-        event,
-    );
-    let moved = change(
-        ChangeKind::Stage,
-        &sales,
-        Some("lead".into()),
-        None,
-        Cause::Timer,
-    );
+    let later = at("2024-06-01T00:00:00Z");
+    let counted = |delta| (ada.tenant.clone(), "segment", "vip".to_owned(), delta);
+    let (vip, lost) = (Arc::<str>::from("vip"), Arc::<str>::from("lost"));
+    let (sales, support) = (Arc::<str>::from("sales"), Arc::<str>::from("support"));
+    let lead = Arc::<str>::from("lead");
     let mut batch = after(&claim, 0);
     batch.memberships = vec![
         (ada.clone(), Arc::clone(&vip), since, 4),
         (ada.clone(), Arc::clone(&lost), since, 4),
     ];
-    batch.positions = vec![(ada.clone(), Arc::clone(&sales), "lead".into(), since)];
-    batch.changes = vec![
-        ChangeRow {
-            seq: 2,
-            key: ada.clone(),
-            change: moved.clone(),
-        },
-        ChangeRow {
-            seq: 1,
-            key: ada.clone(),
-            change: entered.clone(),
-        },
+    batch.positions = vec![
+        (ada.clone(), Arc::clone(&support), Arc::clone(&lead), since),
+        (ada.clone(), Arc::clone(&sales), Arc::clone(&lead), since),
     ];
-    batch.change_seq = 2;
-    batch.counters = vec![(ada.tenant.clone(), "segment", "vip".to_owned(), 1)];
+    batch.counters = vec![counted(1)];
     store.commit(TOPIC, &batch).await.unwrap();
+    let mut second = next(&batch);
+    second.memberships = vec![(ada.clone(), vip, later, 5)];
+    second.memberships_left = vec![(ada.clone(), lost)];
+    second.positions = vec![(ada.clone(), sales, Arc::from("won"), later)];
+    second.positions_left = vec![(ada.clone(), support)];
+    second.counters = vec![counted(-3)];
+    store.commit(TOPIC, &second).await.unwrap();
 
     let mut admin = database.admin().await;
-    let changes: Vec<(i64, Uuid, String, Option<String>, String, Option<Uuid>)> = sqlx::query_as(
-        "select seq, id, kind, to_value, cause, cause_event_id from gen_1.change order by seq",
-    )
-    .fetch_all(&mut admin)
-    .await
-    .unwrap();
-    let id = |change: &Change| Uuid::from_u128(change.id(&ada));
-    assert_eq!(
-        changes,
-        [
-            (
-                1,
-                id(&entered),
-                "segment".into(),
-                Some("vip".into()),
-                "event".into(),
-                Some(Uuid::from_u128(9))
-            ),
-            (2, id(&moved), "stage".into(), None, "timer".into(), None),
-        ]
-    );
-
-    let mut second = next(&batch);
-    second.memberships = vec![(ada.clone(), Arc::clone(&vip), at("2024-06-01T00:00:00Z"), 5)];
-    second.memberships_left = vec![(ada.clone(), Arc::clone(&lost))];
-    second.positions_left = vec![(ada.clone(), Arc::clone(&sales))];
-    second.counters = vec![(ada.tenant.clone(), "segment", "vip".to_owned(), -3)];
-    store.commit(TOPIC, &second).await.unwrap();
     let memberships: Vec<(String, i64, i64)> =
         sqlx::query_as("select segment, since, version from gen_1.membership")
             .fetch_all(&mut admin)
             .await
             .unwrap();
-    assert_eq!(
-        memberships,
-        [("vip".into(), at("2024-06-01T00:00:00Z").micros(), 5)]
-    );
-    assert_eq!(
-        database.count("select count(*) from gen_1.position").await,
-        0
-    );
-    assert_eq!(database.count("select value from gen_1.counter").await, -2);
-
-    // A sequence given twice is a bug that must not pass, and leaves nothing behind.
-    let mut third = next(&second);
-    third.changes = batch.changes.clone();
-    third.customers.push(customer(ada, b"state"));
-    let error = store.commit(TOPIC, &third).await.unwrap_err();
-    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    assert_eq!(
-        database.count("select count(*) from gen_1.customer").await,
-        0
-    );
-    assert_eq!(
-        store.commit(TOPIC, &next(&second)).await.unwrap(),
-        Committed::Yes
-    );
-}
-
-#[tokio::test]
-async fn bundles() {
-    let database = Database::ready().await;
-    let store = database.store().await;
-    let bundle = |version, rejected: Option<&str>| BundleRow {
-        version,
-        appended_at: at("2024-05-01T12:00:00Z"),
-        bundle: format!("{{\"n\":{version}}}"),
-        rejected: rejected.map(str::to_owned),
-    };
-    let tenants = [
-        (tenant("acme"), "{}".to_owned()),
-        (tenant("globex"), "{}".to_owned()),
-    ];
-    for _ in 0..2 {
-        store
-            .record_bundle(&bundle(0, None), &tenants)
+    assert_eq!(memberships, [("vip".to_owned(), later.micros(), 5)]);
+    let positions: Vec<(String, String, i64)> =
+        sqlx::query_as("select journey, stage, since from gen_1.position")
+            .fetch_all(&mut admin)
             .await
             .unwrap();
-    }
-    store
-        .record_bundle(&bundle(3, Some("conflict")), &[])
-        .await
-        .unwrap();
     assert_eq!(
-        store.load_bundles(-1).await.unwrap(),
-        [bundle(0, None), bundle(3, Some("conflict"))]
+        positions,
+        [("sales".to_owned(), "won".to_owned(), later.micros())]
     );
-    assert_eq!(
-        store.load_bundles(0).await.unwrap(),
-        [bundle(3, Some("conflict"))]
-    );
-    assert_eq!(
-        database
-            .count("select count(*) from tidemark.tenant_definition")
-            .await,
-        2
-    );
-    // The topic was made anew under our feet.
-    let other = BundleRow {
-        bundle: "{}".to_owned(),
-        ..bundle(0, None)
-    };
-    let error = store.record_bundle(&other, &[]).await.unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Damaged(text) if text.contains("version 0")),
-        "{error}"
-    );
+    assert_eq!(database.count("select value from gen_1.counter").await, -2);
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
 use tidemark_projections::standing::Cause;
-use tidemark_schemas::CustomerKey;
+use tidemark_schemas::{CustomerKey, TenantId};
 use uuid::Uuid;
 
 use crate::store::load::encode_headers;
@@ -189,7 +189,7 @@ pub(super) async fn parked(
         .bind(folded)
         .bind(column(&rows, |row| row.offset))
         .bind(column(&rows, |row| {
-            row.tenant.as_ref().map(|tenant| tenant.as_str())
+            row.tenant.as_ref().map(TenantId::as_str)
         }))
         .bind(column(&rows, |row| row.customer.as_deref().map(storable)))
         .bind(column(&rows, |row| row.reason))
