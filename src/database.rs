@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
-use sqlx::FromRow;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 
 use crate::config;
 use crate::failure::Usage;
+
+/// How long Postgres may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The URL with the password that is configured beside it.
 pub fn url(database: &config::Database) -> Result<String, Usage> {
@@ -80,10 +83,17 @@ impl Generation {
         let options: PgConnectOptions = url(database)?
             .parse()
             .map_err(|error| Usage::new(format!("database.url: {error}")))?;
+        // A pool would say no more than that it waited: a first connection says why it cannot.
+        let first = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
+        match first.await {
+            Ok(Ok(connection)) => connection.close().await?,
+            Ok(Err(error)) => return Err(unreachable(&options, &error)),
+            Err(_) => return Err(unreachable(&options, &sqlx::Error::PoolTimedOut)),
+        }
         let role = database.processor_role.clone();
         let pool = PgPoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(CONNECT_TIMEOUT)
             .after_connect(move |connection, _| {
                 let role = role.clone();
                 Box::pin(async move {
@@ -171,6 +181,9 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error
     let place = format!("{}:{}", options.get_host(), options.get_port());
     match error {
         sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}"),
+        sqlx::Error::PoolTimedOut => {
+            anyhow!("Postgres at {place} did not answer within {CONNECT_TIMEOUT:?}")
+        }
         other => anyhow!("Postgres at {place} is unreachable: {other}"),
     }
 }

@@ -29,8 +29,9 @@ pub(crate) fn error(error: &anyhow::Error) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // Some errors repeat their cause in their own text.
-        if !text.contains(&cause) {
+        // Some errors repeat their cause in their own text, or its end at least.
+        let end = cause.rsplit(": ").next().unwrap_or_default();
+        if !text.contains(end) {
             text.push_str(": ");
             text.push_str(&cause);
         }

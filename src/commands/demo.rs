@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Stopwatch};
 use anyhow::{bail, ensure};
 use tidemark_schemas::{Instant, TenantId};
 
-use self::story::Story;
+use self::story::{Story, header_file};
 use super::define;
 use super::up::{Place, announce};
 use crate::config::{Config, user_name};
@@ -17,6 +17,7 @@ use crate::importing::{self, Import};
 use crate::kafka::events::EventSink;
 use crate::output;
 use crate::up::stack::{Stack, StackOptions};
+use crate::up::state_file::remove_file;
 
 /// The sample tenant.
 const TENANT: &str = "cdnow";
@@ -69,6 +70,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     if !once {
         output::note("stopping");
     }
+    remove_file(&header_file(stack.data_dir()));
     let stopped = stack.stop().await;
     ended.and(stopped)
 }

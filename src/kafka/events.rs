@@ -1,8 +1,5 @@
 //! Publishing events: Avro, the customer's key, the configured partitioner.
 
-use std::sync::Arc;
-
-use anyhow::Context as _;
 use tidemark_schemas::CustomerEvent;
 use tidemark_schemas::codec::{Encoder, SCHEMA};
 use tidemark_schemas::registry::{RegistryClient, RegistryConfig};
@@ -87,10 +84,6 @@ pub fn registry_config(registry: &Registry) -> RegistryConfig {
 
 /// Registers our schema for the values of a topic and returns its id. Again is harmless.
 pub async fn register_schema(registry: &Registry, topic: &str) -> anyhow::Result<u32> {
-    let client = RegistryClient::new(&registry_config(registry)).context("schema registry")?;
-    let client = Arc::new(client);
-    client
-        .register(&format!("{topic}-value"), SCHEMA)
-        .await
-        .with_context(|| format!("schema registry at {}", registry.url))
+    let client = RegistryClient::new(&registry_config(registry))?;
+    Ok(client.register(&format!("{topic}-value"), SCHEMA).await?)
 }

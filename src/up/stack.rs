@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use tidemark_api::Service;
-use tidemark_processor::Processor;
 use tidemark_processor::clock::WallClock;
+use tidemark_processor::{Processor, ProcessorError};
 use tidemark_schemas::TenantId;
 use tokio::net::TcpListener;
 
 use super::postgres::{Keep, PrivatePostgres};
 use super::random_secret;
-use super::state_file::{DataDirLock, UpFile, write_private};
+use super::state_file::{DataDirLock, UpFile, remove_file, write_private};
 use super::token_file::TokenFile;
 use super::tokens::Signer;
 use crate::commands::migrate::prepare;
@@ -24,6 +24,9 @@ use crate::kafka::{events, topics};
 use crate::services::{
     Interrupts, Parts, api_config, listen, processor_config, serve, serve_metrics, wall_clock,
 };
+
+/// Holds the key of an `up`'s tokens.
+const KEY_FILE: &str = "hs256.key";
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -88,7 +91,6 @@ impl Stack {
         let lock = DataDirLock::take(&options.data_dir)?;
         let data_dir = std::fs::canonicalize(&options.data_dir)?;
         let listeners = Listeners::bind(&options).await?;
-        let secret_file = make_key(&data_dir, &mut config)?;
         let keep = if options.kafka.is_some() {
             Keep::Everything
         } else {
@@ -96,6 +98,7 @@ impl Stack {
         };
         let broker = start_broker(&options, &mut config).await?;
         let postgres = PrivatePostgres::start(&data_dir, keep).await?;
+        let secret_file = make_key(&data_dir, &mut config)?;
         postgres.url().clone_into(&mut config.database.url);
         config.database.password = None;
         let up = UpFile {
@@ -216,15 +219,23 @@ impl Stack {
 
     /// Returns when a part has failed or the person has enough.
     pub(crate) async fn watch(&mut self) -> anyhow::Result<()> {
-        tokio::select! {
+        let ended = tokio::select! {
             ended = self.parts.watch() => ended,
             error = self.postgres.ended() => Err(error),
-        }
+        };
+        ended.map_err(|error| match error.downcast_ref() {
+            Some(ProcessorError::LogTrimmed { .. }) if self.up.embedded_broker => error.context(
+                "the embedded broker keeps 5 MiB and 100,000 records of a partition and was \
+                 outrun: publish with --up, which waits for the processor, or use --kafka",
+            ),
+            _ => error,
+        })
     }
 
     /// Stops everything, in the reverse order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         UpFile::remove(&self.data_dir);
+        remove_file(&self.data_dir.join(KEY_FILE));
         let stopped = self.parts.stop().await;
         let down = self.postgres.stop().await;
         stopped.and(down)
@@ -233,7 +244,7 @@ impl Stack {
 
 /// The key of this `up`'s tokens, in a file so that `tidemark token --up` can sign as well.
 fn make_key(data_dir: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
-    let path = data_dir.join("hs256.key");
+    let path = data_dir.join(KEY_FILE);
     let secret = random_secret();
     write_private(&path, secret.as_bytes())?;
     config.api.auth.hs256_secret = Some(Secret::new(secret));

@@ -72,11 +72,16 @@ impl UpFile {
 
     /// Removes the file, if it is there.
     pub fn remove(data_dir: &Path) {
-        if let Err(error) = fs::remove_file(Self::path(data_dir))
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "cannot remove up.json");
-        }
+        remove_file(&Self::path(data_dir));
+    }
+}
+
+/// Removes a file of ours, if it is there. Failing to tidy up fails nothing else.
+pub(crate) fn remove_file(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "cannot remove {}", path.display());
     }
 }
 

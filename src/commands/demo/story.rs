@@ -1,6 +1,6 @@
 //! What the demo tells when everything is folded, asked of the read API as anybody would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -76,7 +76,7 @@ impl Story {
         tell_segments(&api).await?;
         let example = tell_customers(&api).await?;
         if !once {
-            let header = data_dir.join("demo-analyst.header");
+            let header = header_file(data_dir);
             write_private(
                 &header,
                 format!("Authorization: Bearer {token}\n").as_bytes(),
@@ -85,6 +85,11 @@ impl Story {
         }
         Ok(())
     }
+}
+
+/// Holds the header that the lines to paste send.
+pub(super) fn header_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("demo-analyst.header")
 }
 
 struct Api {
