@@ -189,11 +189,12 @@ fn unprivileged_user() -> (u32, u32) {
 }
 
 /// The folder of `initdb` and `postgres`: on the PATH, or the newest where distributions put it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where programs are is nothing to configure"
+)]
 fn find_programs() -> PathBuf {
-    let path = option_env!("PATH")
-        .map(std::env::split_paths)
-        .into_iter()
-        .flatten();
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let mut versions: Vec<PathBuf> = ["/usr/lib/postgresql", "/usr", "/opt/homebrew/opt"]
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
@@ -201,7 +202,8 @@ fn find_programs() -> PathBuf {
         .filter_map(|entry| entry.ok().map(|entry| entry.path().join("bin")))
         .collect();
     versions.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
-    path.chain(versions)
+    std::env::split_paths(&path)
+        .chain(versions)
         .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
         .expect("Postgres 15 or newer: `apt-get install postgresql`, or put initdb on the PATH")
 }

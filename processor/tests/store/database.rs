@@ -98,6 +98,17 @@ impl Database {
     }
 }
 
+/// Goes on beside the test, and ends with it at the latest.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime of a test ends with the test"
+)]
+pub(crate) fn background<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(work)
+}
+
 /// Waits until a query finds something, for at most ten seconds.
 pub(crate) async fn eventually(database: &Database, condition: &'static str) {
     let mut connection = database.admin().await;

@@ -5,7 +5,8 @@ use tidemark_processor::store::{Committed, Store};
 
 use crate::batches::{after, filled, next};
 use crate::database::{
-    COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, config, eventually, hold_commits,
+    COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, background, config, eventually,
+    hold_commits,
 };
 
 #[tokio::test]
@@ -59,12 +60,12 @@ async fn a_claim_waits_for_the_commit_under_way_and_sees_its_end() {
     let claim = store.claim(TOPIC, 0, "old").await.unwrap();
     let batch = filled(after(&claim, 0), "acme", "ada");
     let holder = hold_commits(&database).await;
-    let committing = tokio::spawn({
+    let committing = background({
         let store = store.clone();
         async move { store.commit(TOPIC, &batch).await }
     });
     eventually(&database, COMMIT_IS_HELD).await;
-    let claiming = tokio::spawn({
+    let claiming = background({
         let store = store.clone();
         async move { store.claim(TOPIC, 0, "new").await }
     });
@@ -130,7 +131,7 @@ async fn a_dropped_commit_leaves_nothing_behind() {
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let batch = filled(after(&claim, 0), "acme", "ada");
     let holder = hold_commits(&database).await;
-    let committing = tokio::spawn({
+    let committing = background({
         let (store, batch) = (store.clone(), batch.clone());
         async move { store.commit(TOPIC, &batch).await }
     });

@@ -5,8 +5,8 @@ use tidemark_processor::store::{Batch, Committed, Store, StoreError};
 
 use crate::batches::{after, filled, next};
 use crate::database::{
-    COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, cluster, config, eventually,
-    hold_at_commit, hold_commits,
+    COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, background, cluster, config,
+    eventually, hold_at_commit, hold_commits,
 };
 use crate::proxy::{Cut, Proxy};
 
@@ -76,7 +76,7 @@ async fn a_commit_still_under_way_is_waited_for() {
     let scene = Scene::new().await;
     let holder = hold_at_commit(&scene.database).await;
     scene.proxy.arm(Cut::WhileCommitting);
-    let committing = tokio::spawn({
+    let committing = background({
         let (store, batch) = (scene.store.clone(), scene.batch.clone());
         async move { store.commit(TOPIC, &batch).await }
     });
@@ -108,7 +108,7 @@ async fn a_commit_whose_fate_cannot_be_asked_is_unavailable_and_can_be_tried_aga
 async fn a_backend_terminated_in_the_middle_of_a_commit_is_replaced() {
     let scene = Scene::new().await;
     let mut holder = hold_commits(&scene.database).await;
-    let committing = tokio::spawn({
+    let committing = background({
         let (store, batch) = (scene.store.clone(), scene.batch.clone());
         async move { store.commit(TOPIC, &batch).await }
     });

@@ -7,14 +7,14 @@ use tidemark_processor::store::{Committed, Store, StoreError};
 use tidemark_schemas::Partitioner;
 
 use crate::batches::{after, filled};
-use crate::database::{Database, TOPIC, cluster, config, execute, spec};
+use crate::database::{Database, TOPIC, background, cluster, config, execute, spec};
 
 #[tokio::test]
 async fn several_at_once_and_again() {
     let database = Database::empty().await;
     let prepare = || {
         let url = database.url.clone();
-        tokio::spawn(async move {
+        background(async move {
             migrate(&url).await?;
             ensure_generation(&url, &spec()).await
         })
@@ -41,7 +41,7 @@ async fn databases_of_one_cluster_share_the_roles() {
         Database::empty().await,
     ];
     let tasks = databases.map(|database| {
-        tokio::spawn(async move {
+        background(async move {
             migrate(&database.url).await?;
             ensure_generation(&database.url, &spec()).await
         })
@@ -264,7 +264,7 @@ async fn views_are_repointed_around_their_readers() {
         .await
         .unwrap();
     let url = database.url.clone();
-    let repointing = tokio::spawn(async move { ensure_generation(&url, &spec()).await });
+    let repointing = background(async move { ensure_generation(&url, &spec()).await });
     crate::database::eventually(
         &database,
         "select exists (select from pg_locks where not granted \

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
+use crate::database::background;
+
 /// What happens to the next COMMIT that passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -35,11 +37,11 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(Mutex::new(Cut::Never));
         let shared = Arc::clone(&cut);
-        tokio::spawn(async move {
+        background(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if *shared.lock().unwrap() != Cut::BeforeAnswerAndForGood {
                     let server = UnixStream::connect(&server).await.unwrap();
-                    tokio::spawn(forward(client, server, Arc::clone(&shared)));
+                    background(forward(client, server, Arc::clone(&shared)));
                 }
             }
         });
@@ -63,7 +65,7 @@ async fn forward(client: TcpStream, server: UnixStream, cut: Arc<Mutex<Cut>>) {
     let (mut from_server, mut to_server) = server.into_split();
     let deaf = Arc::new(AtomicBool::new(false));
     let client_is_deaf = Arc::clone(&deaf);
-    let answers = tokio::spawn(async move {
+    let answers = background(async move {
         let mut bytes = vec![0; 65_536];
         while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
             if client_is_deaf.load(Ordering::SeqCst) {
