@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant as Elapsed};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::WallClock;
 use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
-use crate::intake::client_config;
+use crate::intake::{client_config, log_error};
 use crate::metrics::Metrics;
 use crate::store::{BundleRow, Store, StoreError};
 
@@ -26,10 +27,21 @@ const RETRY: Duration = Duration::from_millis(250);
 /// then are parked, and redriven by themselves.
 const FIRST_READ: Duration = Duration::from_secs(10);
 
+/// Says errors as the intake does.
+struct FollowerContext;
+
+impl ClientContext for FollowerContext {
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for FollowerContext {}
+
 /// See the module.
 pub(crate) struct Follower {
     store: Store,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<FollowerContext>,
     clock: WallClock,
     metrics: Metrics,
     runtime: Handle,
@@ -68,9 +80,9 @@ impl Follower {
                     StoreError::Damaged(format!("definitions version {}: {error}", row.version))
                 })?;
         }
-        let consumer: BaseConsumer = client_config(kafka)
+        let consumer: BaseConsumer<FollowerContext> = client_config(kafka)
             .set("group.id", format!("{}-definitions", kafka.group))
-            .create()?;
+            .create_with_context(FollowerContext)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&kafka.definitions_topic, 0, Offset::Offset(next))?;
         consumer.assign(&list)?;
@@ -117,7 +129,7 @@ impl Follower {
         let (version, appended_at, record) = match self.consumer.poll(POLL) {
             None => return Ok(false),
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
-            Some(Err(error)) => return Self::tolerate(error).map(|()| false),
+            Some(Err(error)) => return Self::tolerate(&error).map(|()| false),
             Some(Ok(message)) => {
                 let wall = self.clock.now();
                 let appended_at = message.timestamp().to_millis();
@@ -135,7 +147,7 @@ impl Follower {
         Ok(false)
     }
 
-    fn tolerate(error: KafkaError) -> Result<(), ProcessorError> {
+    fn tolerate(error: &KafkaError) -> Result<(), ProcessorError> {
         match error {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
@@ -144,10 +156,8 @@ impl Follower {
                 topic: "definitions".to_owned(),
                 reason: format!("records we have not seen are gone from it ({error})"),
             }),
-            passing => {
-                tracing::warn!(error = %passing, "reading definitions");
-                Ok(())
-            }
+            // Brokers that are away come back, and the context has logged it with the reason.
+            _ => Ok(()),
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
 use self::owned::{Ends, Owned};
 use self::watermarks::Watermarks;

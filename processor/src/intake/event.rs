@@ -79,11 +79,16 @@ impl IntakeContext {
 }
 
 impl ClientContext for IntakeContext {
-    /// Every error comes twice: here with its reason, and from `poll`, where it is handled.
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!(%error, reason, "Kafka");
-        }
+        log_error(&error, reason);
+    }
+}
+
+/// Says errors of a client with their reason. Every error comes twice: here, and from `poll`,
+/// where it is handled; the end of a partition is none.
+pub(crate) fn log_error(error: &KafkaError, reason: &str) {
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        tracing::warn!(%error, reason, "Kafka");
     }
 }
 
