@@ -55,8 +55,8 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
 fn audience(command: &Command) -> Audience {
     match command {
         Command::Up(_) | Command::Process(_) | Command::Serve(_) => Audience::Service,
-        Command::Demo(_)
-        | Command::Migrate(_)
+        Command::Demo(_) => Audience::Demo,
+        Command::Migrate(_)
         | Command::Publish(_)
         | Command::Import(_)
         | Command::Define(_)

@@ -28,6 +28,21 @@ pub fn url(database: &config::Database) -> Result<String, Usage> {
     Ok(url.into())
 }
 
+/// Where Postgres is, without what is secret.
+pub(crate) fn place(database: &config::Database) -> String {
+    url(database)
+        .ok()
+        .and_then(|url| url.parse::<PgConnectOptions>().ok())
+        .map_or_else(
+            || "database.url".to_owned(),
+            |options| host_and_port(&options),
+        )
+}
+
+fn host_and_port(options: &PgConnectOptions) -> String {
+    format!("{}:{}", options.get_host(), options.get_port())
+}
+
 /// The active generation, read as the processor's role.
 #[derive(Debug, Clone)]
 pub struct Generation {
@@ -178,7 +193,7 @@ impl Generation {
 }
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
-    let place = format!("{}:{}", options.get_host(), options.get_port());
+    let place = host_and_port(options);
     match error {
         sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}"),
         sqlx::Error::PoolTimedOut => {

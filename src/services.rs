@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
+use tidemark_api::{ApiError, Service};
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::store::StoreConfig;
+use tidemark_processor::{Processor, ProcessorError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -20,7 +22,7 @@ use crate::failure::Usage;
 use crate::kafka::events::registry_config;
 
 /// What the processor needs to know.
-pub(crate) fn processor_config(
+fn processor_config(
     config: &Config,
     clock: WallClock,
 ) -> Result<tidemark_processor::Config, Usage> {
@@ -55,7 +57,7 @@ pub(crate) fn processor_config(
 }
 
 /// What the API needs to know.
-pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
+fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
     let auth = &config.api.auth;
     let secret = auth.hs256_secret.as_ref().ok_or_else(|| {
         Usage::new(
@@ -74,6 +76,36 @@ pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage>
             leeway_seconds: auth.leeway_seconds,
         },
         limits: tidemark_api::Limits::default(),
+    })
+}
+
+/// Connects the API, or says what to change.
+pub(crate) async fn connect_api(
+    config: &Config,
+    registry: &prometheus::Registry,
+) -> anyhow::Result<Service> {
+    let connected = Service::connect(api_config(config)?, registry).await;
+    connected.map_err(|error| match error {
+        ApiError::ShortSecret { .. }
+        | ApiError::EmptyClaim(_)
+        | ApiError::LongLeeway { .. }
+        | ApiError::Zero(_)
+        | ApiError::DatabaseUrl(_) => Usage::new(format!("api: {error}")).into(),
+        ApiError::Database(_) => anyhow!("{error} ({})", database::place(&config.database)),
+        other => other.into(),
+    })
+}
+
+/// Starts the processor, or says what to change.
+pub(crate) async fn start_processor(
+    config: &Config,
+    clock: WallClock,
+    registry: &prometheus::Registry,
+) -> anyhow::Result<Processor> {
+    let started = Processor::start(processor_config(config, clock)?, registry).await;
+    started.map_err(|error| match error {
+        ProcessorError::Property(_) => Usage::new(error.to_string()).into(),
+        other => other.into(),
     })
 }
 

@@ -12,6 +12,8 @@ use crate::failure::Usage;
 pub(crate) enum Audience {
     /// A long-running service: its operators want to know what it does.
     Service,
+    /// The demo: its embedded broker is known to keep no times of its own.
+    Demo,
     /// A command that ends by itself: it says what it has to say by itself.
     Tool,
 }
@@ -20,6 +22,7 @@ pub(crate) enum Audience {
 pub(crate) fn start(log: &Log, audience: Audience) -> Result<(), Usage> {
     let default = match audience {
         Audience::Service => "info,librdkafka=warn,rdkafka=warn",
+        Audience::Demo => "warn,librdkafka=off,rdkafka=off,tidemark_processor::intake=error",
         Audience::Tool => "warn,librdkafka=off,rdkafka=off",
     };
     let directives = log.filter.as_deref().unwrap_or(default);

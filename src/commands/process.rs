@@ -1,10 +1,9 @@
 //! `tidemark process`
 
-use tidemark_processor::Processor;
 use tidemark_schemas::Instant;
 
 use crate::config::Config;
-use crate::services::{Parts, listen, processor_config, serve_metrics, wall_clock};
+use crate::services::{Parts, listen, serve_metrics, start_processor, wall_clock};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -19,10 +18,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let registry = prometheus::Registry::new();
-    let processor_config = processor_config(&config, wall_clock(arguments.clock))?;
     let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
     let mut parts = Parts::new()?;
-    let processor = Processor::start(processor_config, &registry).await?;
+    let processor = start_processor(&config, wall_clock(arguments.clock), &registry).await?;
     parts.spawn(
         "metrics server",
         serve_metrics(metrics, registry, parts.shutdown()),

@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use tidemark_api::Service;
+use tidemark_processor::ProcessorError;
 use tidemark_processor::clock::WallClock;
-use tidemark_processor::{Processor, ProcessorError};
 use tidemark_schemas::TenantId;
 use tokio::net::TcpListener;
 
@@ -22,7 +21,7 @@ use crate::database::Generation;
 use crate::kafka::broker::EmbeddedBroker;
 use crate::kafka::{events, topics};
 use crate::services::{
-    Interrupts, Parts, api_config, listen, processor_config, serve, serve_metrics, wall_clock,
+    Interrupts, Parts, connect_api, listen, serve, serve_metrics, start_processor, wall_clock,
 };
 
 /// Holds the key of an `up`'s tokens.
@@ -170,13 +169,13 @@ impl Stack {
         events::register_schema(&config.registry, &config.kafka.topic).await?;
 
         let metrics = prometheus::Registry::new();
-        let processor = Processor::start(processor_config(config, clock)?, &metrics).await?;
+        let processor = start_processor(config, clock, &metrics).await?;
         let shutdown = self.parts.shutdown();
         self.parts.spawn(
             "processor",
             async move { Ok(processor.run(shutdown).await?) },
         );
-        let service = Service::connect(api_config(config)?, &metrics).await?;
+        let service = connect_api(config, &metrics).await?;
         let shutdown = self.parts.shutdown();
         self.parts.spawn("API", async move {
             Ok(service.run(listeners.api, shutdown).await?)

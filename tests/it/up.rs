@@ -1,0 +1,225 @@
+//! `tidemark up` and `tidemark demo`: everything in one process, on the embedded broker.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::guarded::{Guarded, Signal};
+use crate::support::wait::wait_until;
+
+const READY_WITHIN: Duration = Duration::from_secs(90);
+const CLOCK: &str = "1997-09-30T00:00:00Z";
+const CDNOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
+const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions/cdnow.yaml");
+
+fn tidemark(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TIDEMARK_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).current_dir(folder);
+    command
+}
+
+/// A running `tidemark up`.
+struct Up {
+    process: Guarded,
+    folder: TempDir,
+}
+
+impl Up {
+    fn start(flags: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let arguments = [&["up", "--port", "0"], flags].concat();
+        let command = tidemark(folder.path(), &arguments);
+        let process = Guarded::spawn(&command, &folder.path().join("up.log"), folder.path());
+        let mut up = Self { process, folder };
+        wait_until(READY_WITHIN, "up.json", || {
+            assert!(up.process.is_running(), "{}", up.process.log_tail());
+            up.file().exists()
+        });
+        up
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join(".tidemark/up.json")
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_reader(File::open(self.file()).unwrap()).unwrap()
+    }
+
+    /// Runs a command against it.
+    fn run(&self, arguments: &[&str]) -> Output {
+        tidemark(self.folder.path(), &[&["--up"], arguments].concat()).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and returns its last line, which is JSON.
+    #[track_caller]
+    fn answer(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}\n{}", self.process.log_tail());
+        last_line(&output)
+    }
+
+    fn import(&self) -> Value {
+        let (log, mapping) = (format!("{CDNOW}/CDNOW_sample.txt"), format!("{CDNOW}/mapping.toml"));
+        self.answer(&["import", &log, "--mapping", &mapping, "--until", CLOCK])
+    }
+
+    /// Waits until so many records are settled.
+    fn wait_until_folded(&self, records: i64) {
+        wait_until(READY_WITHIN, "everything to be folded", || {
+            let status = self.answer(&["status"]);
+            let partitions = status["partitions"].as_array().unwrap();
+            let folded: i64 =
+                partitions.iter().map(|at| at["next_offset"].as_i64().unwrap()).sum();
+            folded == records
+        });
+    }
+
+    async fn get(&self, token: &str, path: &str) -> reqwest::Response {
+        let url = format!("{}{path}", self.json()["api_url"].as_str().unwrap());
+        reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()
+    }
+}
+
+fn last_line(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+/// Whether anybody listens at the address of a URL.
+fn answers(url: &Value) -> bool {
+    let url = reqwest::Url::parse(url.as_str().unwrap()).unwrap();
+    let port = url.port_or_known_default().unwrap();
+    std::net::TcpStream::connect((url.host_str().unwrap(), port)).is_ok()
+}
+
+#[tokio::test]
+async fn a_log_is_imported_once_however_often_it_is_imported() {
+    let up = Up::start(&["--clock", CLOCK]);
+    assert_eq!(up.answer(&["define", "apply", DEFINITIONS])["outcome"], "applied");
+    assert_eq!(up.answer(&["define", "apply", DEFINITIONS])["outcome"], "unchanged");
+    assert_eq!(up.import()["published"], 4_960);
+    up.wait_until_folded(4_960);
+    let once = up.answer(&["status"])["tenants"].clone();
+    assert_eq!(once, serde_json::json!([{"tenant": "cdnow", "customers": 2_357, "events": 4_960}]));
+    assert_eq!(up.import()["published"], 4_960);
+    up.wait_until_folded(2 * 4_960);
+    assert_eq!(up.answer(&["status"])["tenants"], once);
+
+    // A tenant that was defined later has its tokens, too.
+    wait_until(READY_WITHIN, "tokens of the tenant", || {
+        up.json()["tokens"]["cdnow"]["viewer"].is_string()
+    });
+    let json = up.json();
+    let viewer = json["tokens"]["cdnow"]["viewer"].as_str().unwrap();
+    let customer: Value = up.get(viewer, "/v1/customers/0001").await.json().await.unwrap();
+    assert_eq!(customer["orders"]["repeat_purchase_days"], 2);
+    let stranger = json["tokens"]["dev"]["admin"].as_str().unwrap();
+    assert_eq!(up.get(stranger, "/v1/customers/0001").await.status(), 404);
+    let token = up.run(&["token", "--tenant", "cdnow", "--role", "analyst", "--ttl", "5m"]);
+    let token = String::from_utf8(token.stdout).unwrap();
+    assert_eq!(up.get(token.trim(), "/v1/segments").await.status(), 200);
+
+    let file = up.file();
+    let status = up.process.end(Signal::Terminate);
+    assert!(status.success(), "{status}");
+    assert!(!file.exists(), "up.json is left behind");
+    assert!(!answers(&json["database_url"]), "Postgres is left behind");
+}
+
+#[test]
+fn up_json_is_private_and_true() {
+    let up = Up::start(&[]);
+    let mode = fs::metadata(up.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let json = up.json();
+    for url in ["api_url", "registry_url", "database_url", "metrics_url"] {
+        assert!(answers(&json[url]), "{url}");
+    }
+    for role in ["admin", "analyst", "viewer"] {
+        assert!(json["tokens"]["dev"][role].is_string(), "{role}");
+    }
+
+    // A second one is kept out of the first one's directory.
+    let second = tidemark(up.folder.path(), &["up", "--port", "0"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("another `tidemark up`"), "{errors}");
+    assert!(up.file().exists());
+}
+
+#[test]
+fn a_killed_up_leaves_nothing_running() {
+    let Up { process, folder } = Up::start(&[]);
+    let file = folder.path().join(".tidemark/up.json");
+    let json: Value = serde_json::from_reader(File::open(&file).unwrap()).unwrap();
+    process.end(Signal::Kill);
+    wait_until(READY_WITHIN, "Postgres to end with its owner", || !answers(&json["database_url"]));
+    // What it left is known to be stale.
+    let output = tidemark(folder.path(), &["--up", "status"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("stale"), "{errors}");
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_rest_goes_on() {
+    let up = Up::start(&[]);
+    let event = |id: u32, amount: i64| {
+        format!(
+            r#"{{"event_id": "00000000-0000-4000-8000-{id:012}", "tenant_id": "cdnow",
+            "customer_id": "c-{id}", "source": "test", "occurred_at": "2026-01-01T00:00:00Z",
+            "payload": {{"type": "order_placed", "order_id": "o", "amount_minor": {amount},
+            "currency": "USD", "channel": "{}"}}}}"#,
+            "web"
+        )
+        .replace('\n', "")
+    };
+    let oversized = event(3, 1).replace("\"web\"", &format!("\"{}\"", "x".repeat(2_000_000)));
+    let lines = [event(1, 100), event(2, -100), "{".to_owned(), oversized, event(5, 100)];
+    let file = up.folder.path().join("events.jsonl");
+    fs::write(&file, lines.join("\n")).unwrap();
+    let output = up.run(&["publish", file.to_str().unwrap(), "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(last_line(&output)["published"], 2, "{errors}");
+    for part in ["line 2: payload.amount_minor", "line 3: not JSON", "line 4: "] {
+        assert!(errors.contains(part), "{part:?} is not in {errors}");
+    }
+    // Parked until somebody defines the tenant, then folded.
+    wait_until(READY_WITHIN, "the events of an unknown tenant to be parked", || {
+        let parked = up.answer(&["status"])["parked"].clone();
+        parked[0]["reason"] == "unknown_tenant" && parked[0]["events"] == 2
+    });
+    up.answer(&["define", "apply", DEFINITIONS]);
+    wait_until(READY_WITHIN, "parked events to be folded", || {
+        let status = up.answer(&["status"]);
+        status["parked"] == serde_json::json!([]) && status["tenants"][0]["events"] == 2
+    });
+}
+
+#[test]
+fn the_demo_tells_its_story_and_ends() {
+    let folder = TempDir::new().unwrap();
+    let output =
+        tidemark(folder.path(), &["demo", "--once", "--json", "--port", "0"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = last_line(&output);
+    assert_eq!(summary["events_published"], 4_960);
+    assert_eq!(summary["events_folded"], 4_960);
+    assert_eq!(summary["customers"], 2_357);
+    assert_eq!(summary["parked"], 0);
+    assert_eq!(summary["tenants"], serde_json::json!(["cdnow"]));
+    assert!(!folder.path().join(".tidemark/up.json").exists());
+}
