@@ -57,7 +57,7 @@ fn processor_config(
 }
 
 /// What the API needs to know.
-fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
+pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
     let auth = &config.api.auth;
     let secret = auth.hs256_secret.as_ref().ok_or_else(|| {
         Usage::new(
@@ -82,9 +82,10 @@ fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
 /// Connects the API, or says what to change.
 pub(crate) async fn connect_api(
     config: &Config,
+    api: tidemark_api::Config,
     registry: &prometheus::Registry,
 ) -> anyhow::Result<Service> {
-    let connected = Service::connect(api_config(config)?, registry).await;
+    let connected = Service::connect(api, registry).await;
     connected.map_err(|error| match error {
         ApiError::ShortSecret { .. }
         | ApiError::EmptyClaim(_)

@@ -3,7 +3,7 @@
 use tidemark_schemas::Instant;
 
 use crate::config::Config;
-use crate::services::{Parts, connect_api, listen, serve_metrics};
+use crate::services::{Parts, api_config, connect_api, listen, serve_metrics};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
@@ -21,10 +21,11 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         tracing::debug!(%clock, "answers are as of the clock that the processor stored");
     }
     let registry = prometheus::Registry::new();
+    let api = api_config(&config)?;
     let listener = listen(config.api.listen, "api.listen").await?;
     let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
     let mut parts = Parts::new()?;
-    let service = connect_api(&config, &registry).await?;
+    let service = connect_api(&config, api, &registry).await?;
     tracing::info!("serving http://{}", listener.local_addr()?);
     parts.spawn(
         "metrics server",

@@ -21,7 +21,8 @@ use crate::database::Generation;
 use crate::kafka::broker::EmbeddedBroker;
 use crate::kafka::{events, topics};
 use crate::services::{
-    Interrupts, Parts, connect_api, listen, serve, serve_metrics, start_processor, wall_clock,
+    Interrupts, Parts, api_config, connect_api, listen, serve, serve_metrics, start_processor,
+    wall_clock,
 };
 
 /// Holds the key of an `up`'s tokens.
@@ -175,7 +176,7 @@ impl Stack {
             "processor",
             async move { Ok(processor.run(shutdown).await?) },
         );
-        let service = connect_api(config, &metrics).await?;
+        let service = connect_api(config, api_config(config)?, &metrics).await?;
         let shutdown = self.parts.shutdown();
         self.parts.spawn("API", async move {
             Ok(service.run(listeners.api, shutdown).await?)

@@ -20,7 +20,10 @@ struct Shell {
 
 impl Shell {
     fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), variables: Vec::new() }
+        Self {
+            folder: TempDir::new().unwrap(),
+            variables: Vec::new(),
+        }
     }
 
     fn set(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -36,7 +39,10 @@ impl Shell {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
-        command.env_clear().current_dir(self.folder.path()).args(arguments);
+        command
+            .env_clear()
+            .current_dir(self.folder.path())
+            .args(arguments);
         command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.output().unwrap()
@@ -47,9 +53,16 @@ impl Shell {
     fn fails(&self, arguments: &[&str], code: i32, parts: &[&str]) {
         let output = self.run(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?} said {errors}");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?} said {errors}"
+        );
         for part in parts {
-            assert!(errors.contains(part), "{arguments:?} did not say {part:?} but {errors}");
+            assert!(
+                errors.contains(part),
+                "{arguments:?} did not say {part:?} but {errors}"
+            );
         }
         assert!(!errors.contains("panicked"), "{errors}");
     }
@@ -58,17 +71,32 @@ impl Shell {
 #[test]
 fn a_misspelt_key_is_named() {
     let shell = Shell::new();
-    shell.file("tidemark.toml", "[kafka]\nbootstrap_server = 'localhost:9092'\n");
+    shell.file(
+        "tidemark.toml",
+        "[kafka]\nbootstrap_server = 'localhost:9092'\n",
+    );
     for command in [&["status"][..], &["process"], &["config", "show"]] {
         shell.fails(
             command,
             2,
-            &["tidemark.toml", "`kafka.bootstrap_server`", "`kafka.bootstrap_servers`"],
+            &[
+                "tidemark.toml",
+                "`kafka.bootstrap_server`",
+                "`kafka.bootstrap_servers`",
+            ],
         );
     }
     let shell = Shell::new().set("TIDEMARK_DATABASE__URI", "postgres://x");
-    shell.fails(&["status"], 2, &["TIDEMARK_DATABASE__URI", "TIDEMARK_DATABASE__URL"]);
-    Shell::new().fails(&["--set", "api.lisen=x", "status"], 2, &["api.lisen", "`api.listen`"]);
+    shell.fails(
+        &["status"],
+        2,
+        &["TIDEMARK_DATABASE__URI", "TIDEMARK_DATABASE__URL"],
+    );
+    Shell::new().fails(
+        &["--set", "api.lisen=x", "status"],
+        2,
+        &["api.lisen", "`api.listen`"],
+    );
     Shell::new().fails(&["--config", "none.toml", "status"], 2, &["none.toml"]);
 }
 
@@ -76,14 +104,38 @@ fn a_misspelt_key_is_named() {
 fn a_wrong_command_line_is_explained() {
     let shell = Shell::new();
     shell.fails(&["statsu"], 2, &["statsu", "status"]);
-    shell.fails(&["up", "--clock", "yesterday"], 2, &["--clock", "yesterday"]);
+    shell.fails(
+        &["up", "--clock", "yesterday"],
+        2,
+        &["--clock", "yesterday"],
+    );
     shell.fails(&["up", "--partitions", "0"], 2, &["--partitions"]);
-    shell.fails(&["token", "--tenant", "a/b", "--role", "viewer"], 2, &["--tenant", "'/'"]);
-    shell.fails(&["token", "--tenant", "a", "--role", "root"], 2, &["--role", "admin, analyst"]);
-    shell.fails(&["token", "--tenant", "a", "--role", "viewer"], 2, &["hs256_secret_file"]);
+    shell.fails(
+        &["token", "--tenant", "a/b", "--role", "viewer"],
+        2,
+        &["--tenant", "'/'"],
+    );
+    shell.fails(
+        &["token", "--tenant", "a", "--role", "root"],
+        2,
+        &["--role", "admin, analyst"],
+    );
+    shell.fails(
+        &["token", "--tenant", "a", "--role", "viewer"],
+        2,
+        &["hs256_secret_file"],
+    );
     shell.fails(&["serve"], 2, &["hs256_secret_file"]);
-    shell.fails(&["--set", "database.password=x", "status"], 2, &["variables or files"]);
-    shell.fails(&["--set", "database.url=mysql://x", "status"], 2, &["postgres://"]);
+    shell.fails(
+        &["--set", "database.password=x", "status"],
+        2,
+        &["variables or files"],
+    );
+    shell.fails(
+        &["--set", "database.url=mysql://x", "status"],
+        2,
+        &["postgres://"],
+    );
 }
 
 #[test]
@@ -107,7 +159,10 @@ fn every_command_has_help_with_an_example() {
         let output = Shell::new().run(&[command, &["--help"]].concat());
         let help = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{command:?}");
-        assert!(help.contains("Example"), "{command:?} has no example:\n{help}");
+        assert!(
+            help.contains("Example"),
+            "{command:?} has no example:\n{help}"
+        );
     }
 }
 
@@ -116,14 +171,22 @@ fn no_broker_is_said_at_once() {
     let shell = Shell::new().set("TIDEMARK_KAFKA__BOOTSTRAP_SERVERS", NOBODY);
     shell.fails(&["migrate"], 1, &["Kafka", NOBODY]);
     shell.fails(&["define", "list"], 1, &["Kafka", NOBODY]);
-    shell.fails(&["up", "--port", "0", "--kafka", NOBODY], 1, &["Kafka", NOBODY]);
+    shell.fails(
+        &["up", "--port", "0", "--kafka", NOBODY],
+        1,
+        &["Kafka", NOBODY],
+    );
 }
 
 #[test]
 fn no_registry_is_said_at_once() {
     let shell = Shell::new().set("TIDEMARK_REGISTRY__URL", format!("http://{NOBODY}"));
     let events = shell.file("events.jsonl", "");
-    shell.fails(&["publish", events.to_str().unwrap()], 1, &["schema registry", NOBODY]);
+    shell.fails(
+        &["publish", events.to_str().unwrap()],
+        1,
+        &["schema registry", NOBODY],
+    );
 }
 
 #[tokio::test]
@@ -136,7 +199,10 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
         .set("TIDEMARK_API__LISTEN", "127.0.0.1:0")
         .set("TIDEMARK_API__METRICS_LISTEN", "127.0.0.1:0")
         .set("TIDEMARK_PROCESSOR__METRICS_LISTEN", "127.0.0.1:0")
-        .set("TIDEMARK_API__AUTH__HS256_SECRET", "a secret that is at least as long as a hash");
+        .set(
+            "TIDEMARK_API__AUTH__HS256_SECRET",
+            "a secret that is at least as long as a hash",
+        );
     for command in ["status", "process", "serve"] {
         away.fails(&[command], 1, &["Postgres", NOBODY, "refused"]);
     }
@@ -144,7 +210,10 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
     let database = Database::fresh().await;
     let mut url = reqwest::Url::parse(&database.url).unwrap();
     url.set_password(None).unwrap();
-    let shell = Shell { folder: TempDir::new().unwrap(), variables: away.variables };
+    let shell = Shell {
+        folder: TempDir::new().unwrap(),
+        variables: away.variables,
+    };
     let shell = shell
         .set("TIDEMARK_DATABASE__URL", url.as_str())
         .set("TIDEMARK_DATABASE__PASSWORD", "hunter2");
@@ -158,7 +227,10 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
 #[tokio::test]
 async fn a_topic_that_is_not_there_is_named() {
     let shell = Shell::new()
-        .set("TIDEMARK_KAFKA__BOOTSTRAP_SERVERS", Kafka::shared().bootstrap_servers())
+        .set(
+            "TIDEMARK_KAFKA__BOOTSTRAP_SERVERS",
+            Kafka::shared().bootstrap_servers(),
+        )
         .set("TIDEMARK_KAFKA__TOPIC", "nobody-made-this")
         .set("TIDEMARK_KAFKA__DEFINITIONS_TOPIC", "nor-this");
     shell.fails(&["migrate"], 1, &["nobody-made-this"]);
@@ -173,7 +245,10 @@ fn a_port_in_use_is_named() {
     shell.fails(&["up", "--port", &port], 1, &[&port, "in use", "--port"]);
     let shell = Shell::new()
         .set("TIDEMARK_API__LISTEN", format!("127.0.0.1:{port}"))
-        .set("TIDEMARK_API__AUTH__HS256_SECRET", "a secret that is at least as long as a hash");
+        .set(
+            "TIDEMARK_API__AUTH__HS256_SECRET",
+            "a secret that is at least as long as a hash",
+        );
     shell.fails(&["serve"], 1, &[&port, "in use", "api.listen"]);
 }
 
@@ -182,7 +257,11 @@ fn wrong_files_are_named() {
     let shell = Shell::new();
     shell.fails(&["publish", "none.jsonl"], 1, &["none.jsonl"]);
     shell.fails(&["define", "apply", "none.yaml"], 1, &["none.yaml"]);
-    shell.fails(&["import", "none.csv", "--mapping", "none.toml"], 1, &["none.toml"]);
+    shell.fails(
+        &["import", "none.csv", "--mapping", "none.toml"],
+        1,
+        &["none.toml"],
+    );
     let mapping = shell.file("mapping.toml", "[event]\ntenant = 'acme'\n");
     shell.fails(
         &["import", "none.csv", "--mapping", mapping.to_str().unwrap()],
@@ -198,7 +277,11 @@ fn wrong_files_are_named() {
          - name: b\n\
          \x20 when: { ordres: { count: { gte: 3 } } }\n",
     );
-    shell.fails(&["define", "apply", "wrong.yaml"], 1, &["wrong.yaml:6:", "ordres", "orders"]);
+    shell.fails(
+        &["define", "apply", "wrong.yaml"],
+        1,
+        &["wrong.yaml:6:", "ordres", "orders"],
+    );
 }
 
 #[test]
@@ -213,9 +296,23 @@ fn an_up_that_does_not_run_is_not_used() {
 fn a_dry_run_makes_events_of_rows() {
     let shell = Shell::new();
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
-    let (log, mapping) = (format!("{data}/CDNOW_sample.txt"), format!("{data}/mapping.toml"));
+    let (log, mapping) = (
+        format!("{data}/CDNOW_sample.txt"),
+        format!("{data}/mapping.toml"),
+    );
     let until = "1997-09-30T00:00:00Z";
-    let output = shell.run(&["import", &log, "--mapping", &mapping, "--dry-run", "--until", until]);
+    let output = shell.run(&[
+        "import",
+        &log,
+        "--mapping",
+        &mapping,
+        "--dry-run",
+        "--until",
+        until,
+    ]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 4_960);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).lines().count(),
+        4_960
+    );
 }

@@ -58,7 +58,9 @@ impl Up {
 
     /// Runs a command against it.
     fn run(&self, arguments: &[&str]) -> Output {
-        tidemark(self.folder.path(), &[&["--up"], arguments].concat()).output().unwrap()
+        tidemark(self.folder.path(), &[&["--up"], arguments].concat())
+            .output()
+            .unwrap()
     }
 
     /// Runs a command that must succeed, and returns its last line, which is JSON.
@@ -66,12 +68,19 @@ impl Up {
     fn answer(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}\n{}", self.process.log_tail());
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {errors}\n{}",
+            self.process.log_tail()
+        );
         last_line(&output)
     }
 
     fn import(&self) -> Value {
-        let (log, mapping) = (format!("{CDNOW}/CDNOW_sample.txt"), format!("{CDNOW}/mapping.toml"));
+        let (log, mapping) = (
+            format!("{CDNOW}/CDNOW_sample.txt"),
+            format!("{CDNOW}/mapping.toml"),
+        );
         self.answer(&["import", &log, "--mapping", &mapping, "--until", CLOCK])
     }
 
@@ -80,15 +89,22 @@ impl Up {
         wait_until(READY_WITHIN, "everything to be folded", || {
             let status = self.answer(&["status"]);
             let partitions = status["partitions"].as_array().unwrap();
-            let folded: i64 =
-                partitions.iter().map(|at| at["next_offset"].as_i64().unwrap()).sum();
+            let folded: i64 = partitions
+                .iter()
+                .map(|at| at["next_offset"].as_i64().unwrap())
+                .sum();
             folded == records
         });
     }
 
     async fn get(&self, token: &str, path: &str) -> reqwest::Response {
         let url = format!("{}{path}", self.json()["api_url"].as_str().unwrap());
-        reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()
+        reqwest::Client::new()
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
     }
 }
 
@@ -107,12 +123,21 @@ fn answers(url: &Value) -> bool {
 #[tokio::test]
 async fn a_log_is_imported_once_however_often_it_is_imported() {
     let up = Up::start(&["--clock", CLOCK]);
-    assert_eq!(up.answer(&["define", "apply", DEFINITIONS])["outcome"], "applied");
-    assert_eq!(up.answer(&["define", "apply", DEFINITIONS])["outcome"], "unchanged");
+    assert_eq!(
+        up.answer(&["define", "apply", DEFINITIONS])["outcome"],
+        "applied"
+    );
+    assert_eq!(
+        up.answer(&["define", "apply", DEFINITIONS])["outcome"],
+        "unchanged"
+    );
     assert_eq!(up.import()["published"], 4_960);
     up.wait_until_folded(4_960);
     let once = up.answer(&["status"])["tenants"].clone();
-    assert_eq!(once, serde_json::json!([{"tenant": "cdnow", "customers": 2_357, "events": 4_960}]));
+    assert_eq!(
+        once,
+        serde_json::json!([{"tenant": "cdnow", "customers": 2_357, "events": 4_960}])
+    );
     assert_eq!(up.import()["published"], 4_960);
     up.wait_until_folded(2 * 4_960);
     assert_eq!(up.answer(&["status"])["tenants"], once);
@@ -123,11 +148,18 @@ async fn a_log_is_imported_once_however_often_it_is_imported() {
     });
     let json = up.json();
     let viewer = json["tokens"]["cdnow"]["viewer"].as_str().unwrap();
-    let customer: Value = up.get(viewer, "/v1/customers/0001").await.json().await.unwrap();
+    let customer: Value = up
+        .get(viewer, "/v1/customers/0001")
+        .await
+        .json()
+        .await
+        .unwrap();
     assert_eq!(customer["orders"]["repeat_purchase_days"], 2);
     let stranger = json["tokens"]["dev"]["admin"].as_str().unwrap();
     assert_eq!(up.get(stranger, "/v1/customers/0001").await.status(), 404);
-    let token = up.run(&["token", "--tenant", "cdnow", "--role", "analyst", "--ttl", "5m"]);
+    let token = up.run(&[
+        "token", "--tenant", "cdnow", "--role", "analyst", "--ttl", "5m",
+    ]);
     let token = String::from_utf8(token.stdout).unwrap();
     assert_eq!(up.get(token.trim(), "/v1/segments").await.status(), 200);
 
@@ -152,7 +184,9 @@ fn up_json_is_private_and_true() {
     }
 
     // A second one is kept out of the first one's directory.
-    let second = tidemark(up.folder.path(), &["up", "--port", "0"]).output().unwrap();
+    let second = tidemark(up.folder.path(), &["up", "--port", "0"])
+        .output()
+        .unwrap();
     let errors = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{errors}");
     assert!(errors.contains("another `tidemark up`"), "{errors}");
@@ -165,9 +199,13 @@ fn a_killed_up_leaves_nothing_running() {
     let file = folder.path().join(".tidemark/up.json");
     let json: Value = serde_json::from_reader(File::open(&file).unwrap()).unwrap();
     process.end(Signal::Kill);
-    wait_until(READY_WITHIN, "Postgres to end with its owner", || !answers(&json["database_url"]));
+    wait_until(READY_WITHIN, "Postgres to end with its owner", || {
+        !answers(&json["database_url"])
+    });
     // What it left is known to be stale.
-    let output = tidemark(folder.path(), &["--up", "status"]).output().unwrap();
+    let output = tidemark(folder.path(), &["--up", "status"])
+        .output()
+        .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("stale"), "{errors}");
@@ -187,21 +225,35 @@ fn a_bad_line_is_named_and_the_rest_goes_on() {
         .replace('\n', "")
     };
     let oversized = event(3, 1).replace("\"web\"", &format!("\"{}\"", "x".repeat(2_000_000)));
-    let lines = [event(1, 100), event(2, -100), "{".to_owned(), oversized, event(5, 100)];
+    let lines = [
+        event(1, 100),
+        event(2, -100),
+        "{".to_owned(),
+        oversized,
+        event(5, 100),
+    ];
     let file = up.folder.path().join("events.jsonl");
     fs::write(&file, lines.join("\n")).unwrap();
     let output = up.run(&["publish", file.to_str().unwrap(), "--json"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert_eq!(last_line(&output)["published"], 2, "{errors}");
-    for part in ["line 2: payload.amount_minor", "line 3: not JSON", "line 4: "] {
+    for part in [
+        "line 2: payload.amount_minor",
+        "line 3: not JSON",
+        "line 4: ",
+    ] {
         assert!(errors.contains(part), "{part:?} is not in {errors}");
     }
     // Parked until somebody defines the tenant, then folded.
-    wait_until(READY_WITHIN, "the events of an unknown tenant to be parked", || {
-        let parked = up.answer(&["status"])["parked"].clone();
-        parked[0]["reason"] == "unknown_tenant" && parked[0]["events"] == 2
-    });
+    wait_until(
+        READY_WITHIN,
+        "the events of an unknown tenant to be parked",
+        || {
+            let parked = up.answer(&["status"])["parked"].clone();
+            parked[0]["reason"] == "unknown_tenant" && parked[0]["events"] == 2
+        },
+    );
     up.answer(&["define", "apply", DEFINITIONS]);
     wait_until(READY_WITHIN, "parked events to be folded", || {
         let status = up.answer(&["status"]);
@@ -212,9 +264,14 @@ fn a_bad_line_is_named_and_the_rest_goes_on() {
 #[test]
 fn the_demo_tells_its_story_and_ends() {
     let folder = TempDir::new().unwrap();
-    let output =
-        tidemark(folder.path(), &["demo", "--once", "--json", "--port", "0"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = tidemark(folder.path(), &["demo", "--once", "--json", "--port", "0"])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let summary = last_line(&output);
     assert_eq!(summary["events_published"], 4_960);
     assert_eq!(summary["events_folded"], 4_960);
