@@ -189,3 +189,6 @@ async fn publish(kafka: &config::Kafka, record: &[u8]) -> anyhow::Result<i64> {
         .with_context(|| format!("cannot publish to {}", kafka.definitions_topic))?;
     Ok(delivery.offset)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,10 @@ impl Shell {
         path
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a clean environment still needs a PATH"
+    )]
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
         command
@@ -164,6 +168,16 @@ fn every_command_has_help_with_an_example() {
             "{command:?} has no example:\n{help}"
         );
     }
+}
+
+#[test]
+fn a_property_that_librdkafka_does_not_know_is_named() {
+    let shell = Shell::new().set("TIDEMARK_KAFKA__PROPERTIES__NO_SUCH_THING", "1");
+    shell.fails(
+        &["define", "list"],
+        2,
+        &["kafka.properties", "no.such.thing"],
+    );
 }
 
 #[test]

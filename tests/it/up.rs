@@ -17,6 +17,10 @@ const CLOCK: &str = "1997-09-30T00:00:00Z";
 const CDNOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
 const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions/cdnow.yaml");
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the developer's variables are not for the tests"
+)]
 fn tidemark(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
     for (name, _) in std::env::vars_os() {
@@ -259,6 +263,32 @@ fn a_bad_line_is_named_and_the_rest_goes_on() {
         let status = up.answer(&["status"]);
         status["parked"] == serde_json::json!([]) && status["tenants"][0]["events"] == 2
     });
+}
+
+/// The embedded broker keeps 5 MiB of a partition; this is twice as much in one.
+#[test]
+fn a_publisher_does_not_outrun_the_embedded_broker() {
+    let up = Up::start(&[]);
+    up.answer(&["define", "apply", DEFINITIONS]);
+    let events: Vec<String> = (0..350)
+        .map(|id| {
+            format!(
+                r#"{{"event_id": "00000000-0000-4000-8000-{id:012}", "tenant_id": "cdnow",
+                "customer_id": "c", "source": "test", "occurred_at": "2026-01-01T00:00:00Z",
+                "payload": {{"type": "profile_updated", "attributes": {{"text": "{}"}}}}}}"#,
+                "x".repeat(30_000)
+            )
+            .replace('\n', "")
+        })
+        .collect();
+    let file = up.folder.path().join("events.jsonl");
+    fs::write(&file, events.join("\n")).unwrap();
+    assert_eq!(
+        up.answer(&["publish", file.to_str().unwrap()])["published"],
+        350
+    );
+    up.wait_until_folded(350);
+    assert_eq!(up.answer(&["status"])["tenants"][0]["events"], 350);
 }
 
 #[test]
