@@ -1,0 +1,18 @@
+//! The integration tests: the real binary between a real Apache Kafka and a real PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot do its work has nothing to say but so"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "names are fresh, processes inherit an environment, and tasks end with their test"
+)]
+
+mod support;
+
+mod cli;
+mod harness;
+mod routes;
+mod tenancy;
+mod up;

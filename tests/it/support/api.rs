@@ -1,0 +1,96 @@
+//! The read API of a running `tidemark serve`, and tokens for it.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use tidemark_api::auth::{Claims, Role, issue_token};
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::TenantId;
+
+use super::site::Running;
+use super::wait::wait_for;
+
+/// Signs the tokens of every test.
+pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
+
+/// A running API.
+pub(crate) struct Api {
+    pub(crate) process: Running,
+    url: String,
+    client: Client,
+}
+
+/// What the API said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Api {
+    pub(crate) async fn new(process: Running, address: &str) -> Self {
+        let mut api = Self { process, url: format!("http://{address}"), client: Client::new() };
+        wait_for(Duration::from_secs(30), "the API to be ready", async || {
+            assert!(api.process.is_running(), "the API ended");
+            let answer = api.client.get(format!("{}/readyz", api.url)).send().await;
+            match answer {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                Ok(answer) => Err(format!("it answers {}", answer.status())),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+        api
+    }
+
+    /// Asks as an administrator of the tenant.
+    pub(crate) async fn get(&self, tenant: &str, path: &str) -> Answer {
+        self.get_as(Some(&token(tenant, Role::Admin)), path).await
+    }
+
+    /// Asks with this token, or none.
+    pub(crate) async fn get_as(&self, token: Option<&str>, path: &str) -> Answer {
+        let mut request = self.client.get(format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, headers, body }
+    }
+
+    /// Every item of a list, page by page.
+    pub(crate) async fn all(&self, tenant: &str, path: &str) -> Vec<Value> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let mut items = Vec::new();
+        let mut next = path.to_owned();
+        loop {
+            let answer = self.get(tenant, &next).await;
+            assert_eq!(answer.status, StatusCode::OK, "{next}: {:?}", answer.body);
+            items.extend(answer.body["items"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = answer.body["next"].as_str() else { return items };
+            next = format!("{path}{separator}cursor={cursor}");
+        }
+    }
+}
+
+/// A token good for an hour.
+pub(crate) fn token(tenant: &str, role: Role) -> String {
+    let now = u64::try_from(WallClock::System.now().micros() / 1_000_000).unwrap();
+    let claims = Claims {
+        iss: "tidemark".to_owned(),
+        aud: "tidemark".to_owned(),
+        sub: "a test".to_owned(),
+        iat: now,
+        exp: now + 3_600,
+        nbf: None,
+        tenant: TenantId::new(tenant).unwrap(),
+        role,
+    };
+    issue_token(SECRET, &claims).unwrap()
+}

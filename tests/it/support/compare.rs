@@ -1,0 +1,171 @@
+//! What the database holds against what it must hold.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, PgPool};
+use tidemark_projections::digest::Digest;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{CustomerId, CustomerKey, TenantId};
+
+use super::reference::{Reference, Sum};
+
+/// The projections of one generation, as anybody with the right to can read them.
+pub(crate) struct Projections {
+    pool: PgPool,
+    schema: String,
+}
+
+impl Projections {
+    /// Of the active generation.
+    pub(crate) async fn active(pool: &PgPool) -> Self {
+        let id: i32 = sqlx::query_scalar("select id from tidemark.generation where state = 'active'")
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        Self { pool: pool.clone(), schema: format!("gen_{id}") }
+    }
+
+    /// Rows of a query in which `$gen` stands for the generation's schema.
+    pub(crate) async fn rows<Row>(&self, query: &str) -> Vec<Row>
+    where
+        Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let query = query.replace("$gen", &self.schema);
+        sqlx::query_as(AssertSqlSafe(query)).fetch_all(&self.pool).await.unwrap()
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        let rows: Vec<(i64,)> = self.rows(query).await;
+        rows[0].0
+    }
+
+    /// Core state by customer.
+    pub(crate) async fn states(&self) -> BTreeMap<CustomerKey, Vec<u8>> {
+        let rows: Vec<(String, String, Vec<u8>)> =
+            self.rows("select tenant_id, customer_id, state from $gen.customer").await;
+        rows.into_iter().map(|(tenant, customer, state)| (key(&tenant, &customer), state)).collect()
+    }
+
+    /// Customers and digest by tenant and partition.
+    pub(crate) async fn sums(&self) -> BTreeMap<(TenantId, i32), Sum> {
+        let rows: Vec<(String, i32, i64, Vec<u8>)> = self
+            .rows("select tenant_id, partition, customers, digest from $gen.digest")
+            .await;
+        rows.into_iter()
+            .map(|(tenant, partition, customers, digest)| {
+                let digest = Digest::from_bytes(digest.try_into().unwrap());
+                ((TenantId::new(tenant).unwrap(), partition), Sum { customers, digest })
+            })
+            .collect()
+    }
+
+    /// Events that changed a state, by tenant and partition.
+    pub(crate) async fn folded(&self) -> BTreeMap<(TenantId, i32), i64> {
+        let rows: Vec<(String, i32, i64)> =
+            self.rows("select tenant_id, partition, events from $gen.digest").await;
+        rows.into_iter()
+            .map(|(tenant, partition, events)| ((TenantId::new(tenant).unwrap(), partition), events))
+            .collect()
+    }
+
+    /// Everything that must be equal to the fold in memory, whatever the order of the events.
+    pub(crate) async fn assert_equal(&self, expected: &Reference) {
+        let (found, wanted) = (self.states().await, expected.states());
+        let differing: Vec<String> = wanted
+            .keys()
+            .chain(found.keys().filter(|key| !wanted.contains_key(key)))
+            .filter(|key| found.get(key) != wanted.get(key))
+            .map(|key| difference(key, found.get(key), wanted.get(key)))
+            .collect();
+        assert!(
+            differing.is_empty(),
+            "{} of {} customers differ; the first:\n{}",
+            differing.len(),
+            wanted.len(),
+            differing[0]
+        );
+        assert_eq!(self.sums().await, expected.sums(), "digests differ, though states do not");
+    }
+
+    /// What must hold of the tables among themselves. Deltas written twice, or not at all, show
+    /// here.
+    pub(crate) async fn assert_consistent(&self) {
+        for (what, query) in CONTRADICTIONS {
+            let found: Vec<(String,)> = self.rows(query).await;
+            let found: Vec<String> = found.into_iter().map(|(row,)| row).collect();
+            assert!(found.is_empty(), "{what}: {}", found.join(", "));
+        }
+    }
+}
+
+/// Queries whose every row is a fault.
+const CONTRADICTIONS: &[(&str, &str)] = &[
+    (
+        "changes are not numbered without a gap from 1",
+        "select partition::text from $gen.change group by partition
+         having min(seq) <> 1 or max(seq) <> count(*)",
+    ),
+    (
+        "the progress does not name the last change",
+        "select p.partition::text from $gen.progress p
+         where p.change_seq <>
+             (select count(*) from $gen.change c where c.partition = p.partition)",
+    ),
+    ("a change is there twice", "select id::text from $gen.change group by id having count(*) > 1"),
+    (
+        "a segment's size is not the number of its members",
+        "select coalesce(c.tenant_id, m.tenant_id) || '/' || coalesce(c.name, m.segment)
+         from (select tenant_id, name, sum(value)::bigint as size from $gen.counter
+               where kind = 'segment' group by tenant_id, name having sum(value) <> 0) c
+         full join (select tenant_id, segment, count(*) as size from $gen.membership
+                    group by tenant_id, segment) m
+             on m.tenant_id = c.tenant_id and m.segment = c.name
+         where c.size is distinct from m.size",
+    ),
+    (
+        "a stage's size is not the number of who stands in it",
+        "select coalesce(c.tenant_id, p.tenant_id) || '/' || coalesce(c.name, p.name)
+         from (select tenant_id, name, sum(value)::bigint as size from $gen.counter
+               where kind = 'stage' group by tenant_id, name having sum(value) <> 0) c
+         full join (select tenant_id, journey || '/' || stage as name, count(*) as size
+                    from $gen.position group by tenant_id, journey, stage) p
+             on p.tenant_id = c.tenant_id and p.name = c.name
+         where c.size is distinct from p.size",
+    ),
+    (
+        "a band's size is not the number of customers in it",
+        "select coalesce(c.tenant_id, b.tenant_id) || '/' || coalesce(c.name, b.name)
+         from (select tenant_id, name, sum(value)::bigint as size from $gen.counter
+               where kind = 'band' group by tenant_id, name having sum(value) <> 0) c
+         full join (select tenant_id, (array['low', 'medium', 'high'])[band + 1] as name,
+                           count(*) as size
+                    from $gen.customer where band is not null group by tenant_id, band) b
+             on b.tenant_id = c.tenant_id and b.name = c.name
+         where c.size is distinct from b.size",
+    ),
+    (
+        "the last change of a membership is not what the table says",
+        "select l.tenant_id || '/' || l.customer_id || '/' || l.name
+         from (select distinct on (tenant_id, customer_id, name) *
+               from $gen.change where kind = 'segment'
+               order by tenant_id, customer_id, name, partition, seq desc) l
+         left join $gen.membership m on m.tenant_id = l.tenant_id
+             and m.customer_id = l.customer_id and m.segment = l.name
+         where (l.to_value is not null) <> (m.segment is not null)",
+    ),
+];
+
+fn key(tenant: &str, customer: &str) -> CustomerKey {
+    CustomerKey {
+        tenant: TenantId::new(tenant).unwrap(),
+        customer: CustomerId::new(customer).unwrap(),
+    }
+}
+
+fn difference(key: &CustomerKey, found: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> String {
+    let shown = |state: Option<&Vec<u8>>| {
+        state.map_or_else(|| "nothing".to_owned(), |bytes| format!("{:?}", CustomerState::decode(bytes)))
+    };
+    format!("{}\n  found {}\n  wanted {}", key.record_key(), shown(found), shown(wanted))
+}

@@ -1,0 +1,125 @@
+//! Events of invented customers: the same seed, the same events, on every machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use tidemark_schemas::event::{
+    ActivityTracked, Channel, Direction, MessageExchanged, OrderPlaced, OrderRefunded,
+    ProfileUpdated, StageEntered,
+};
+use tidemark_schemas::{
+    AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
+};
+use uuid::Builder;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Who and when.
+pub(crate) struct Population {
+    pub(crate) tenants: Vec<TenantId>,
+    /// Of each tenant, all with the same ids.
+    pub(crate) customers: u32,
+    pub(crate) begin: Instant,
+    pub(crate) days: i64,
+}
+
+/// Draws events.
+pub(crate) struct Generator {
+    random: StdRng,
+    population: Population,
+}
+
+impl Generator {
+    pub(crate) fn new(seed: u64, population: Population) -> Self {
+        Self { random: StdRng::seed_from_u64(seed), population }
+    }
+
+    /// That many different events.
+    pub(crate) fn events(&mut self, count: usize) -> Vec<CustomerEvent> {
+        (0..count).map(|_| self.event()).collect()
+    }
+
+    /// The events, a part of them twice, in an order that has nothing to do with when they
+    /// happened.
+    pub(crate) fn duplicated_and_shuffled(
+        &mut self,
+        events: &[CustomerEvent],
+        duplicates: f64,
+    ) -> Vec<CustomerEvent> {
+        let mut sent = events.to_vec();
+        sent.extend(events.iter().filter(|_| self.random.random_bool(duplicates)).cloned());
+        sent.shuffle(&mut self.random);
+        sent
+    }
+
+    fn event(&mut self) -> CustomerEvent {
+        let tenant = self.random.random_range(0..self.population.tenants.len());
+        let customer = self.random.random_range(0..self.population.customers);
+        let since = self.random.random_range(0..self.population.days * DAY_MICROS);
+        CustomerEvent {
+            event_id: EventId(Builder::from_random_bytes(self.random.random()).into_uuid()),
+            tenant_id: self.population.tenants[tenant].clone(),
+            customer_id: CustomerId::new(format!("customer-{customer:05}")).unwrap(),
+            source: Arc::from("generator"),
+            occurred_at: self.population.begin.plus_micros(since),
+            payload: self.payload(customer),
+        }
+    }
+
+    fn payload(&mut self, customer: u32) -> Payload {
+        // Few order ids, so that orders are changed, and refunded before they are placed.
+        let order_id: Arc<str> =
+            format!("order-{customer}-{}", self.random.random_range(0..40)).into();
+        let currency = Currency::new(self.pick(&["EUR", "USD"])).unwrap();
+        let amount_minor = self.random.random_range(0..500_000);
+        match self.random.random_range(0..100) {
+            0..30 => Payload::OrderPlaced(OrderPlaced {
+                order_id,
+                amount_minor,
+                currency,
+                items: None,
+                channel: None,
+            }),
+            30..36 => Payload::OrderRefunded(OrderRefunded {
+                order_id,
+                amount_minor: amount_minor / 10 + 1,
+                currency,
+            }),
+            36..60 => Payload::ProfileUpdated(ProfileUpdated { attributes: self.attributes() }),
+            60..75 => Payload::StageEntered(StageEntered {
+                journey: "sales".into(),
+                stage: self.pick(&["lead", "trial", "customer"]).into(),
+            }),
+            75..90 => Payload::ActivityTracked(ActivityTracked {
+                name: self.pick(&["page_viewed", "signed_in"]).into(),
+                properties: BTreeMap::new(),
+            }),
+            _ => Payload::MessageExchanged(MessageExchanged {
+                conversation_id: format!("conversation-{customer}").into(),
+                channel: Channel::Chat,
+                direction: Direction::Inbound,
+                agent: None,
+                sentiment: None,
+                intent: None,
+                response_ms: None,
+            }),
+        }
+    }
+
+    fn attributes(&mut self) -> BTreeMap<Arc<str>, AttributeValue> {
+        let plan = AttributeValue::String(self.pick(&["free", "pro"]).into());
+        let seats = AttributeValue::Long(self.random.random_range(1..50));
+        let mut attributes = BTreeMap::from([("plan".into(), plan)]);
+        if self.random.random_bool(0.5) {
+            attributes.insert("seats".into(), seats);
+        }
+        attributes
+    }
+
+    fn pick(&mut self, words: &[&'static str]) -> &'static str {
+        words[self.random.random_range(0..words.len())]
+    }
+}

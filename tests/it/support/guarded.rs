@@ -1,0 +1,106 @@
+//! Processes that end when the test process does, however that ends.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::logs;
+
+/// Runs the command beside a reader of our pipe. A word in the pipe is a signal to send; its end
+/// means that we are gone, even by SIGKILL: then the process is killed and its folder removed.
+const GUARD: &str = r#"
+    trap '' HUP INT TERM
+    log=$1; folder=$2; shift 2
+    exec 3<&0
+    (trap - HUP TERM; exec "$@") </dev/null >>"$log" 2>&1 3<&- &
+    child=$!
+    (
+        while read -r word; do
+            case $word in
+                leave) exit ;;
+                *) kill -s "$word" "$child" ;;
+            esac
+        done <&3
+        kill -s KILL "$child" 2>/dev/null
+        while kill -s 0 "$child" 2>/dev/null; do sleep 0.02; done
+        rm -rf "$folder"
+    ) >/dev/null 2>&1 &
+    wait "$child"
+"#;
+
+/// How to end a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// At once, as a crash does.
+    Kill,
+    /// In good order.
+    Terminate,
+}
+
+/// A process whose guard ends it with us.
+pub(crate) struct Guarded {
+    guard: Child,
+    log: PathBuf,
+}
+
+impl Guarded {
+    /// Starts the command, its output into `log`. `folder` goes when the test process does.
+    pub(crate) fn spawn(command: &Command, log: &Path, folder: &Path) -> Self {
+        File::options().create(true).append(true).open(log).unwrap();
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, "guard"]).args([log, folder]);
+        guard.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => guard.env(name, value),
+                None => guard.env_remove(name),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            guard.current_dir(folder);
+        }
+        let guard = guard
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            guard,
+            log: log.to_owned(),
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.guard.try_wait().unwrap().is_none()
+    }
+
+    /// The last lines the process wrote.
+    pub(crate) fn log_tail(&self) -> String {
+        logs::tail(&self.log)
+    }
+
+    /// Ends the process, unless it has ended by itself, and waits until it is gone. Its folder
+    /// stays.
+    pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
+        self.end_by_reference(signal)
+    }
+
+    fn end_by_reference(&mut self, signal: Signal) -> ExitStatus {
+        let words: &[u8] = match signal {
+            Signal::Kill => b"KILL\nleave\n",
+            Signal::Terminate => b"TERM\nleave\n",
+        };
+        if let Some(mut pipe) = self.guard.stdin.take() {
+            pipe.write_all(words).unwrap();
+        }
+        self.guard.wait().unwrap()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.end_by_reference(Signal::Kill);
+    }
+}

@@ -1,0 +1,87 @@
+//! Reading topics from the beginning, with a plain consumer of no group.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::Instant;
+
+use super::kafka::Kafka;
+use super::wait::wait_until;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// One record as it lies on the topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) appended_at: Instant,
+    pub(crate) value: Vec<u8>,
+}
+
+/// The end of each partition: the first offset not taken.
+pub(crate) fn ends(kafka: &Kafka, topic: &str) -> Vec<(i32, i64)> {
+    let consumer: BaseConsumer = consumer(kafka);
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).unwrap();
+    let mut ends: Vec<_> = metadata.topics()[0]
+        .partitions()
+        .iter()
+        .map(|partition| {
+            let (_, end) =
+                consumer.fetch_watermarks(topic, partition.id(), ANSWER_WITHIN).unwrap();
+            (partition.id(), end)
+        })
+        .collect();
+    ends.sort_unstable();
+    ends
+}
+
+/// Everything on the topic: each partition's records in order.
+pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
+    let ends = ends(kafka, topic);
+    let consumer: BaseConsumer = consumer(kafka);
+    let mut assignment = TopicPartitionList::new();
+    for (partition, _) in &ends {
+        assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&assignment).unwrap();
+    let expected: i64 = ends.iter().map(|(_, end)| end).sum();
+    let mut records = Vec::new();
+    wait_until(Duration::from_secs(120), "every record of the topic", || {
+        while let Some(message) = consumer.poll(Duration::from_millis(10)) {
+            records.push(record(&message.unwrap()));
+        }
+        i64::try_from(records.len()).unwrap() >= expected
+    });
+    records
+}
+
+/// What the records of a definitions topic add up to: refused ones change nothing.
+pub(crate) fn definitions(kafka: &Kafka, topic: &str) -> Definitions {
+    records(kafka, topic).iter().fold(Definitions::default(), |definitions, record| {
+        definitions
+            .apply(record.offset, record.appended_at, &record.value)
+            .unwrap_or(definitions)
+    })
+}
+
+fn consumer(kafka: &Kafka) -> BaseConsumer {
+    kafka
+        .client()
+        .set("group.id", "reads without a group")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap()
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        appended_at: Instant::from_millis_clamped(message.timestamp().to_millis().unwrap()),
+        value: message.payload().unwrap_or_default().to_vec(),
+    }
+}

@@ -1,0 +1,225 @@
+//! One test's world: topics and a database of its own, and the real binary between them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
+use tidemark_schemas::Partitioner;
+use uuid::Uuid;
+
+use super::api::{Api, SECRET};
+use super::compare::Projections;
+use super::guarded::{Guarded, Signal};
+use super::kafka::Kafka;
+use super::logs;
+use super::ports::free_port;
+use super::postgres::Database;
+use super::publish::Publisher;
+use super::read;
+use super::registry::Registry;
+use super::wait::wait_for;
+
+pub(crate) const PARTITIONS: i32 = 4;
+
+/// Dropped last, it looks through what the processes wrote.
+pub(crate) struct Site {
+    pub(crate) kafka: &'static Kafka,
+    pub(crate) database: Database,
+    pub(crate) topic: String,
+    pub(crate) definitions_topic: String,
+    pub(crate) folder: TempDir,
+}
+
+impl Site {
+    /// Topics made, database migrated, nothing running yet.
+    pub(crate) async fn new() -> Self {
+        let kafka = Kafka::shared();
+        let name = Uuid::new_v4().simple().to_string();
+        let site = Self {
+            kafka,
+            database: Database::fresh().await,
+            topic: format!("customer-events-{name}"),
+            definitions_topic: format!("definitions-{name}"),
+            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+        };
+        let forever = ("retention.ms", "-1");
+        let broker_time = ("message.timestamp.type", "LogAppendTime");
+        kafka.create_topic(&site.topic, PARTITIONS, &[forever, broker_time]).await;
+        kafka.create_topic(&site.definitions_topic, 1, &[forever, broker_time]).await;
+        let spec = GenerationSpec {
+            topic: site.topic.clone(),
+            partitions: PARTITIONS,
+            partitioner: Partitioner::Murmur2,
+        };
+        ensure_generation(&site.database.url, &spec).await.unwrap();
+        fs::write(site.config(), site.configuration()).unwrap();
+        site
+    }
+
+    /// A producer that knows where customers are at home.
+    pub(crate) async fn publisher(&self) -> Publisher {
+        self.publisher_with(Partitioner::Murmur2).await
+    }
+
+    pub(crate) async fn publisher_with(&self, partitioner: Partitioner) -> Publisher {
+        let encoder = Registry::shared().encoder(&self.topic).await;
+        Publisher::new(self.kafka, &self.topic, partitioner, encoder)
+    }
+
+    /// Applies definitions (YAML) by the command line.
+    pub(crate) fn define(&self, definitions: &str) {
+        let output = self.apply(definitions);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Tries to apply definitions (YAML) by the command line.
+    pub(crate) fn apply(&self, definitions: &str) -> Output {
+        let file = self.folder.path().join("definitions.yaml");
+        fs::write(&file, definitions).unwrap();
+        self.run(&["define", "apply", file.to_str().unwrap()])
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Starts `tidemark process`.
+    pub(crate) fn process(&self, flags: &[&str]) -> Running {
+        let mut arguments = vec!["--set", "processor.metrics_listen=127.0.0.1:0", "process"];
+        arguments.extend(flags);
+        self.start("process", &arguments)
+    }
+
+    /// Starts `tidemark serve` and waits until it answers.
+    pub(crate) async fn serve(&self) -> Api {
+        let address = format!("127.0.0.1:{}", free_port());
+        let listen = format!("api.listen={address}");
+        let metrics = "api.metrics_listen=127.0.0.1:0";
+        let process = self.start("serve", &["--set", &listen, "--set", metrics, "serve"]);
+        Api::new(process, &address).await
+    }
+
+    fn start(&self, name: &str, arguments: &[&str]) -> Running {
+        let log = self.folder.path().join(format!("{name}-{}.log", Uuid::new_v4().simple()));
+        Running { process: Guarded::spawn(&self.command(arguments), &log, self.folder.path()) }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+        command.arg("--config").arg(self.config()).args(arguments);
+        // Whatever the developer has set for other purposes is not for the tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMARK_")) {
+            command.env_remove(name);
+        }
+        command.env("RUST_BACKTRACE", "1").current_dir(self.folder.path());
+        command
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("tidemark.toml")
+    }
+
+    fn configuration(&self) -> String {
+        format!(
+            r#"[kafka]
+bootstrap_servers = "{bootstrap}"
+topic = "{topic}"
+definitions_topic = "{definitions}"
+group = "{topic}"
+partitioner = "murmur2"
+
+[kafka.properties]
+"session.timeout.ms" = "2000"
+"heartbeat.interval.ms" = "300"
+
+[registry]
+url = "{registry}"
+
+[database]
+url = "{database}"
+
+[api.auth]
+hs256_secret = "{SECRET}"
+"#,
+            bootstrap = self.kafka.bootstrap_servers(),
+            topic = self.topic,
+            definitions = self.definitions_topic,
+            registry = Registry::shared().url,
+            database = self.database.url,
+        )
+    }
+
+    /// The projections to compare and look into.
+    pub(crate) async fn projections(&self) -> Projections {
+        Projections::active(&self.database.pool).await
+    }
+
+    /// Waits until every record now on the topic is folded, or parked.
+    pub(crate) async fn wait_until_folded(&self, deadline: Duration) {
+        let ends = read::ends(self.kafka, &self.topic);
+        let projections = self.projections().await;
+        wait_for(deadline, "everything to be folded", async || {
+            let at: Vec<(i32, i64)> = projections
+                .rows("select partition, next_offset from $gen.progress order by partition")
+                .await;
+            let reached = |&(partition, end): &(i32, i64)| {
+                end == 0 || at.iter().any(|&(at, next)| at == partition && next >= end)
+            };
+            if ends.iter().all(reached) { Ok(()) } else { Err(format!("{at:?} of {ends:?}")) }
+        })
+        .await;
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let mut logs: Vec<PathBuf> = fs::read_dir(self.folder.path())
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .collect();
+        logs.sort();
+        if std::thread::panicking() {
+            for log in &logs {
+                println!("--- {}\n{}", name(log), logs::tail(log));
+            }
+            return;
+        }
+        for log in &logs {
+            let text = fs::read_to_string(log).unwrap_or_default();
+            assert!(!text.contains("panicked at"), "{} panicked:\n{}", name(log), logs::tail(log));
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A process of a site.
+pub(crate) struct Running {
+    process: Guarded,
+}
+
+impl Running {
+    /// As a crash ends it.
+    pub(crate) fn kill(self) {
+        self.process.end(Signal::Kill);
+    }
+
+    /// As an operator ends it; it must take this well.
+    pub(crate) fn terminate(self) {
+        let tail = self.process.log_tail();
+        let status = self.process.end(Signal::Terminate);
+        assert!(status.success(), "ended with {status}:\n{tail}");
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+}
