@@ -5,181 +5,119 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-/// Everything the processor counts.
-#[derive(Debug, Clone)]
-pub struct Metrics {
+/// Declares the metrics: each field's doc comment is also what a scrape shows as its help.
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $field:ident: $kind:ty = $make:ident($name:literal $(, $more:expr)*);)+) => {
+        /// Everything the processor counts.
+        #[derive(Debug, Clone)]
+        pub struct Metrics {
+            $($(#[doc = $help])+ pub $field: $kind,)+
+        }
+
+        impl Metrics {
+            /// Makes the metrics and registers them; a registry takes one processor.
+            pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+                Ok(Self {
+                    $($field: registered(
+                        registry,
+                        $make($name, concat!($($help),+).trim() $(, $more)*)?,
+                    )?,)+
+                })
+            }
+        }
+    };
+}
+
+metrics! {
     /// Records taken from the log and settled: folded, recognised or parked.
-    pub records: IntCounter,
+    records: IntCounter = counter("tidemark_records_total");
     /// Events folded into state for the first time.
-    pub folded: IntCounter,
+    folded: IntCounter = counter("tidemark_events_folded_total");
     /// Events recognised as duplicates.
-    pub duplicates: IntCounter,
+    duplicates: IntCounter = counter("tidemark_events_duplicate_total");
     /// Events parked, by reason.
-    pub parked: IntCounterVec,
+    parked: IntCounterVec = counters("tidemark_events_parked_total", "reason");
     /// Parked events folded after all.
-    pub redriven: IntCounter,
+    redriven: IntCounter = counter("tidemark_events_redriven_total");
     /// Due times fired.
-    pub timers_fired: IntCounter,
+    timers_fired: IntCounter = counter("tidemark_timers_fired_total");
     /// Discrete output changes written.
-    pub changes: IntCounter,
+    changes: IntCounter = counter("tidemark_changes_total");
     /// Customers evaluated anew because definitions changed.
-    pub reevaluated: IntCounter,
+    reevaluated: IntCounter = counter("tidemark_customers_reevaluated_total");
     /// Commits that landed.
-    pub commits: IntCounter,
+    commits: IntCounter = counter("tidemark_commits_total");
     /// Seconds from sending a batch to its commit.
-    pub commit_seconds: Histogram,
+    commit_seconds: Histogram = histogram("tidemark_commit_seconds", 0.001, 2.0, 14);
     /// Customers written in one commit.
-    pub commit_customers: Histogram,
+    commit_customers: Histogram = histogram("tidemark_commit_customers", 1.0, 4.0, 8);
     /// Times a write was refused because somebody else owns the partition.
-    pub fenced: IntCounter,
+    fenced: IntCounter = counter("tidemark_fenced_total");
     /// Times a database or registry that was away made a partition wait.
-    pub waits: IntCounterVec,
+    waits: IntCounterVec = counters("tidemark_waits_total", "for");
     /// Customer states found in memory.
-    pub cache_hits: IntCounter,
+    cache_hits: IntCounter = counter("tidemark_cache_hits_total");
     /// Customer states read from the database.
-    pub cache_misses: IntCounter,
+    cache_misses: IntCounter = counter("tidemark_cache_misses_total");
     /// Bytes of the memory budget in use.
-    pub memory_bytes: IntGauge,
+    memory_bytes: IntGauge = gauge("tidemark_memory_bytes");
     /// Records of a partition behind the last stable offset.
-    pub lag: IntGaugeVec,
+    lag: IntGaugeVec = gauges("tidemark_lag_records", "partition");
     /// The clock of a partition, in seconds since 1970.
-    pub clock: IntGaugeVec,
+    clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
     /// Partitions owned.
-    pub partitions: IntGauge,
+    partitions: IntGauge = gauge("tidemark_partitions_owned");
     /// Version (offset) of the newest definitions accepted.
-    pub definitions_version: IntGauge,
+    definitions_version: IntGauge = gauge("tidemark_definitions_version");
 }
 
-impl Metrics {
-    /// Makes the metrics and registers them; a registry takes one processor.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let made = Maker { registry };
-        Ok(Self {
-            records: made.counter(
-                "tidemark_records_total",
-                "Records taken from the log and settled: folded, recognised or parked.",
-            )?,
-            folded: made.counter(
-                "tidemark_events_folded_total",
-                "Events folded into state for the first time.",
-            )?,
-            duplicates: made.counter(
-                "tidemark_events_duplicate_total",
-                "Events recognised as duplicates.",
-            )?,
-            parked: made.counters(
-                "tidemark_events_parked_total",
-                "Events parked, by reason.",
-                &["reason"],
-            )?,
-            redriven: made.counter(
-                "tidemark_events_redriven_total",
-                "Parked events folded after all.",
-            )?,
-            timers_fired: made.counter("tidemark_timers_fired_total", "Due times fired.")?,
-            changes: made.counter("tidemark_changes_total", "Discrete output changes written.")?,
-            reevaluated: made.counter(
-                "tidemark_customers_reevaluated_total",
-                "Customers evaluated anew because definitions changed.",
-            )?,
-            commits: made.counter("tidemark_commits_total", "Commits that landed.")?,
-            commit_seconds: made.histogram(
-                "tidemark_commit_seconds",
-                "Seconds from sending a batch to its commit.",
-                prometheus::exponential_buckets(0.001, 2.0, 14)?,
-            )?,
-            commit_customers: made.histogram(
-                "tidemark_commit_customers",
-                "Customers written in one commit.",
-                prometheus::exponential_buckets(1.0, 4.0, 8)?,
-            )?,
-            fenced: made.counter(
-                "tidemark_fenced_total",
-                "Times a write was refused because somebody else owns the partition.",
-            )?,
-            waits: made.counters(
-                "tidemark_waits_total",
-                "Times a database or registry that was away made a partition wait.",
-                &["for"],
-            )?,
-            cache_hits: made.counter(
-                "tidemark_cache_hits_total",
-                "Customer states found in memory.",
-            )?,
-            cache_misses: made.counter(
-                "tidemark_cache_misses_total",
-                "Customer states read from the database.",
-            )?,
-            memory_bytes: made.gauge(
-                "tidemark_memory_bytes",
-                "Bytes of the memory budget in use.",
-            )?,
-            lag: made.gauges(
-                "tidemark_lag_records",
-                "Records of a partition behind the last stable offset.",
-                &["partition"],
-            )?,
-            clock: made.gauges(
-                "tidemark_clock_seconds",
-                "The clock of a partition, in seconds since 1970.",
-                &["partition"],
-            )?,
-            partitions: made.gauge("tidemark_partitions_owned", "Partitions owned.")?,
-            definitions_version: made.gauge(
-                "tidemark_definitions_version",
-                "Version (offset) of the newest definitions accepted.",
-            )?,
-        })
-    }
+type Made<M> = Result<M, prometheus::Error>;
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Made<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
-struct Maker<'a> {
-    registry: &'a Registry,
+fn counter(name: &str, help: &str) -> Made<IntCounter> {
+    IntCounter::new(name, help)
 }
 
-impl Maker<'_> {
-    fn registered<C: Collector + Clone + 'static>(
-        &self,
-        metric: C,
-    ) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
+fn counters(name: &str, help: &str, label: &str) -> Made<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), &[label])
+}
 
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.registered(IntCounter::new(name, help)?)
-    }
+fn gauge(name: &str, help: &str) -> Made<IntGauge> {
+    IntGauge::new(name, help)
+}
 
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        self.registered(IntCounterVec::new(Opts::new(name, help), labels)?)
-    }
+fn gauges(name: &str, help: &str, label: &str) -> Made<IntGaugeVec> {
+    IntGaugeVec::new(Opts::new(name, help), &[label])
+}
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.registered(IntGauge::new(name, help)?)
-    }
+/// Buckets from `first`, each `factor` times the one before.
+fn histogram(name: &str, help: &str, first: f64, factor: f64, count: usize) -> Made<Histogram> {
+    let buckets = prometheus::exponential_buckets(first, factor, count)?;
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))
+}
 
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.registered(IntGaugeVec::new(Opts::new(name, help), labels)?)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: Vec<f64>,
-    ) -> Result<Histogram, prometheus::Error> {
-        self.registered(Histogram::with_opts(
-            HistogramOpts::new(name, help).buckets(buckets),
-        )?)
+    #[test]
+    fn each_is_registered_once_and_explains_itself() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("names are valid and distinct");
+        metrics.parked.with_label_values(&["late"]).inc();
+        let families = registry.gather();
+        let parked = families
+            .iter()
+            .find(|family| family.name() == "tidemark_events_parked_total");
+        assert_eq!(
+            parked.map(|family| family.help()),
+            Some("Events parked, by reason.")
+        );
+        assert!(families.iter().all(|family| !family.help().is_empty()));
+        assert!(Metrics::register(&registry).is_err());
     }
 }

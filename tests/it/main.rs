@@ -12,6 +12,7 @@
 mod support;
 
 mod cli;
+mod exactly_once;
 mod harness;
 mod routes;
 mod tenancy;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
-use tidemark_processor::store::{BundleRow, ChangeRow, ParkedRow, Reevaluation};
+use tidemark_processor::store::{Batch, BundleRow, ChangeRow, ParkedRow, Reevaluation};
 use tidemark_projections::standing::{Cause, Change, ChangeKind};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::batches::{after, at, filled, key, tenant};
 use crate::database::{Database, TOPIC};
@@ -61,43 +62,7 @@ async fn populated() -> Database {
         batch
             .positions
             .push((ada.clone(), Arc::from("sales"), Arc::from("lead"), since));
-        batch.timers.push((ada.clone(), since));
-        batch.checkpoint = Some(batch.digests.clone());
-        batch.activation = Some((1, since));
-        batch.reevaluations.push(Reevaluation {
-            tenant: tenant.clone(),
-            version: 1,
-            activated_at: since,
-            cursor: None,
-            evaluated: 0,
-            done: false,
-        });
-        let change = Change {
-            kind: ChangeKind::Stage,
-            name: Arc::from("sales"),
-            from: None,
-            to: Some(Arc::from("lead")),
-            effective_at: since,
-            cause: Cause::Timer,
-            definition_version: 1,
-        };
-        batch.changes.push(ChangeRow {
-            seq: 1,
-            key: ada,
-            change,
-        });
-        batch.parked.push(ParkedRow {
-            offset: 1,
-            tenant: Some(tenant.clone()),
-            customer: None,
-            reason: "late",
-            detail: String::new(),
-            field: None,
-            key: None,
-            value: None,
-            headers: Vec::new(),
-            appended_at: since,
-        });
+        a_row_everywhere(&mut batch, &tenant, &ada, since);
         store.commit(TOPIC, &batch).await.unwrap();
         let bundle = BundleRow {
             version: i64::from(partition),
@@ -127,6 +92,47 @@ async fn populated() -> Database {
         );
     }
     database
+}
+
+/// A row of the customer in every table that [`filled`] leaves empty.
+fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, since: Instant) {
+    batch.timers.push((ada.clone(), since));
+    batch.checkpoint = Some(batch.digests.clone());
+    batch.activation = Some((1, since));
+    batch.reevaluations.push(Reevaluation {
+        tenant: tenant.clone(),
+        version: 1,
+        activated_at: since,
+        cursor: None,
+        evaluated: 0,
+        done: false,
+    });
+    let change = Change {
+        kind: ChangeKind::Stage,
+        name: Arc::from("sales"),
+        from: None,
+        to: Some(Arc::from("lead")),
+        effective_at: since,
+        cause: Cause::Timer,
+        definition_version: 1,
+    };
+    batch.changes.push(ChangeRow {
+        seq: 1,
+        key: ada.clone(),
+        change,
+    });
+    batch.parked.push(ParkedRow {
+        offset: 1,
+        tenant: Some(tenant.clone()),
+        customer: None,
+        reason: "late",
+        detail: String::new(),
+        field: None,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+        appended_at: since,
+    });
 }
 
 async fn number(connection: &mut PgConnection, query: String) -> Result<i64, sqlx::Error> {

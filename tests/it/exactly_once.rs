@@ -1,0 +1,129 @@
+//! Exactly once: the processor is killed again and again while it folds, and nothing is lost and
+//! nothing is folded twice.
+
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
+
+use crate::support::compare::Projections;
+use crate::support::generate::{Generator, Population};
+use crate::support::publish::Publisher;
+use crate::support::read;
+use crate::support::reference::Reference;
+use crate::support::site::{PARTITIONS, Site};
+use crate::support::wait::wait_for;
+
+const KILLS: usize = 22;
+const EVENTS: usize = 160_000;
+/// A quarter comes twice: 200,000 records.
+const DUPLICATES: f64 = 0.25;
+const SEED: u64 = 20_261_121;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+const DEFINITIONS: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR, rates: { USD: \"0.92\" } }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 3 } } }
+  - name: paying_buyers
+    when:
+      all:
+        - segment: buyers
+        - attribute: { name: plan, eq: pro }
+        - not: { churn: { band: high } }
+journeys:
+  - name: sales
+    stages: [lead, trial, customer]
+---
+tenant: { id: globex, zone: America/New_York, currency: USD }
+segments:
+  - name: customers
+    when: { stage: { journey: sales, is: customer } }
+journeys:
+  - name: sales
+    stages: [lead, trial, customer]
+";
+
+/// Events of six days, so that the dedup horizon of seven recognises every duplicate.
+fn population() -> Population {
+    Population {
+        tenants: ["acme", "globex"].map(|id| TenantId::new(id).unwrap()).to_vec(),
+        customers: 4_000,
+        begin: WallClock::System.now().plus_micros(-10 * DAY_MICROS),
+        days: 6,
+    }
+}
+
+fn publish(publisher: &Publisher, events: &[CustomerEvent]) {
+    for event in events {
+        publisher.event(event);
+    }
+    publisher.flush();
+}
+
+async fn folded_so_far(projections: &Projections) -> i64 {
+    projections.number("select coalesce(sum(next_offset), 0)::bigint from $gen.progress").await
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
+    // Given events, a quarter of them twice, in an order that has nothing to do with their times
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let mut generator = Generator::new(SEED, population());
+    let events = generator.events(EVENTS);
+    let sent = generator.duplicated_and_shuffled(&events, DUPLICATES);
+    let publisher = site.publisher().await;
+    let projections = site.projections().await;
+    let mut random = StdRng::seed_from_u64(SEED);
+
+    // When the processor is killed at a random moment while it folds, many times
+    let begun = Instant::now();
+    let mut interrupted = 0;
+    for chunk in sent.chunks(sent.len().div_ceil(KILLS)) {
+        publish(&publisher, chunk);
+        let before = folded_so_far(&projections).await;
+        let mut processor = site.process(&[]);
+        wait_for(Duration::from_secs(60), "the processor to fold again", async || {
+            assert!(processor.is_running(), "the processor ended by itself");
+            let now = folded_so_far(&projections).await;
+            if now > before { Ok(()) } else { Err(format!("it stands at {now}")) }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..250))).await;
+        processor.kill();
+        let total: i64 = read::ends(site.kafka, &site.topic).iter().map(|(_, end)| end).sum();
+        interrupted += usize::from(folded_so_far(&projections).await < total);
+    }
+    println!("{KILLS} kills in {:?}, {interrupted} with records left to fold", begun.elapsed());
+    assert!(interrupted >= KILLS / 2, "only {interrupted} kills came while it was folding");
+
+    // Then one that is left alone ends where a fold in memory of what was published ends
+    let processor = site.process(&[]);
+    site.wait_until_folded(Duration::from_secs(120)).await;
+    processor.terminate();
+    let mut expected = Reference::new(
+        read::definitions(site.kafka, &site.definitions_topic),
+        PARTITIONS,
+        Partitioner::Murmur2,
+    );
+    for event in &events {
+        let folded = expected.fold(event);
+        assert!(matches!(folded, Some(Ok(_))), "{folded:?}: {event:?}");
+    }
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+    assert_eq!(projections.number("select count(*) from $gen.parked").await, 0);
+    // What counted as new depends on the order; in that of the log it is the same, kills or not.
+    let in_order_of_the_log = Reference::of_topic(
+        site.kafka,
+        &site.topic,
+        &site.definitions_topic,
+        Partitioner::Murmur2,
+    )
+    .await;
+    assert_eq!(&projections.folded().await, in_order_of_the_log.folded());
+}
