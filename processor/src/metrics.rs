@@ -114,7 +114,7 @@ mod tests {
             .iter()
             .find(|family| family.name() == "tidemark_events_parked_total");
         assert_eq!(
-            parked.map(|family| family.help()),
+            parked.map(prometheus::proto::MetricFamily::help),
             Some("Events parked, by reason.")
         );
         assert!(families.iter().all(|family| !family.help().is_empty()));

@@ -50,7 +50,9 @@ journeys:
 /// Events of six days, so that the dedup horizon of seven recognises every duplicate.
 fn population() -> Population {
     Population {
-        tenants: ["acme", "globex"].map(|id| TenantId::new(id).unwrap()).to_vec(),
+        tenants: ["acme", "globex"]
+            .map(|id| TenantId::new(id).unwrap())
+            .to_vec(),
         customers: 4_000,
         begin: WallClock::System.now().plus_micros(-10 * DAY_MICROS),
         days: 6,
@@ -65,7 +67,9 @@ fn publish(publisher: &Publisher, events: &[CustomerEvent]) {
 }
 
 async fn folded_so_far(projections: &Projections) -> i64 {
-    projections.number("select coalesce(sum(next_offset), 0)::bigint from $gen.progress").await
+    projections
+        .number("select coalesce(sum(next_offset), 0)::bigint from $gen.progress")
+        .await
 }
 
 #[tokio::test]
@@ -87,23 +91,40 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
         publish(&publisher, chunk);
         let before = folded_so_far(&projections).await;
         let mut processor = site.process(&[]);
-        wait_for(Duration::from_secs(60), "the processor to fold again", async || {
-            assert!(processor.is_running(), "the processor ended by itself");
-            let now = folded_so_far(&projections).await;
-            if now > before { Ok(()) } else { Err(format!("it stands at {now}")) }
-        })
+        wait_for(
+            Duration::from_mins(1),
+            "the processor to fold again",
+            async || {
+                assert!(processor.is_running(), "the processor ended by itself");
+                let now = folded_so_far(&projections).await;
+                if now > before {
+                    Ok(())
+                } else {
+                    Err(format!("it stands at {now}"))
+                }
+            },
+        )
         .await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..250))).await;
         processor.kill();
-        let total: i64 = read::ends(site.kafka, &site.topic).iter().map(|(_, end)| end).sum();
+        let total: i64 = read::ends(site.kafka, &site.topic)
+            .iter()
+            .map(|(_, end)| end)
+            .sum();
         interrupted += usize::from(folded_so_far(&projections).await < total);
     }
-    println!("{KILLS} kills in {:?}, {interrupted} with records left to fold", begun.elapsed());
-    assert!(interrupted >= KILLS / 2, "only {interrupted} kills came while it was folding");
+    println!(
+        "{KILLS} kills in {:?}, {interrupted} with records left to fold",
+        begun.elapsed()
+    );
+    assert!(
+        interrupted >= KILLS / 2,
+        "only {interrupted} kills came while it was folding"
+    );
 
     // Then one that is left alone ends where a fold in memory of what was published ends
     let processor = site.process(&[]);
-    site.wait_until_folded(Duration::from_secs(120)).await;
+    site.wait_until_folded(Duration::from_mins(2)).await;
     processor.terminate();
     let mut expected = Reference::new(
         read::definitions(site.kafka, &site.definitions_topic),
@@ -116,7 +137,10 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
     }
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
-    assert_eq!(projections.number("select count(*) from $gen.parked").await, 0);
+    assert_eq!(
+        projections.number("select count(*) from $gen.parked").await,
+        0
+    );
     // What counted as new depends on the order; in that of the log it is the same, kills or not.
     let in_order_of_the_log = Reference::of_topic(
         site.kafka,

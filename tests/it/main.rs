@@ -1,8 +1,12 @@
-//! The integration tests: the real binary between a real Apache Kafka and a real PostgreSQL.
+//! The integration tests: the real binary between a real Apache Kafka and a real `PostgreSQL`.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
     reason = "a test that cannot do its work has nothing to say but so"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test that fails shows what its processes said"
 )]
 #![allow(
     clippy::disallowed_methods,

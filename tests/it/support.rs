@@ -1,4 +1,4 @@
-//! What the tests stand on: a real broker, a real PostgreSQL, a schema registry, the real binary.
+//! What the tests stand on: a real broker, a real `PostgreSQL`, a schema registry, the real binary.
 
 pub(crate) mod api;
 pub(crate) mod compare;

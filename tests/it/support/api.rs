@@ -32,7 +32,11 @@ pub(crate) struct Answer {
 
 impl Api {
     pub(crate) async fn new(process: Running, address: &str) -> Self {
-        let mut api = Self { process, url: format!("http://{address}"), client: Client::new() };
+        let mut api = Self {
+            process,
+            url: format!("http://{address}"),
+            client: Client::new(),
+        };
         wait_for(Duration::from_secs(30), "the API to be ready", async || {
             assert!(api.process.is_running(), "the API ended");
             let answer = api.client.get(format!("{}/readyz", api.url)).send().await;
@@ -61,7 +65,11 @@ impl Api {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, headers, body }
+        Answer {
+            status,
+            headers,
+            body,
+        }
     }
 
     /// Every item of a list, page by page.
@@ -73,7 +81,9 @@ impl Api {
             let answer = self.get(tenant, &next).await;
             assert_eq!(answer.status, StatusCode::OK, "{next}: {:?}", answer.body);
             items.extend(answer.body["items"].as_array().unwrap().iter().cloned());
-            let Some(cursor) = answer.body["next"].as_str() else { return items };
+            let Some(cursor) = answer.body["next"].as_str() else {
+                return items;
+            };
             next = format!("{path}{separator}cursor={cursor}");
         }
     }

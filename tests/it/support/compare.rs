@@ -18,11 +18,15 @@ pub(crate) struct Projections {
 impl Projections {
     /// Of the active generation.
     pub(crate) async fn active(pool: &PgPool) -> Self {
-        let id: i32 = sqlx::query_scalar("select id from tidemark.generation where state = 'active'")
-            .fetch_one(pool)
-            .await
-            .unwrap();
-        Self { pool: pool.clone(), schema: format!("gen_{id}") }
+        let id: i32 =
+            sqlx::query_scalar("select id from tidemark.generation where state = 'active'")
+                .fetch_one(pool)
+                .await
+                .unwrap();
+        Self {
+            pool: pool.clone(),
+            schema: format!("gen_{id}"),
+        }
     }
 
     /// Rows of a query in which `$gen` stands for the generation's schema.
@@ -31,7 +35,10 @@ impl Projections {
         Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
     {
         let query = query.replace("$gen", &self.schema);
-        sqlx::query_as(AssertSqlSafe(query)).fetch_all(&self.pool).await.unwrap()
+        sqlx::query_as(AssertSqlSafe(query))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
     }
 
     /// The one number that a query gives.
@@ -42,9 +49,12 @@ impl Projections {
 
     /// Core state by customer.
     pub(crate) async fn states(&self) -> BTreeMap<CustomerKey, Vec<u8>> {
-        let rows: Vec<(String, String, Vec<u8>)> =
-            self.rows("select tenant_id, customer_id, state from $gen.customer").await;
-        rows.into_iter().map(|(tenant, customer, state)| (key(&tenant, &customer), state)).collect()
+        let rows: Vec<(String, String, Vec<u8>)> = self
+            .rows("select tenant_id, customer_id, state from $gen.customer")
+            .await;
+        rows.into_iter()
+            .map(|(tenant, customer, state)| (key(&tenant, &customer), state))
+            .collect()
     }
 
     /// Customers and digest by tenant and partition.
@@ -55,17 +65,23 @@ impl Projections {
         rows.into_iter()
             .map(|(tenant, partition, customers, digest)| {
                 let digest = Digest::from_bytes(digest.try_into().unwrap());
-                ((TenantId::new(tenant).unwrap(), partition), Sum { customers, digest })
+                (
+                    (TenantId::new(tenant).unwrap(), partition),
+                    Sum { customers, digest },
+                )
             })
             .collect()
     }
 
     /// Events that changed a state, by tenant and partition.
     pub(crate) async fn folded(&self) -> BTreeMap<(TenantId, i32), i64> {
-        let rows: Vec<(String, i32, i64)> =
-            self.rows("select tenant_id, partition, events from $gen.digest").await;
+        let rows: Vec<(String, i32, i64)> = self
+            .rows("select tenant_id, partition, events from $gen.digest")
+            .await;
         rows.into_iter()
-            .map(|(tenant, partition, events)| ((TenantId::new(tenant).unwrap(), partition), events))
+            .map(|(tenant, partition, events)| {
+                ((TenantId::new(tenant).unwrap(), partition), events)
+            })
             .collect()
     }
 
@@ -85,7 +101,11 @@ impl Projections {
             wanted.len(),
             differing[0]
         );
-        assert_eq!(self.sums().await, expected.sums(), "digests differ, though states do not");
+        assert_eq!(
+            self.sums().await,
+            expected.sums(),
+            "digests differ, though states do not"
+        );
     }
 
     /// What must hold of the tables among themselves. Deltas written twice, or not at all, show
@@ -112,7 +132,10 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
          where p.change_seq <>
              (select count(*) from $gen.change c where c.partition = p.partition)",
     ),
-    ("a change is there twice", "select id::text from $gen.change group by id having count(*) > 1"),
+    (
+        "a change is there twice",
+        "select id::text from $gen.change group by id having count(*) > 1",
+    ),
     (
         "a segment's size is not the number of its members",
         "select coalesce(c.tenant_id, m.tenant_id) || '/' || coalesce(c.name, m.segment)
@@ -165,7 +188,15 @@ fn key(tenant: &str, customer: &str) -> CustomerKey {
 
 fn difference(key: &CustomerKey, found: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> String {
     let shown = |state: Option<&Vec<u8>>| {
-        state.map_or_else(|| "nothing".to_owned(), |bytes| format!("{:?}", CustomerState::decode(bytes)))
+        state.map_or_else(
+            || "nothing".to_owned(),
+            |bytes| format!("{:?}", CustomerState::decode(bytes)),
+        )
     };
-    format!("{}\n  found {}\n  wanted {}", key.record_key(), shown(found), shown(wanted))
+    format!(
+        "{}\n  found {}\n  wanted {}",
+        key.record_key(),
+        shown(found),
+        shown(wanted)
+    )
 }

@@ -34,7 +34,10 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) fn new(seed: u64, population: Population) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), population }
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            population,
+        }
     }
 
     /// That many different events.
@@ -50,7 +53,12 @@ impl Generator {
         duplicates: f64,
     ) -> Vec<CustomerEvent> {
         let mut sent = events.to_vec();
-        sent.extend(events.iter().filter(|_| self.random.random_bool(duplicates)).cloned());
+        sent.extend(
+            events
+                .iter()
+                .filter(|_| self.random.random_bool(duplicates))
+                .cloned(),
+        );
         sent.shuffle(&mut self.random);
         sent
     }
@@ -58,7 +66,9 @@ impl Generator {
     fn event(&mut self) -> CustomerEvent {
         let tenant = self.random.random_range(0..self.population.tenants.len());
         let customer = self.random.random_range(0..self.population.customers);
-        let since = self.random.random_range(0..self.population.days * DAY_MICROS);
+        let since = self
+            .random
+            .random_range(0..self.population.days * DAY_MICROS);
         CustomerEvent {
             event_id: EventId(Builder::from_random_bytes(self.random.random()).into_uuid()),
             tenant_id: self.population.tenants[tenant].clone(),
@@ -88,7 +98,9 @@ impl Generator {
                 amount_minor: amount_minor / 10 + 1,
                 currency,
             }),
-            36..60 => Payload::ProfileUpdated(ProfileUpdated { attributes: self.attributes() }),
+            36..60 => Payload::ProfileUpdated(ProfileUpdated {
+                attributes: self.attributes(),
+            }),
             60..75 => Payload::StageEntered(StageEntered {
                 journey: "sales".into(),
                 stage: self.pick(&["lead", "trial", "customer"]).into(),

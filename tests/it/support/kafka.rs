@@ -1,4 +1,4 @@
-//! A real Apache Kafka (KRaft, combined mode) for the tests, started once for the whole run.
+//! A real Apache Kafka (`KRaft`, combined mode) for the tests, started once for the whole run.
 
 use std::fs;
 use std::path::{Path, PathBuf};

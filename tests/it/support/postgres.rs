@@ -1,4 +1,4 @@
-//! A private PostgreSQL for the run, and a fresh, migrated database for each test.
+//! A private `PostgreSQL` for the run, and a fresh, migrated database for each test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,22 @@ impl Database {
         let server = server();
         let name = format!("test_{}", Uuid::new_v4().simple());
         let held = ONE_AT_A_TIME.lock().await;
-        let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+        let mut connection = PgConnection::connect(&server.url("postgres"))
+            .await
+            .unwrap();
         let statement = format!("create database {name} template {TEMPLATE}");
-        connection.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+        connection
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .unwrap();
         connection.close().await.unwrap();
         drop(held);
         let url = server.url(&name);
-        let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect(&url)
+            .await
+            .unwrap();
         Self { url, pool }
     }
 }
@@ -56,13 +65,22 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         shared::block_on(async {
             let folder = fresh_folder();
-            let running = PrivatePostgres::start(&folder, Keep::Nothing).await.unwrap();
+            let running = PrivatePostgres::start(&folder, Keep::Nothing)
+                .await
+                .unwrap();
             let server = Server { running };
-            let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+            let mut connection = PgConnection::connect(&server.url("postgres"))
+                .await
+                .unwrap();
             let statement = format!("create database {TEMPLATE}");
-            connection.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+            connection
+                .execute(sqlx::AssertSqlSafe(statement))
+                .await
+                .unwrap();
             connection.close().await.unwrap();
-            tidemark_processor::migrate::migrate(&server.url(TEMPLATE)).await.unwrap();
+            tidemark_processor::migrate::migrate(&server.url(TEMPLATE))
+                .await
+                .unwrap();
             server
         })
     })

@@ -10,7 +10,7 @@ use tidemark_schemas::{CustomerEvent, Partitioner};
 
 use super::kafka::Kafka;
 
-const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// A producer to one topic.
 pub(crate) struct Publisher {
@@ -34,12 +34,20 @@ impl Publisher {
             .set("queue.buffering.max.messages", "1000000")
             .create()
             .unwrap();
-        Self { producer, encoder, topic: topic.to_owned() }
+        Self {
+            producer,
+            encoder,
+            topic: topic.to_owned(),
+        }
     }
 
     /// An event under its own key.
     pub(crate) fn event(&self, event: &CustomerEvent) {
-        self.raw(event.key().record_key().as_bytes(), &self.encoder.encode(event), &[]);
+        self.raw(
+            event.key().record_key().as_bytes(),
+            &self.encoder.encode(event),
+            &[],
+        );
     }
 
     /// The bytes of an event, to be spoilt.
@@ -51,9 +59,15 @@ impl Publisher {
     pub(crate) fn raw(&self, key: &[u8], value: &[u8], headers: &[(&str, &[u8])]) {
         let mut all = OwnedHeaders::new();
         for (key, value) in headers {
-            all = all.insert(Header { key, value: Some(*value) });
+            all = all.insert(Header {
+                key,
+                value: Some(*value),
+            });
         }
-        let mut record = BaseRecord::to(&self.topic).key(key).payload(value).headers(all);
+        let mut record = BaseRecord::to(&self.topic)
+            .key(key)
+            .payload(value)
+            .headers(all);
         while let Err((error, refused)) = self.producer.send(record) {
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             assert!(full, "the producer refused a record: {error}");

@@ -30,8 +30,9 @@ pub(crate) fn ends(kafka: &Kafka, topic: &str) -> Vec<(i32, i64)> {
         .partitions()
         .iter()
         .map(|partition| {
-            let (_, end) =
-                consumer.fetch_watermarks(topic, partition.id(), ANSWER_WITHIN).unwrap();
+            let (_, end) = consumer
+                .fetch_watermarks(topic, partition.id(), ANSWER_WITHIN)
+                .unwrap();
             (partition.id(), end)
         })
         .collect();
@@ -45,12 +46,14 @@ pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
     let consumer: BaseConsumer = consumer(kafka);
     let mut assignment = TopicPartitionList::new();
     for (partition, _) in &ends {
-        assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
+        assignment
+            .add_partition_offset(topic, *partition, Offset::Beginning)
+            .unwrap();
     }
     consumer.assign(&assignment).unwrap();
     let expected: i64 = ends.iter().map(|(_, end)| end).sum();
     let mut records = Vec::new();
-    wait_until(Duration::from_secs(120), "every record of the topic", || {
+    wait_until(Duration::from_mins(2), "every record of the topic", || {
         while let Some(message) = consumer.poll(Duration::from_millis(10)) {
             records.push(record(&message.unwrap()));
         }
@@ -61,11 +64,13 @@ pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
 
 /// What the records of a definitions topic add up to: refused ones change nothing.
 pub(crate) fn definitions(kafka: &Kafka, topic: &str) -> Definitions {
-    records(kafka, topic).iter().fold(Definitions::default(), |definitions, record| {
-        definitions
-            .apply(record.offset, record.appended_at, &record.value)
-            .unwrap_or(definitions)
-    })
+    records(kafka, topic)
+        .iter()
+        .fold(Definitions::default(), |definitions, record| {
+            definitions
+                .apply(record.offset, record.appended_at, &record.value)
+                .unwrap_or(definitions)
+        })
 }
 
 fn consumer(kafka: &Kafka) -> BaseConsumer {

@@ -1,6 +1,7 @@
 //! The fold in memory, with nothing but `tidemark-projections`: what the database must hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::digest::{Digest, state_hash};
@@ -30,13 +31,15 @@ pub(crate) struct Sum {
 }
 
 impl Reference {
-    pub(crate) fn new(
-        definitions: Definitions,
-        partitions: i32,
-        partitioner: Partitioner,
-    ) -> Self {
+    pub(crate) fn new(definitions: Definitions, partitions: i32, partitioner: Partitioner) -> Self {
         let (states, folded) = (BTreeMap::new(), BTreeMap::new());
-        Self { definitions, partitions, partitioner, states, folded }
+        Self {
+            definitions,
+            partitions,
+            partitioner,
+            states,
+            folded,
+        }
     }
 
     /// Reads both topics from their beginnings and folds every event that can be: in the order of
@@ -50,9 +53,11 @@ impl Reference {
         let definitions = read::definitions(kafka, definitions_topic);
         let partitions = i32::try_from(read::ends(kafka, topic).len()).unwrap();
         let mut reference = Self::new(definitions, partitions, partitioner);
-        let decoder = Decoder::new(Registry::shared().client.clone());
+        let decoder = Decoder::new(Arc::clone(&Registry::shared().client));
         for record in read::records(kafka, topic) {
-            let Some(event) = decode(&decoder, &record.value).await else { continue };
+            let Some(event) = decode(&decoder, &record.value).await else {
+                continue;
+            };
             let dated_ahead =
                 event.occurred_at > record.appended_at.plus_micros(5 * 60 * 1_000_000);
             if reference.home(&event.key()) == record.partition && !dated_ahead {
@@ -66,33 +71,44 @@ impl Reference {
     pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Option<Result<Folded, Late>> {
         let rules = &self.definitions.tenant(&event.tenant_id)?.rules;
         let key = event.key();
-        let partition = self.partitioner.partition(key.record_key().as_bytes(), self.partitions);
+        let partition = self
+            .partitioner
+            .partition(key.record_key().as_bytes(), self.partitions);
         let mut state = self.states.get(&key).cloned().unwrap_or_default();
         let folded = state.fold(event, rules);
         if folded.is_ok() {
             self.states.insert(key, state);
         }
         if folded == Ok(Folded::New) {
-            *self.folded.entry((event.tenant_id.clone(), partition)).or_default() += 1;
+            *self
+                .folded
+                .entry((event.tenant_id.clone(), partition))
+                .or_default() += 1;
         }
         Some(folded)
     }
 
     /// The partition of a customer.
     pub(crate) fn home(&self, key: &CustomerKey) -> i32 {
-        self.partitioner.partition(key.record_key().as_bytes(), self.partitions)
+        self.partitioner
+            .partition(key.record_key().as_bytes(), self.partitions)
     }
 
     /// Canonical bytes by customer.
     pub(crate) fn states(&self) -> BTreeMap<CustomerKey, Vec<u8>> {
-        self.states.iter().map(|(key, state)| (key.clone(), state.encode())).collect()
+        self.states
+            .iter()
+            .map(|(key, state)| (key.clone(), state.encode()))
+            .collect()
     }
 
     /// Customers and digest by tenant and partition, computed anew from the states.
     pub(crate) fn sums(&self) -> BTreeMap<(TenantId, i32), Sum> {
         let mut sums = BTreeMap::<_, Sum>::new();
         for (key, state) in &self.states {
-            let sum = sums.entry((key.tenant.clone(), self.home(key))).or_default();
+            let sum = sums
+                .entry((key.tenant.clone(), self.home(key)))
+                .or_default();
             let hash = state_hash(&key.tenant, &key.customer, &state.encode());
             sum.customers += 1;
             sum.digest.replace(None, Some(hash));
@@ -107,13 +123,13 @@ impl Reference {
 }
 
 async fn decode(decoder: &Decoder, value: &[u8]) -> Option<CustomerEvent> {
-    let decoded = match decoder.decode(value) {
+    let event = match decoder.decode(value) {
         Err(DecodeError::SchemaNeeded { id }) => {
             decoder.fetch(id).await.ok()?;
             decoder.decode(value)
         }
-        decoded => decoded,
+        settled => settled,
     };
-    let event = decoded.ok()?;
+    let event = event.ok()?;
     event.validate().is_ok().then_some(event)
 }

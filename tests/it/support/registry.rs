@@ -26,17 +26,30 @@ impl Registry {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         shared::runtime().spawn(async move {
-            axum::serve(listener, development_registry::router()).await.unwrap();
+            axum::serve(listener, development_registry::router())
+                .await
+                .unwrap();
         });
-        let config =
-            RegistryConfig { url: url.clone(), username: None, password: None, ca_file: None };
-        Self { url, client: Arc::new(RegistryClient::new(&config).unwrap()) }
+        let config = RegistryConfig {
+            url: url.clone(),
+            username: None,
+            password: None,
+            ca_file: None,
+        };
+        Self {
+            url,
+            client: Arc::new(RegistryClient::new(&config).unwrap()),
+        }
     }
 
     /// Registers our schema for a topic, as a producer does.
     pub(crate) async fn encoder(&self, topic: &str) -> Encoder {
         let text = serde_json::to_string(schema()).unwrap();
-        let id = self.client.register(&format!("{topic}-value"), &text).await.unwrap();
+        let id = self
+            .client
+            .register(&format!("{topic}-value"), &text)
+            .await
+            .unwrap();
         Encoder::new(id)
     }
 }

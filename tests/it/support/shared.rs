@@ -8,7 +8,11 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
     })
 }
 
@@ -20,5 +24,7 @@ pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send
         // The receiver is gone only if the test that waited has panicked.
         drop(sender.send(value));
     });
-    receiver.recv().expect("the shared future ended without a panic")
+    receiver
+        .recv()
+        .expect("the shared future ended without a panic")
 }

@@ -47,8 +47,12 @@ impl Site {
         };
         let forever = ("retention.ms", "-1");
         let broker_time = ("message.timestamp.type", "LogAppendTime");
-        kafka.create_topic(&site.topic, PARTITIONS, &[forever, broker_time]).await;
-        kafka.create_topic(&site.definitions_topic, 1, &[forever, broker_time]).await;
+        kafka
+            .create_topic(&site.topic, PARTITIONS, &[forever, broker_time])
+            .await;
+        kafka
+            .create_topic(&site.definitions_topic, 1, &[forever, broker_time])
+            .await;
         let spec = GenerationSpec {
             topic: site.topic.clone(),
             partitions: PARTITIONS,
@@ -72,7 +76,11 @@ impl Site {
     /// Applies definitions (YAML) by the command line.
     pub(crate) fn define(&self, definitions: &str) {
         let output = self.apply(definitions);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Tries to apply definitions (YAML) by the command line.
@@ -104,8 +112,13 @@ impl Site {
     }
 
     fn start(&self, name: &str, arguments: &[&str]) -> Running {
-        let log = self.folder.path().join(format!("{name}-{}.log", Uuid::new_v4().simple()));
-        Running { process: Guarded::spawn(&self.command(arguments), &log, self.folder.path()) }
+        let log = self
+            .folder
+            .path()
+            .join(format!("{name}-{}.log", Uuid::new_v4().simple()));
+        Running {
+            process: Guarded::spawn(&self.command(arguments), &log, self.folder.path()),
+        }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -115,7 +128,9 @@ impl Site {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMARK_")) {
             command.env_remove(name);
         }
-        command.env("RUST_BACKTRACE", "1").current_dir(self.folder.path());
+        command
+            .env("RUST_BACKTRACE", "1")
+            .current_dir(self.folder.path());
         command
     }
 
@@ -169,7 +184,11 @@ hs256_secret = "{SECRET}"
             let reached = |&(partition, end): &(i32, i64)| {
                 end == 0 || at.iter().any(|&(at, next)| at == partition && next >= end)
             };
-            if ends.iter().all(reached) { Ok(()) } else { Err(format!("{at:?} of {ends:?}")) }
+            if ends.iter().all(reached) {
+                Ok(())
+            } else {
+                Err(format!("{at:?} of {ends:?}"))
+            }
         })
         .await;
     }
@@ -192,13 +211,20 @@ impl Drop for Site {
         }
         for log in &logs {
             let text = fs::read_to_string(log).unwrap_or_default();
-            assert!(!text.contains("panicked at"), "{} panicked:\n{}", name(log), logs::tail(log));
+            assert!(
+                !text.contains("panicked at"),
+                "{} panicked:\n{}",
+                name(log),
+                logs::tail(log)
+            );
         }
     }
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// A process of a site.
