@@ -18,6 +18,7 @@ mod support;
 mod cli;
 mod exactly_once;
 mod harness;
+mod pipeline;
 mod routes;
 mod tenancy;
 mod up;

@@ -61,7 +61,7 @@ impl Reference {
             let dated_ahead =
                 event.occurred_at > record.appended_at.plus_micros(5 * 60 * 1_000_000);
             if reference.home(&event.key()) == record.partition && !dated_ahead {
-                drop(reference.fold(&event));
+                reference.fold(&event);
             }
         }
         reference
