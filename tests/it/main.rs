@@ -15,10 +15,13 @@
 
 mod support;
 
+mod bad_input;
 mod cli;
+mod definitions;
 mod exactly_once;
 mod harness;
 mod pipeline;
 mod routes;
 mod tenancy;
+mod time;
 mod up;

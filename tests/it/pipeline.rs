@@ -58,6 +58,7 @@ fn published() -> BTreeMap<String, Published> {
     lines.collect()
 }
 
+#[expect(clippy::many_single_char_names, reason = "as the papers call them")]
 /// P(alive) in closed form, written again from the papers, with their parameters (weeks).
 fn p_alive(model: &str, x: f64, t_x: f64, t: f64) -> f64 {
     match model {
@@ -115,6 +116,8 @@ async fn customers(api: &Arc<Api>) -> BTreeMap<String, Value> {
         asked.spawn(async move {
             let answer = api.get(TENANT, &format!("/v1/customers/{id}")).await;
             assert_eq!(answer.status, 200, "{id}: {:?}", answer.body);
+            assert_eq!(answer.headers["tidemark-watermark"], CLOCK, "{id}");
+            assert_eq!(answer.headers["tidemark-lag"], "0", "{id}");
             (id, answer.body)
         });
     }

@@ -1,0 +1,208 @@
+//! Time alone: what changes because it passes changes at its exact due time, whenever somebody
+//! looks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidemark_projections::standing::{Cause, Change, Standing};
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::event::{OrderPlaced, StageEntered};
+use tidemark_schemas::{Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId};
+use uuid::Uuid;
+
+use crate::support::read;
+use crate::support::site::Site;
+use crate::support::wait::wait_for;
+
+const SOON: Duration = Duration::from_mins(1);
+const DAY: i64 = 86_400_000_000;
+/// Between the two, clocks in Berlin go forward.
+const FIRST: &str = "2026-03-01T00:00:00Z";
+const SECOND: &str = "2026-06-15T12:00:00Z";
+
+const DEFINITIONS: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: bought_lately
+    when: { orders: { count: { gte: 1 }, within: 30d } }
+  - name: stuck
+    when: { stage: { journey: sales, is: trial, in_for: 20d } }
+  - name: going
+    when: { churn: { band: [medium, high] } }
+  - name: quiet_and_stuck
+    when: { all: [ { segment: stuck }, { not: { segment: bought_lately } } ] }
+journeys:
+  - name: sales
+    stages: [lead, trial, customer]
+";
+
+fn event(customer: u32, occurred_at: Instant, payload: Payload) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: TenantId::new("acme").unwrap(),
+        customer_id: CustomerId::new(format!("customer-{customer:03}")).unwrap(),
+        source: "test".into(),
+        occurred_at,
+        payload,
+    }
+}
+
+/// Purchases and stages from January to March, each customer's at other times of the day, not in
+/// the order in which they happened.
+fn events() -> Vec<CustomerEvent> {
+    let begin: Instant = "2026-01-05T00:00:00Z".parse().unwrap();
+    let mut events = Vec::new();
+    for customer in 0..120 {
+        let at = |day: u32, step: u32| {
+            let within = i64::from(customer * 7_919 + step) * 1_000_003 % DAY;
+            begin.plus_micros(i64::from(day) * DAY + within)
+        };
+        for purchase in 0..customer % 5 {
+            let order_id = Uuid::new_v4().to_string().into();
+            let order = OrderPlaced {
+                order_id,
+                amount_minor: 1_000,
+                currency: Currency::new("EUR").unwrap(),
+                items: None,
+                channel: None,
+            };
+            let day = (customer + purchase * 11) % 54;
+            events.push(event(
+                customer,
+                at(day, purchase),
+                Payload::OrderPlaced(order),
+            ));
+        }
+        let stage = StageEntered {
+            journey: "sales".into(),
+            stage: "trial".into(),
+        };
+        events.push(event(
+            customer,
+            at(customer % 50, 9),
+            Payload::StageEntered(stage),
+        ));
+    }
+    events.reverse();
+    events
+}
+
+type Row = (String, String, Option<String>, Option<String>, i64, String);
+
+fn row(change: &Change) -> Row {
+    let text = |value: &Option<std::sync::Arc<str>>| value.as_deref().map(str::to_owned);
+    let (from, to) = (text(&change.from), text(&change.to));
+    let cause = match change.cause {
+        Cause::Event(_) => "event",
+        Cause::Timer => "timer",
+        Cause::Definition => "definition",
+    };
+    (
+        change.kind.name().to_owned(),
+        change.name.to_string(),
+        from,
+        to,
+        change.effective_at.micros(),
+        cause.to_owned(),
+    )
+}
+
+/// What must be known of each customer, computed with nothing but `tidemark-projections`: every
+/// event is folded at the first clock, then time passes to the second.
+fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<String, Vec<Row>> {
+    let definitions = read::definitions(site.kafka, &site.definitions_topic);
+    let acme = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
+    let first: Instant = FIRST.parse().unwrap();
+    let mut customers = BTreeMap::<String, (CustomerState, Standing, Vec<Change>)>::new();
+    for event in events {
+        let (state, standing, changes) = customers
+            .entry(event.customer_id.to_string())
+            .or_insert_with(|| (CustomerState::default(), Standing::new(0), Vec::new()));
+        if state.first_seen_at().is_some() {
+            standing.step_to(state, acme, first, changes);
+        }
+        state.fold(event, &acme.rules).unwrap();
+        standing.observe(state, acme, event.event_id, event.occurred_at, changes);
+        standing.step_to(state, acme, first, changes);
+    }
+    let rows = customers
+        .into_iter()
+        .map(|(id, (state, mut standing, mut changes))| {
+            standing.step_to(&state, acme, until, &mut changes);
+            (id, changes.iter().map(row).collect())
+        });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
+    // Given events folded while it was March
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    let events = events();
+    for event in &events {
+        publisher.event(event);
+    }
+    publisher.flush();
+    let processor = site.process(&["--clock", FIRST]);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    let projections = site.projections().await;
+    let first: Instant = FIRST.parse().unwrap();
+    let clocks = "select max(clock) from $gen.progress";
+    assert_eq!(
+        projections.number(clocks).await,
+        first.micros(),
+        "a fixed clock stands still"
+    );
+
+    // When the processor is down until June
+    let processor = site.process(&["--clock", SECOND]);
+    let until = SECOND.parse::<Instant>().unwrap().plus_micros(-1_000_000);
+    wait_for(SOON, "the clock to reach June", async || {
+        let clock = "select min(clock) from $gen.progress where next_offset > 0";
+        let clock = projections.number(clock).await;
+        if clock == until.micros() {
+            Ok(())
+        } else {
+            Err(format!("it is {clock}"))
+        }
+    })
+    .await;
+    processor.terminate();
+
+    // Then everything that changed in between is stamped with when it did
+    let rows: Vec<(
+        String,
+        String,
+        String,
+        Option<String>,
+        Option<String>,
+        i64,
+        String,
+    )> = projections
+        .rows(
+            "select customer_id, kind, name, from_value, to_value, effective_at, cause
+                 from $gen.change order by partition, seq",
+        )
+        .await;
+    let mut found = BTreeMap::<String, Vec<Row>>::new();
+    for (customer, kind, name, from, to, effective_at, cause) in rows {
+        found
+            .entry(customer)
+            .or_default()
+            .push((kind, name, from, to, effective_at, cause));
+    }
+    let expected = expected(&site, &events, until);
+    for (customer, changes) in &expected {
+        assert_eq!(found.get(customer), Some(changes), "{customer}");
+    }
+    let fired = |row: &&Row| row.5 == "timer" && row.4 > first.micros();
+    let later = found.values().flatten().filter(fired).count();
+    assert!(
+        later > 100,
+        "only {later} changes were due between March and June"
+    );
+    projections.assert_consistent().await;
+}
