@@ -223,6 +223,43 @@ async fn parked(site: &Site) -> Vec<Parked> {
         .await
 }
 
+fn assert_parked(fault: &Bad, rows: &[Parked]) {
+    let found: Vec<_> = rows
+        .iter()
+        .filter(|row| row.1.as_ref() == Some(&fault.value))
+        .collect();
+    let [(key, _, reason, field, tenant, detail, headers)] = &found[..] else {
+        panic!("{}: {found:?}", fault.name)
+    };
+    assert_eq!(
+        (reason.as_str(), field.as_deref()),
+        (fault.reason, fault.field),
+        "{detail}"
+    );
+    assert_eq!(key.as_ref(), Some(&fault.key), "{}", fault.name);
+    assert_eq!(
+        tenant.as_deref(),
+        fault.tenant.then_some("acme"),
+        "{}",
+        fault.name
+    );
+    let headers = String::from_utf8(headers.clone()).unwrap();
+    assert!(headers.contains("trace"), "{}: {headers}", fault.name);
+}
+
+fn assert_misrouted(stray: &[u8], rows: &[Parked]) {
+    let strays: Vec<_> = rows.iter().filter(|row| row.2 == "misrouted").collect();
+    let [(_, value, _, _, tenant, detail, _)] = &strays[..] else {
+        panic!("{strays:?}")
+    };
+    assert_eq!(value.as_deref(), Some(stray));
+    assert_eq!(tenant.as_deref(), Some("acme"));
+    assert!(
+        detail.contains("consistent_random"),
+        "names the producer's partitioner: {detail}"
+    );
+}
+
 #[tokio::test]
 async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
     // Given records with every fault between events without one
@@ -259,38 +296,9 @@ async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
     let rows = parked(&site).await;
     assert_eq!(rows.len(), faults.len() + 1, "{rows:#?}");
     for fault in &faults {
-        let found: Vec<_> = rows
-            .iter()
-            .filter(|row| row.1.as_ref() == Some(&fault.value))
-            .collect();
-        let [(key, _, reason, field, tenant, detail, headers)] = &found[..] else {
-            panic!("{}: {found:?}", fault.name)
-        };
-        assert_eq!(
-            (reason.as_str(), field.as_deref()),
-            (fault.reason, fault.field),
-            "{detail}"
-        );
-        assert_eq!(key.as_ref(), Some(&fault.key), "{}", fault.name);
-        assert_eq!(
-            tenant.as_deref(),
-            fault.tenant.then_some("acme"),
-            "{}",
-            fault.name
-        );
-        let headers = String::from_utf8(headers.clone()).unwrap();
-        assert!(headers.contains("trace"), "{}: {headers}", fault.name);
+        assert_parked(fault, &rows);
     }
-    let strays: Vec<_> = rows.iter().filter(|row| row.2 == "misrouted").collect();
-    let [(_, value, _, _, tenant, detail, _)] = &strays[..] else {
-        panic!("{strays:?}")
-    };
-    assert_eq!(value.as_deref(), Some(&publisher.encode(&stray)[..]));
-    assert_eq!(tenant.as_deref(), Some("acme"));
-    assert!(
-        detail.contains("consistent_random"),
-        "names the producer's partitioner: {detail}"
-    );
+    assert_misrouted(&publisher.encode(&stray), &rows);
 
     // And everything without a fault is folded, once
     let expected = Reference::of_topic(

@@ -10,6 +10,8 @@ use tidemark_schemas::{
 };
 use uuid::Uuid;
 
+use crate::support::compare::Projections;
+use crate::support::publish::Publisher;
 use crate::support::read;
 use crate::support::reference::Reference;
 use crate::support::site::Site;
@@ -104,12 +106,8 @@ async fn what_a_tenant_is_made_of_stays_and_what_is_the_same_is_not_applied_agai
     );
 }
 
-#[tokio::test]
-async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_meanwhile() {
-    // Given many customers with one order each, an eighth of them with two
-    let site = Site::new().await;
-    site.define(&definitions(1));
-    let publisher = site.publisher().await;
+/// An order of each customer, a second one of every eighth, and one of as many of another tenant.
+fn publish_orders(publisher: &Publisher) {
     let now = WallClock::System.now();
     for customer in 0..CUSTOMERS {
         publisher.event(&order("acme", customer, now));
@@ -118,6 +116,61 @@ async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_mea
             publisher.event(&order("globex", customer, now));
         }
     }
+}
+
+async fn wait_until_evaluated_anew(projections: &Projections) {
+    wait_for(SOON, "every customer to be evaluated anew", async || {
+        let left = "select count(*) from $gen.customer where tenant_id = 'acme'
+                    and definition_version < 1";
+        let left = projections.number(left).await;
+        let open = "select count(*) from $gen.reevaluation where not done";
+        let open = projections.number(open).await;
+        if left + open == 0 {
+            Ok(())
+        } else {
+            Err(format!("{left} customers, {open} walks left"))
+        }
+    })
+    .await;
+}
+
+async fn assert_moved(projections: &Projections) {
+    // Then the members are those with two orders, whoever evaluated them
+    let members: Vec<(String,)> = projections
+        .rows("select customer_id from $gen.membership where tenant_id = 'acme'")
+        .await;
+    let members: BTreeSet<String> = members.into_iter().map(|(id,)| id).collect();
+    let expected: BTreeSet<String> = (0..CUSTOMERS)
+        .filter(|customer| customer % 8 < 2)
+        .map(|customer| format!("customer-{customer:05}"))
+        .collect();
+    assert_eq!(members, expected);
+    // Each left because of the definitions, as of when they were appended, once
+    let left: Vec<(i64, i64, i64)> = projections
+        .rows(
+            "select count(*), count(distinct customer_id), count(*) filter (
+                 where definition_version = 1 and effective_at =
+                     (select appended_at from tidemark.bundle where version = 1))
+             from $gen.change where tenant_id = 'acme' and cause = 'definition'
+                 and from_value is not null",
+        )
+        .await;
+    let (changes, customers, stamped) = left[0];
+    assert_eq!((changes, customers), (stamped, changes));
+    let outside = i64::try_from(CUSTOMERS - expected.len()).unwrap();
+    assert!(
+        changes >= outside,
+        "{changes} left because of the definitions, of {outside}"
+    );
+}
+
+#[tokio::test]
+async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_meanwhile() {
+    // Given many customers with one order each, an eighth of them with two
+    let site = Site::new().await;
+    site.define(&definitions(1));
+    let publisher = site.publisher().await;
+    publish_orders(&publisher);
     publisher.flush();
     let processor = site.process(&[]);
     site.wait_until_folded(SOON).await;
@@ -146,48 +199,10 @@ async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_mea
     publisher.flush();
     let processor = site.process(&[]);
     site.wait_until_folded(SOON).await;
-    wait_for(SOON, "every customer to be evaluated anew", async || {
-        let left = "select count(*) from $gen.customer where tenant_id = 'acme'
-                    and definition_version < 1";
-        let left = projections.number(left).await;
-        let open = "select count(*) from $gen.reevaluation where not done";
-        let open = projections.number(open).await;
-        if left + open == 0 {
-            Ok(())
-        } else {
-            Err(format!("{left} customers, {open} walks left"))
-        }
-    })
-    .await;
+    wait_until_evaluated_anew(&projections).await;
     processor.terminate();
 
-    // Then the members are those with two orders, whoever evaluated them
-    let members: Vec<(String,)> = projections
-        .rows("select customer_id from $gen.membership where tenant_id = 'acme'")
-        .await;
-    let members: BTreeSet<String> = members.into_iter().map(|(id,)| id).collect();
-    let expected: BTreeSet<String> = (0..CUSTOMERS)
-        .filter(|customer| customer % 8 < 2)
-        .map(|customer| format!("customer-{customer:05}"))
-        .collect();
-    assert_eq!(members, expected);
-    // Each left because of the definitions, as of when they were appended, once
-    let left: Vec<(i64, i64, i64)> = projections
-        .rows(
-            "select count(*), count(distinct customer_id), count(*) filter (
-                 where definition_version = 1 and effective_at =
-                     (select appended_at from tidemark.bundle where version = 1))
-             from $gen.change where tenant_id = 'acme' and cause = 'definition'
-                 and from_value is not null",
-        )
-        .await;
-    let (changes, customers, stamped) = left[0];
-    assert_eq!((changes, customers), (stamped, changes));
-    let outside = i64::try_from(CUSTOMERS - expected.len()).unwrap();
-    assert!(
-        changes >= outside,
-        "{changes} left because of the definitions, of {outside}"
-    );
+    assert_moved(&projections).await;
     // And the other tenant's customers know nothing of it
     let theirs = "select count(*) from $gen.change where tenant_id = 'globex'
                   and cause = 'definition'";

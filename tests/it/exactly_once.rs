@@ -72,23 +72,15 @@ async fn folded_so_far(projections: &Projections) -> i64 {
         .await
 }
 
-#[tokio::test]
-async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
-    // Given events, a quarter of them twice, in an order that has nothing to do with their times
-    let site = Site::new().await;
-    site.define(DEFINITIONS);
-    let mut generator = Generator::new(SEED, population());
-    let events = generator.events(EVENTS);
-    let sent = generator.duplicated_and_shuffled(&events, DUPLICATES);
-    let publisher = site.publisher().await;
+/// Publishes a part of the events, starts a processor and kills it at a random moment after it
+/// began to fold; again and again until all are published.
+async fn kill_while_folding(site: &Site, publisher: &Publisher, sent: &[CustomerEvent]) {
     let projections = site.projections().await;
     let mut random = StdRng::seed_from_u64(SEED);
-
-    // When the processor is killed at a random moment while it folds, many times
     let begun = Instant::now();
     let mut interrupted = 0;
     for chunk in sent.chunks(sent.len().div_ceil(KILLS)) {
-        publish(&publisher, chunk);
+        publish(publisher, chunk);
         let before = folded_so_far(&projections).await;
         let mut processor = site.process(&[]);
         wait_for(
@@ -121,6 +113,21 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
         interrupted >= KILLS / 2,
         "only {interrupted} kills came while it was folding"
     );
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
+    // Given events, a quarter of them twice, in an order that has nothing to do with their times
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let mut generator = Generator::new(SEED, population());
+    let events = generator.events(EVENTS);
+    let sent = generator.duplicated_and_shuffled(&events, DUPLICATES);
+    let publisher = site.publisher().await;
+    let projections = site.projections().await;
+
+    // When the processor is killed at a random moment while it folds, many times
+    kill_while_folding(&site, &publisher, &sent).await;
 
     // Then one that is left alone ends where a fold in memory of what was published ends
     let processor = site.process(&[]);

@@ -204,6 +204,36 @@ async fn outcome(projections: &Projections) -> Vec<(String,)> {
     projections.rows(query).await
 }
 
+async fn wait_until_evaluated_anew(projections: &Projections) {
+    wait_for(SOON, "every customer to be evaluated anew", async || {
+        let left = "select count(*) from $gen.customer where definition_version < 1";
+        let left = projections.number(left).await;
+        let open = projections
+            .number("select count(*) from $gen.reevaluation where not done")
+            .await;
+        if left + open == 0 {
+            Ok(())
+        } else {
+            Err(format!("{left} customers left"))
+        }
+    })
+    .await;
+}
+
+/// The same file once more: the log grows by as much again.
+async fn import_again(site: &Site) {
+    let end = || {
+        read::ends(site.kafka, &site.topic)
+            .iter()
+            .map(|(_, end)| end)
+            .sum::<i64>()
+    };
+    let ended_at = end();
+    import(site);
+    assert_eq!(end(), 2 * ended_at);
+    site.wait_until_folded(SOON).await;
+}
+
 #[tokio::test]
 async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_changes_nothing() {
     // Given the sample tenant, and the purchase log imported up to the end of calibration
@@ -242,35 +272,14 @@ async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_cha
 
     // When the same file is imported again, then the log grows and nothing else changes
     let before = outcome(&projections).await;
-    let end = || {
-        read::ends(site.kafka, &site.topic)
-            .iter()
-            .map(|(_, end)| end)
-            .sum::<i64>()
-    };
-    let ended_at = end();
-    import(&site);
-    assert_eq!(end(), 2 * ended_at);
-    site.wait_until_folded(SOON).await;
+    import_again(&site).await;
     assert_eq!(outcome(&projections).await, before);
     processor.terminate();
 
     // And when the processor comes back and the other model is asked for, its figures are there
     let processor = site.process(&["--clock", CLOCK]);
     site.define(&definitions("bg_nbd"));
-    wait_for(SOON, "every customer to be evaluated anew", async || {
-        let left = "select count(*) from $gen.customer where definition_version < 1";
-        let left = projections.number(left).await;
-        let open = projections
-            .number("select count(*) from $gen.reevaluation where not done")
-            .await;
-        if left + open == 0 {
-            Ok(())
-        } else {
-            Err(format!("{left} customers left"))
-        }
-    })
-    .await;
+    wait_until_evaluated_anew(&projections).await;
     for (id, customer) in &customers(&api).await {
         assert_published(id, customer, &published[id], "bg_nbd");
     }

@@ -10,6 +10,7 @@ use tidemark_schemas::event::{OrderPlaced, StageEntered};
 use tidemark_schemas::{Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId};
 use uuid::Uuid;
 
+use crate::support::compare::Projections;
 use crate::support::read;
 use crate::support::site::Site;
 use crate::support::wait::wait_for;
@@ -89,6 +90,17 @@ fn events() -> Vec<CustomerEvent> {
 
 type Row = (String, String, Option<String>, Option<String>, i64, String);
 
+/// The same as the database has it, with the customer first.
+type Known = (
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+);
+
 fn row(change: &Change) -> Row {
     let text = |value: &Option<std::sync::Arc<str>>| value.as_deref().map(str::to_owned);
     let (from, to) = (text(&change.from), text(&change.to));
@@ -134,6 +146,24 @@ fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<S
     rows.collect()
 }
 
+/// The changes the database has, by customer, in sequence.
+async fn changes(projections: &Projections) -> BTreeMap<String, Vec<Row>> {
+    let rows: Vec<Known> = projections
+        .rows(
+            "select customer_id, kind, name, from_value, to_value, effective_at, cause
+             from $gen.change order by partition, seq",
+        )
+        .await;
+    let mut found = BTreeMap::<String, Vec<Row>>::new();
+    for (customer, kind, name, from, to, effective_at, cause) in rows {
+        found
+            .entry(customer)
+            .or_default()
+            .push((kind, name, from, to, effective_at, cause));
+    }
+    found
+}
+
 #[tokio::test]
 async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     // Given events folded while it was March
@@ -173,27 +203,7 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     processor.terminate();
 
     // Then everything that changed in between is stamped with when it did
-    let rows: Vec<(
-        String,
-        String,
-        String,
-        Option<String>,
-        Option<String>,
-        i64,
-        String,
-    )> = projections
-        .rows(
-            "select customer_id, kind, name, from_value, to_value, effective_at, cause
-                 from $gen.change order by partition, seq",
-        )
-        .await;
-    let mut found = BTreeMap::<String, Vec<Row>>::new();
-    for (customer, kind, name, from, to, effective_at, cause) in rows {
-        found
-            .entry(customer)
-            .or_default()
-            .push((kind, name, from, to, effective_at, cause));
-    }
+    let found = changes(&projections).await;
     let expected = expected(&site, &events, until);
     for (customer, changes) in &expected {
         assert_eq!(found.get(customer), Some(changes), "{customer}");
