@@ -1,0 +1,22 @@
+# The build: librdkafka is compiled here and linked with the system's OpenSSL.
+FROM rust:1.95-bookworm AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ libssl-dev make pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin tidemark \
+    && cp target/release/tidemark /usr/local/bin/tidemark
+
+# What runs: the binary, OpenSSL and the roots of trust. Time zones are in the binary.
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl libssl3 zlib1g \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /nonexistent tidemark
+COPY --from=build /usr/local/bin/tidemark /usr/local/bin/tidemark
+USER 10001
+ENTRYPOINT ["tidemark"]
+CMD ["--help"]
