@@ -1,17 +1,19 @@
-//! A real purchase log through the whole pipeline: every customer as published, whatever is
-//! imported again.
+//! The whole pipeline, in at one end and out at the other: a real purchase log, every customer as
+//! published, whatever is imported again; and a single event, seen soon.
+
+mod cdnow;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use tidemark_schemas::Partitioner;
+use serde_json::{Value, json};
+use tidemark_schemas::{Instant, Partitioner};
 use tokio::task::JoinSet;
 
-use crate::support::api::Api;
+use self::cdnow::{CLOCK, Customer, assert_spot_figures, definitions};
+use crate::support::api::{Answer, Api};
 use crate::support::compare::Projections;
 use crate::support::read;
 use crate::support::reference::Reference;
@@ -19,72 +21,16 @@ use crate::support::site::Site;
 use crate::support::wait::wait_for;
 
 const TENANT: &str = "cdnow";
-/// The end of the calibration period of the published figures.
-const CLOCK: &str = "1997-09-30T00:00:00Z";
 const SOON: Duration = Duration::from_mins(1);
-
-/// A line of the published summary: weeks, and dollars a purchase day after the first.
-struct Published {
-    x: u32,
-    t_x: f64,
-    t: f64,
-    mean: f64,
-}
-
-fn data(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("data/cdnow")
-        .join(file)
-}
-
-fn published() -> BTreeMap<String, Published> {
-    let text = fs::read_to_string(data("CDNOW_sample_summary.csv")).unwrap();
-    let lines = text.lines().skip(1).map(|line| {
-        let fields: Vec<f64> = line
-            .split(',')
-            .map(|field| field.trim().parse().unwrap())
-            .collect();
-        let [id, x, t_x, t, mean] = fields[..] else {
-            panic!("{line}")
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count"
-        )]
-        let x = x as u32;
-        (format!("{id:04}"), Published { x, t_x, t, mean })
-    });
-    lines.collect()
-}
-
-#[expect(clippy::many_single_char_names, reason = "as the papers call them")]
-/// P(alive) in closed form, written again from the papers, with their parameters (weeks).
-fn p_alive(model: &str, x: f64, t_x: f64, t: f64) -> f64 {
-    match model {
-        "mbg_nbd" => {
-            let (r, alpha, a, b) = (0.525, 6.183, 0.891, 1.614);
-            1.0 / (1.0 + a / (b + x) * ((alpha + t) / (alpha + t_x)).powf(r + x))
-        }
-        _ if x == 0.0 => 1.0,
-        _ => {
-            let (r, alpha, a, b) = (0.243, 4.414, 0.793, 2.426);
-            1.0 / (1.0 + a / (b + x - 1.0) * ((alpha + t) / (alpha + t_x)).powf(r + x))
-        }
-    }
-}
+/// Of an event, from the broker to the API; it takes a fraction of a second.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 
 fn import(site: &Site) {
-    let (log, mapping) = (data("CDNOW_sample.txt"), data("mapping.toml"));
-    let arguments = [
-        "import",
-        log.to_str().unwrap(),
-        "--mapping",
-        mapping.to_str().unwrap(),
-        "--until",
-        CLOCK,
-    ];
-    let output = site.run(&arguments);
+    let (log, mapping) = (
+        cdnow::file("data/cdnow/CDNOW_sample.txt"),
+        cdnow::file("data/cdnow/mapping.toml"),
+    );
+    let output = site.run(&["import", &log, "--mapping", &mapping, "--until", CLOCK]);
     assert!(
         output.status.success(),
         "{}",
@@ -92,151 +38,104 @@ fn import(site: &Site) {
     );
 }
 
-fn definitions(model: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("definitions/cdnow.yaml");
-    fs::read_to_string(file)
-        .unwrap()
-        .replace("model: mbg_nbd", &format!("model: {model}"))
+/// Records on the topic.
+fn published(site: &Site) -> i64 {
+    let ends = read::ends(site.kafka, &site.topic);
+    ends.iter().map(|(_, end)| end).sum()
 }
 
-/// Every customer of the tenant, by id, each as the API answers it.
-async fn customers(api: &Arc<Api>) -> BTreeMap<String, Value> {
-    let listed = api.all(TENANT, "/v1/customers?limit=500").await;
-    let ids = listed
-        .iter()
-        .map(|item| item["customer_id"].as_str().unwrap().to_owned());
+/// Ids of all pages of a list, in the order in which they come.
+async fn ids(api: &Api, path: &str) -> Vec<String> {
+    let items = api.all(TENANT, path).await;
+    let id = |item: &Value| item["customer_id"].as_str().unwrap().to_owned();
+    items.iter().map(id).collect()
+}
+
+/// What the API answers of each customer it lists.
+async fn answers(api: &Arc<Api>, definitions: &str) -> BTreeMap<String, Value> {
+    let listed = ids(api, "/v1/customers?limit=500").await;
+    assert!(
+        listed.is_sorted_by(|one, next| one < next),
+        "pages overlap, or are out of order"
+    );
     let mut asked = JoinSet::new();
     let mut answers = BTreeMap::new();
-    for id in ids {
+    for id in listed {
         if asked.len() >= 8 {
             let (id, body) = asked.join_next().await.unwrap().unwrap();
             answers.insert(id, body);
         }
-        let api = Arc::clone(api);
+        let (api, definitions) = (Arc::clone(api), definitions.to_owned());
         asked.spawn(async move {
             let answer = api.get(TENANT, &format!("/v1/customers/{id}")).await;
             assert_eq!(answer.status, 200, "{id}: {:?}", answer.body);
             assert_eq!(answer.headers["tidemark-watermark"], CLOCK, "{id}");
             assert_eq!(answer.headers["tidemark-lag"], "0", "{id}");
+            assert_eq!(answer.headers["tidemark-definitions"], definitions, "{id}");
             (id, answer.body)
         });
     }
-    for answer in asked.join_all().await {
-        answers.insert(answer.0, answer.1);
-    }
+    answers.extend(asked.join_all().await);
     answers
 }
 
-fn days(customer: &Value, from: &str, to: jiff::civil::Date) -> f64 {
-    let from: jiff::civil::Date = customer["orders"][from].as_str().unwrap().parse().unwrap();
-    f64::from(from.until(to).unwrap().get_days())
-}
-
-#[track_caller]
-fn near(what: &str, found: f64, wanted: f64, tolerance: f64) {
-    assert!(
-        (found - wanted).abs() <= tolerance,
-        "{what}: {found}, published {wanted}"
-    );
-}
-
-fn assert_published(id: &str, customer: &Value, published: &Published, model: &str) {
-    // The summary is rounded to two decimals.
-    const ROUNDED: f64 = 0.005_000_001;
-    let orders = &customer["orders"];
-    assert_eq!(orders["repeat_purchase_days"], published.x, "x of {id}");
-    let end: jiff::civil::Date = "1997-09-30".parse().unwrap();
-    let last: jiff::civil::Date = orders["last_purchase_on"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    let t_x = days(customer, "first_purchase_on", last) / 7.0;
-    let t = days(customer, "first_purchase_on", end) / 7.0;
-    near(&format!("t_x of {id}"), t_x, published.t_x, ROUNDED);
-    near(&format!("T of {id}"), t, published.t, ROUNDED);
-    let mean = orders["mean_repeat_value_minor"].as_f64().unwrap_or(0.0) / 100.0;
-    near(
-        &format!("mean value of {id}"),
-        mean,
-        published.mean,
-        ROUNDED,
-    );
-
-    let churn = &customer["churn"];
-    let wanted = p_alive(model, f64::from(published.x), t_x, t);
-    assert_eq!(churn["status"], "scored", "{id}");
-    near(
-        &format!("P(alive) of {id}"),
-        churn["p_alive"].as_f64().unwrap(),
-        wanted,
-        1e-9,
-    );
-    near(
-        &format!("risk of {id}"),
-        churn["risk"].as_f64().unwrap(),
-        1.0 - wanted,
-        1e-9,
-    );
-    let band = match 1.0 - wanted {
-        risk if risk >= 0.7 => "high",
-        risk if risk >= 0.4 => "medium",
-        _ => "low",
-    };
-    assert_eq!(churn["band"], band, "{id}");
-    let named = churn["model"].as_str().unwrap();
-    assert!(
-        named.starts_with(model) && named.contains("shipped"),
-        "{named}"
-    );
-    assert_eq!(customer["as_of"], CLOCK, "{id}");
-}
-
-/// Everything that importing a log again must leave as it is.
-async fn outcome(projections: &Projections) -> Vec<(String,)> {
-    let query = "select md5(string_agg(t.row, e'\\n' order by t.row)) from (
-            select format('customer %s', c) as row from $gen.customer c
-            union all select format('membership %s', m) from $gen.membership m
-            union all select format('change %s', c) from $gen.change c
-            union all select format('digest %s', d) from $gen.digest d
-            union all select format('counter %s', c) from $gen.counter c
-            union all select format('timer %s', t) from $gen.timer t) t";
-    projections.rows(query).await
-}
-
-async fn wait_until_evaluated_anew(projections: &Projections) {
-    wait_for(SOON, "every customer to be evaluated anew", async || {
-        let left = "select count(*) from $gen.customer where definition_version < 1";
-        let left = projections.number(left).await;
-        let open = projections
-            .number("select count(*) from $gen.reevaluation where not done")
-            .await;
-        if left + open == 0 {
-            Ok(())
-        } else {
-            Err(format!("{left} customers left"))
-        }
-    })
-    .await;
-}
-
-/// The same file once more: the log grows by as much again.
-async fn import_again(site: &Site) {
-    let end = || {
-        read::ends(site.kafka, &site.topic)
+/// That everybody is answered as the log and the published figures have it, one by one and in
+/// lists.
+async fn assert_answered(
+    customers: &BTreeMap<String, Customer>,
+    answers: &BTreeMap<String, Value>,
+    api: &Api,
+    model: &str,
+) {
+    assert!(answers.keys().eq(customers.keys()), "not these customers");
+    for (id, answer) in answers {
+        customers[id].assert_answered(id, answer, model);
+    }
+    assert_spot_figures(answers, model);
+    for band in ["low", "medium", "high"] {
+        let listed = ids(api, &format!("/v1/customers?limit=500&band={band}")).await;
+        let wanted = customers
             .iter()
-            .map(|(_, end)| end)
-            .sum::<i64>()
-    };
-    let ended_at = end();
-    import(site);
-    assert_eq!(end(), 2 * ended_at);
-    site.wait_until_folded(SOON).await;
+            .filter(|(_, customer)| customer.band(model) == band);
+        assert!(listed.iter().eq(wanted.map(|(id, _)| id)), "band {band}");
+    }
+    let segments = api.all(TENANT, "/v1/segments").await;
+    for position in 0..4 {
+        let membership = |customer: &Customer| customer.segments(model)[position];
+        let (name, _) = membership(&customers["0001"]);
+        let size = customers.values().filter(|known| membership(known).1);
+        let segment = segments.iter().find(|segment| segment["name"] == name);
+        assert_eq!(segment.unwrap()["size"], size.count(), "size of {name}");
+    }
+}
+
+/// Rows and content of each table that importing a log again must leave as it is.
+async fn outcome(projections: &Projections) -> BTreeMap<&'static str, (i64, String)> {
+    let mut outcome = BTreeMap::new();
+    for table in [
+        "customer",
+        "membership",
+        "position",
+        "change",
+        "digest",
+        "counter",
+        "timer",
+        "parked",
+    ] {
+        let query = format!(
+            "select count(*), coalesce(md5(string_agg(t::text, e'\\n' order by t::text)), '')
+             from $gen.{table} t"
+        );
+        let rows: Vec<(i64, String)> = projections.rows(&query).await;
+        outcome.insert(table, rows[0].clone());
+    }
+    outcome
 }
 
 #[tokio::test]
 async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_changes_nothing() {
     // Given the sample tenant, and the purchase log imported up to the end of calibration
+    let customers = cdnow::customers();
     let site = Site::new().await;
     site.define(&definitions("mbg_nbd"));
     import(&site);
@@ -246,44 +145,143 @@ async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_cha
     let projections = site.projections().await;
 
     // Then each of the 2,357 customers has the published figures
-    let published = published();
-    let customers_now = customers(&api).await;
-    assert_eq!(customers_now.len(), 2_357);
-    assert_eq!(
-        customers_now.keys().collect::<Vec<_>>(),
-        published.keys().collect::<Vec<_>>()
-    );
-    for (id, customer) in &customers_now {
-        assert_published(id, customer, &published[id], "mbg_nbd");
-    }
-    assert_eq!(
-        published.values().map(|customer| customer.x).sum::<u32>(),
-        2_457
-    );
-    let expected = Reference::of_topic(
-        site.kafka,
-        &site.topic,
-        &site.definitions_topic,
-        Partitioner::Murmur2,
-    )
-    .await;
+    let answered = answers(&api, "0").await;
+    assert_answered(&customers, &answered, &api, "mbg_nbd").await;
+    let expected = reference(&site).await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
+    let before = outcome(&projections).await;
+    assert_eq!(before["parked"].0, 0);
 
     // When the same file is imported again, then the log grows and nothing else changes
-    let before = outcome(&projections).await;
-    import_again(&site).await;
+    let once = published(&site);
+    import(&site);
+    assert_eq!(published(&site), 2 * once);
+    site.wait_until_folded(SOON).await;
     assert_eq!(outcome(&projections).await, before);
-    processor.terminate();
 
-    // And when the processor comes back and the other model is asked for, its figures are there
+    // Nor does anything when it is imported while the processor is away, which then comes back
+    // and knows no customer but from the database
+    processor.terminate();
+    import(&site);
     let processor = site.process(&["--clock", CLOCK]);
+    site.wait_until_folded(SOON).await;
+    assert_eq!(published(&site), 3 * once);
+    assert_eq!(outcome(&projections).await, before);
+
+    // And when the other model is asked for, its figures are there, of the same states
     site.define(&definitions("bg_nbd"));
-    wait_until_evaluated_anew(&projections).await;
-    for (id, customer) in &customers(&api).await {
-        assert_published(id, customer, &published[id], "bg_nbd");
-    }
+    wait_until_evaluated(&projections, 1).await;
+    let answered = answers(&api, "1").await;
+    assert_answered(&customers, &answered, &api, "bg_nbd").await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
+    processor.terminate();
+}
+
+async fn reference(site: &Site) -> Reference {
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await
+}
+
+async fn wait_until_evaluated(projections: &Projections, version: i64) {
+    let left = format!(
+        "select (select count(*) from $gen.customer where definition_version < {version})
+              + (select count(*) from $gen.reevaluation where not done)"
+    );
+    wait_for(
+        SOON,
+        "every customer to be evaluated anew",
+        async || match projections.number(&left).await {
+            0 => Ok(()),
+            left => Err(format!("{left} left")),
+        },
+    )
+    .await;
+}
+
+const BUYERS: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 1 } } }
+";
+
+/// Publishes an order by the command line.
+fn publish(site: &Site, customer: &str, event_id: &str) {
+    // Half past midnight of the next day in Berlin.
+    let event = json!({
+        "event_id": event_id, "tenant_id": "acme", "customer_id": customer, "source": "shop",
+        "occurred_at": "2024-05-01T22:30:00Z",
+        "payload": {"type": "order_placed", "order_id": "o-1", "amount_minor": 1_999,
+                    "currency": "EUR"},
+    });
+    let file = site.folder.path().join("events.jsonl");
+    fs::write(&file, event.to_string()).unwrap();
+    let output = site.run(&["publish", file.to_str().unwrap()]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Waits until the customer is known.
+async fn wait_until_seen(api: &Api, customer: &str, deadline: Duration) -> Answer {
+    wait_for(deadline, "the event to be seen", async || {
+        let answer = api.get("acme", &format!("/v1/customers/{customer}")).await;
+        match answer.status.as_u16() {
+            200 => Ok(answer),
+            404 => Err("not yet".to_owned()),
+            _ => panic!("{answer:?}"),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_published_event_is_seen_at_once_by_an_answer_that_says_how_fresh_it_is() {
+    // Given a pipeline that is at work
+    let site = Site::new().await;
+    site.define(BUYERS);
+    let processor = site.process(&[]);
+    let api = site.serve().await;
+    publish(&site, "ann", "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f4a1");
+    wait_until_seen(&api, "ann", SOON).await;
+
+    // When somebody publishes an event, then it is soon there
+    publish(&site, "bob", "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f4a2");
+    let answer = wait_until_seen(&api, "bob", VISIBLE_WITHIN).await;
+    let orders = &answer.body["orders"];
+    assert_eq!(orders["count"], 1);
+    assert_eq!(orders["revenue_minor"], 1_999);
+    assert_eq!(orders["first_purchase_on"], "2024-05-02");
+    assert_eq!(answer.body["last_seen_at"], "2024-05-01T22:30:00Z");
+    assert_eq!(answer.body["segments"][0]["name"], "buyers");
+    assert_eq!(answer.headers["tidemark-generation"], "1");
+    assert_eq!(answer.headers["tidemark-definitions"], "0");
+    let members = api.all("acme", "/v1/segments/buyers/members").await;
+    assert_eq!(members.len(), 2, "{members:?}");
+
+    // And though nothing else comes, the watermark passes it, with nothing left to fold
+    let records = read::records(site.kafka, &site.topic);
+    let appended_at = records.iter().map(|record| record.appended_at).max();
+    wait_for(VISIBLE_WITHIN, "the watermark to pass", async || {
+        let answer = api.get("acme", "/v1/customers/bob").await;
+        let header = |name| {
+            answer
+                .headers
+                .get(name)
+                .map(|value| value.to_str().unwrap())
+        };
+        let watermark: Option<Instant> =
+            header("tidemark-watermark").map(|clock| clock.parse().unwrap());
+        if watermark > appended_at {
+            assert_eq!(header("tidemark-lag"), Some("0"));
+            return Ok(());
+        }
+        Err(format!("{watermark:?}, appended at {appended_at:?}"))
+    })
+    .await;
     processor.terminate();
 }
