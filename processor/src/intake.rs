@@ -139,7 +139,7 @@ impl Intake {
         while !self.shutdown.is_cancelled() {
             self.handle_ended()?;
             self.claim_fenced_again()?;
-            self.resume_drained()?;
+            self.resume_drained();
             self.pass_on_watermarks();
             self.commit_for_dashboards();
             let mut wait = POLL;
@@ -184,46 +184,52 @@ impl Intake {
                         is better)"
                     );
                 }
-                self.pass_on(partition, record)
+                self.pass_on(partition, record);
+                Ok(())
             }
             ConsumerEvent::EndOfPartition { partition } => {
                 self.pass_on_end(partition);
                 Ok(())
             }
             ConsumerEvent::Assigned { partitions } => self.assign(&partitions),
-            ConsumerEvent::Revoked { partitions, lost } => self.revoke(&partitions, lost),
+            ConsumerEvent::Revoked { partitions, lost } => {
+                self.revoke(&partitions, lost);
+                Ok(())
+            }
             ConsumerEvent::Error(error) => self.handle_error(error),
         }
     }
 
-    fn pass_on(&mut self, partition: i32, record: Record) -> Result<(), ProcessorError> {
+    fn pass_on(&mut self, partition: i32, record: Record) {
         let share = self.shared.budget.queue_share(self.owned.len());
         let Some(owned) = self.owned.get_mut(&partition) else {
-            return Ok(());
+            return;
         };
         owned.send(record, &self.shared.budget);
         if !owned.paused && owned.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
-            owned.paused = true;
-            self.consumer.pause(&self.list(&[partition]))?;
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&self.shared.topic, partition);
+            match self.consumer.pause(&list) {
+                Ok(()) => owned.paused = true,
+                Err(error) => tracing::warn!(partition, %error, "not paused"),
+            }
         }
-        Ok(())
     }
 
     /// Lets partitions fetch again whose queue has drained: hysteresis, since a pause throws away
     /// what librdkafka has fetched ahead.
-    fn resume_drained(&mut self) -> Result<(), ProcessorError> {
+    fn resume_drained(&mut self) {
         let share = self.shared.budget.queue_share(self.owned.len());
-        let mut drained = Vec::new();
         for (partition, owned) in &mut self.owned {
             if owned.paused && owned.queue.bytes.load(Ordering::Relaxed) < share / 10 * 3 {
-                owned.paused = false;
-                drained.push(*partition);
+                let mut list = TopicPartitionList::new();
+                list.add_partition(&self.shared.topic, *partition);
+                match self.consumer.resume(&list) {
+                    Ok(()) => owned.paused = false,
+                    Err(error) => tracing::warn!(partition, %error, "not resumed"),
+                }
             }
         }
-        if !drained.is_empty() {
-            self.consumer.resume(&self.list(&drained))?;
-        }
-        Ok(())
     }
 
     /// The position covers what consumers never see: aborted and control records.

@@ -158,3 +158,45 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
     .await;
     assert_eq!(&projections.folded().await, in_order_of_the_log.folded());
 }
+
+#[tokio::test]
+async fn a_partition_fenced_while_it_folds_is_claimed_again_from_where_it_stands() {
+    // Given a processor that folds
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let mut generator = Generator::new(SEED + 1, population());
+    let events = generator.events(20_000);
+    let publisher = site.publisher().await;
+    let projections = site.projections().await;
+    let processor = site.process(&[]);
+    publish(&publisher, &events[..5_000]);
+    site.wait_until_folded(Duration::from_mins(1)).await;
+
+    // When somebody else claims two of its partitions, and more events come
+    let claimed: Vec<(i32,)> = projections
+        .rows(
+            "update $gen.progress set epoch = epoch + 1 where partition in (1, 2)
+             returning partition",
+        )
+        .await;
+    assert_eq!(claimed.len(), 2);
+    publish(&publisher, &events[5_000..]);
+
+    // Then it drops what it had in memory, claims them again and loses nothing
+    site.wait_until_folded(Duration::from_mins(1)).await;
+    processor.terminate();
+    let epochs: Vec<(i64,)> = projections
+        .rows("select epoch from $gen.progress order by partition")
+        .await;
+    assert_eq!(epochs, [(1,), (3,), (3,), (1,)]);
+    let expected = Reference::of_topic(
+        site.kafka,
+        &site.topic,
+        &site.definitions_topic,
+        Partitioner::Murmur2,
+    )
+    .await;
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+    assert_eq!(&projections.folded().await, expected.folded());
+}

@@ -1,10 +1,10 @@
 //! Building a batch: judge the records, load what is missing, fire and fold, flush.
 
-use tidemark_projections::state::Folded;
+mod folding;
+
 use tidemark_schemas::codec::DecodeError;
 use tidemark_schemas::{CustomerEvent, Instant, TenantId};
 
-use super::folder::{BatchEnd, NotFolded};
 use super::task::{Ended, PartitionTask};
 use super::verdict::{Verdict, judge, park_undecoded};
 use crate::parking::{Park, Reason};
@@ -133,14 +133,6 @@ impl PartitionTask {
                     });
                 }
                 Verdict::Park(park) => {
-                    if park.reason == Reason::Misrouted {
-                        tracing::warn!(
-                            partition = self.partition,
-                            offset = record.offset,
-                            detail = park.detail,
-                            "misrouted event parked"
-                        );
-                    }
                     return Ok(Item {
                         record,
                         appended_at,
@@ -275,118 +267,5 @@ impl PartitionTask {
         };
         self.folder.install(missing, rows)?;
         Ok(())
-    }
-
-    async fn fold(&mut self, work: Work) -> Result<Option<Batch>, Ended> {
-        for (row, item) in &work.redriven {
-            self.fold_parked(row, item)?;
-        }
-        let mut fired = 0;
-        for item in &work.items {
-            fired += self.folder.advance_clock(item.appended_at, usize::MAX);
-            self.fold_item(item)?;
-        }
-        if let Some(clock) = work.clock {
-            fired += self.folder.advance_clock(clock, TIMERS_PER_BATCH);
-        }
-        self.shared.metrics.timers_fired.inc_by(fired as u64);
-        self.reevaluate().await?;
-        self.report();
-
-        let clock_moved = self.folder.clock().micros() - self.sent_clock.micros();
-        let moved = work.next_offset > self.folder.next_offset();
-        if !moved && self.folder.pending().is_empty() && clock_moved < CLOCK_WRITTEN_EVERY {
-            return Ok(None);
-        }
-        let checkpoint = moved && work.next_offset % CHECKPOINT_EVERY == 0;
-        let end = BatchEnd {
-            next_offset: work.next_offset,
-            log_end: self.log_end,
-            checkpoint,
-        };
-        Ok(Some(self.folder.flush(end)))
-    }
-
-    fn fold_item(&mut self, item: &Item) -> Result<(), Ended> {
-        self.shared.metrics.records.inc();
-        if let Some(park) = self.try_fold(item)? {
-            self.shared
-                .metrics
-                .parked
-                .with_label_values(&[park.reason.as_str()])
-                .inc();
-            self.folder
-                .pending_mut()
-                .park(park.row(&item.record, item.appended_at));
-        }
-        Ok(())
-    }
-
-    fn fold_parked(&mut self, before: &ParkedRow, item: &Item) -> Result<(), Ended> {
-        match self.try_fold(item)? {
-            None => {
-                self.shared.metrics.redriven.inc();
-                self.folder.pending_mut().unpark(before);
-            }
-            Some(park) => {
-                let now = park.row(&item.record, item.appended_at);
-                self.folder.pending_mut().repark(before, now);
-            }
-        }
-        Ok(())
-    }
-
-    /// Folds an event; what cannot be folded comes back as a decision to park.
-    fn try_fold(&mut self, item: &Item) -> Result<Option<Park>, Ended> {
-        let event = match &item.verdict {
-            Ok(event) => event,
-            Err(park) => return Ok(Some(park.clone())),
-        };
-        match self.folder.fold(event) {
-            Ok(Folded::New) => self.shared.metrics.folded.inc(),
-            Ok(Folded::Duplicate) => self.shared.metrics.duplicates.inc(),
-            Err(NotFolded::Late(late)) => return Ok(Some(Park::late(event, &late))),
-            Err(NotFolded::UnknownTenant) => {
-                let detail = format!("tenant {} is not defined", event.tenant_id);
-                return Ok(Some(Park::event(event, Reason::UnknownTenant, detail)));
-            }
-            Err(NotFolded::Panicked(message)) => {
-                let (partition, offset) = (self.partition, item.record.offset);
-                tracing::error!(partition, offset, message, "folding an event panicked");
-                return Err(Ended::Poisoned(offset));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Evaluates the next customers of a tenant whose definitions changed.
-    async fn reevaluate(&mut self) -> Result<(), Ended> {
-        let Some(next) = self.folder.next_reevaluation() else {
-            return Ok(());
-        };
-        let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
-        let (partition, after, limit) = (self.partition, after.as_deref(), REEVALUATED_PER_BATCH);
-        let rows = loop {
-            let store = &self.shared.store;
-            match store
-                .load_tenant_customers(partition, &tenant, after, limit)
-                .await
-            {
-                Ok(rows) => break rows,
-                Err(error) => self.wait_out(error).await?,
-            }
-        };
-        let evaluated = self.folder.reevaluate(&tenant, rows)?;
-        self.shared.metrics.reevaluated.inc_by(evaluated);
-        Ok(())
-    }
-
-    fn report(&self) {
-        let partition = self.partition.to_string();
-        let metrics = &self.shared.metrics;
-        let behind = (self.log_end - self.folder.next_offset()).max(0);
-        metrics.lag.with_label_values(&[&partition]).set(behind);
-        let seconds = self.folder.clock().micros() / 1_000_000;
-        metrics.clock.with_label_values(&[&partition]).set(seconds);
     }
 }

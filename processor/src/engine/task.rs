@@ -90,6 +90,7 @@ pub(crate) struct PartitionTask {
     /// Tenants of whom events may be parked as unknown, and after which offset to look.
     pub(super) redrive: VecDeque<(TenantId, i64)>,
     pub(super) poisoned: BTreeSet<i64>,
+    pub(super) warned_of_misrouted: Option<std::time::Instant>,
     pub(super) stop: CancellationToken,
     /// What the clock was when it was last sent to the database.
     pub(super) sent_clock: Instant,
@@ -139,6 +140,7 @@ impl PartitionTask {
             at_end: None,
             redrive,
             poisoned,
+            warned_of_misrouted: None,
             stop,
             sent_clock: clock,
             input,

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::owned::Prepared;
 use super::{CLAIM_AGAIN_AFTER, Intake, LEAVE, owned};
 use crate::engine::Ended;
 use crate::error::ProcessorError;
@@ -15,9 +17,10 @@ impl Intake {
     pub(super) fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let Some(next_offset) = self.claim(*partition)? else {
+            let Some((next_offset, prepared)) = self.claim(*partition)? else {
                 break;
             };
+            self.start(*partition, prepared);
             list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next_offset))?;
         }
         if let Err(error) = self.consumer.incremental_assign(&list) {
@@ -29,33 +32,36 @@ impl Intake {
         Ok(())
     }
 
-    /// Claims one partition, however long the database is away; `None` when told to stop.
-    fn claim(&mut self, partition: i32) -> Result<Option<i64>, ProcessorError> {
+    /// Claims one partition, however long the database is away: its first offset not folded, and
+    /// its task, not running yet. `None` when told to stop.
+    fn claim(&self, partition: i32) -> Result<Option<(i64, Prepared)>, ProcessorError> {
         let poisoned = self.poisoned.get(&partition).cloned().unwrap_or_default();
         let (shared, definitions) = (Arc::clone(&self.shared), self.definitions.clone());
-        let begun = self.runtime.block_on(owned::claim_and_prepare(
+        self.runtime.block_on(owned::claim_and_prepare(
             shared,
             partition,
             &self.client_id,
             definitions,
             poisoned,
             &self.shutdown,
-        ))?;
-        let Some((next_offset, prepared)) = begun else {
-            return Ok(None);
-        };
+        ))
+    }
+
+    /// From here on what is polled of the partition goes to this task.
+    fn start(&mut self, partition: i32, prepared: Prepared) {
         let owned = prepared.start(&self.runtime, &self.ends);
         if let Some(before) = self.owned.insert(partition, owned) {
             before.stop();
         }
-        Ok(Some(next_offset))
     }
 
-    pub(super) fn revoke(&mut self, partitions: &[i32], lost: bool) -> Result<(), ProcessorError> {
+    pub(super) fn revoke(&mut self, partitions: &[i32], lost: bool) {
         self.give_up(partitions, lost);
-        let unassigned = self.consumer.incremental_unassign(&self.list(partitions));
+        if let Err(error) = self.consumer.incremental_unassign(&self.list(partitions)) {
+            // They are not ours either way, and the fence knows it.
+            tracing::warn!(%error, ?partitions, "partitions given up were not unassigned");
+        }
         self.note_ownership();
-        if lost { Ok(()) } else { Ok(unassigned?) }
     }
 
     /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under
@@ -128,14 +134,24 @@ impl Intake {
             if !self.owned.contains_key(&partition) || self.consumer.assignment_lost() {
                 continue;
             }
-            let Some(next_offset) = self.claim(partition)? else {
+            let Some((next_offset, prepared)) = self.claim(partition)? else {
                 return Ok(());
             };
-            let offset = Offset::Offset(next_offset);
-            self.consumer
-                .seek(&self.shared.topic, partition, offset, LEAVE)?;
-            self.consumer.resume(&self.list(&[partition]))?;
+            if let Err(error) = self.read_again_from(partition, next_offset) {
+                // The task must not see a record before the position is set back: it is dropped.
+                tracing::warn!(partition, %error, "could not go back to what was not folded");
+                self.again.insert(partition, now + CLAIM_AGAIN_AFTER);
+                continue;
+            }
+            self.start(partition, prepared);
         }
         Ok(())
+    }
+
+    fn read_again_from(&self, partition: i32, next_offset: i64) -> KafkaResult<()> {
+        let offset = Offset::Offset(next_offset);
+        self.consumer
+            .seek(&self.shared.topic, partition, offset, LEAVE)?;
+        self.consumer.resume(&self.list(&[partition]))
     }
 }
