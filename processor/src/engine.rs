@@ -16,4 +16,7 @@ mod task;
 mod timers;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use task::{Ended, PartitionTask, Queue, Shared};
