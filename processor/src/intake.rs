@@ -287,7 +287,13 @@ impl Intake {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
             ) => Err(self.find_trimmed().unwrap_or(error.into())),
-            KafkaError::MessageConsumptionFatal(_) => Err(error.into()),
+            // Bytes that librdkafka cannot read: it may go on behind them, and we would lose them.
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::NotImplemented,
+            )
+            | KafkaError::MessageConsumptionFatal(_) => Err(error.into()),
             // Brokers that are away come back, and the context has logged it with the reason.
             _ => Ok(()),
         }
@@ -326,8 +332,7 @@ impl Intake {
         while Instant::now() < deadline {
             match self.next_event(POLL) {
                 Some(ConsumerEvent::Revoked { partitions, .. }) => {
-                    let list = self.list(&partitions);
-                    if let Err(error) = self.consumer.incremental_unassign(&list) {
+                    if let Err(error) = self.unassign(&partitions) {
                         tracing::debug!(%error, "leaving the group");
                     }
                 }

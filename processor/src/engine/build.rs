@@ -42,6 +42,29 @@ struct Work {
     next_offset: i64,
 }
 
+impl Work {
+    /// Nothing to do, and no further than this.
+    fn nothing(next_offset: i64) -> Self {
+        let (redriven, items) = (Vec::new(), Vec::new());
+        Self {
+            redriven,
+            items,
+            clock: None,
+            next_offset,
+        }
+    }
+
+    /// How many timers may fire: before records all that are due, which `take_records` saw to be
+    /// few.
+    fn timers_at_most(&self) -> usize {
+        if self.items.is_empty() {
+            TIMERS_PER_BATCH
+        } else {
+            usize::MAX
+        }
+    }
+}
+
 impl PartitionTask {
     /// Builds the next batch; `None` when there is nothing to write.
     pub(super) async fn build(&mut self) -> Result<Option<Batch>, Ended> {
@@ -55,51 +78,49 @@ impl PartitionTask {
                 .extend(tenants.into_iter().map(|tenant| (tenant, -1)));
         }
         let redriven = self.take_parked().await?;
-        let work = self.take_records(redriven).await?;
+        // What was parked comes before what is new, as it does in the log: an event folded first
+        // would make older ones of its customer late.
+        let work = if redriven.is_empty() {
+            self.take_records().await?
+        } else {
+            Work {
+                redriven,
+                ..Work::nothing(self.folder.next_offset())
+            }
+        };
         self.load(&work).await?;
         self.fold(work).await
     }
 
     /// Judges as many records as belong into this batch, and says how far the clock goes.
-    async fn take_records(&mut self, redriven: Vec<(ParkedRow, Item)>) -> Result<Work, Ended> {
+    ///
+    /// Before a record is folded every timer due by then fires; a batch takes no more records than
+    /// one batch can fire timers for, and where those due before the first are too many, it takes
+    /// none.
+    async fn take_records(&mut self) -> Result<Work, Ended> {
         let next_offset = self.folder.next_offset();
         let checkpoint = (next_offset / CHECKPOINT_EVERY + 1) * CHECKPOINT_EVERY;
-        let Some(first) = self.records.front() else {
-            let clock = self.at_end.map(|seen| seen.plus_micros(-END_MARGIN));
-            let next_offset = next_offset.max(self.position.min(checkpoint));
-            return Ok(Work {
-                redriven,
-                items: Vec::new(),
-                clock,
-                next_offset,
-            });
-        };
-        let first_clock = self.capped(first.appended_at);
-        self.load_timers(first_clock).await?;
-        let crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
-        if crowded.is_some_and(|due| due <= first_clock) {
-            let clock = Some(first_clock);
-            return Ok(Work {
-                redriven,
-                items: Vec::new(),
-                clock,
-                next_offset,
-            });
+        let mut work = Work::nothing(next_offset);
+        if self.records.is_empty() {
+            work.clock = self.at_end.map(|seen| seen.plus_micros(-END_MARGIN));
+            work.next_offset = next_offset.max(self.position.min(checkpoint));
+            return Ok(work);
         }
-        let mut work = Work {
-            redriven,
-            items: Vec::new(),
-            clock: None,
-            next_offset,
-        };
+        let wall = self.shared.clock.now();
+        let mut crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
         while let Some(record) = self.records.front() {
             if record.offset >= checkpoint {
                 work.next_offset = checkpoint;
                 return Ok(work);
             }
-            let clock = self.capped(record.appended_at);
-            let too_crowded = crowded.is_some_and(|due| due <= clock);
-            if too_crowded && !work.items.is_empty() {
+            // The append time, capped by the wall clock; that where a record carries none.
+            let clock = record.appended_at.map_or(wall, |at| at.min(wall));
+            if self.folder.timers().needs_load(clock) {
+                self.load_timers(clock).await?;
+                crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
+            }
+            if crowded.is_some_and(|due| due <= clock) {
+                work.clock = work.items.is_empty().then_some(clock);
                 return Ok(work);
             }
             let Some(record) = self.records.pop_front() else {
@@ -113,12 +134,6 @@ impl PartitionTask {
         // Everything handed over is in this batch: so is what follows the last record silently.
         work.next_offset = work.next_offset.max(self.position.min(checkpoint));
         Ok(work)
-    }
-
-    /// The append time, capped by the wall clock; the wall clock where a record carries none.
-    fn capped(&self, appended_at: Option<Instant>) -> Instant {
-        let wall = self.shared.clock.now();
-        appended_at.map_or(wall, |appended_at| appended_at.min(wall))
     }
 
     async fn judge(&self, record: Record, appended_at: Instant) -> Result<Item, Ended> {
@@ -141,7 +156,11 @@ impl PartitionTask {
                 }
                 Verdict::NeedsSchema(id) => id,
             };
-            match decoder.fetch(id).await {
+            let fetched = tokio::select! {
+                () = self.stop.cancelled() => return Err(Ended::Stopped),
+                fetched = decoder.fetch(id) => fetched,
+            };
+            match fetched {
                 Ok(()) => {}
                 Err(away @ DecodeError::RegistryUnavailable(_)) => {
                     self.wait_for("registry", &away).await?;
@@ -204,9 +223,14 @@ impl PartitionTask {
         }
     }
 
-    /// Makes sure that every timer due by `clock` is in memory.
+    /// Makes sure that every timer due by `clock` is in memory, or more than one batch fires: of
+    /// a million due at the same midnight the rest can wait in the database.
     async fn load_timers(&mut self, clock: Instant) -> Result<(), Ended> {
         while self.folder.timers().needs_load(clock) {
+            let crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
+            if crowded.is_some_and(|due| due <= clock) {
+                break;
+            }
             // Rows written by a commit under way would be missed.
             self.settle().await?;
             let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
@@ -234,7 +258,7 @@ impl PartitionTask {
         let due = match last_clock {
             Some(clock) => {
                 self.load_timers(clock).await?;
-                self.folder.timers().due(clock, TIMERS_PER_BATCH)
+                self.folder.timers().due(clock, work.timers_at_most())
             }
             None => Vec::new(),
         };

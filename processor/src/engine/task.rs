@@ -166,7 +166,9 @@ impl PartitionTask {
             if let Err(ended) = self.turn().await {
                 let settled = self.settle().await;
                 return match (ended, settled) {
-                    (Ended::Stopped, Err(worse)) => worse,
+                    // Fenced says more than poisoned: whoever owns the partition now finds the
+                    // record too, and we do not take it from them at once.
+                    (Ended::Stopped | Ended::Poisoned(_), Err(worse)) => worse,
                     (ended, _) => ended,
                 };
             }

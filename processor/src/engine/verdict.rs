@@ -1,6 +1,7 @@
 //! What a record is before any state is looked at: an event to fold, or one to park.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::{CustomerEvent, Instant, Partitioner};
@@ -41,10 +42,16 @@ pub(crate) fn judge(
     let Some(value) = &record.value else {
         return Verdict::Park(Park::unread(Reason::Undecodable, "the record has no value"));
     };
-    let event = match decoder.decode(value) {
-        Ok(event) => event,
-        Err(DecodeError::SchemaNeeded { id }) => return Verdict::NeedsSchema(id),
-        Err(error) => return Verdict::Park(park_undecoded(error)),
+    // The bytes are anybody's, and reading them changes nothing of ours that a panic could leave
+    // half done: one record must not end the process each time it is read.
+    let event = match catch_unwind(AssertUnwindSafe(|| decoder.decode(value))) {
+        Ok(Ok(event)) => event,
+        Ok(Err(DecodeError::SchemaNeeded { id })) => return Verdict::NeedsSchema(id),
+        Ok(Err(error)) => return Verdict::Park(park_undecoded(error)),
+        Err(_) => {
+            let detail = "decoding this record panicked; the processor's log has the message";
+            return Verdict::Park(Park::unread(Reason::Panic, detail));
+        }
     };
     if poisoned.contains(&record.offset) {
         let detail = "folding this event panicked; the processor's log has the message";

@@ -23,11 +23,9 @@ impl Intake {
             self.start(*partition, prepared);
             list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next_offset))?;
         }
-        if let Err(error) = self.consumer.incremental_assign(&list) {
-            // Thrown out of the group meanwhile: it will hand us partitions again.
-            tracing::warn!(%error, ?partitions, "the assignment was not taken");
-            self.give_up(partitions, true);
-        }
+        // Refused only when our books differ from librdkafka's (who is thrown out of the group is
+        // told so later); it would then wait for another answer, for ever.
+        self.consumer.incremental_assign(&list)?;
         self.note_ownership();
         Ok(())
     }
@@ -57,11 +55,25 @@ impl Intake {
 
     pub(super) fn revoke(&mut self, partitions: &[i32], lost: bool) {
         self.give_up(partitions, lost);
-        if let Err(error) = self.consumer.incremental_unassign(&self.list(partitions)) {
+        if let Err(error) = self.unassign(partitions) {
             // They are not ours either way, and the fence knows it.
             tracing::warn!(%error, ?partitions, "partitions given up were not unassigned");
         }
         self.note_ownership();
+    }
+
+    /// Answers a revocation. Named are only partitions that were taken: the start may have been cut
+    /// short by a stop, and librdkafka refuses the whole list for one it does not have. It waits
+    /// for the answer even where the list is empty.
+    pub(super) fn unassign(&self, partitions: &[i32]) -> KafkaResult<()> {
+        let assigned = self.consumer.assignment()?;
+        let topic = &self.shared.topic;
+        let taken: Vec<i32> = partitions
+            .iter()
+            .copied()
+            .filter(|partition| assigned.find_partition(topic, *partition).is_some())
+            .collect();
+        self.consumer.incremental_unassign(&self.list(&taken))
     }
 
     /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under
@@ -102,7 +114,10 @@ impl Intake {
                 .get(&partition)
                 .is_some_and(|owned| owned.incarnation == incarnation);
             match ended {
-                Ended::Failed(error) => return Err(error),
+                Ended::Failed(error) if current => return Err(error),
+                Ended::Failed(error) => {
+                    tracing::error!(partition, %error, "a partition given up ended in an error");
+                }
                 Ended::Fenced if current => {
                     tracing::warn!(partition, "fenced: claiming again if it is still ours");
                     self.again

@@ -128,7 +128,11 @@ pub(crate) async fn claim_and_prepare(
     shutdown: &CancellationToken,
 ) -> Result<Option<(i64, Prepared)>, ProcessorError> {
     loop {
-        let attempt = prepare(&shared, partition, owner, &definitions, &poisoned).await;
+        // Cut short, a claim is rolled back, or one of nobody: either is harmless.
+        let attempt = tokio::select! {
+            () = shutdown.cancelled() => return Ok(None),
+            attempt = prepare(&shared, partition, owner, &definitions, &poisoned) => attempt,
+        };
         match attempt {
             Ok(prepared) => return Ok(Some(prepared)),
             Err(StoreError::Unavailable(error)) => {

@@ -1,7 +1,7 @@
 //! Where the log ends, asked of the broker every half second by a thread of its own: the clock of
 //! an idle partition may only move while we know that nothing is left unread.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -37,9 +37,13 @@ impl Watermarks {
         let asked = Arc::clone(&partitions);
         let ask = move || {
             // A timeout is the pulse; a message, or the sender gone, is the end.
-            while stopped.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let partitions: Vec<i32> = lock(&asked).clone();
                 for partition in partitions {
+                    // Each question may take long, and nobody waits for all of them at the end.
+                    if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                        return;
+                    }
                     let asked_at = clock.now();
                     let Ok((_, end)) = consumer.fetch_watermarks(&topic, partition, TIMEOUT) else {
                         continue;

@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use tidemark_projections::state::Folded;
 
-use super::{
-    CHECKPOINT_EVERY, CLOCK_WRITTEN_EVERY, Item, REEVALUATED_PER_BATCH, TIMERS_PER_BATCH, Work,
-};
+use super::{CHECKPOINT_EVERY, CLOCK_WRITTEN_EVERY, Item, REEVALUATED_PER_BATCH, Work};
 use crate::engine::folder::{BatchEnd, NotFolded};
 use crate::engine::task::{Ended, PartitionTask};
 use crate::parking::{Park, Reason};
@@ -20,11 +18,13 @@ impl PartitionTask {
         }
         let mut fired = 0;
         for item in &work.items {
-            fired += self.folder.advance_clock(item.appended_at, usize::MAX);
+            fired += self
+                .folder
+                .advance_clock(item.appended_at, work.timers_at_most());
             self.fold_item(item)?;
         }
         if let Some(clock) = work.clock {
-            fired += self.folder.advance_clock(clock, TIMERS_PER_BATCH);
+            fired += self.folder.advance_clock(clock, work.timers_at_most());
         }
         self.shared.metrics.timers_fired.inc_by(fired as u64);
         self.reevaluate().await?;

@@ -270,7 +270,8 @@ pub(super) async fn activation(
     };
     sqlx::query(include_str!("../activation.sql"))
         .bind(batch.partition)
-        .bind(batch.new_next_offset)
+        // They came into force before the first record of this batch.
+        .bind(batch.old_next_offset)
         .bind(version)
         .bind(clock.micros())
         .execute(connection)
