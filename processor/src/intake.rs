@@ -48,7 +48,7 @@ type IntakeConsumer = BaseConsumer<IntakeContext>;
 /// The poll thread's state. See the module.
 pub(crate) struct Intake {
     shared: Arc<Shared>,
-    consumer: Arc<IntakeConsumer>,
+    consumer: IntakeConsumer,
     runtime: Handle,
     definitions: watch::Receiver<Definitions>,
     shutdown: CancellationToken,
@@ -108,9 +108,11 @@ impl Intake {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .create_with_context(IntakeContext::default())?;
         consumer.subscribe(&[&kafka.topic])?;
-        let consumer = Arc::new(consumer);
-        let watermarks =
-            Watermarks::watch(Arc::clone(&consumer), kafka.topic.clone(), shared.clock)?;
+        // What an open transaction has appended is not ours to read yet, but it is there.
+        let asking: BaseConsumer<IntakeContext> = client_config(kafka)
+            .set("isolation.level", "read_uncommitted")
+            .create_with_context(IntakeContext::default())?;
+        let watermarks = Watermarks::watch(asking, kafka.topic.clone(), shared.clock)?;
         Ok(Self {
             consumer,
             runtime,

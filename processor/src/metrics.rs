@@ -61,7 +61,7 @@ metrics! {
     cache_misses: IntCounter = counter("tidemark_cache_misses_total");
     /// Bytes of the memory budget in use.
     memory_bytes: IntGauge = gauge("tidemark_memory_bytes");
-    /// Records of a partition behind the last stable offset.
+    /// Records of a partition behind the end of the log.
     lag: IntGaugeVec = gauges("tidemark_lag_records", "partition");
     /// The clock of a partition, in seconds since 1970.
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");

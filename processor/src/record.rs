@@ -67,7 +67,7 @@ pub(crate) enum Input {
     },
     /// The broker said where the log ends.
     LogEnd {
-        /// The last stable offset.
+        /// The next offset to be written.
         end: i64,
         /// What the wall clock said before the broker was asked.
         asked_at: Instant,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use tidemark_schemas::Instant;
 
 use super::mapping::{InvalidMapping, TimeMapping};
@@ -53,7 +53,8 @@ impl When {
             .zone
             .as_deref()
             .map(|name| {
-                TimeZone::get(name)
+                TimeZoneDatabase::bundled()
+                    .get(name)
                     .map_err(|_| InvalidMapping(format!("{FIELD}.zone: no time zone is `{name}`")))
             })
             .transpose()?;

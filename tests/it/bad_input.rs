@@ -177,7 +177,7 @@ async fn incompatible(site: &Site, whole: &CustomerEvent) -> Bad {
     let schema = r#"{"type": "record", "name": "Other", "fields": [{"name": "a", "type": "int"}]}"#;
     let subject = format!("{}-other", site.topic);
     let id = Registry::shared()
-        .client
+        .client()
         .register(&subject, schema)
         .await
         .unwrap();

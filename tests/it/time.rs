@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use tidemark_processor::clock::WallClock;
 use tidemark_projections::standing::{Cause, Change, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::{OrderPlaced, StageEntered};
@@ -215,4 +217,78 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
         "only {later} changes were due between March and June"
     );
     projections.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
+    // Given a processor at the end of every partition
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let processor = site.process(&[]);
+    let projections = site.projections().await;
+    let clocks = "select clock from $gen.progress where clock > 0 order by partition";
+    wait_for(SOON, "every clock to go", async || {
+        match projections.rows::<(i64,)>(clocks).await.len() {
+            4 => Ok(()),
+            clocks => Err(format!("{clocks} clocks go")),
+        }
+    })
+    .await;
+
+    // When a transaction appends an event to one of them, and stays open
+    let stage = StageEntered {
+        journey: "sales".into(),
+        stage: "trial".into(),
+    };
+    let now = WallClock::System.now();
+    let event = event(1, now, Payload::StageEntered(stage));
+    let value = site.publisher().await.encode(&event);
+    let producer: BaseProducer = site
+        .kafka
+        .client()
+        .set("transactional.id", &site.topic)
+        .create()
+        .unwrap();
+    producer.init_transactions(SOON).unwrap();
+    producer.begin_transaction().unwrap();
+    let key = event.key().record_key();
+    let record = BaseRecord::to(&site.topic)
+        .key(&key)
+        .payload(&value)
+        .partition(2);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+    producer.flush(SOON).unwrap();
+    let appended_at = WallClock::System.now();
+
+    // Then time passes elsewhere, and there it waits
+    wait_for(SOON, "the other clocks to pass it", async || {
+        let others = "select min(clock) from $gen.progress where partition <> 2";
+        let others = projections.number(others).await;
+        let passed = others > appended_at.plus_micros(2_000_000).micros();
+        if passed {
+            Ok(())
+        } else {
+            Err(format!("they are at {others}"))
+        }
+    })
+    .await;
+    let waiting = "select clock from $gen.progress where partition = 2";
+    assert!(
+        projections.number(waiting).await < appended_at.micros(),
+        "ahead of what was appended"
+    );
+
+    // And goes on when the transaction is done
+    producer.commit_transaction(SOON).unwrap();
+    wait_for(SOON, "its clock to go on", async || {
+        let clock = projections.number(waiting).await;
+        let passed = clock > appended_at.micros();
+        if passed {
+            Ok(())
+        } else {
+            Err(format!("it is {clock}"))
+        }
+    })
+    .await;
+    processor.terminate();
 }

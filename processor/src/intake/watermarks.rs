@@ -1,5 +1,6 @@
 //! Where the log ends, asked of the broker every half second by a thread of its own: the clock of
-//! an idle partition may only move while we know that nothing is left unread.
+//! an idle partition may only move while we know that nothing is left unread, nor appended by a
+//! transaction that is still open.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ pub(crate) struct Watermarks {
 impl Watermarks {
     /// Starts asking, for no partition yet.
     pub(crate) fn watch<C: ConsumerContext + 'static>(
-        consumer: Arc<BaseConsumer<C>>,
+        consumer: BaseConsumer<C>,
         topic: String,
         clock: WallClock,
     ) -> Result<Self, ProcessorError> {
@@ -71,7 +72,7 @@ impl Watermarks {
         *lock(&self.partitions) = partitions;
     }
 
-    /// The answers since the last call: partition, last stable offset, when it was asked.
+    /// The answers since the last call: partition, next offset to be written, when it was asked.
     pub(crate) fn take(&self) -> Vec<(i32, i64, Instant)> {
         self.answers.try_iter().collect()
     }

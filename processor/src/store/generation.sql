@@ -8,7 +8,7 @@ create table progress (
     commits     bigint not null default 0,  -- one more with each batch; resolves lost answers
     next_offset bigint not null default 0,  -- of the topic, first not folded
     clock       bigint not null,            -- the partition's clock; never goes back
-    log_end     bigint not null default 0,  -- last stable offset when last seen; for the lag only
+    log_end     bigint not null default 0,  -- end of the log when last seen; for the lag only
     change_seq  bigint not null default 0,  -- last contiguous sequence given to a change
     definitions bigint not null default -1, -- version of the definitions in force here
     owner       text,

@@ -1,7 +1,6 @@
 //! The fold in memory, with nothing but `tidemark-projections`: what the database must hold.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::digest::{Digest, state_hash};
@@ -53,7 +52,7 @@ impl Reference {
         let definitions = read::definitions(kafka, definitions_topic);
         let partitions = i32::try_from(read::ends(kafka, topic).len()).unwrap();
         let mut reference = Self::new(definitions, partitions, partitioner);
-        let decoder = Decoder::new(Arc::clone(&Registry::shared().client));
+        let decoder = Decoder::new(Registry::shared().client());
         for record in read::records(kafka, topic) {
             let Some(event) = decode(&decoder, &record.value).await else {
                 continue;

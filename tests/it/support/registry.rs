@@ -9,10 +9,9 @@ use tokio::net::TcpListener;
 
 use super::shared;
 
-/// A registry and a client of it.
+/// A registry.
 pub(crate) struct Registry {
     pub(crate) url: String,
-    pub(crate) client: Arc<RegistryClient>,
 }
 
 impl Registry {
@@ -30,23 +29,25 @@ impl Registry {
                 .await
                 .unwrap();
         });
+        Self { url }
+    }
+
+    /// A client of the test's own: its connections live as long as the runtime they were made on.
+    pub(crate) fn client(&self) -> Arc<RegistryClient> {
         let config = RegistryConfig {
-            url: url.clone(),
+            url: self.url.clone(),
             username: None,
             password: None,
             ca_file: None,
         };
-        Self {
-            url,
-            client: Arc::new(RegistryClient::new(&config).unwrap()),
-        }
+        Arc::new(RegistryClient::new(&config).unwrap())
     }
 
     /// Registers our schema for a topic, as a producer does.
     pub(crate) async fn encoder(&self, topic: &str) -> Encoder {
         let text = serde_json::to_string(schema()).unwrap();
         let id = self
-            .client
+            .client()
             .register(&format!("{topic}-value"), &text)
             .await
             .unwrap();
