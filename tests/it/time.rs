@@ -219,23 +219,8 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     projections.assert_consistent().await;
 }
 
-#[tokio::test]
-async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
-    // Given a processor at the end of every partition
-    let site = Site::new().await;
-    site.define(DEFINITIONS);
-    let processor = site.process(&[]);
-    let projections = site.projections().await;
-    let clocks = "select clock from $gen.progress where clock > 0 order by partition";
-    wait_for(SOON, "every clock to go", async || {
-        match projections.rows::<(i64,)>(clocks).await.len() {
-            4 => Ok(()),
-            clocks => Err(format!("{clocks} clocks go")),
-        }
-    })
-    .await;
-
-    // When a transaction appends an event to one of them, and stays open
+/// Appends an event to a partition in a transaction that is open when this returns.
+async fn append_in_a_transaction(site: &Site, partition: i32) -> BaseProducer {
     let stage = StageEntered {
         journey: "sales".into(),
         stage: "trial".into(),
@@ -255,9 +240,30 @@ async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
     let record = BaseRecord::to(&site.topic)
         .key(&key)
         .payload(&value)
-        .partition(2);
+        .partition(partition);
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(SOON).unwrap();
+    producer
+}
+
+#[tokio::test]
+async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
+    // Given a processor at the end of every partition
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let processor = site.process(&[]);
+    let projections = site.projections().await;
+    let clocks = "select clock from $gen.progress where clock > 0 order by partition";
+    wait_for(SOON, "every clock to go", async || {
+        match projections.rows::<(i64,)>(clocks).await.len() {
+            4 => Ok(()),
+            clocks => Err(format!("{clocks} clocks go")),
+        }
+    })
+    .await;
+
+    // When a transaction appends an event to one of them, and stays open
+    let producer = append_in_a_transaction(&site, 2).await;
     let appended_at = WallClock::System.now();
 
     // Then time passes elsewhere, and there it waits
