@@ -177,7 +177,8 @@ async fn what_a_claim_finds() {
         database
             .count("select next_offset from gen_1.activation")
             .await,
-        10
+        batch.old_next_offset,
+        "in force from the first record of the batch"
     );
 
     // The clock never goes back.
