@@ -177,8 +177,7 @@ async fn what_a_claim_finds() {
         database
             .count("select next_offset from gen_1.activation")
             .await,
-        batch.old_next_offset,
-        "in force from the first record of the batch"
+        batch.old_next_offset
     );
 
     // The clock never goes back.
