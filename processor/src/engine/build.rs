@@ -177,21 +177,21 @@ impl PartitionTask {
         }
     }
 
-    /// Reads back events parked because their tenant was unknown, once it is defined.
+    /// Reads back events parked because their tenant was unknown, once it is defined; none once all
+    /// such events were.
     async fn take_parked(&mut self) -> Result<Vec<(ParkedRow, Item)>, Ended> {
-        let Some((tenant, after)) = self.redrive.front().cloned() else {
-            return Ok(Vec::new());
-        };
-        if self.folder.tenant(&tenant).is_none() {
+        let mut rows = Vec::new();
+        while let Some((tenant, after)) = self.redrive.front().cloned() {
+            if self.folder.tenant(&tenant).is_some() {
+                // Rows parked by a commit under way would be missed.
+                self.settle().await?;
+                rows = self.load_parked(&tenant, after).await?;
+            }
+            if let Some(last) = rows.last() {
+                self.redrive[0].1 = last.offset;
+                break;
+            }
             self.redrive.pop_front();
-            return Ok(Vec::new());
-        }
-        // Rows parked by a commit under way would be missed.
-        self.settle().await?;
-        let rows = self.load_parked(&tenant, after).await?;
-        match rows.last() {
-            Some(last) => self.redrive[0].1 = last.offset,
-            None => drop(self.redrive.pop_front()),
         }
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
