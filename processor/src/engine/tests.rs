@@ -1,341 +1,275 @@
-//! The folding of a partition against tables in memory: however a log is cut into batches, and
-//! wherever its owner is replaced, the tables end the same.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot make its input has nothing to say"
-)]
+//! The engine's laws, without Kafka and Postgres: neither how the log is cut into batches nor what
+//! is forgotten, loaded again or folded again after a crash leaves a trace.
+
+mod history;
+mod rig;
+mod table;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
-use tidemark_projections::definitions::{Bundle, Definitions};
-use tidemark_schemas::event::{OrderPlaced, StageEntered};
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::event::{ActivityTracked, OrderPlaced, ProfileUpdated, StageEntered};
 use tidemark_schemas::{
-    Currency, CustomerEvent, CustomerId, CustomerKey, EventId, Instant, Payload, TenantId,
+    AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
 };
 use uuid::Uuid;
 
-use super::folder::{BatchEnd, Folder};
-use super::timers::Due;
-use crate::memory::Budget;
-use crate::store::{Batch, Claim, CustomerRow, Reevaluation, TenantDigest};
+use self::rig::{Activations, Entry, Rig, define, offset};
 
-const DAY: i64 = 86_400_000_000;
+const MINUTE: i64 = 60_000_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+/// Room for everything.
+const PLENTY: usize = 1 << 30;
 
-/// What the database would hold.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct Tables {
-    commits: i64,
-    next_offset: i64,
-    clock: Option<Instant>,
-    change_seq: i64,
-    definitions: i64,
-    customers: BTreeMap<CustomerKey, CustomerRow>,
-    memberships: BTreeMap<(CustomerKey, Arc<str>), (Instant, i64)>,
-    timers: BTreeMap<CustomerKey, Instant>,
-    changes: Vec<(i64, CustomerKey, u128)>,
-    digests: BTreeMap<TenantId, TenantDigest>,
-    counters: BTreeMap<(TenantId, &'static str, String), i64>,
-    reevaluations: BTreeMap<TenantId, Reevaluation>,
-}
-
-impl Tables {
-    fn new() -> Self {
-        Self {
-            definitions: -1,
-            ..Self::default()
-        }
-    }
-
-    fn apply(&mut self, batch: Batch) {
-        assert_eq!(
-            (batch.old_commits, batch.old_next_offset),
-            (self.commits, self.next_offset)
-        );
-        self.commits += 1;
-        self.next_offset = batch.new_next_offset;
-        self.clock = Instant::from_micros(batch.clock);
-        self.change_seq = batch.change_seq;
-        self.definitions = batch.definitions;
-        self.customers.extend(
-            batch
-                .customers
-                .into_iter()
-                .map(|row| (row.key.clone(), row)),
-        );
-        for (customer, segment, since, version) in batch.memberships {
-            self.memberships
-                .insert((customer, segment), (since, version));
-        }
-        for left in batch.memberships_left {
-            assert!(
-                self.memberships.remove(&left).is_some(),
-                "{left:?} was not a member"
-            );
-        }
-        self.timers.extend(batch.timers);
-        for customer in batch.timers_cleared {
-            self.timers.remove(&customer);
-        }
-        let ids = batch
-            .changes
-            .into_iter()
-            .map(|row| (row.seq, row.change.id(&row.key), row.key));
-        self.changes
-            .extend(ids.map(|(seq, id, key)| (seq, key, id)));
-        self.digests.extend(batch.digests);
-        for (tenant, kind, name, delta) in batch.counters {
-            *self.counters.entry((tenant, kind, name)).or_default() += delta;
-        }
-        let walks = batch
-            .reevaluations
-            .into_iter()
-            .map(|walk| (walk.tenant.clone(), walk));
-        self.reevaluations.extend(walks);
-    }
-
-    /// A new owner, which knows nothing but the tables.
-    fn claim(&self, definitions: &Definitions) -> Folder {
-        let claim = Claim {
-            epoch: 1,
-            commits: self.commits,
-            next_offset: self.next_offset,
-            clock: self.clock.unwrap_or(Instant::MIN),
-            change_seq: self.change_seq,
-            definitions: self.definitions,
-            digests: self
-                .digests
-                .iter()
-                .map(|(tenant, counts)| (tenant.clone(), *counts))
-                .collect(),
-            reevaluations: self
-                .reevaluations
-                .values()
-                .filter(|walk| !walk.done)
-                .cloned()
-                .collect(),
-        };
-        let mut timers: Vec<Due> = self
-            .timers
-            .iter()
-            .map(|(customer, due)| (*due, customer.clone()))
-            .collect();
-        timers.sort();
-        let mut folder = Folder::new(0, claim, timers, Budget::new(usize::MAX));
-        folder.activate(definitions.clone());
-        folder
-    }
-
-    fn load(&self, folder: &mut Folder, customers: Vec<CustomerKey>) {
-        let missing = folder.missing(customers.into_iter());
-        let rows = missing
-            .iter()
-            .filter_map(|key| self.customers.get(key).cloned())
-            .collect();
-        folder.install(missing, rows).unwrap();
-    }
-
-    fn commit(&mut self, folder: &mut Folder, next_offset: i64) {
-        self.apply(folder.flush(BatchEnd {
-            next_offset,
-            log_end: 0,
-            checkpoint: false,
-        }));
-    }
-
-    /// Folds the events of one batch, each at its clock, and commits.
-    fn fold(&mut self, folder: &mut Folder, log: &[(Instant, CustomerEvent)], from: usize) {
-        for (clock, event) in log {
-            let mut needed = folder.timers().due(*clock, usize::MAX);
-            needed.push(event.key());
-            self.load(folder, needed);
-            folder.advance_clock(*clock, usize::MAX);
-            folder.fold(event).unwrap();
-        }
-        self.commit(folder, i64::try_from(from + log.len()).unwrap());
-    }
-
-    /// Without what depends on how often was committed: the count itself, stale timers, and
-    /// counters that went up and down again.
-    fn outcome(&self) -> Self {
-        let mut outcome = self.clone();
-        outcome.commits = 0;
-        outcome.timers.clear();
-        outcome.counters.retain(|_, value| *value != 0);
-        outcome
-    }
-}
-
-fn definitions(at_least: u32) -> Vec<u8> {
-    let text = format!(
-        "tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR }}
+const BEFORE: &str = "
+tenant: { id: acme, zone: America/Havana, currency: EUR }
 segments:
-  - name: buyers
-    when: {{ orders: {{ count: {{ gte: {at_least} }} }} }}
-  - name: lately
-    when: {{ orders: {{ count: {{ gte: 1 }}, within: 7d }} }}
-  - name: going
-    when: {{ churn: {{ band: [medium, high] }} }}
+  - name: recent
+    when: { orders: { count: { gte: 1 }, within: 7d } }
+  - name: settled
+    when: { attribute: { name: plan, eq: pro, has_been_for: 3d } }
+  - name: gone
+    when: { all: [{ churn: { band: high } }, { not: { segment: recent } }] }
+  - name: stuck
+    when: { stage: { journey: sales, is: lead, in_for: 48h } }
 journeys:
   - name: sales
-    stages: [lead, trial]
-"
-    );
-    Bundle::from_files(&[("test.yaml".to_owned(), text)], "test")
-        .unwrap()
-        .to_record()
+    stages: [lead, customer]
+";
+
+const AFTER: &str = "
+tenant: { id: acme, zone: America/Havana, currency: EUR }
+segments:
+  - name: recent
+    when: { orders: { count: { gte: 1 }, within: 2d } }
+  - name: unsettled
+    when: { not: { attribute: { name: plan, eq: pro, has_been_for: 30h } } }
+journeys:
+  - name: sales
+    stages: [customer, lead]
+";
+
+const OTHER: &str = "
+tenant: { id: bolt, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: settled
+    when: { attribute: { name: plan, exists: true, has_been_for: 1d } }
+";
+
+fn at(text: &str) -> Instant {
+    text.parse().expect("an instant")
 }
 
-fn in_force() -> Definitions {
-    Definitions::default()
-        .apply(0, Instant::MIN, &definitions(2))
-        .unwrap()
+fn start() -> Instant {
+    at("2024-03-01T00:00:00Z")
 }
 
-fn event(customer: u8, id: u128, occurred_at: Instant, is_order: bool) -> CustomerEvent {
-    let order = OrderPlaced {
-        order_id: id.to_string().into(),
-        amount_minor: 100,
-        currency: Currency::new("EUR").unwrap(),
-        items: None,
-        channel: None,
-    };
-    let stage = StageEntered {
-        journey: "sales".into(),
-        stage: "trial".into(),
-    };
+fn event(id: u128, tenant: &str, customer: &str, at: Instant, payload: Payload) -> CustomerEvent {
     CustomerEvent {
         event_id: EventId(Uuid::from_u128(id)),
-        tenant_id: TenantId::new("acme").unwrap(),
-        customer_id: CustomerId::new(format!("c{customer}")).unwrap(),
+        tenant_id: TenantId::new(tenant).expect("an id"),
+        customer_id: CustomerId::new(customer).expect("an id"),
         source: "test".into(),
-        occurred_at,
-        payload: if is_order {
-            Payload::OrderPlaced(order)
-        } else {
-            Payload::StageEntered(stage)
-        },
+        occurred_at: at,
+        payload,
     }
 }
 
-/// Events with the clock at which each is read, some twice, some long after they happened.
-fn logs() -> impl Strategy<Value = Vec<(Instant, CustomerEvent)>> {
-    let begin: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
-    let one = (0..6_u8, 0..40_u128, 0..2 * DAY, 0..40 * DAY, any::<bool>());
-    prop::collection::vec(one, 1..40).prop_map(move |all| {
-        let mut clock = begin;
-        let read = all
-            .into_iter()
-            .map(|(customer, id, passed, age, is_order)| {
-                clock = clock.plus_micros(passed);
-                // The same id is the same event: everything about it follows from the id.
-                let occurred_at = begin.plus_micros(-DAY * i64::try_from(id).unwrap());
-                let occurred_at = if is_order {
-                    occurred_at
-                } else {
-                    clock.plus_micros(-age)
-                };
-                let id = if is_order {
-                    id
-                } else {
-                    u128::from(clock.micros().unsigned_abs())
-                };
-                let customer = if is_order {
-                    u8::try_from(id % 6).unwrap()
-                } else {
-                    customer
-                };
-                (clock, event(customer, id, occurred_at, is_order))
-            });
-        read.collect()
+fn plan(value: &str) -> Payload {
+    let value = AttributeValue::String(value.into());
+    let attributes = BTreeMap::from([("plan".into(), value)]);
+    Payload::ProfileUpdated(ProfileUpdated { attributes })
+}
+
+fn order(id: u32) -> Payload {
+    Payload::OrderPlaced(OrderPlaced {
+        order_id: format!("o{id}").into(),
+        amount_minor: 100,
+        currency: Currency::new("EUR").expect("a currency"),
+        items: None,
+        channel: None,
     })
 }
 
-proptest! {
-    /// Any cut into batches, and any change of owner between them, ends in the same tables.
-    #[test]
-    fn batches_and_owners_leave_no_trace(
-        log in logs(),
-        cuts in prop::collection::vec((1..8_usize, any::<bool>()), 40),
-    ) {
-        let definitions = in_force();
-        let mut at_once = Tables::new();
-        let mut folder = at_once.claim(&definitions);
-        at_once.fold(&mut folder, &log, 0);
+fn stage(name: &str) -> Payload {
+    Payload::StageEntered(StageEntered {
+        journey: "sales".into(),
+        stage: name.into(),
+    })
+}
 
-        let mut in_parts = Tables::new();
-        let mut folder = in_parts.claim(&definitions);
-        let mut from = 0;
-        for (length, replaced) in cuts {
-            let to = (from + length).min(log.len());
-            in_parts.fold(&mut folder, &log[from..to], from);
-            from = to;
-            if replaced {
-                folder = in_parts.claim(&definitions);
-            } else {
-                folder.evict(folder.batch_number());
-            }
-        }
-        in_parts.fold(&mut folder, &log[from..], from);
-        prop_assert_eq!(at_once.outcome(), in_parts.outcome());
+fn activity() -> Payload {
+    Payload::ActivityTracked(ActivityTracked {
+        name: "visit".into(),
+        properties: BTreeMap::new(),
+    })
+}
 
-        // Every due time has a timer that is not later, and changes are numbered without a gap.
-        let acme = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
-        for (key, row) in &in_parts.customers {
-            let state = tidemark_projections::state::CustomerState::decode(&row.state).unwrap();
-            let standing = tidemark_projections::standing::Standing::decode(&row.standing).unwrap();
-            if let Some(due) = standing.next_due(&state, acme) {
-                prop_assert!(in_parts.timers.get(key).is_some_and(|timer| *timer <= due));
-            }
+fn payloads() -> impl Strategy<Value = Payload> {
+    prop_oneof![
+        (0..5_u32).prop_map(order),
+        prop::sample::select(vec!["pro", "free"]).prop_map(plan),
+        prop::sample::select(vec!["lead", "customer", "other"]).prop_map(stage),
+        Just(activity()),
+    ]
+}
+
+/// Events that come in any order, late, twice, and up to five minutes ahead of the broker's clock.
+fn logs() -> impl Strategy<Value = Vec<Entry>> {
+    let customers = prop::sample::select(vec!["a", "b", "c", "d", "e", "f", "g"]);
+    let tenants = prop::sample::select(vec!["acme", "acme", "acme", "bolt"]);
+    let gaps = prop_oneof![Just(0), 0..MINUTE, 0..4 * DAY];
+    let lags = prop_oneof![-5 * MINUTE..=0, 0..DAY, 0..12 * DAY];
+    let events = (0..40_u128, tenants, customers, payloads(), gaps, lags);
+    prop::collection::vec(events, 1..40).prop_map(|events| {
+        let mut clock = start();
+        let mut log = Vec::new();
+        for (id, tenant, customer, payload, gap, lag) in events {
+            clock = clock.plus_micros(gap);
+            let occurred_at = clock.plus_micros(-lag);
+            // The same id is the same event.
+            let again = log
+                .iter()
+                .find(|entry: &&Entry| entry.event.event_id == EventId(Uuid::from_u128(id)));
+            let event = again.map_or_else(
+                || event(id, tenant, customer, occurred_at, payload),
+                |entry| entry.event.clone(),
+            );
+            log.push(Entry {
+                appended_at: clock,
+                event,
+            });
         }
-        for (number, (seq, _, _)) in (1..).zip(&in_parts.changes) {
-            prop_assert_eq!(number, *seq);
+        log
+    })
+}
+
+/// What happens beside reading on.
+#[derive(Debug, Clone)]
+enum Step {
+    Read(usize),
+    Settle,
+    Restart { landed: bool },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1..8_usize).prop_map(Step::Read),
+        1 => Just(Step::Settle),
+        1 => any::<bool>().prop_map(|landed| Step::Restart { landed }),
+    ];
+    prop::collection::vec(step, 0..30)
+}
+
+fn run<'a>(
+    log: &'a [Entry],
+    activations: &'a Activations,
+    memory: usize,
+    steps: &[Step],
+) -> Rig<'a> {
+    let mut rig = Rig::new(log, activations, memory);
+    for step in steps {
+        match step {
+            Step::Read(records) => drop(rig.turn(*records)),
+            Step::Settle => rig.settle(),
+            Step::Restart { landed } => rig.restart(*landed),
         }
     }
+    rig.read_all(3);
+    rig
+}
 
-    /// New definitions reach every customer with the same result, whoever is touched first and
-    /// whoever owns the partition meanwhile.
+fn end_of(log: &[Entry]) -> Instant {
+    let last = log.iter().map(|entry| entry.appended_at).max();
+    last.unwrap_or_else(start).plus_micros(400 * DAY)
+}
+
+fn both_tenants() -> Definitions {
+    let acme = define(&Definitions::default(), 0, start(), BEFORE);
+    define(&acme, 1, start(), OTHER)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
-    fn new_definitions_reach_everybody(
+    fn any_batches_any_memory_any_crashes_give_the_same_rows(
         log in logs(),
-        cut in 0..40_usize,
-        replaced in prop::collection::vec(any::<bool>(), 8),
+        steps in steps(),
+        memory in prop::sample::select(vec![0, 4_000, PLENTY]),
     ) {
-        let before = in_force();
-        let record = String::from_utf8(definitions(1)).unwrap()
-            .replace("\"based_on\":null", "\"based_on\":0");
-        let after = before.apply(1, Instant::MIN, record.as_bytes()).unwrap();
-        let cut = cut.min(log.len());
-        let mut tables = Tables::new();
-        let mut folder = tables.claim(&before);
-        tables.fold(&mut folder, &log[..cut], 0);
-        folder.activate(after.clone());
-        tables.fold(&mut folder, &log[cut..], cut);
-        for replaced in replaced.into_iter().chain([false; 8]) {
-            if replaced {
-                folder = tables.claim(&after);
-            }
-            let Some(walk) = folder.next_reevaluation() else { break };
-            let (tenant, cursor) = (walk.tenant.clone(), walk.cursor.clone());
-            let next = |row: &&CustomerRow| {
-                cursor.as_deref().is_none_or(|cursor| row.key.customer.as_str() > cursor)
-            };
-            let rows = tables.customers.values().filter(next).take(2).cloned().collect();
-            folder.reevaluate(&tenant, rows).unwrap();
-            tables.commit(&mut folder, i64::try_from(log.len()).unwrap());
+        let activations = Activations::from([(0, both_tenants())]);
+        let mut one_by_one = Rig::new(&log, &activations, PLENTY);
+        one_by_one.read_all(1);
+        let mut any = run(&log, &activations, memory, &steps);
+        for rig in [&mut one_by_one, &mut any] {
+            rig.assert_timers_cover();
+            rig.idle_until(end_of(&log));
+            rig.assert_timers_cover();
+            rig.assert_counters_add_up();
         }
-        prop_assert!(folder.next_reevaluation().is_none());
-        for row in tables.customers.values() {
-            prop_assert_eq!(row.definition_version, 1);
-            let state = tidemark_projections::state::CustomerState::decode(&row.state).unwrap();
-            let buys = !state.orders.is_empty();
-            let membership = (row.key.clone(), Arc::from("buyers"));
-            prop_assert_eq!(tables.memberships.contains_key(&membership), buys);
+        let (expected, found) = (&one_by_one.table, &any.table);
+        prop_assert_eq!(&found.customers, &expected.customers);
+        prop_assert_eq!(&found.digests, &expected.digests);
+        prop_assert_eq!(&found.counters, &expected.counters);
+        prop_assert_eq!(&found.memberships, &expected.memberships);
+        prop_assert_eq!(&found.positions, &expected.positions);
+        prop_assert_eq!(&found.parked, &expected.parked);
+        prop_assert_eq!(any.histories(), one_by_one.histories());
+    }
+
+    #[test]
+    fn new_definitions_reach_everybody_as_of_the_same_instant(
+        log in logs(),
+        steps in steps(),
+        memory in prop::sample::select(vec![0, PLENTY]),
+        place in 0..40_i64,
+    ) {
+        let before = both_tenants();
+        let appended_at = log.iter().zip(0..).take_while(|(_, at)| *at < place).last();
+        let appended_at = appended_at.map_or_else(start, |(entry, _)| entry.appended_at);
+        let after = define(&before, 2, appended_at, AFTER);
+        let place = place.min(offset(log.len()));
+        let activations = Activations::from([(0, before), (place, after)]);
+        let mut one_by_one = Rig::new(&log, &activations, PLENTY);
+        one_by_one.read_all(1);
+        let mut any = run(&log, &activations, memory, &steps);
+        for rig in [&mut one_by_one, &mut any] {
+            rig.assert_timers_cover();
+            rig.idle_until(end_of(&log));
+            rig.assert_timers_cover();
+            rig.assert_counters_add_up();
         }
-        let members = tables.memberships.keys().filter(|(_, segment)| &**segment == "buyers").count();
-        let counter = (TenantId::new("acme").unwrap(), "segment", "buyers".to_owned());
-        let counted = tables.counters.get(&counter).copied().unwrap_or(0);
-        prop_assert_eq!(counted, i64::try_from(members).unwrap());
+        let (expected, found) = (&one_by_one.table, &any.table);
+        prop_assert_eq!(&found.customers, &expected.customers);
+        prop_assert_eq!(&found.counters, &expected.counters);
+        prop_assert_eq!(&found.memberships, &expected.memberships);
+        prop_assert_eq!(&found.positions, &expected.positions);
+        prop_assert_eq!(&found.activations, &expected.activations);
+        prop_assert_eq!(any.histories(), one_by_one.histories());
+    }
+
+    #[test]
+    fn events_that_came_before_their_tenant_count_as_if_it_had_been_there(
+        log in logs(),
+        steps in steps(),
+        place in 0..40_i64,
+    ) {
+        let known = Activations::from([(0, both_tenants())]);
+        let acme = define(&Definitions::default(), 0, start(), BEFORE);
+        let place = place.min(offset(log.len()));
+        let unknown = Activations::from([(0, acme), (place, both_tenants())]);
+        let mut expected = Rig::new(&log, &known, PLENTY);
+        expected.read_all(5);
+        let found = run(&log, &unknown, 0, &steps);
+        found.assert_timers_cover();
+        found.assert_counters_add_up();
+        prop_assert_eq!(&found.table.digests, &expected.table.digests);
+        prop_assert_eq!(&found.table.parked, &expected.table.parked);
+        prop_assert_eq!(&found.table.counters, &expected.table.counters);
+        for (key, row) in &expected.table.customers {
+            prop_assert_eq!(Some(&row.state), found.table.customers.get(key).map(|row| &row.state));
+        }
     }
 }

@@ -1,0 +1,166 @@
+//! Given a log, when time passes or definitions change, then these changes and no others.
+
+use super::rig::{Activations, Entry, Rig, define};
+use super::{AFTER, BEFORE, DAY, MINUTE, PLENTY, at, event, order, plan, stage};
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::{CustomerEvent, Instant};
+
+fn entry(id: u128, customer: &str, occurred_at: &str, payload: tidemark_schemas::Payload) -> Entry {
+    let occurred_at = at(occurred_at);
+    Entry {
+        appended_at: occurred_at,
+        event: event(id, "acme", customer, occurred_at, payload),
+    }
+}
+
+fn before() -> Activations {
+    Activations::from([(
+        0,
+        define(
+            &Definitions::default(),
+            0,
+            at("2024-01-01T00:00:00Z"),
+            BEFORE,
+        ),
+    )])
+}
+
+/// `customer name from>to when cause`, of all but bands, in order.
+fn changes(rig: &Rig<'_>) -> Vec<String> {
+    let rows = rig.table.changes.iter();
+    let told = rows
+        .filter(|row| row.change.kind.name() != "band")
+        .map(|row| {
+            let side =
+                |side: &Option<std::sync::Arc<str>>| side.as_deref().unwrap_or("-").to_owned();
+            let change = &row.change;
+            let (customer, name) = (row.key.customer.as_str(), &change.name);
+            let (from, to) = (side(&change.from), side(&change.to));
+            let (when, cause) = (change.effective_at, change.cause.name());
+            format!("{customer} {name} {from}>{to} {when} {cause}")
+        });
+    told.collect()
+}
+
+#[test]
+fn what_time_changes_changes_at_its_due_time_and_before_later_events() {
+    let log = [
+        entry(1, "a", "2024-02-01T12:00:00Z", order(1)),
+        entry(2, "a", "2024-02-20T12:00:00Z", order(2)),
+    ];
+    let definitions = before();
+    let mut rig = Rig::new(&log, &definitions, PLENTY);
+    rig.read_all(10);
+    rig.idle_until(at("2024-03-15T00:00:00Z"));
+    let midnights = [
+        "a recent ->recent 2024-02-01T12:00:00Z event",
+        "a recent recent>- 2024-02-08T05:00:00Z timer",
+        "a recent ->recent 2024-02-20T12:00:00Z event",
+        "a recent recent>- 2024-02-27T05:00:00Z timer",
+    ];
+    assert_eq!(changes(&rig), midnights);
+    assert!(rig.table.memberships.is_empty());
+}
+
+#[test]
+fn who_turns_up_twice_at_one_midnight_is_not_forgotten_for_want_of_room() {
+    // More customers due at once than a batch fires, than a window holds, and than memory keeps.
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"];
+    let mut log: Vec<Entry> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, id)| entry(id, name, "2024-02-01T12:00:00Z", order(1)))
+        .collect();
+    log.push(entry(99, "z", "2024-03-01T12:00:00Z", order(2)));
+    let definitions = before();
+    for memory in [0, PLENTY] {
+        let mut rig = Rig::new(&log, &definitions, memory);
+        rig.turn(names.len());
+        rig.restart(true);
+        rig.read_all(10);
+        let left = changes(&rig)
+            .into_iter()
+            .filter(|change| change.contains("recent>-"));
+        let expected =
+            names.map(|name| format!("{name} recent recent>- 2024-02-08T05:00:00Z timer"));
+        assert_eq!(left.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn an_event_ahead_of_the_clock_finds_what_was_due_before_it_done() {
+    let due = at("2024-02-04T12:00:00Z");
+    let early = |minutes: i64, event: CustomerEvent| Entry {
+        appended_at: due.plus_micros(minutes * MINUTE),
+        event,
+    };
+    let ahead = event(2, "acme", "a", due.plus_micros(2 * MINUTE), stage("lead"));
+    let log = [
+        entry(1, "a", "2024-02-01T12:00:00Z", plan("pro")),
+        early(-2, ahead),
+    ];
+    let definitions = before();
+    let mut rig = Rig::new(&log, &definitions, PLENTY);
+    rig.read_all(10);
+    let expected = [
+        "a settled ->settled 2024-02-04T12:00:00Z timer",
+        "a sales ->lead 2024-02-04T12:02:00Z event",
+    ];
+    assert_eq!(changes(&rig), expected);
+    assert_eq!(
+        rig.table.clock,
+        due.plus_micros(-2 * MINUTE),
+        "the clock waits for the broker's"
+    );
+}
+
+#[test]
+fn new_definitions_reach_each_customer_once_touched_or_not() {
+    let activated = "2024-02-05T00:00:00Z";
+    let log = [
+        entry(1, "a", "2024-02-01T12:00:00Z", order(1)),
+        entry(2, "b", "2024-02-01T12:00:00Z", plan("pro")),
+        entry(3, "c", "2024-02-02T12:00:00Z", plan("free")),
+        entry(4, "d", activated, plan("pro")),
+        entry(5, "b", "2024-02-05T00:00:01Z", plan("free")),
+    ];
+    let mut definitions = before();
+    let after = define(&definitions[&0], 1, at(activated), AFTER);
+    definitions.insert(4, after);
+    let mut rig = Rig::new(&log, &definitions, 0);
+    rig.turn(4);
+    rig.settle();
+    let known = changes(&rig).len();
+    rig.turn(1);
+    rig.restart(true);
+    rig.read_all(1);
+    rig.assert_timers_cover();
+    let mut new: Vec<String> = changes(&rig).split_off(known);
+    new.sort();
+    let expected = [
+        "a recent recent>- 2024-02-05T00:00:00Z definition",
+        "a unsettled ->unsettled 2024-02-05T00:00:00Z definition",
+        // b is pro for long enough until it is touched, and no segment is called settled any more.
+        "b settled settled>- 2024-02-05T00:00:00Z definition",
+        "b unsettled ->unsettled 2024-02-05T00:00:01Z event",
+        "c unsettled ->unsettled 2024-02-05T00:00:00Z definition",
+        "d unsettled ->unsettled 2024-02-05T00:00:00Z definition",
+    ];
+    assert_eq!(new, expected);
+    assert_eq!(
+        rig.table.activations,
+        [(0, 0, Instant::MIN), (1, 4, at(activated))]
+    );
+    assert!(
+        rig.table
+            .reevaluations
+            .values()
+            .all(|tenant| tenant.done && tenant.evaluated == 4)
+    );
+    rig.idle_until(at(activated).plus_micros(2 * DAY));
+    let last = changes(&rig).pop();
+    assert_eq!(
+        last.as_deref(),
+        Some("d unsettled unsettled>- 2024-02-06T06:00:00Z timer")
+    );
+}

@@ -1,0 +1,354 @@
+//! A partition's task without Kafka and Postgres: the same steps over a log and a [`Table`].
+
+use std::collections::BTreeMap;
+
+use tidemark_projections::definitions::{Bundle, Definitions};
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
+
+use super::table::{Counters, Table};
+use crate::engine::folder::{BatchEnd, Folder, NotFolded};
+use crate::engine::timers::WINDOW;
+use crate::memory::Budget;
+use crate::parking::{Park, Reason};
+use crate::record::Record;
+use crate::store::{Batch, CustomerRow, ParkedRow};
+
+/// As the task has it, but small.
+const TIMERS_PER_BATCH: usize = 2;
+const REEVALUATED_PER_BATCH: usize = 2;
+
+/// One record of the log.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) appended_at: Instant,
+    pub(super) event: CustomerEvent,
+}
+
+/// Definitions that come into force before an offset.
+pub(super) type Activations = BTreeMap<i64, Definitions>;
+
+/// See the module.
+pub(super) struct Rig<'a> {
+    log: &'a [Entry],
+    activations: &'a Activations,
+    pub(super) table: Table,
+    pub(super) folder: Folder,
+    memory: usize,
+    in_flight: Option<(u64, Batch)>,
+    committed: u64,
+}
+
+/// The offset of a place in a log.
+pub(super) fn offset(place: usize) -> i64 {
+    i64::try_from(place).expect("a short log")
+}
+
+/// Definitions made of one more file than others.
+pub(super) fn define(before: &Definitions, version: i64, at: Instant, yaml: &str) -> Definitions {
+    let files = [("test.yaml".to_owned(), yaml.to_owned())];
+    let mut bundle = Bundle::from_files(&files, "test").expect("valid definitions");
+    bundle.based_on = before.version;
+    let record = bundle.to_record();
+    before.apply(version, at, &record).expect("accepted")
+}
+
+impl<'a> Rig<'a> {
+    pub(super) fn new(log: &'a [Entry], activations: &'a Activations, memory: usize) -> Self {
+        let mut table = Table::new();
+        let folder = claimed(&mut table, memory);
+        Self {
+            log,
+            activations,
+            table,
+            folder,
+            memory,
+            in_flight: None,
+            committed: 0,
+        }
+    }
+
+    /// The process dies and comes back; its last commit has landed, or has not.
+    pub(super) fn restart(&mut self, landed: bool) {
+        let in_flight = self.in_flight.take().map(|(_, batch)| batch);
+        if let (true, Some(batch)) = (landed, in_flight.clone()) {
+            assert!(self.table.commit(batch), "nobody else claimed");
+        }
+        self.folder = claimed(&mut self.table, self.memory);
+        self.committed = 0;
+        if let Some(stale) = in_flight {
+            assert!(
+                !self.table.commit(stale),
+                "a zombie does not pass the fence"
+            );
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        if let Some((number, batch)) = self.in_flight.take() {
+            assert!(self.table.commit(batch), "nobody else claimed");
+            self.committed = number;
+            self.folder.evict(self.committed);
+        }
+    }
+
+    /// One turn of the task, over so many records at most; false when there was nothing to do.
+    pub(super) fn turn(&mut self, records: usize) -> bool {
+        self.activate();
+        let before = self.folder.next_offset();
+        let until = self.end_of_turn(before, records);
+        let mut items = Vec::new();
+        let mut timers_only = None;
+        for entry in self.records(before, until) {
+            if self.is_crowded(entry.appended_at) {
+                timers_only = items.is_empty().then_some(entry.appended_at);
+                break;
+            }
+            items.push(entry.clone());
+        }
+        let next_offset = before + offset(items.len());
+        let limit = if items.is_empty() {
+            TIMERS_PER_BATCH
+        } else {
+            usize::MAX
+        };
+        let last = items.iter().map(|item| item.appended_at).max();
+        self.load(&items, last.max(timers_only), limit);
+        for (item, offset) in items.iter().zip(before..) {
+            self.folder.advance_clock(item.appended_at, limit);
+            if let Some(row) = self.try_fold(item, offset) {
+                self.folder.pending_mut().park(row);
+            }
+        }
+        if let Some(clock) = timers_only {
+            self.folder.advance_clock(clock, limit);
+        }
+        self.reevaluate();
+        self.flush(next_offset) || timers_only.is_some()
+    }
+
+    /// At the end of the log, with nothing left to re-evaluate: time passes.
+    pub(super) fn idle_until(&mut self, clock: Instant) {
+        let mut turns = 0;
+        while self.folder.clock() < clock {
+            turns += 1;
+            assert!(
+                turns < 10_000,
+                "time stands still at {}",
+                self.folder.clock()
+            );
+            self.is_crowded(clock);
+            self.load(&[], Some(clock), TIMERS_PER_BATCH);
+            self.folder.advance_clock(clock, TIMERS_PER_BATCH);
+            self.flush(self.folder.next_offset());
+            self.settle();
+        }
+    }
+
+    /// Reads to the end of the log in turns of so many records.
+    pub(super) fn read_all(&mut self, records: usize) {
+        let mut turns = 0;
+        while self.turn(records) {
+            turns += 1;
+            assert!(turns < 10_000, "the engine goes round in circles");
+        }
+        self.settle();
+    }
+
+    fn activate(&mut self) {
+        let reached = self.activations.range(..=self.folder.next_offset());
+        let Some((_, newest)) = reached.last() else {
+            return;
+        };
+        if self.folder.is_older_than(newest) {
+            self.settle();
+            self.folder.activate(newest.clone());
+            self.redrive();
+        }
+    }
+
+    /// A turn ends where other definitions come into force.
+    fn end_of_turn(&self, from: i64, records: usize) -> i64 {
+        let most = from + offset(records);
+        let next = self.activations.range(from + 1..).next();
+        next.map_or(most, |(offset, _)| most.min(*offset))
+    }
+
+    fn records(&self, from: i64, until: i64) -> Vec<Entry> {
+        let all = (0..).zip(self.log);
+        all.filter(|(offset, _)| (from..until).contains(offset))
+            .map(|(_, entry)| entry.clone())
+            .collect()
+    }
+
+    /// Whether more timers are due than one batch fires; loads what is needed to say so.
+    fn is_crowded(&mut self, clock: Instant) -> bool {
+        loop {
+            let timers = self.folder.timers();
+            if timers
+                .nth_due(TIMERS_PER_BATCH)
+                .is_some_and(|due| due <= clock)
+            {
+                return true;
+            }
+            if !timers.needs_load(clock) {
+                return false;
+            }
+            let horizon = timers.horizon().cloned();
+            self.settle();
+            let rows = self.table.timers_after(horizon.as_ref(), WINDOW);
+            self.folder.timers_mut().install(rows);
+        }
+    }
+
+    fn load(&mut self, items: &[Entry], clock: Option<Instant>, limit: usize) {
+        let due = clock.map_or_else(Vec::new, |clock| self.folder.timers().due(clock, limit));
+        let folded = items.iter().map(|item| item.event.key());
+        let missing = self.folder.missing(folded.chain(due));
+        let rows = self.table.customers_of(&missing);
+        self.folder.install(missing, rows).expect("sound rows");
+    }
+
+    fn try_fold(&mut self, item: &Entry, offset: i64) -> Option<ParkedRow> {
+        let park = match self.folder.fold(&item.event) {
+            Ok(_) => return None,
+            Err(NotFolded::Late(late)) => Park::late(&item.event, &late),
+            Err(NotFolded::UnknownTenant) => {
+                Park::event(&item.event, Reason::UnknownTenant, "not defined")
+            }
+            Err(NotFolded::Panicked(message)) => panic!("{message}"),
+        };
+        let record = Record {
+            offset,
+            appended_at: Some(item.appended_at),
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        Some(park.row(&record, item.appended_at))
+    }
+
+    /// Folds what is parked of tenants that are defined now, before anything new.
+    fn redrive(&mut self) {
+        let parked: Vec<_> = self.table.parked.values().cloned().collect();
+        for row in parked {
+            let tenant = row.tenant.as_ref().expect("an event's");
+            if row.reason != Reason::UnknownTenant.as_str() || self.folder.tenant(tenant).is_none()
+            {
+                continue;
+            }
+            let place = usize::try_from(row.offset).expect("an offset");
+            let entry = self.log[place].clone();
+            self.load(std::slice::from_ref(&entry), None, 0);
+            match self.try_fold(&entry, row.offset) {
+                None => self.folder.pending_mut().unpark(&row),
+                Some(now) => self.folder.pending_mut().repark(&row, now),
+            }
+        }
+        self.flush(self.folder.next_offset());
+    }
+
+    fn reevaluate(&mut self) {
+        let Some(next) = self.folder.next_reevaluation() else {
+            return;
+        };
+        let tenant = next.tenant.clone();
+        let after = next.cursor.as_deref();
+        let rows = self
+            .table
+            .tenant_customers(&tenant, after, REEVALUATED_PER_BATCH);
+        self.folder.reevaluate(&tenant, rows).expect("sound rows");
+    }
+
+    /// Sends a batch off, while the one before it lands.
+    fn flush(&mut self, next_offset: i64) -> bool {
+        let moved = next_offset > self.folder.next_offset()
+            || self.folder.clock() > self.table.clock && self.in_flight.is_none();
+        if !moved && self.folder.pending().is_empty() {
+            return false;
+        }
+        let number = self.folder.batch_number();
+        let batch = self.folder.flush(BatchEnd {
+            next_offset,
+            log_end: 0,
+            checkpoint: false,
+        });
+        self.settle();
+        self.in_flight = Some((number, batch));
+        true
+    }
+
+    /// Every customer whose outputs change as time passes has a timer due by then.
+    pub(super) fn assert_timers_cover(&self) {
+        let definitions = self.activations.values().next_back().expect("some");
+        for (customer, row) in &self.table.customers {
+            let (state, standing) = read(row);
+            let tenant = definitions.tenant(&customer.tenant).expect("defined");
+            assert_eq!(
+                standing.definition_version, tenant.version,
+                "evaluated anew"
+            );
+            if let Some(due) = standing.next_due(&state, tenant) {
+                let timer = self.table.timers.get(customer);
+                assert!(
+                    timer.is_some_and(|timer| *timer <= due),
+                    "{customer:?}: {timer:?} > {due}"
+                );
+                assert!(due > self.table.clock, "{customer:?} was due at {due}");
+            }
+        }
+    }
+
+    /// The counters say what the rows add up to.
+    pub(super) fn assert_counters_add_up(&self) {
+        let table = &self.table;
+        let mut counters = Counters::new();
+        let mut count = |key: &CustomerKey, kind, name: String| {
+            let counter = (key.tenant.clone(), kind, name);
+            *counters.entry(counter).or_default() += 1;
+        };
+        for (key, row) in &table.customers {
+            count(key, "customers", String::new());
+            if let Some(band) = read(row).1.band {
+                count(key, "band", band.name().to_owned());
+            }
+        }
+        for (key, segment) in table.memberships.keys() {
+            count(key, "segment", segment.clone());
+        }
+        for ((key, journey), (stage, _)) in &table.positions {
+            count(key, "stage", format!("{journey}/{stage}"));
+        }
+        for (tenant, reason) in table
+            .parked
+            .values()
+            .filter_map(|row| Some((row.tenant.clone()?, row.reason)))
+        {
+            let counter = (tenant, "parked", reason.to_owned());
+            *counters.entry(counter).or_default() += 1;
+        }
+        assert_eq!(table.counters, counters);
+    }
+
+    /// What was noted of each customer, in order.
+    pub(super) fn histories(&self) -> BTreeMap<CustomerKey, Vec<u128>> {
+        let mut histories: BTreeMap<CustomerKey, Vec<u128>> = BTreeMap::new();
+        for row in &self.table.changes {
+            let id = row.change.id(&row.key);
+            histories.entry(row.key.clone()).or_default().push(id);
+        }
+        histories
+    }
+}
+
+fn claimed(table: &mut Table, memory: usize) -> Folder {
+    let claim = table.claim();
+    let timers = table.timers_after(None, WINDOW);
+    Folder::new(0, claim, timers, Budget::new(memory))
+}
+
+fn read(row: &CustomerRow) -> (CustomerState, Standing) {
+    let state = CustomerState::decode(&row.state).expect("a state");
+    (state, Standing::decode(&row.standing).expect("a standing"))
+}

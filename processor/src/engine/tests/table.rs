@@ -1,0 +1,204 @@
+//! The tables as far as the engine sees them, in memory: what a batch does to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
+
+use crate::engine::timers::Due;
+use crate::store::{Batch, ChangeRow, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest};
+
+/// What the counter table holds.
+pub(super) type Counters = BTreeMap<(TenantId, &'static str, String), i64>;
+
+/// One partition's rows.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    epoch: i64,
+    commits: i64,
+    pub(super) next_offset: i64,
+    pub(super) clock: Instant,
+    change_seq: i64,
+    pub(super) definitions: i64,
+    pub(super) customers: BTreeMap<CustomerKey, CustomerRow>,
+    pub(super) timers: BTreeMap<CustomerKey, Instant>,
+    pub(super) changes: Vec<ChangeRow>,
+    pub(super) counters: Counters,
+    pub(super) digests: BTreeMap<TenantId, TenantDigest>,
+    pub(super) memberships: BTreeMap<(CustomerKey, String), (Instant, i64)>,
+    pub(super) positions: BTreeMap<(CustomerKey, String), (String, Instant)>,
+    pub(super) parked: BTreeMap<i64, ParkedRow>,
+    pub(super) reevaluations: BTreeMap<TenantId, Reevaluation>,
+    /// Version, the offset before which it came into force, the clock then.
+    pub(super) activations: Vec<(i64, i64, Instant)>,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: 0,
+            commits: 0,
+            next_offset: 0,
+            clock: Instant::MIN,
+            change_seq: 0,
+            definitions: -1,
+            customers: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            changes: Vec::new(),
+            counters: Counters::new(),
+            digests: BTreeMap::new(),
+            memberships: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            reevaluations: BTreeMap::new(),
+            activations: Vec::new(),
+        }
+    }
+
+    pub(super) fn claim(&mut self) -> Claim {
+        self.epoch += 1;
+        Claim {
+            epoch: self.epoch,
+            commits: self.commits,
+            next_offset: self.next_offset,
+            clock: self.clock,
+            change_seq: self.change_seq,
+            definitions: self.definitions,
+            digests: self.digests.clone().into_iter().collect(),
+            reevaluations: self
+                .reevaluations
+                .values()
+                .filter(|reevaluation| !reevaluation.done)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Writes a batch, as one commit does; false when it is fenced.
+    pub(super) fn commit(&mut self, batch: Batch) -> bool {
+        let fence = (batch.epoch, batch.old_commits, batch.old_next_offset);
+        if fence != (self.epoch, self.commits, self.next_offset) {
+            return false;
+        }
+        self.commits += 1;
+        let before = std::mem::replace(&mut self.next_offset, batch.new_next_offset);
+        assert!(before <= self.next_offset, "the position went back");
+        let clock = Instant::from_micros(batch.clock).expect("an instant");
+        assert!(self.clock <= clock, "the clock went back");
+        self.clock = clock;
+        self.definitions = batch.definitions;
+        if let Some((version, at)) = batch.activation {
+            self.activations.push((version, before, at));
+        }
+        self.write_rows(&batch);
+        self.write_outputs(&batch);
+        for row in batch.changes {
+            self.change_seq += 1;
+            assert_eq!(
+                row.seq, self.change_seq,
+                "changes are numbered without gaps"
+            );
+            self.changes.push(row);
+        }
+        assert_eq!(batch.change_seq, self.change_seq);
+        for (tenant, kind, name, delta) in batch.counters {
+            *self.counters.entry((tenant, kind, name)).or_default() += delta;
+        }
+        self.counters.retain(|_, value| *value != 0);
+        self.digests.extend(batch.digests);
+        let reevaluations = batch.reevaluations.into_iter();
+        self.reevaluations
+            .extend(reevaluations.map(|reevaluation| (reevaluation.tenant.clone(), reevaluation)));
+        true
+    }
+
+    fn write_rows(&mut self, batch: &Batch) {
+        let mut once = BTreeSet::new();
+        for row in &batch.customers {
+            assert!(
+                once.insert(&row.key),
+                "{:?} stands twice in a batch",
+                row.key
+            );
+            self.customers.insert(row.key.clone(), row.clone());
+        }
+        let mut once = BTreeSet::new();
+        for (customer, due) in &batch.timers {
+            assert!(
+                once.insert(customer),
+                "two timers of {customer:?} in a batch"
+            );
+            self.timers.insert(customer.clone(), *due);
+        }
+        for customer in &batch.timers_cleared {
+            assert!(
+                once.insert(customer),
+                "{customer:?} has a timer and has none"
+            );
+            self.timers.remove(customer);
+        }
+        for offset in &batch.unparked {
+            assert!(
+                self.parked.remove(offset).is_some(),
+                "{offset} was not parked"
+            );
+        }
+        for row in &batch.parked {
+            self.parked.insert(row.offset, row.clone());
+        }
+    }
+
+    fn write_outputs(&mut self, batch: &Batch) {
+        for (customer, segment) in &batch.memberships_left {
+            let left = (customer.clone(), segment.to_string());
+            assert!(self.memberships.remove(&left).is_some(), "not in {left:?}");
+        }
+        for (customer, segment, since, version) in &batch.memberships {
+            let entered = (customer.clone(), segment.to_string());
+            self.memberships.insert(entered, (*since, *version));
+        }
+        for (customer, journey) in &batch.positions_left {
+            let left = (customer.clone(), journey.to_string());
+            assert!(self.positions.remove(&left).is_some(), "not in {left:?}");
+        }
+        for (customer, journey, stage, since) in &batch.positions {
+            let place = (customer.clone(), journey.to_string());
+            self.positions.insert(place, (stage.to_string(), *since));
+        }
+    }
+
+    /// The customers of these keys that exist.
+    pub(super) fn customers_of(&self, keys: &[CustomerKey]) -> Vec<CustomerRow> {
+        keys.iter()
+            .filter_map(|key| self.customers.get(key).cloned())
+            .collect()
+    }
+
+    /// A tenant's customers in order of id.
+    pub(super) fn tenant_customers(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<CustomerRow> {
+        self.customers
+            .values()
+            .filter(|row| row.key.tenant == *tenant)
+            .filter(|row| row.key.customer.as_str() > after.unwrap_or(""))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// The next timers in order, strictly after `after`.
+    pub(super) fn timers_after(&self, after: Option<&Due>, limit: usize) -> Vec<Due> {
+        let mut rows: Vec<Due> = self
+            .timers
+            .iter()
+            .map(|(customer, due)| (*due, customer.clone()))
+            .filter(|row| after.is_none_or(|after| row > after))
+            .collect();
+        rows.sort();
+        rows.truncate(limit);
+        rows
+    }
+}
