@@ -12,10 +12,11 @@ help: ## Say what there is
 
 # The dev profile, since a first release build takes some ten minutes on two cores; dependencies
 # are optimised in it all the same.
-demo: ## Start everything in one process, with a sample tenant and a real purchase log
+# `make demo ARGS="--once --json"` ends by itself, with a summary for programs as its last line.
+demo: ## Start everything in one process, with four sample tenants and a live stream (ARGS=...)
 	@scripts/bootstrap
 	cargo build --quiet --bin tidemark
-	@exec "$(CARGO_TARGET_DIR)/debug/tidemark" demo
+	@exec "$(CARGO_TARGET_DIR)/debug/tidemark" demo $(ARGS)
 
 test: ## Check formatting and lints, then run every test, on a real Kafka and a real PostgreSQL
 	@scripts/bootstrap test

@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Everything in one process, for trying out and developing
     Up(commands::up::Arguments),
-    /// `up` with a sample tenant and a real purchase log
+    /// `up` with four sample tenants, months of their history and a live stream
     Demo(commands::demo::Arguments),
     /// Fold events from Kafka into Postgres
     Process(commands::process::Arguments),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod database;
 mod definitions_log;
 mod failure;
+pub mod generate;
 pub mod import;
 mod importing;
 pub mod kafka;

@@ -55,6 +55,38 @@ impl Progress {
         }
     }
 
+    /// Begins counting up to a number of things that is known.
+    pub(crate) fn towards(noun: &'static str, total: u64) -> Self {
+        let progress = Self::start(noun, Some(total));
+        progress
+            .bar
+            .set_style(style("{bar:30} {percent:>3} %  {msg}  eta {eta}"));
+        progress
+    }
+
+    /// Begins something that has no end.
+    pub(crate) fn endless() -> Self {
+        Self::start("", None)
+    }
+
+    /// So many of the known number by now.
+    pub(crate) fn reach(&mut self, count: u64) {
+        self.bar.set_position(count);
+        let total = self.bar.length().unwrap_or(count);
+        let (count, total) = (output::grouped(count), output::grouped(total));
+        self.tell(format!("{count} of {total} {}", self.noun));
+    }
+
+    /// Replaces what stands beside the bar.
+    pub(crate) fn tell(&mut self, text: String) {
+        if !self.on_terminal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            output::note(&text);
+        }
+        self.bar.set_message(text);
+        self.bar.tick();
+    }
+
     /// Says something without breaking the bar.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
         self.bar.suspend(|| output::note(text));

@@ -1,44 +1,52 @@
-//! `tidemark demo`
+//! `tidemark demo`: four sample tenants, months of their customers' history, and a live stream.
 
+mod live;
 mod story;
 
 use std::time::{Duration, Instant as Stopwatch};
 
 use anyhow::{bail, ensure};
-use tidemark_schemas::{Instant, TenantId};
+use tidemark_schemas::{CustomerEvent, Instant, TenantId};
 
-use self::story::{Story, header_file};
+use self::live::Live;
+use self::story::Story;
 use super::define;
 use super::up::{Place, announce};
 use crate::config::{Config, user_name};
 use crate::database::Generation;
-use crate::import::Mapping;
-use crate::importing::{self, Import};
+use crate::generate::{Industry, Scenario, Simulation};
 use crate::kafka::events::EventSink;
 use crate::output;
+use crate::progress::Progress;
+use crate::services::wall_clock;
 use crate::up::stack::{Stack, StackOptions};
-use crate::up::state_file::remove_file;
 
-/// The sample tenant.
-const TENANT: &str = "cdnow";
-/// The day up to which the published models were fitted.
-const CLOCK: &str = "1997-09-30T00:00:00Z";
-const DEFINITIONS: &str = include_str!("../../definitions/cdnow.yaml");
-const MAPPING: &str = include_str!("../../data/cdnow/mapping.toml");
-const LOG: &[u8] = include_bytes!("../../data/cdnow/CDNOW_sample.txt");
-/// How long folding may take.
+/// How far back the history goes.
+const HISTORY_MICROS: i64 = 180 * 86_400_000_000;
+/// How long folding may stand still.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tidemark demo\n\n\
-    Publishes the purchases of 2,357 real customers of the shop CDNOW up to 30 September 1997,\n\
-    and stands at that day.")]
+#[command(after_help = "Example:\n  tidemark demo --once --json\n\n\
+    Starts everything in one process, as `tidemark up` does, defines a real-estate broker, a\n\
+    software company, a shop and a bank, publishes six months of what their invented customers\n\
+    did, and then lets them live on by the wall clock until Ctrl-C. The same seed and instant\n\
+    give the same history. Real data: tidemark import --help")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// A fixed instant instead of the demo's own (RFC 3339)
-    #[arg(long, value_name = "TIME", default_value = CLOCK)]
-    clock: Instant,
+    /// End the history at this instant and stand there, without a live stream (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    clock: Option<Instant>,
+    /// Customers of each tenant
+    #[arg(long, value_name = "COUNT", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    customers: u32,
+    /// Another seed, other customers
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Visits of customers a second in the live stream
+    #[arg(long, value_name = "VISITS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rate: u32,
     /// Print the summary when everything is folded, and end
     #[arg(long)]
     once: bool,
@@ -48,120 +56,125 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
-    let Arguments {
-        place,
-        clock,
-        once,
-        json,
-    } = arguments;
     let begun = Stopwatch::now();
+    let tenants = Industry::ALL.map(|industry| TenantId::new(industry.tenant()));
     let options = StackOptions {
-        data_dir: place.data_dir,
-        port: place.port,
-        partitions: place.partitions,
+        data_dir: arguments.place.data_dir.clone(),
+        port: arguments.place.port,
+        partitions: arguments.place.partitions,
         kafka: None,
         registry: None,
-        clock: Some(clock),
-        tenant: TenantId::new(TENANT)?,
+        clock: arguments.clock,
+        tenants: tenants.into_iter().collect::<Result<_, _>>()?,
     };
-    output::note("starting an embedded Kafka broker and a private Postgres");
+    output::note("starting an embedded Kafka broker, a private Postgres and everything between");
     let mut stack = Stack::start(options, config).await?;
-    let ended = play(&mut stack, clock, once, json, begun).await;
-    if !once {
+    let ended = play(&mut stack, &arguments, begun).await;
+    if !arguments.once {
         output::note("stopping");
     }
-    remove_file(&header_file(stack.data_dir()));
+    story::remove_headers(stack.data_dir());
     let stopped = stack.stop().await;
     ended.and(stopped)
 }
 
 /// Plays the demo, watching the parts all the while.
-async fn play(
-    stack: &mut Stack,
-    clock: Instant,
-    once: bool,
-    json: bool,
-    begun: Stopwatch,
-) -> anyhow::Result<()> {
+async fn play(stack: &mut Stack, arguments: &Arguments, begun: Stopwatch) -> anyhow::Result<()> {
     let config = stack.config.clone();
-    let story = tokio::select! {
+    let (simulation, mut story) = tokio::select! {
         // An interrupt, too, ends the demo before its story is told.
         ended = stack.watch() => return ended,
-        story = Box::pin(fill(&config, clock)) => story?,
+        filled = Box::pin(fill(&config, arguments)) => filled?,
     };
-    let story = Story {
-        elapsed: begun.elapsed(),
-        ..story
-    };
-    if !once {
+    story.elapsed = begun.elapsed();
+    if !arguments.once {
         announce(stack);
     }
     let (up, data_dir) = (stack.up.clone(), stack.data_dir().to_path_buf());
     tokio::select! {
         ended = stack.watch() => return ended,
-        told = Box::pin(story.tell(&up, &data_dir, once)) => told?,
+        told = Box::pin(story.tell(&up, &data_dir, arguments.once)) => told?,
     }
-    if json {
+    if arguments.json {
         output::json(&story.summary())?;
     }
-    if once {
+    if arguments.once {
         return Ok(());
     }
-    stack.watch().await
+    if arguments.clock.is_some() {
+        output::line("\nThe clock stands still: nothing more happens. Ctrl-C stops it.");
+        return stack.watch().await;
+    }
+    let live = Live::start(&config, arguments.rate).await?;
+    live.run(simulation, stack.watch()).await
 }
 
-/// Defines the tenant, publishes its log and waits until it is folded.
-async fn fill(config: &Config, clock: Instant) -> anyhow::Result<Story> {
-    let files = [("definitions/cdnow.yaml".to_owned(), DEFINITIONS.to_owned())];
+/// Defines the tenants, publishes their history and waits until it is folded.
+async fn fill(config: &Config, arguments: &Arguments) -> anyhow::Result<(Simulation, Story)> {
+    let files = Industry::ALL.map(|industry| {
+        let (file, text) = industry.definitions();
+        (file.to_owned(), text.to_owned())
+    });
     let bundle = define::check(&files, &user_name())?;
     define::apply(config, bundle).await?;
-    output::note("publishing the purchase log");
+    let end = wall_clock(arguments.clock).now();
+    let mut simulation = Simulation::new(&Scenario {
+        seed: arguments.seed,
+        customers: arguments.customers,
+        begin: end.plus_micros(-HISTORY_MICROS),
+        end,
+    });
+    let history = simulation.until(end);
+    let total = u64::try_from(history.len())?;
+    output::note(format!(
+        "publishing and folding {total} events of six months"
+    ));
     let sink = EventSink::connect(config, true).await?;
-    let import = Import {
-        mapping: Mapping::parse(MAPPING)?,
-        file: LOG,
-        size: Some(LOG.len() as u64),
-        until: Some(clock),
-    };
-    let published = tokio::task::spawn_blocking(move || importing::publish(import, sink)).await??;
-    ensure!(
-        published.bad + published.undelivered == 0,
-        "{} rows of the purchase log were not published",
-        published.bad + published.undelivered
-    );
-    output::note(format!("{} events published, folding", published.published));
+    let publishing = tokio::task::spawn_blocking(move || publish(&history, sink));
     let generation = Generation::connect(&config.database).await?;
-    wait_until_folded(&generation, &config.kafka.topic, published.published).await?;
-    let tenants = generation.tenants().await?;
-    let parked = generation.parked().await?;
-    Ok(Story {
-        events_published: published.published,
-        events_folded: tenants.iter().map(|tenant| tenant.events).sum(),
-        customers: tenants.iter().map(|tenant| tenant.customers).sum(),
-        parked: parked.iter().map(|parked| parked.events).sum(),
-        tenants: tenants.into_iter().map(|tenant| tenant.tenant).collect(),
-        elapsed: Duration::ZERO,
-    })
+    let folding = wait_until_folded(&generation, &config.kafka.topic, total);
+    let (published, ()) = tokio::try_join!(async { publishing.await? }, folding)?;
+    let story = Story::of(&generation, published).await?;
+    Ok((simulation, story))
+}
+
+/// Publishes everything and waits until the broker has it. Blocks.
+fn publish(history: &[CustomerEvent], mut sink: EventSink) -> anyhow::Result<u64> {
+    for (line, event) in (1..).zip(history) {
+        if let Err(undelivered) = sink.publish(line, event)? {
+            bail!("an event was not published: {}", undelivered.reason);
+        }
+    }
+    let deliveries = sink.finish();
+    ensure!(
+        deliveries.undelivered.is_empty(),
+        "{} events were not published",
+        deliveries.undelivered.len()
+    );
+    Ok(deliveries.delivered)
 }
 
 /// Waits until every event is folded or parked and no due time is left to fire.
-async fn wait_until_folded(
-    generation: &Generation,
-    topic: &str,
-    published: u64,
-) -> anyhow::Result<()> {
-    let begun = Stopwatch::now();
-    let published = i64::try_from(published)?;
+async fn wait_until_folded(generation: &Generation, topic: &str, total: u64) -> anyhow::Result<()> {
+    let mut progress = Progress::towards("events folded", total);
+    let mut moved = Stopwatch::now();
+    let mut before = 0;
     loop {
-        let folded: i64 = generation.positions(topic).await?.values().sum();
-        if folded >= published
+        let settled: i64 = generation.positions(topic).await?.values().sum();
+        let settled = u64::try_from(settled)?;
+        progress.reach(settled);
+        if settled >= total
             && generation.due_timers().await? == 0
             && generation.reevaluations().await?.is_empty()
         {
+            progress.finish();
             return Ok(());
         }
-        if begun.elapsed() > PATIENCE {
-            bail!("only {folded} of {published} events were folded within {PATIENCE:?}");
+        if settled != before {
+            (before, moved) = (settled, Stopwatch::now());
+        }
+        if moved.elapsed() > PATIENCE {
+            bail!("folding stands still at {settled} of {total} events since {PATIENCE:?}");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         kafka,
         registry,
         clock,
-        tenant: TenantId::new(DEVELOPMENT_TENANT)?,
+        tenants: vec![TenantId::new(DEVELOPMENT_TENANT)?],
     };
     let mut stack = Stack::start(options, config).await?;
     announce(&stack);

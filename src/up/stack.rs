@@ -41,8 +41,8 @@ pub(crate) struct StackOptions {
     /// A real schema registry instead of the development one.
     pub(crate) registry: Option<String>,
     pub(crate) clock: Option<tidemark_schemas::Instant>,
-    /// Who gets tokens from the beginning.
-    pub(crate) tenant: TenantId,
+    /// Who get tokens from the beginning.
+    pub(crate) tenants: Vec<TenantId>,
 }
 
 /// Everything, running.
@@ -186,18 +186,20 @@ impl Stack {
             "metrics server",
             serve_metrics(listeners.metrics, metrics, shutdown),
         );
-        self.write_up_file(&options.tenant).await
+        self.write_up_file(&options.tenants).await
     }
 
     /// Says where everything is, and keeps saying it as tenants are defined.
-    async fn write_up_file(&mut self, tenant: &TenantId) -> anyhow::Result<()> {
+    async fn write_up_file(&mut self, tenants: &[TenantId]) -> anyhow::Result<()> {
         let signer = Signer::new(&self.config.api.auth)?;
         let mut file = TokenFile {
             data_dir: self.data_dir.clone(),
             up: self.up.clone(),
             signer,
         };
-        file.add(tenant)?;
+        for tenant in tenants {
+            file.add(tenant)?;
+        }
         file.write()?;
         self.up = file.up.clone();
         let generation = Generation::connect(&self.config.database).await?;

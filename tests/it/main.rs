@@ -18,6 +18,7 @@ mod support;
 mod bad_input;
 mod cli;
 mod definitions;
+mod demo;
 mod exactly_once;
 mod harness;
 mod pipeline;

@@ -14,4 +14,5 @@ pub(crate) mod reference;
 pub(crate) mod registry;
 pub(crate) mod shared;
 pub(crate) mod site;
+pub(crate) mod up;
 pub(crate) mod wait;

@@ -1,128 +1,16 @@
-//! `tidemark up` and `tidemark demo`: everything in one process, on the embedded broker.
+//! `tidemark up`: everything in one process, on the embedded broker.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Output};
-use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::guarded::{Guarded, Signal};
+use crate::support::guarded::Signal;
+use crate::support::up::{READY_WITHIN, Up, answers, last_line, tidemark};
 use crate::support::wait::wait_until;
 
-const READY_WITHIN: Duration = Duration::from_secs(90);
 const CLOCK: &str = "1997-09-30T00:00:00Z";
-const CDNOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
 const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions/cdnow.yaml");
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the developer's variables are not for the tests"
-)]
-fn tidemark(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TIDEMARK_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).current_dir(folder);
-    command
-}
-
-/// A running `tidemark up`.
-struct Up {
-    process: Guarded,
-    folder: TempDir,
-}
-
-impl Up {
-    fn start(flags: &[&str]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let arguments = [&["up", "--port", "0"], flags].concat();
-        let command = tidemark(folder.path(), &arguments);
-        let process = Guarded::spawn(&command, &folder.path().join("up.log"), folder.path());
-        let mut up = Self { process, folder };
-        wait_until(READY_WITHIN, "up.json", || {
-            assert!(up.process.is_running(), "{}", up.process.log_tail());
-            up.file().exists()
-        });
-        up
-    }
-
-    fn file(&self) -> std::path::PathBuf {
-        self.folder.path().join(".tidemark/up.json")
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_reader(File::open(self.file()).unwrap()).unwrap()
-    }
-
-    /// Runs a command against it.
-    fn run(&self, arguments: &[&str]) -> Output {
-        tidemark(self.folder.path(), &[&["--up"], arguments].concat())
-            .output()
-            .unwrap()
-    }
-
-    /// Runs a command that must succeed, and returns its last line, which is JSON.
-    #[track_caller]
-    fn answer(&self, arguments: &[&str]) -> Value {
-        let output = self.run(&[arguments, &["--json"]].concat());
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {errors}\n{}",
-            self.process.log_tail()
-        );
-        last_line(&output)
-    }
-
-    fn import(&self) -> Value {
-        let (log, mapping) = (
-            format!("{CDNOW}/CDNOW_sample.txt"),
-            format!("{CDNOW}/mapping.toml"),
-        );
-        self.answer(&["import", &log, "--mapping", &mapping, "--until", CLOCK])
-    }
-
-    /// Waits until so many records are settled.
-    fn wait_until_folded(&self, records: i64) {
-        wait_until(READY_WITHIN, "everything to be folded", || {
-            let status = self.answer(&["status"]);
-            let partitions = status["partitions"].as_array().unwrap();
-            let folded: i64 = partitions
-                .iter()
-                .map(|at| at["next_offset"].as_i64().unwrap())
-                .sum();
-            folded == records
-        });
-    }
-
-    async fn get(&self, token: &str, path: &str) -> reqwest::Response {
-        let url = format!("{}{path}", self.json()["api_url"].as_str().unwrap());
-        reqwest::Client::new()
-            .get(url)
-            .bearer_auth(token)
-            .send()
-            .await
-            .unwrap()
-    }
-}
-
-fn last_line(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(text.lines().last().unwrap()).unwrap()
-}
-
-/// Whether anybody listens at the address of a URL.
-fn answers(url: &Value) -> bool {
-    let url = reqwest::Url::parse(url.as_str().unwrap()).unwrap();
-    let port = url.port_or_known_default().unwrap();
-    std::net::TcpStream::connect((url.host_str().unwrap(), port)).is_ok()
-}
 
 #[tokio::test]
 async fn a_log_is_imported_once_however_often_it_is_imported() {
@@ -289,24 +177,4 @@ fn a_publisher_does_not_outrun_the_embedded_broker() {
     );
     up.wait_until_folded(350);
     assert_eq!(up.answer(&["status"])["tenants"][0]["events"], 350);
-}
-
-#[test]
-fn the_demo_tells_its_story_and_ends() {
-    let folder = TempDir::new().unwrap();
-    let output = tidemark(folder.path(), &["demo", "--once", "--json", "--port", "0"])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let summary = last_line(&output);
-    assert_eq!(summary["events_published"], 4_960);
-    assert_eq!(summary["events_folded"], 4_960);
-    assert_eq!(summary["customers"], 2_357);
-    assert_eq!(summary["parked"], 0);
-    assert_eq!(summary["tenants"], serde_json::json!(["cdnow"]));
-    assert!(!folder.path().join(".tidemark/up.json").exists());
 }

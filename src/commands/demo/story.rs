@@ -1,5 +1,6 @@
 //! What the demo tells when everything is folded, asked of the read API as anybody would.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,23 +8,20 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::TENANT;
-use crate::output;
-use crate::up::state_file::{UpFile, write_private};
+use crate::database::{Generation, TenantProgress};
+use crate::generate::Industry;
+use crate::output::{self, grouped};
+use crate::up::state_file::{UpFile, remove_file, write_private};
 
 /// Whose token the examples use.
 const ROLE: &str = "analyst";
-/// How many customers at risk are shown.
-const SHOWN: usize = 3;
 
 /// What happened.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
-    pub(super) events_published: u64,
-    pub(super) events_folded: i64,
-    pub(super) customers: i64,
-    pub(super) parked: i64,
-    pub(super) tenants: Vec<String>,
+    published: u64,
+    tenants: Vec<TenantProgress>,
+    parked: BTreeMap<String, i64>,
     pub(super) elapsed: Duration,
 }
 
@@ -34,18 +32,46 @@ pub(super) struct Summary<'a> {
     events_folded: i64,
     customers: i64,
     parked: i64,
-    tenants: &'a [String],
+    parked_by_reason: &'a BTreeMap<String, i64>,
+    tenants: Vec<&'a str>,
     elapsed_seconds: f64,
 }
 
 impl Story {
+    /// Looks at what was folded.
+    pub(super) async fn of(generation: &Generation, published: u64) -> anyhow::Result<Self> {
+        let mut parked = BTreeMap::new();
+        for found in generation.parked().await? {
+            *parked.entry(found.reason).or_insert(0) += found.events;
+        }
+        Ok(Self {
+            published,
+            tenants: generation.tenants().await?,
+            parked,
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    fn customers(&self) -> i64 {
+        self.tenants.iter().map(|tenant| tenant.customers).sum()
+    }
+
+    fn parked(&self) -> i64 {
+        self.parked.values().sum()
+    }
+
     pub(super) fn summary(&self) -> Summary<'_> {
         Summary {
-            events_published: self.events_published,
-            events_folded: self.events_folded,
-            customers: self.customers,
-            parked: self.parked,
-            tenants: &self.tenants,
+            events_published: self.published,
+            events_folded: self.tenants.iter().map(|tenant| tenant.events).sum(),
+            customers: self.customers(),
+            parked: self.parked(),
+            parked_by_reason: &self.parked,
+            tenants: self
+                .tenants
+                .iter()
+                .map(|found| found.tenant.as_str())
+                .collect(),
             elapsed_seconds: (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }
@@ -57,39 +83,57 @@ impl Story {
         data_dir: &Path,
         once: bool,
     ) -> anyhow::Result<()> {
-        let token = up
-            .tokens
-            .get(TENANT)
-            .and_then(|roles| roles.get(ROLE))
-            .ok_or_else(|| anyhow!("up.json has no token for the demo"))?;
-        let api = Api {
-            url: up.api_url.clone(),
-            token: token.clone(),
-        };
         output::line(format!(
             "\n{} events of {} customers published, folded and ready in {:.1} s ({} parked).",
-            self.events_published,
-            self.customers,
+            grouped(self.published),
+            grouped(self.customers().unsigned_abs()),
             self.elapsed.as_secs_f64(),
-            self.parked
+            self.parked()
         ));
-        tell_segments(&api).await?;
-        let example = tell_customers(&api).await?;
+        for industry in Industry::ALL {
+            self.tell_tenant(&Api::of(up, industry)?, industry).await?;
+        }
         if !once {
-            let header = header_file(data_dir);
-            write_private(
-                &header,
-                format!("Authorization: Bearer {token}\n").as_bytes(),
-            )?;
-            tell_where_to_look(&api.url, &header, example.as_deref());
+            tell_where_to_look(up, data_dir).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_tenant(&self, api: &Api, industry: Industry) -> anyhow::Result<()> {
+        let tenant = industry.tenant();
+        let found = self.tenants.iter().find(|found| found.tenant == tenant);
+        let (customers, events) = found.map_or((0, 0), |found| (found.customers, found.events));
+        output::line(format!(
+            "\n{tenant} ({industry}): {} customers, {} events",
+            grouped(customers.unsigned_abs()),
+            grouped(events.unsigned_abs())
+        ));
+        let answer = api.get("/v1/segments").await?;
+        for segment in list(&answer) {
+            let size = segment
+                .get("size")
+                .and_then(Value::as_i64)
+                .unwrap_or_default();
+            output::line(format!(
+                "  {:<24} {size:>5}  {}",
+                text(segment, "name"),
+                text(segment, "description")
+            ));
         }
         Ok(())
     }
 }
 
-/// Holds the header that the lines to paste send.
-pub(super) fn header_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("demo-analyst.header")
+/// Holds the header that the lines to paste send for a tenant.
+fn header_file(data_dir: &Path, industry: Industry) -> PathBuf {
+    data_dir.join(format!("{}.header", industry.tenant()))
+}
+
+/// Removes what the lines to paste needed.
+pub(super) fn remove_headers(data_dir: &Path) {
+    for industry in Industry::ALL {
+        remove_file(&header_file(data_dir, industry));
+    }
 }
 
 struct Api {
@@ -98,6 +142,18 @@ struct Api {
 }
 
 impl Api {
+    fn of(up: &UpFile, industry: Industry) -> anyhow::Result<Self> {
+        let token = up
+            .tokens
+            .get(industry.tenant())
+            .and_then(|roles| roles.get(ROLE))
+            .ok_or_else(|| anyhow!("up.json has no token for {}", industry.tenant()))?;
+        Ok(Self {
+            url: up.api_url.clone(),
+            token: token.clone(),
+        })
+    }
+
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.url);
         let response = reqwest::Client::new()
@@ -109,6 +165,15 @@ impl Api {
             .error_for_status()
             .with_context(|| format!("GET {path}"))?;
         Ok(response.json().await?)
+    }
+
+    /// Somebody to look at: the first member of a segment.
+    async fn member(&self, segment: &str) -> anyhow::Result<Option<String>> {
+        let answer = self
+            .get(&format!("/v1/segments/{segment}/members?limit=1"))
+            .await?;
+        let first = list(&answer).first();
+        Ok(first.map(|member| text(member, "customer_id").to_owned()))
     }
 }
 
@@ -128,65 +193,29 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-async fn tell_segments(api: &Api) -> anyhow::Result<()> {
-    let answer = api.get("/v1/segments").await?;
-    output::line("\nSegments:");
-    for segment in list(&answer) {
-        let size = segment
-            .get("size")
-            .and_then(Value::as_i64)
-            .unwrap_or_default();
-        let description = text(segment, "description");
+/// A line to paste for each tenant, and some more.
+async fn tell_where_to_look(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> {
+    output::line("\nLook around (each line works when pasted):");
+    for industry in Industry::ALL {
+        let api = Api::of(up, industry)?;
+        write_private(
+            &header_file(data_dir, industry),
+            format!("Authorization: Bearer {}\n", api.token).as_bytes(),
+        )?;
+        let path = match industry {
+            Industry::RealEstate => "/v1/journeys/purchase/stages".to_owned(),
+            Industry::Saas => "/v1/segments/paying_but_dormant/members?limit=5".to_owned(),
+            Industry::Ecommerce => match api.member("slipping_regulars").await? {
+                Some(customer) => format!("/v1/customers/{customer}"),
+                None => "/v1/customers?band=high&limit=5".to_owned(),
+            },
+            Industry::FinancialServices => "/v1/status".to_owned(),
+        };
         output::line(format!(
-            "  {:<18} {size:>6}  {description}",
-            text(segment, "name")
+            "  curl -s -H @'{}' '{}{path}'",
+            header_file(data_dir, industry).display(),
+            up.api_url
         ));
     }
     Ok(())
-}
-
-/// Shows some customers at risk and returns the first.
-async fn tell_customers(api: &Api) -> anyhow::Result<Option<String>> {
-    let answer = api
-        .get(&format!(
-            "/v1/segments/slipping_regulars/members?limit={SHOWN}"
-        ))
-        .await?;
-    let members = list(&answer);
-    output::line("\nRegulars who may be gone:");
-    for member in members {
-        let id = text(member, "customer_id");
-        let customer = api.get(&format!("/v1/customers/{id}")).await?;
-        let orders = customer.get("orders").unwrap_or(&Value::Null);
-        let churn = customer.get("churn").unwrap_or(&Value::Null);
-        output::line(format!(
-            "  customer {id}: {} purchase days, the last on {}; {:.0} % likely gone",
-            orders.get("purchase_days").unwrap_or(&Value::Null),
-            text(orders, "last_purchase_on"),
-            churn
-                .get("risk")
-                .and_then(Value::as_f64)
-                .unwrap_or_default()
-                * 100.0
-        ));
-    }
-    Ok(members
-        .first()
-        .map(|member| text(member, "customer_id").to_owned()))
-}
-
-fn tell_where_to_look(url: &str, header: &Path, customer: Option<&str>) {
-    output::line("\nLook around (each line works when pasted):");
-    let customer = customer.unwrap_or("0001");
-    for path in [
-        "/v1/status".to_owned(),
-        "/v1/segments".to_owned(),
-        "/v1/customers?band=high&limit=5".to_owned(),
-        format!("/v1/customers/{customer}"),
-    ] {
-        output::line(format!(
-            "  curl -s -H @'{}' '{url}{path}'",
-            header.display()
-        ));
-    }
 }
