@@ -18,6 +18,7 @@ mod error;
 mod extract;
 mod freshness;
 mod guard;
+mod layers;
 mod metrics;
 mod problem;
 mod request_id;

@@ -1,4 +1,4 @@
-//! Which path is answered by whom, and what stands around every answer.
+//! Which path is answered by whom.
 
 mod counts;
 mod customer;
@@ -10,39 +10,29 @@ mod segments;
 mod status;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
-use crate::Service;
-use crate::auth::authenticate;
-use crate::envelope::envelope;
-use crate::guard::guard;
 use crate::problem::Problem;
+use crate::{Service, layers};
 
-/// Everything, from the outside in: envelope, guard, authentication, handler.
+/// Every route, within its [layers].
 pub(crate) fn router(service: &Service) -> Router {
-    let v1 = Router::new()
+    let of_tenants = Router::new()
         .route("/customers", get(customers::list))
         .route("/customers/{id}", get(customer::one))
         .route("/segments", get(segments::list))
         .route("/segments/{name}/members", get(segments::members))
         .route("/journeys", get(journeys::list))
         .route("/journeys/{name}/stages", get(journeys::stages))
-        .route("/status", get(status::status))
-        .route_layer(from_fn_with_state(service.clone(), authenticate));
-    let guarded = Router::new()
-        .nest("/v1", v1)
-        .route("/readyz", get(health::ready))
-        .route_layer(from_fn_with_state(service.clone(), guard));
-    Router::new()
-        .merge(guarded)
+        .route("/status", get(status::status));
+    let of_nobody = Router::new().route("/readyz", get(health::ready));
+    let all = Router::new()
+        .nest("/v1", layers::of_tenants(service, of_tenants))
+        .merge(layers::of_nobody(service, of_nobody))
         // Not guarded: it says that the process lives, also when it is too busy for anything else.
         .route("/healthz", get(health::healthy))
-        .fallback(async || Problem::NoSuchRoute)
-        .layer(DefaultBodyLimit::max(service.limits().body_bytes))
-        .layer(from_fn_with_state(service.clone(), envelope))
-        .with_state(service.clone())
+        .fallback(async || Problem::NoSuchRoute);
+    layers::of_all(service, all).with_state(service.clone())
 }
 
 #[cfg(test)]
