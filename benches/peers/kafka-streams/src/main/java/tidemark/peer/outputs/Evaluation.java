@@ -1,0 +1,91 @@
+package tidemark.peer.outputs;
+
+import java.util.List;
+import tidemark.peer.state.CustomerState;
+import tidemark.peer.state.Days;
+import tidemark.peer.state.Journeys;
+
+/** What follows from a customer's state at an instant; what segments are made of. */
+public final class Evaluation {
+    private final CustomerState state;
+    private final Ledger ledger;
+    private final int today;
+    private int band = Standing.NO_BAND;
+    private long members;
+
+    private Evaluation(CustomerState state, Tenant tenant, long at) {
+        this.state = state;
+        ledger = new Ledger(state.orders(), tenant);
+        today = Days.of(at, tenant.zone());
+        if (!ledger.isEmpty()) {
+            band = Churn.band(Churn.pAlive(ledger.history(today)));
+        }
+    }
+
+    /** The standing at an instant (in microseconds), given the one before. */
+    public static Standing evaluate(
+            CustomerState state, Tenant tenant, long at, Standing before) {
+        Evaluation evaluation = new Evaluation(state, tenant, at);
+        List<Tenant.Segment> segments = tenant.segments();
+        long[] since = new long[segments.size()];
+        for (int i = 0; i < since.length; i++) {
+            if (segments.get(i).condition().test(evaluation)) {
+                evaluation.members |= 1L << i;
+                since[i] = before.isMember(i) ? before.since(i) : at;
+            }
+        }
+        Standing.Position[] positions = new Standing.Position[tenant.journeys().size()];
+        for (int i = 0; i < positions.length; i++) {
+            positions[i] = position(state, tenant.journeys().get(i));
+        }
+        return new Standing(evaluation.members, since, evaluation.band, positions);
+    }
+
+    /** Where the customer stands: the newest stage that is listed, since its run began. */
+    private static Standing.Position position(CustomerState state, Tenant.Journey journey) {
+        List<Journeys.Entry> entries = state.journeys().entries(journey.name());
+        String stage = null;
+        long since = 0;
+        for (int i = entries.size() - 1; i >= 0; i--) {
+            Journeys.Entry entry = entries.get(i);
+            if (!journey.stages().contains(entry.stage())) {
+                continue;
+            }
+            if (stage != null && !stage.equals(entry.stage())) {
+                break;
+            }
+            stage = entry.stage();
+            since = entry.stamp().at();
+        }
+        return stage == null ? null : new Standing.Position(stage, since);
+    }
+
+    /** Orders ever. */
+    public int orders() {
+        return ledger.orders();
+    }
+
+    /** Orders of today and the days before, so many in all. */
+    public int ordersWithin(int days) {
+        return ledger.ordersFrom(today - (days - 1));
+    }
+
+    /** Money of all orders, in minor units. */
+    public long revenueMinor() {
+        return ledger.netMinor();
+    }
+
+    /** Whether an attribute is a whole number of at least so many. */
+    public boolean atLeast(String attribute, long bound) {
+        return state.attributes().get(attribute) instanceof Long value && value >= bound;
+    }
+
+    public boolean isAtHighRisk() {
+        return band == Churn.HIGH;
+    }
+
+    /** Membership of a segment looked at before. */
+    public boolean isMember(int segment) {
+        return (members & 1L << segment) != 0;
+    }
+}

@@ -1,0 +1,128 @@
+package tidemark.peer.state;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.util.concurrent.TimeUnit;
+import tidemark.v1.CustomerEvent;
+import tidemark.v1.OrderPlaced;
+import tidemark.v1.OrderRefunded;
+import tidemark.v1.ProfileUpdated;
+import tidemark.v1.StageEntered;
+
+/**
+ * Everything known of one customer, as a function of the set of its events: neither their order nor
+ * their repetition leaves a trace. The bytes are those that Tidemark keeps for the same events, so
+ * that the two can be compared.
+ */
+public final class CustomerState {
+    /** How far behind the newest event one is told from a duplicate. */
+    private static final long DEDUP_HORIZON = TimeUnit.MICROSECONDS.convert(Duration.ofDays(7));
+
+    private static final int VERSION = 1;
+
+    private boolean empty = true;
+    private long first;
+    private long last;
+    private Identity identity = new Identity();
+    private Attributes attributes = new Attributes();
+    private Orders orders = new Orders();
+    private Journeys journeys = new Journeys();
+
+    /** Folds one event in; late ones change nothing. */
+    public void fold(CustomerEvent event, ZoneId zone) throws LateException {
+        long at = micros(event.getOccurredAt());
+        Stamp stamp = new Stamp(at, EventId.of(event.getEventId()));
+        long horizon = (empty ? at : Math.max(last, at)) - DEDUP_HORIZON;
+        fold(event.getPayload(), stamp, horizon, zone);
+        first = empty ? at : Math.min(first, at);
+        last = empty ? at : Math.max(last, at);
+        empty = false;
+        identity.prune(horizon);
+        attributes.prune(horizon);
+    }
+
+    private void fold(Object payload, Stamp stamp, long horizon, ZoneId zone) throws LateException {
+        if (payload instanceof OrderPlaced order) {
+            orders.place(
+                    order.getOrderId(), order.getAmountMinor(), order.getCurrency(), stamp, zone);
+        } else if (payload instanceof OrderRefunded refund) {
+            orders.refund(
+                    refund.getOrderId(), refund.getAmountMinor(), refund.getCurrency(), stamp);
+        } else if (payload instanceof ProfileUpdated update) {
+            if (attributes.refuses(update.getAttributes(), stamp, horizon)) {
+                throw new LateException(horizon);
+            }
+            attributes.write(update.getAttributes(), stamp, horizon);
+        } else if (payload instanceof StageEntered entered) {
+            journeys.enter(entered.getJourney(), entered.getStage(), stamp);
+        } else if (HighVolume.is(payload)) {
+            if (stamp.at() < horizon) {
+                throw new LateException(horizon);
+            }
+            identity.rememberRecent(stamp);
+        } else {
+            identity.rememberForLife(stamp.id());
+        }
+    }
+
+    /** Microseconds since 1970. */
+    public static long micros(Instant instant) {
+        return instant.getEpochSecond() * 1_000_000 + instant.getNano() / 1_000;
+    }
+
+    /** When the earliest event folded occurred. */
+    public long first() {
+        return first;
+    }
+
+    /** When the newest event folded occurred. */
+    public long last() {
+        return last;
+    }
+
+    public Attributes attributes() {
+        return attributes;
+    }
+
+    public Orders orders() {
+        return orders;
+    }
+
+    public Journeys journeys() {
+        return journeys;
+    }
+
+    /** Equal states, equal bytes; instants are distances from the first. */
+    public void encode(StateWriter writer) {
+        writer.raw(VERSION);
+        if (empty) {
+            return;
+        }
+        writer.signed(first);
+        writer.unsigned(last - first);
+        identity.encode(first, writer);
+        attributes.encode(first, writer);
+        orders.encode(first, writer);
+        journeys.encode(first, writer);
+    }
+
+    public static CustomerState decode(StateReader reader) {
+        CustomerState state = new CustomerState();
+        int version = reader.raw();
+        if (version != VERSION) {
+            throw new IllegalArgumentException("a state of version " + version);
+        }
+        if (reader.isAtEnd()) {
+            return state;
+        }
+        state.empty = false;
+        state.first = reader.signed();
+        state.last = state.first + reader.unsigned();
+        state.identity = Identity.decode(state.first, reader);
+        state.attributes = Attributes.decode(state.first, reader);
+        state.orders = Orders.decode(state.first, reader);
+        state.journeys = Journeys.decode(state.first, reader);
+        return state;
+    }
+}

@@ -1,0 +1,23 @@
+package tidemark.peer.state;
+
+import java.util.Collections;
+import java.util.List;
+
+/** Lists kept in order. */
+final class Sorted {
+    private Sorted() {}
+
+    /** Inserts unless it is there; false if it was. Mostly what is new belongs at the end. */
+    static <T extends Comparable<? super T>> boolean insert(List<T> list, T value) {
+        if (list.isEmpty() || list.get(list.size() - 1).compareTo(value) < 0) {
+            list.add(value);
+            return true;
+        }
+        int place = Collections.binarySearch(list, value);
+        if (place >= 0) {
+            return false;
+        }
+        list.add(-place - 1, value);
+        return true;
+    }
+}

@@ -1,0 +1,93 @@
+package tidemark.peer.stream;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import tidemark.peer.outputs.Definitions;
+import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.Tenant;
+
+/** The rows of one commit, by column: the last of each customer, and what differs from before. */
+final class Batch {
+    /** Customers by column. */
+    static final class Customers {
+        final List<String> tenants;
+        final List<String> ids;
+        final List<byte[]> states;
+        final List<Long> firstSeen;
+        final List<Long> lastSeen;
+        final List<Short> bands;
+
+        private Customers(int size) {
+            tenants = new ArrayList<>(size);
+            ids = new ArrayList<>(size);
+            states = new ArrayList<>(size);
+            firstSeen = new ArrayList<>(size);
+            lastSeen = new ArrayList<>(size);
+            bands = new ArrayList<>(size);
+        }
+    }
+
+    /** Rows of tenant, segment or journey, customer, perhaps a stage, and since when. */
+    static final class Places {
+        final List<String> tenants = new ArrayList<>();
+        final List<String> names = new ArrayList<>();
+        final List<String> customers = new ArrayList<>();
+        final List<String> stages = new ArrayList<>();
+        final List<Long> since = new ArrayList<>();
+
+        private void add(Customer customer, String name, String stage, long at) {
+            tenants.add(customer.tenantId());
+            names.add(name);
+            customers.add(customer.customerId());
+            stages.add(stage);
+            since.add(at);
+        }
+    }
+
+    final Customers customers;
+    final Places left = new Places();
+    final Places entered = new Places();
+    final Places moved = new Places();
+    Map<Sizes.Name, Long> sizes = Map.of();
+
+    Batch(int size) {
+        customers = new Customers(size);
+    }
+
+    void add(Customer customer, byte[] state) {
+        Standing now = customer.standing;
+        customers.tenants.add(customer.tenantId());
+        customers.ids.add(customer.customerId());
+        customers.states.add(state);
+        customers.firstSeen.add(customer.state.first());
+        customers.lastSeen.add(customer.state.last());
+        customers.bands.add(now.band() == Standing.NO_BAND ? null : (short) now.band());
+        addDifferences(customer, customer.written, now);
+    }
+
+    private void addDifferences(Customer customer, Standing before, Standing now) {
+        Tenant tenant = Definitions.of(customer.tenantId());
+        for (int i = 0; i < tenant.segments().size(); i++) {
+            String segment = tenant.segments().get(i).name();
+            boolean was = before.isMember(i);
+            if (now.isMember(i) && !(was && before.since(i) == now.since(i))) {
+                entered.add(customer, segment, null, now.since(i));
+            } else if (was && !now.isMember(i)) {
+                left.add(customer, segment, null, 0);
+            }
+        }
+        for (int i = 0; i < tenant.journeys().size(); i++) {
+            // A stage once entered is never taken back: there is nothing to delete.
+            Standing.Position position = now.position(i);
+            if (position != null && !position.equals(before.position(i))) {
+                String journey = tenant.journeys().get(i).name();
+                moved.add(customer, journey, position.stage(), position.since());
+            }
+        }
+    }
+
+    void sizes(Map<Sizes.Name, Long> changed) {
+        sizes = changed;
+    }
+}

@@ -1,0 +1,5 @@
+-- A new owner: whoever held the partition before can write no more.
+insert into progress (partition, epoch, next_offset)
+values (?, 1, 0)
+on conflict (partition) do update set epoch = progress.epoch + 1
+returning epoch, next_offset

@@ -1,0 +1,1 @@
+update progress set next_offset = ? where partition = ? and epoch = ?

@@ -1,0 +1,46 @@
+package tidemark.peer;
+
+import java.time.Instant;
+import java.util.Map;
+import java.util.UUID;
+import tidemark.v1.ActivityTracked;
+import tidemark.v1.CustomerEvent;
+import tidemark.v1.OrderPlaced;
+import tidemark.v1.OrderRefunded;
+import tidemark.v1.ProfileUpdated;
+import tidemark.v1.StageEntered;
+
+/** Events as tests want them. */
+public final class Events {
+    /** 2026-03-27T00:00:00Z, in microseconds. */
+    public static final long START = 1_774_569_600_000_000L;
+
+    public static final long DAY = 86_400_000_000L;
+
+    private Events() {}
+
+    public static CustomerEvent event(long id, long at, Object payload) {
+        Instant instant = Instant.ofEpochSecond(at / 1_000_000, at % 1_000_000 * 1_000);
+        return new CustomerEvent(new UUID(0, id), "tenant-0", "c-1", "test", instant, payload);
+    }
+
+    public static OrderPlaced order(String id, long amountMinor) {
+        return new OrderPlaced(id, amountMinor, "EUR", null, null);
+    }
+
+    public static OrderRefunded refund(String id, long amountMinor) {
+        return new OrderRefunded(id, amountMinor, "EUR");
+    }
+
+    public static ProfileUpdated profile(String name, Object value) {
+        return new ProfileUpdated(Map.of(name, value));
+    }
+
+    public static StageEntered stage(String stage) {
+        return new StageEntered("sales", stage);
+    }
+
+    public static ActivityTracked activity() {
+        return new ActivityTracked("page_viewed", Map.of());
+    }
+}

@@ -1,0 +1,83 @@
+package tidemark.peer.outputs;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static tidemark.peer.Events.DAY;
+import static tidemark.peer.Events.START;
+import static tidemark.peer.Events.event;
+import static tidemark.peer.Events.order;
+import static tidemark.peer.Events.profile;
+import static tidemark.peer.Events.stage;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import tidemark.peer.state.CustomerState;
+import tidemark.peer.state.LateException;
+import tidemark.peer.state.StateReader;
+import tidemark.peer.state.StateWriter;
+
+class EvaluationTest {
+    private static final Tenant TENANT = Definitions.of("tenant-0");
+
+    @Test
+    void segmentsFollowFromOrdersAttributesAndTime() throws LateException {
+        CustomerState state = new CustomerState();
+        state.fold(event(1, START, order("a", 100)), TENANT.zone());
+        state.fold(event(2, START + DAY, order("b", 100)), TENANT.zone());
+        state.fold(event(3, START + DAY, profile("seats", 25L)), TENANT.zone());
+        Standing then = evaluate(state, START + DAY, Standing.NONE);
+        assertEquals(
+                List.of(
+                        "buyers1", "buyers2", "lately1", "lately2", "lately3", "lately4",
+                        "lately5", "seats1", "seats2"),
+                segments(then));
+        // Long after, nothing was bought lately, and the customer is likely gone.
+        Standing later = evaluate(state, START + 365 * DAY, then);
+        assertEquals(
+                List.of("buyers1", "buyers2", "drifting1", "drifting2", "seats1", "seats2"),
+                segments(later));
+        assertEquals("high", later.bandName());
+        assertEquals(then.since(0), later.since(0));
+    }
+
+    @Test
+    void aPositionLastsSinceItsRunBegan() throws LateException {
+        CustomerState state = new CustomerState();
+        String[] stages = {"lead", "trial", "unlisted", "trial"};
+        for (int i = 0; i < stages.length; i++) {
+            state.fold(event(i, START + i, stage(stages[i])), TENANT.zone());
+        }
+        Standing standing = evaluate(state, START + DAY, Standing.NONE);
+        assertEquals(new Standing.Position("trial", START + 1), standing.position(0));
+    }
+
+    @Test
+    void standingsSurviveTheirBytes() throws LateException {
+        CustomerState state = new CustomerState();
+        state.fold(event(1, START, order("a", 100)), TENANT.zone());
+        state.fold(event(2, START, stage("lead")), TENANT.zone());
+        Standing standing = evaluate(state, START, Standing.NONE);
+        StateWriter writer = new StateWriter();
+        standing.encode(writer);
+        Standing decoded = Standing.decode(new StateReader(writer.toBytes()));
+        assertEquals(segments(standing), segments(decoded));
+        assertEquals(standing.since(0), decoded.since(0));
+        assertEquals(standing.position(0), decoded.position(0));
+        assertEquals(standing.band(), decoded.band());
+    }
+
+    private static Standing evaluate(CustomerState state, long at, Standing before) {
+        return Evaluation.evaluate(state, TENANT, at, before);
+    }
+
+    private static List<String> segments(Standing standing) {
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < TENANT.segments().size(); i++) {
+            if (standing.isMember(i)) {
+                names.add(TENANT.segments().get(i).name());
+            }
+        }
+        names.sort(null);
+        return names;
+    }
+}

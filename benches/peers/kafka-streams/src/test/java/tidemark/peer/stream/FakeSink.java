@@ -1,0 +1,38 @@
+package tidemark.peer.stream;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+
+/** Remembers what was written. */
+final class FakeSink implements Sink {
+    /** Customers, segments entered, and the offset of a batch. */
+    record Written(List<String> customers, List<String> entered, List<String> left, long offset) {}
+
+    final List<Written> written = new ArrayList<>();
+    private final long alreadyAt;
+
+    FakeSink(long alreadyAt) {
+        this.alreadyAt = alreadyAt;
+    }
+
+    @Override
+    public long claim() {
+        return alreadyAt;
+    }
+
+    @Override
+    public Future<?> write(Batch batch, long nextOffset) {
+        written.add(
+                new Written(
+                        batch.customers.ids, batch.entered.names, batch.left.names, nextOffset));
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public void await(Future<?> begun) {}
+
+    @Override
+    public void close() {}
+}
