@@ -5,10 +5,10 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidemark/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench
+.PHONY: help demo test check bench bench-micro
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The dev profile, since a first release build takes some ten minutes on two cores; dependencies
 # are optimised in it all the same.
@@ -28,6 +28,11 @@ check: ## Check formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-bench: ## Measure fold and codec, in the release profile
+bench: ## Measure everything, in the release profile; ARGS=--json for programs
+	@scripts/bootstrap test
+	@scripts/kafka-libs >/dev/null
+	cargo bench --bench measure -- $(ARGS)
+
+bench-micro: ## Measure fold and codec by criterion, in the release profile
 	@scripts/bootstrap
 	cargo bench --bench fold --bench codec

@@ -1,6 +1,6 @@
 //! The processor as a whole: started, run, stopped.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::follower::Follower;
 use crate::intake::{Intake, client_config};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{KeptBatches, Store};
 
 const METADATA: Duration = Duration::from_secs(10);
 /// How long the threads may take to end; then the process goes without them.
@@ -70,6 +70,7 @@ impl Processor {
             limits: config.limits,
             budget: Budget::new(config.limits.memory_bytes),
             metrics,
+            kept: OnceLock::new(),
             commits: TaskTracker::new(),
         });
         Ok(Self {
@@ -79,6 +80,12 @@ impl Processor {
             definitions,
             stop,
         })
+    }
+
+    /// Keeps every batch from now on, in memory that no budget counts: for a bench that replays
+    /// them.
+    pub fn keep_batches(&self) -> KeptBatches {
+        self.shared.kept.get_or_init(KeptBatches::default).clone()
     }
 
     /// Follows the definitions and folds events until told to stop; then drains.

@@ -12,6 +12,7 @@ mod claim;
 mod commit;
 pub(crate) mod connections;
 pub(crate) mod error;
+mod kept;
 mod load;
 mod rows;
 
@@ -25,6 +26,7 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use self::connections::Connections;
 pub use self::error::StoreError;
 use self::error::sql_state;
+pub use self::kept::KeptBatches;
 pub use self::rows::{
     Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, ParkedRow, Reevaluation,
     TenantDigest,

@@ -50,6 +50,9 @@ pub(super) async fn commit(
                         .commit_customers
                         .observe(batch.customers.len() as f64);
                     metrics.changes.inc_by(batch.changes.len() as u64);
+                    if let Some(kept) = shared.kept.get() {
+                        kept.push(batch);
+                    }
                 }
                 return Ok(committed);
             }

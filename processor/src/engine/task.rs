@@ -1,8 +1,8 @@
 //! The loop of one partition: gather, build, commit; while one batch commits the next is built.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tidemark_projections::definitions::Definitions;
@@ -22,7 +22,7 @@ use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::record::{Input, Record};
-use crate::store::{Batch, Claim, Committed, Store, StoreError};
+use crate::store::{Batch, Claim, Committed, KeptBatches, Store, StoreError};
 
 /// How often an idle partition looks at its clock.
 const TICK: Duration = Duration::from_millis(200);
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
+    /// Where batches go once they have landed; empty but in benches.
+    pub(crate) kept: OnceLock<KeptBatches>,
     /// Commits run here, so that a partition given away leaves none behind unnoticed.
     pub(crate) commits: TaskTracker,
 }

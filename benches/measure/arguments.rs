@@ -1,0 +1,69 @@
+//! What to measure, and how much of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures Tidemark beside what it stands on.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    /// Ends with one JSON object on a line of its own.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What cargo passes to every bench.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    #[command(flatten)]
+    pub(crate) size: Size,
+    /// One part alone.
+    #[command(subcommand)]
+    pub(crate) part: Option<Part>,
+}
+
+/// How much.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Size {
+    /// Customers, over all tenants.
+    #[arg(long, default_value_t = 1_000_000, global = true)]
+    pub(crate) customers: u32,
+    /// Events published after every customer has its history.
+    #[arg(long, default_value_t = 400_000, global = true)]
+    pub(crate) events: usize,
+    /// How the customers of those events are drawn.
+    #[arg(long, value_enum, default_value_t = Distribution::Uniform, global = true)]
+    pub(crate) distribution: Distribution,
+    /// The same seed, the same events on the same day.
+    #[arg(long, default_value_t = 42, global = true)]
+    pub(crate) seed: u64,
+    /// The processor's memory budget.
+    #[arg(long, default_value_t = 512, global = true)]
+    pub(crate) memory_mib: u64,
+}
+
+/// How customers are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Distribution {
+    /// Each as likely as the other.
+    Uniform,
+    /// By Zipf's law with exponent 0.99, ranks scattered over ids.
+    Zipf,
+}
+
+/// One part alone.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Part {
+    /// Fold and decode, in memory.
+    Micro,
+    /// Starts brokers and database, fills the topic, prints where, and stays until stdin closes.
+    Topic,
+    /// Runs our processor over such a topic.
+    Live {
+        /// A file with the line that `topic` printed.
+        #[arg(long)]
+        site: PathBuf,
+    },
+    /// From publishing to the read API.
+    Visible,
+    /// Cached answers of the read API.
+    Api,
+}

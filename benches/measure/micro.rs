@@ -1,0 +1,115 @@
+//! Fold and decode, in memory on one core: rounds of both in turns, the median of each.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use serde::Serialize;
+use tidemark_projections::definitions::{Bundle, Definitions};
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::codec::{Decoder, Encoder, SCHEMA};
+use tidemark_schemas::{CustomerEvent, CustomerKey};
+
+use super::arguments::{Distribution, Size};
+use super::events::{self, Events};
+
+const ROUNDS: usize = 21;
+const CUSTOMERS: u32 = 1_000;
+const EVENTS: usize = 20_000;
+/// A schema id of nobody else's: there is no registry here.
+const SCHEMA_ID: u32 = 1;
+
+/// Events a second a core.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Micro {
+    pub(crate) fold_events_per_second: f64,
+    pub(crate) decode_events_per_second: f64,
+}
+
+pub(crate) fn measure(seed: u64) -> Micro {
+    let size = Size {
+        customers: CUSTOMERS,
+        events: EVENTS,
+        distribution: Distribution::Uniform,
+        seed,
+        memory_mib: 0,
+    };
+    let now = "2026-03-02T12:00:00Z".parse().unwrap();
+    let mut generator = Events::new(&size, now);
+    let definitions = definitions();
+    let fold = |states: &mut HashMap<CustomerKey, CustomerState>, event: &CustomerEvent| {
+        let tenant = definitions.tenant(&event.tenant_id).unwrap();
+        let state = states.entry(event.key()).or_default();
+        state.fold(event, &tenant.rules).unwrap();
+    };
+    let mut states = HashMap::new();
+    for customer in 0..CUSTOMERS {
+        for event in generator.history(customer) {
+            fold(&mut states, &event);
+        }
+    }
+    // Warm: sixty events of each before the first that is measured.
+    for _ in 0..60 * CUSTOMERS {
+        fold(&mut states, &generator.live());
+    }
+    let events: Vec<CustomerEvent> = (0..EVENTS).map(|_| generator.live()).collect();
+    let encoder = Encoder::new(SCHEMA_ID);
+    let values: Vec<Vec<u8>> = events.iter().map(|event| encoder.encode(event)).collect();
+    let decoder = Decoder::without_registry();
+    decoder.add_schema(SCHEMA_ID, SCHEMA);
+    let (mut fold_rounds, mut decode_rounds) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        fold_rounds.push(fold_round(&states, &events, &definitions));
+        decode_rounds.push(rate(|| {
+            for value in &values {
+                black_box(decoder.decode(value)).unwrap();
+            }
+        }));
+    }
+    Micro {
+        fold_events_per_second: median(fold_rounds),
+        decode_events_per_second: median(decode_rounds),
+    }
+}
+
+/// The states are there and the events decoded: what is measured is the fold.
+fn fold_round(
+    states: &HashMap<CustomerKey, CustomerState>,
+    events: &[CustomerEvent],
+    definitions: &Definitions,
+) -> f64 {
+    let places: HashMap<&CustomerKey, usize> = states.keys().zip(0..).collect();
+    let mut states: Vec<CustomerState> = states.values().cloned().collect();
+    let work: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let tenant = definitions.tenant(&event.tenant_id).unwrap();
+            (places[&event.key()], &tenant.rules, event)
+        })
+        .collect();
+    rate(|| {
+        for (place, rules, event) in work {
+            black_box(states[place].fold(event, rules)).unwrap();
+        }
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn rate(work: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    work();
+    EVENTS as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn median(mut rounds: Vec<f64>) -> f64 {
+    rounds.sort_unstable_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
+
+fn definitions() -> Definitions {
+    let files = [("bench.yaml".to_owned(), events::definitions())];
+    let bundle = Bundle::from_files(&files, "a bench").unwrap();
+    Definitions::default()
+        .apply(0, tidemark_schemas::Instant::MIN, &bundle.to_record())
+        .unwrap()
+}

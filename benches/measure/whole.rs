@@ -1,0 +1,190 @@
+//! The parts in their order.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::arguments::{Arguments, Distribution, Part, Size};
+use super::report::{Figures, Uniform};
+use super::site::{Place, Servers};
+use super::{api, consume, live, micro, replay, visible};
+
+const API_SECONDS: u64 = 10;
+const VISIBLE_SECONDS: u32 = 30;
+const MIB: u64 = 1024 * 1024;
+/// For parts that need a few customers only.
+const FEW: u32 = 10_000;
+
+/// Runs what the arguments ask for.
+pub(crate) async fn run(arguments: Arguments) {
+    let size = arguments.size;
+    match &arguments.part {
+        None => {
+            let figures = everything(&size).await;
+            figures.print();
+            if arguments.json {
+                println!("{}", figures.json());
+            }
+        }
+        Some(Part::Micro) => println!("{}", json!(micro::measure(size.seed))),
+        Some(Part::Topic) => topic(&size).await,
+        Some(Part::Live { site }) => live_alone(&size, site).await,
+        Some(Part::Visible) => {
+            let (servers, place) = small(&size).await;
+            let visible = visible::measure(&servers, &place, &size, VISIBLE_SECONDS).await;
+            println!("{}", json!(visible));
+            servers.stop().await;
+        }
+        Some(Part::Api) => {
+            let (servers, place) = small(&size).await;
+            let figures = api::measure(&place.database_url, API_SECONDS).await;
+            println!("{}", json!(figures));
+            servers.stop().await;
+        }
+    }
+}
+
+/// Says on stderr what comes next, and when.
+fn step(begun: Instant, what: &str) {
+    eprintln!("[{:>4} s] {what}", begun.elapsed().as_secs());
+}
+
+async fn everything(size: &Size) -> Figures {
+    let begun = Instant::now();
+    step(begun, "fold and decode");
+    let seed = size.seed;
+    let micro = tokio::task::spawn_blocking(move || micro::measure(seed));
+    let micro = micro.await.unwrap();
+    step(begun, "starting Kafka and Postgres");
+    let servers = Servers::start().await;
+    let mut place = servers.site("bench", size.customers).await;
+    step(begun, "publishing the customers' histories");
+    live::publish_histories(&servers, &mut place, size).await;
+    step(begun, "folding them");
+    let load = live::run(&place, size.memory_mib, &place.load_ends_at).await;
+    let state_bytes = settle(&place).await;
+    let uniform = uniform(&servers, &mut place, size, begun).await;
+    step(begun, "live, customers by Zipf's law");
+    let by_zipf = Size {
+        distribution: Distribution::Zipf,
+        seed: size.seed + 7,
+        ..*size
+    };
+    live::publish_live(&servers, &mut place, &by_zipf).await;
+    settle(&place).await;
+    let zipf = live::run(&place, size.memory_mib, &place.ends_at).await;
+    step(begun, "publish to visible");
+    let visible = visible::measure(&servers, &place, size, VISIBLE_SECONDS).await;
+    step(begun, "the API");
+    let api = api::measure(&place.database_url, API_SECONDS).await;
+    servers.stop().await;
+    step(begun, "done");
+    let runs = [load, uniform.run, zipf];
+    Figures {
+        micro,
+        load_events_per_second: load.events_per_second,
+        uniform,
+        zipf_events_per_second: zipf.events_per_second,
+        state_bytes,
+        visible,
+        api,
+        peak_rss_bytes: runs.iter().map(|run| run.peak_rss_bytes).max().unwrap(),
+        memory_budget_bytes: size.memory_mib * MIB,
+        customers: size.customers,
+    }
+}
+
+/// Events of customers drawn uniformly: by the processor, by (a) and by (b).
+async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Instant) -> Uniform {
+    let (mut capture, mut replayed) = (place.clone(), place.clone());
+    capture.database_url = servers.copy_database("bench", "bench_capture").await;
+    replayed.database_url = servers.copy_database("bench", "bench_replay").await;
+    step(begun, "live, customers drawn uniformly");
+    let uniform = Size {
+        distribution: Distribution::Uniform,
+        ..*size
+    };
+    let from = place.ends_at.clone();
+    live::publish_live(servers, place, &uniform).await;
+    let topic = place.clone();
+    let consume_only = move || consume::events_per_second(&topic, &from, &topic.ends_at);
+    let consume_only = tokio::task::spawn_blocking(consume_only).await.unwrap();
+    let run = live::run(place, size.memory_mib, &place.ends_at).await;
+
+    step(begun, "the same again, its batches kept");
+    capture.ends_at.clone_from(&place.ends_at);
+    let captured = replay::capture(&capture, size.memory_mib).await;
+    let rows_per_batch = captured.rows_per_batch();
+    let again = captured.events_per_second;
+    step(begun, &format!("it ran at {again:.0}/s; its batches alone"));
+    let upsert_only_rows_per_second = replay::rows_per_second(&replayed, captured).await;
+    for database in ["bench_capture", "bench_replay"] {
+        servers.execute(&format!("drop database {database}")).await;
+    }
+    Uniform {
+        run,
+        consume_only_events_per_second: consume_only,
+        upsert_only_rows_per_second,
+        rows_per_batch,
+    }
+}
+
+/// Has Postgres do now what it would else do in the middle of what is measured. Returns the mean
+/// size of a customer's state.
+async fn settle(place: &Place) -> f64 {
+    let pool = place.pool().await;
+    let analyze = sqlx::query("vacuum analyze gen_1.customer").execute(&pool);
+    analyze.await.unwrap();
+    sqlx::query("checkpoint").execute(&pool).await.unwrap();
+    let mean = sqlx::query_scalar(
+        "select coalesce(avg(length(state)), 0)::float8 from gen_1.customer limit 1",
+    );
+    let bytes = mean.fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    bytes
+}
+
+/// A site with few customers, folded.
+async fn small(size: &Size) -> (Servers, Place) {
+    let size = Size {
+        customers: size.customers.min(FEW),
+        ..*size
+    };
+    let servers = Servers::start().await;
+    let mut place = servers.site("bench", size.customers).await;
+    live::publish_histories(&servers, &mut place, &size).await;
+    live::run(&place, size.memory_mib, &place.load_ends_at).await;
+    (servers, place)
+}
+
+async fn topic(size: &Size) {
+    let servers = Servers::start().await;
+    let mut place = servers.site("bench", size.customers).await;
+    live::publish_histories(&servers, &mut place, size).await;
+    live::publish_live(&servers, &mut place, size).await;
+    println!("{}", json!(place));
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))
+        .await
+        .unwrap()
+        .unwrap();
+    servers.stop().await;
+}
+
+async fn live_alone(size: &Size, line: &Path) {
+    let place: Place = serde_json::from_slice(&fs::read(line).unwrap()).unwrap();
+    let begun = Instant::now();
+    let run = live::whole_topic(&place, size.memory_mib).await;
+    println!(
+        "{}",
+        json!({
+            "load_events_per_second": run.load_events_per_second.round(),
+            "live_events_per_second": run.live_events_per_second.round(),
+            "peak_rss_bytes": run.peak_rss_bytes,
+            "memory_budget_bytes": size.memory_mib * MIB,
+            "elapsed_seconds": begun.elapsed().as_secs_f64(),
+        })
+    );
+}
