@@ -5,7 +5,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidemark/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-micro
+.PHONY: help demo test check bench bench-peers bench-micro
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,13 @@ bench: ## Measure everything, in the release profile; ARGS=--json for programs
 	@scripts/bootstrap test
 	@scripts/kafka-libs >/dev/null
 	cargo bench --bench measure -- $(ARGS)
+
+# Smaller than `make bench`, since each of the two runs twice.
+bench-peers: ## Measure Kafka Streams beside us on the same topic; ARGS=--json for programs
+	@scripts/bootstrap test
+	@scripts/kafka-libs >/dev/null
+	cargo bench --bench measure -- peers --jars "$$(scripts/peer-jars)" \
+		--customers 200000 --events 400000 $(ARGS)
 
 bench-micro: ## Measure fold and codec by criterion, in the release profile
 	@scripts/bootstrap

@@ -66,4 +66,20 @@ pub(crate) enum Part {
     Visible,
     /// Cached answers of the read API.
     Api,
+    /// Kafka Streams beside us, on the same topic.
+    Peers(PeersArguments),
+}
+
+/// How long to compare, and with what.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PeersArguments {
+    /// The folder with the jars of `benches/peers/kafka-streams`.
+    #[arg(long)]
+    pub(crate) jars: PathBuf,
+    /// Each system runs once a round; the second begins with the other one.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) rounds: u32,
+    /// How long events are published and looked for; 0 leaves that out.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) delay_seconds: u32,
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arguments::{Arguments, Distribution, Part, Size};
 use super::report::{Figures, Uniform};
 use super::site::{Place, Servers};
-use super::{api, consume, live, micro, replay, visible};
+use super::{api, consume, live, micro, peers, replay, visible};
 
 const API_SECONDS: u64 = 10;
 const VISIBLE_SECONDS: u32 = 30;
@@ -38,6 +38,7 @@ pub(crate) async fn run(arguments: Arguments) {
             println!("{}", json!(visible));
             servers.stop().await;
         }
+        Some(Part::Peers(peers)) => peers::run(&size, peers, arguments.json).await,
         Some(Part::Api) => {
             let (servers, place) = small(&size).await;
             let figures = api::measure(&place.database_url, API_SECONDS).await;
