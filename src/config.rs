@@ -10,7 +10,7 @@
 //! | `[registry]` | the schema registry |
 //! | `[database]` | Postgres |
 //! | `[processor]` | limits of folding |
-//! | `[api]`, `[api.auth]` | the read API and whose tokens it believes |
+//! | `[api]`, `[api.auth]`, `[api.limits]` | the read API, whose tokens it believes, how much may be asked |
 //! | `[log]` | format and filter |
 //!
 //! The variable of `kafka.topic` is `TIDEMARK_KAFKA__TOPIC` (two underscores between levels); that
@@ -36,7 +36,9 @@ use layer::Layer;
 
 pub use environment::{color_is_unwanted, search_path, user_name};
 pub use secret::Secret;
-pub use sections::{Api, Auth, Config, Database, Kafka, Log, LogFormat, Processor, Registry};
+pub use sections::{
+    Api, ApiLimits, Auth, Config, Database, Kafka, Log, LogFormat, Processor, Registry,
+};
 
 /// The file read when neither `--config` nor `TIDEMARK_CONFIG` names one, if it is there.
 const DEFAULT_FILE: &str = "tidemark.toml";

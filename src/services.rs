@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
-use tidemark_api::{ApiError, Service};
+use tidemark_api::{ApiError, KeySource, Service};
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::store::StoreConfig;
 use tidemark_processor::{Processor, ProcessorError};
@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{ApiLimits, Auth, Config};
 use crate::database;
 use crate::failure::Usage;
 use crate::kafka::events::registry_config;
@@ -58,24 +58,73 @@ fn processor_config(
 
 /// What the API needs to know.
 pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
-    let auth = &config.api.auth;
-    let secret = auth.hs256_secret.as_ref().ok_or_else(|| {
-        Usage::new(
-            "no key to check tokens with: set api.auth.hs256_secret_file, or \
-             TIDEMARK_API__AUTH__HS256_SECRET",
-        )
-    })?;
+    let api = &config.api;
     Ok(tidemark_api::Config {
         database_url: database::url(&config.database)?,
         role: Some(config.database.api_role.clone()),
-        connections: config.api.connections,
+        connections: api.connections,
         auth: tidemark_api::AuthConfig {
-            issuer: auth.issuer.clone(),
-            audience: auth.audience.clone(),
-            hs256_secret: secret.reveal().to_owned(),
-            leeway_seconds: auth.leeway_seconds,
+            issuer: api.auth.issuer.clone(),
+            audience: api.auth.audience.clone(),
+            keys: key_source(&api.auth)?,
+            leeway_seconds: api.auth.leeway_seconds,
+            refresh: Duration::from_secs(api.auth.jwks_refresh_seconds.max(1)),
+            cool_down: Duration::from_secs(api.auth.jwks_cooldown_seconds),
         },
-        limits: tidemark_api::Limits::default(),
+        limits: api_limits(&api.limits)?,
+        is_behind_tls: api.behind_tls,
+        allowed_origins: api.allowed_origins.clone(),
+    })
+}
+
+/// Exactly one place for keys: with two, the weaker one would decide.
+fn key_source(auth: &Auth) -> Result<KeySource, Usage> {
+    let secret = match (&auth.hs256_secret_file, &auth.hs256_secret) {
+        (Some(path), _) => Some(KeySource::SecretFile(path.clone())),
+        (None, Some(secret)) => Some(KeySource::Secret(secret.reveal().to_owned())),
+        (None, None) => None,
+    };
+    let file = auth.jwks_file.clone().map(KeySource::JwksFile);
+    let url = auth.jwks_url.clone().map(|url| KeySource::JwksUrl {
+        url,
+        ca_file: auth.jwks_ca_file.clone(),
+    });
+    let mut sources = [secret, file, url].into_iter().flatten();
+    match (sources.next(), sources.next()) {
+        (Some(source), None) => Ok(source),
+        (None, _) => Err(Usage::new(
+            "no key to check tokens with: set api.auth.jwks_url or api.auth.jwks_file, or for \
+             development api.auth.hs256_secret_file or TIDEMARK_API__AUTH__HS256_SECRET",
+        )),
+        (Some(_), Some(_)) => Err(Usage::new(
+            "more than one place for keys to check tokens with: set one of api.auth.jwks_url, \
+             api.auth.jwks_file and api.auth.hs256_secret",
+        )),
+    }
+}
+
+fn api_limits(limits: &ApiLimits) -> Result<tidemark_api::Limits, Usage> {
+    let rate = |per_second, burst| tidemark_api::Rate { per_second, burst };
+    let trusted_proxies = limits.trusted_proxies.iter().map(|text| text.parse());
+    let trusted_proxies = trusted_proxies
+        .collect::<Result<_, _>>()
+        .map_err(|error| Usage::new(format!("api.limits.trusted_proxies: {error}")))?;
+    let defaults = tidemark_api::Limits::default();
+    let request_timeout = Duration::from_secs(limits.request_timeout_seconds);
+    Ok(tidemark_api::Limits {
+        concurrent_requests: limits.concurrent_requests,
+        tenant_share_percent: limits.tenant_share_percent,
+        tenant_rate: rate(limits.tenant_per_second, limits.tenant_burst),
+        token_rate: rate(limits.token_per_second, limits.token_burst),
+        peer_rate: rate(limits.peer_per_second, limits.peer_burst),
+        trusted_proxies,
+        connections: limits.connections,
+        request_timeout,
+        // Abandoned work must end soon after.
+        statement_timeout: defaults.statement_timeout.min(request_timeout / 2),
+        body_bytes: limits.body_bytes,
+        drain_timeout: Duration::from_secs(limits.drain_seconds),
+        ..defaults
     })
 }
 
@@ -91,6 +140,9 @@ pub(crate) async fn connect_api(
         | ApiError::EmptyClaim(_)
         | ApiError::LongLeeway { .. }
         | ApiError::Zero(_)
+        | ApiError::SmallBurst { .. }
+        | ApiError::Origin(_)
+        | ApiError::Keys(_)
         | ApiError::DatabaseUrl(_) => Usage::new(format!("api: {error}")).into(),
         ApiError::Database(_) => anyhow!("{error} ({})", database::place(&config.database)),
         other => other.into(),

@@ -1,7 +1,11 @@
 //! Who asks: tokens, roles, and the middleware that lets nobody else in.
 //!
-//! A token names one tenant and one role; nothing else in a request can. Tokens are HS256 with a
-//! shared secret, which suits development and single deployments.
+//! A token names one tenant and one role; nothing else in a request can. [`keys`] are what tokens
+//! are checked with, [`ring`] is where they come from and how they change, [`verifier`] checks.
+
+mod keys;
+mod ring;
+mod verifier;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,20 +15,19 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use tidemark_schemas::TenantId;
 
+pub(crate) use self::ring::KeyRing;
+pub(crate) use self::verifier::{TokenId, Verifier, check_config};
 use crate::problem::Problem;
-use crate::{ApiError, AuthConfig, Service};
+use crate::{ApiError, Service};
 
 /// RFC 7518 asks for a key as long as the hash; a shorter one can be found by trying.
 pub const MIN_SECRET_BYTES: usize = 32;
 /// More would be a second lifetime, not a difference of clocks.
 pub const MAX_LEEWAY_SECONDS: u64 = 300;
-/// Longer ones are refused unread.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
-const MAX_SUBJECT_BYTES: usize = 255;
 
 /// What the bearer of a token may do in its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,6 +143,8 @@ pub(crate) enum Unauthenticated {
     Invalid,
     #[error("the token's algorithm is not accepted")]
     Algorithm,
+    #[error("the token is signed with a key that is not known, or not any more")]
+    Key,
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]
@@ -182,84 +187,6 @@ impl From<JwtError> for Unauthenticated {
     }
 }
 
-/// The claims beside those [`Validation`] checks. A repeated one is an error of serde.
-#[derive(Deserialize)]
-struct OurClaims {
-    sub: String,
-    tenant: TenantId,
-    role: Role,
-}
-
-/// Checks tokens.
-pub(crate) struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-}
-
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").finish_non_exhaustive()
-    }
-}
-
-impl Verifier {
-    pub(crate) fn new(config: &AuthConfig) -> Result<Self, ApiError> {
-        check_secret(&config.hs256_secret)?;
-        if config.issuer.is_empty() {
-            return Err(ApiError::EmptyClaim("issuer"));
-        }
-        if config.audience.is_empty() {
-            return Err(ApiError::EmptyClaim("audience"));
-        }
-        if config.leeway_seconds > MAX_LEEWAY_SECONDS {
-            return Err(ApiError::LongLeeway {
-                seconds: config.leeway_seconds,
-                maximum: MAX_LEEWAY_SECONDS,
-            });
-        }
-        // The algorithm is the key's, never the token's: `none` and a swap to another family fail.
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = config.leeway_seconds;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[&config.issuer]);
-        validation.set_audience(&[&config.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        Ok(Self {
-            key: DecodingKey::from_secret(config.hs256_secret.as_bytes()),
-            validation,
-        })
-    }
-
-    /// The caller of a request with these headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
-        self.verify(bearer_token(headers)?)
-    }
-
-    fn verify(&self, token: &str) -> Result<Caller, Unauthenticated> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Unauthenticated::Invalid);
-        }
-        let token = jsonwebtoken::decode::<OurClaims>(token, &self.key, &self.validation)?;
-        // RFC 7515: extensions marked critical must be understood, and we understand none.
-        if token.header.crit.is_some() {
-            return Err(Unauthenticated::Invalid);
-        }
-        let claims = token.claims;
-        // It goes into the audit table: PostgreSQL has no NUL in text.
-        let sub_is_sane = !claims.sub.is_empty()
-            && claims.sub.len() <= MAX_SUBJECT_BYTES
-            && !claims.sub.chars().any(char::is_control);
-        if !sub_is_sane {
-            return Err(Unauthenticated::Claims);
-        }
-        Ok(Caller {
-            tenant: claims.tenant,
-            role: claims.role,
-            subject: claims.sub,
-        })
-    }
-}
-
 fn bearer_token(headers: &HeaderMap) -> Result<&str, Unauthenticated> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Unauthenticated::Missing)?;
@@ -276,15 +203,30 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Unauthenticated> {
     Ok(token)
 }
 
-/// Middleware of every route under `/v1`: puts the [`Caller`] into the request, or answers 401.
+/// Middleware of every route under `/v1`: puts the [`Caller`] and its [`TokenId`] into the request,
+/// or answers 401.
+///
+/// A token seen before costs a look into a table. Any other costs the peer a piece of its share,
+/// before its signature is looked at.
 pub(crate) async fn authenticate(
     State(service): State<Service>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = service.verifier().caller(request.headers())?;
-    tracing::Span::current().record("tenant", caller.tenant.as_str());
-    request.extensions_mut().insert(caller);
+    let verifier = service.verifier();
+    let token = bearer_token(request.headers());
+    let known = token.ok().and_then(|token| verifier.known(token));
+    let good = if let Some(good) = known {
+        good
+    } else {
+        service.rates().peers.draw(&request).inspect_err(|_| {
+            service.admission_metrics().limited("peer");
+        })?;
+        verifier.verify(token?).await?
+    };
+    tracing::Span::current().record("tenant", good.caller.tenant.as_str());
+    request.extensions_mut().insert(good.caller.clone());
+    request.extensions_mut().insert(good.token);
     Ok(next.run(request).await)
 }
 

@@ -1,7 +1,10 @@
 //! What the API must be told. Reads no file and no environment: that is the root's.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::{Network, Rate};
 
 /// Everything a [`Service`](crate::Service) needs to know.
 ///
@@ -25,6 +28,11 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How much one client may ask.
     pub limits: Limits,
+    /// Whether clients come by TLS (which something in front of us ends): browsers are then told
+    /// never to come without it again.
+    pub is_behind_tls: bool,
+    /// Origins whose pages may call, such as `https://dashboard.example.com`.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Config {
@@ -36,6 +44,8 @@ impl Config {
             connections: 10,
             auth,
             limits: Limits::default(),
+            is_behind_tls: false,
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -48,6 +58,8 @@ impl fmt::Debug for Config {
             .field("connections", &self.connections)
             .field("auth", &self.auth)
             .field("limits", &self.limits)
+            .field("is_behind_tls", &self.is_behind_tls)
+            .field("allowed_origins", &self.allowed_origins)
             .finish()
     }
 }
@@ -59,25 +71,71 @@ pub struct AuthConfig {
     pub issuer: String,
     /// The `aud` every token must have (or have among its audiences).
     pub audience: String,
-    /// Shared secret of HS256, of at least [`MIN_SECRET_BYTES`](crate::auth::MIN_SECRET_BYTES).
-    pub hs256_secret: String,
+    /// What signatures are checked with.
+    pub keys: KeySource,
     /// How far clocks may differ when `exp` and `nbf` are checked; at most
     /// [`MAX_LEEWAY_SECONDS`](crate::auth::MAX_LEEWAY_SECONDS).
     pub leeway_seconds: u64,
+    /// How often a URL is asked for its keys.
+    pub refresh: Duration,
+    /// How long after a token with an unknown key the next one makes us ask again.
+    pub cool_down: Duration,
+}
+
+/// Where the keys come from. Files are read again when they change.
+#[derive(Clone)]
+pub enum KeySource {
+    /// Shared secret of HS256, of at least [`MIN_SECRET_BYTES`](crate::auth::MIN_SECRET_BYTES):
+    /// for development, since whoever checks tokens with it can also make them.
+    Secret(String),
+    /// The same, in a file.
+    SecretFile(PathBuf),
+    /// A JSON Web Key Set with keys of RS256, ES256 and `EdDSA`.
+    JwksFile(PathBuf),
+    /// The same, from an identity provider.
+    JwksUrl {
+        /// By https, unless it is on the same machine.
+        url: String,
+        /// Certificates (PEM) to trust instead of the system's.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(_) => f.write_str("Secret(***)"),
+            Self::SecretFile(path) => f.debug_tuple("SecretFile").field(path).finish(),
+            Self::JwksFile(path) => f.debug_tuple("JwksFile").field(path).finish(),
+            Self::JwksUrl { url, .. } => f.debug_tuple("JwksUrl").field(url).finish(),
+        }
+    }
 }
 
 impl AuthConfig {
-    /// With a leeway of 30 seconds.
+    /// With a shared secret, for development, and a leeway of 30 seconds.
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
         hs256_secret: impl Into<String>,
     ) -> Self {
+        Self::with_keys(issuer, audience, KeySource::Secret(hs256_secret.into()))
+    }
+
+    /// With a leeway of 30 seconds; a URL is asked every five minutes, and for the sake of unknown
+    /// keys twice a minute at most.
+    pub fn with_keys(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        keys: KeySource,
+    ) -> Self {
         Self {
             issuer: issuer.into(),
             audience: audience.into(),
-            hs256_secret: hs256_secret.into(),
+            keys,
             leeway_seconds: 30,
+            refresh: Duration::from_mins(5),
+            cool_down: Duration::from_secs(30),
         }
     }
 }
@@ -87,8 +145,10 @@ impl fmt::Debug for AuthConfig {
         f.debug_struct("AuthConfig")
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
-            .field("hs256_secret", &"***")
+            .field("keys", &self.keys)
             .field("leeway_seconds", &self.leeway_seconds)
+            .field("refresh", &self.refresh)
+            .field("cool_down", &self.cool_down)
             .finish()
     }
 }
@@ -98,6 +158,17 @@ impl fmt::Debug for AuthConfig {
 pub struct Limits {
     /// Requests under way at once; more are answered 503 at once.
     pub concurrent_requests: usize,
+    /// What one tenant may have of the connections to Postgres at once, in percent; more of its
+    /// requests wait in line.
+    pub tenant_share_percent: usize,
+    /// What one tenant may ask, with all its tokens, in costs: see docs/OPERATIONS.md.
+    pub tenant_rate: Rate,
+    /// What may be asked with one token, in costs.
+    pub token_rate: Rate,
+    /// How many tokens not seen before, good or bad, one peer may show.
+    pub peer_rate: Rate,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Open connections; more wait to be accepted.
     pub connections: usize,
     /// How long a request may take until it is answered 503.
@@ -124,6 +195,20 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             concurrent_requests: 512,
+            tenant_share_percent: 50,
+            tenant_rate: Rate {
+                per_second: 500,
+                burst: 2_500,
+            },
+            token_rate: Rate {
+                per_second: 200,
+                burst: 1_000,
+            },
+            peer_rate: Rate {
+                per_second: 20,
+                burst: 200,
+            },
+            trusted_proxies: Vec::new(),
             connections: 4_096,
             request_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(5),

@@ -15,7 +15,7 @@ use crate::problem::{self, Problem};
 use crate::request_id::{self, RequestId};
 
 /// Nothing here is a page, and everything is somebody's data.
-const HEADERS: [(HeaderName, HeaderValue); 6] = [
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -33,8 +33,9 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
         header::CACHE_CONTROL,
         HeaderValue::from_static("private, no-store"),
     ),
-    (header::VARY, HeaderValue::from_static("authorization")),
 ];
+/// Sent only where TLS is known to be in front: it cannot be taken back.
+const A_YEAR_OF_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// Where no route matched: paths are without number, labels must not be.
 const UNMATCHED: &str = "unmatched";
@@ -60,6 +61,10 @@ pub(crate) async fn envelope(
     for (name, value) in HEADERS {
         // A route that knows better (how long it may be cached) has said so already.
         headers.entry(name).or_insert(value);
+    }
+    headers.append(header::VARY, HeaderValue::from_static("authorization"));
+    if service.is_behind_tls() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_TLS);
     }
     if let Some(value) = request_id.header_value() {
         headers.insert(request_id::HEADER, value);

@@ -23,6 +23,22 @@ pub enum ApiError {
         /// What is allowed.
         maximum: u64,
     },
+    /// The keys for tokens could not be read at the start.
+    #[error("keys for tokens: {0}")]
+    Keys(String),
+    /// A bucket that no dear request would ever find full enough.
+    #[error("limits.{limit}_burst is {burst}; at least {least} is needed, which one list costs")]
+    SmallBurst {
+        /// `tenant`, `token` or `peer`.
+        limit: &'static str,
+        /// What was asked for.
+        burst: u32,
+        /// What is needed.
+        least: u32,
+    },
+    /// An origin that no browser would send.
+    #[error("{0:?} is not an origin such as https://dashboard.example.com")]
+    Origin(String),
     /// A limit of zero would refuse everything.
     #[error("{0} must be greater than zero")]
     Zero(&'static str),

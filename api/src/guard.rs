@@ -1,4 +1,4 @@
-//! What keeps one request from hurting the others: admission, time, size, panics.
+//! What keeps one request from hurting the others: admission, share, time, size, panics.
 //!
 //! Each request runs in a task of its own. A client that goes away, or a timeout, then drops only
 //! the waiting: the work itself goes on to its end (soon, by the statement timeout) and gives its
@@ -15,6 +15,7 @@ use tokio::task::JoinError;
 use tracing::{Instrument, Span};
 
 use crate::Service;
+use crate::auth::Caller;
 use crate::problem::Problem;
 
 /// Middleware of every route that does work.
@@ -34,14 +35,23 @@ pub(crate) async fn guard(
         return Err(Problem::Overloaded);
     };
     let counted = Counted::new(&service.metrics().in_flight);
+    let tenant = request.extensions().get::<Caller>();
+    let tenant = tenant.map(|caller| caller.tenant.clone());
+    let shares = service.clone();
     let work = async move {
+        let place = match &tenant {
+            Some(tenant) => Some(shares.shares().enter(tenant).await.inspect_err(|_| {
+                shares.admission_metrics().limited("share");
+            })?),
+            None => None,
+        };
         let response = next.run(request).await;
-        drop((permit, counted)); // held by the work, not by whoever waits for it
-        response
+        drop((permit, place, counted)); // held by the work, not by whoever waits for it
+        Ok(response)
     };
     let task = service.tasks().spawn(work.instrument(Span::current()));
     match tokio::time::timeout(limits.request_timeout, task).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(answered)) => answered,
         Ok(Err(error)) => Err(Problem::internal(panic_message(error))),
         Err(_) => {
             service.metrics().timed_out.inc();

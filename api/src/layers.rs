@@ -5,7 +5,7 @@
 //! 1. the [envelope]: request id, trace, problem documents, security headers, metrics;
 //! 2. CORS, which answers preflights, and compression;
 //! 3. [authentication](authenticate): the limit of its peer, then its token;
-//! 4. the rate limits of its tenant and its token;
+//! 4. the [rate limits](limit_rate) of its token and its tenant;
 //! 5. the [guard]: size, requests under way (of all, and of its tenant), time, panics. From here
 //!    on it runs in a task of its own;
 //! 6. the cache of answers;
@@ -14,20 +14,28 @@
 //! Whatever refuses does so before what is dearer than itself. Compression is outside the cache,
 //! so an answer is kept once, and its `ETag` must be a weak one: its bytes may differ on the wire.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use tower::ServiceBuilder;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::cors::CorsLayer;
 
 use crate::Service;
 use crate::auth::authenticate;
 use crate::envelope::envelope;
 use crate::guard::guard;
+use crate::limits::limit_rate;
 
 /// Around every route whose answer depends on who asks: 3 to 6.
 pub(crate) fn of_tenants(service: &Service, routes: Router<Service>) -> Router<Service> {
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(service.clone(), authenticate))
+        .layer(from_fn_with_state(service.clone(), limit_rate))
         .layer(from_fn_with_state(service.clone(), guard));
     routes.route_layer(layers)
 }
@@ -41,6 +49,52 @@ pub(crate) fn of_nobody(service: &Service, routes: Router<Service>) -> Router<Se
 pub(crate) fn of_all(service: &Service, routes: Router<Service>) -> Router<Service> {
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(service.clone(), envelope))
+        .option_layer(cors(service.allowed_origins()))
+        .layer(compression())
         .layer(DefaultBodyLimit::max(service.limits().body_bytes));
     routes.layer(layers)
+}
+
+/// Smaller bodies fit into a packet as they are.
+const COMPRESSED_ABOVE: u64 = 1_024;
+
+/// gzip or zstd, as the client likes; fast rather than small. An event stream must not wait for a
+/// block to fill.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let predicate = SizeAbove::new(COMPRESSED_ABOVE).and(NotForContentType::SSE);
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(predicate)
+}
+
+/// What a page of another origin may send and read, where origins are allowed at all. Tokens are in
+/// a header that no browser sends by itself, so nothing here lets one page act for another.
+fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let sent = [
+        header::AUTHORIZATION,
+        header::IF_NONE_MATCH,
+        HeaderName::from_static("tidemark-wait"),
+        HeaderName::from_static("x-request-id"),
+    ];
+    let read = [
+        "etag",
+        "ratelimit",
+        "ratelimit-policy",
+        "retry-after",
+        "tidemark-definitions",
+        "tidemark-generation",
+        "tidemark-lag",
+        "tidemark-watermark",
+        "x-request-id",
+    ];
+    let layer = CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(sent)
+        .expose_headers(read.map(HeaderName::from_static))
+        .max_age(Duration::from_hours(1));
+    Some(layer)
 }

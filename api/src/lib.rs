@@ -19,6 +19,7 @@ mod extract;
 mod freshness;
 mod guard;
 mod layers;
+mod limits;
 mod metrics;
 mod problem;
 mod request_id;
@@ -26,7 +27,8 @@ mod routes;
 mod serve;
 mod service;
 
-pub use config::{AuthConfig, Config, Limits};
+pub use config::{AuthConfig, Config, KeySource, Limits};
 pub use error::ApiError;
+pub use limits::{InvalidNetwork, Network, Rate};
 pub use metrics::metrics_router;
 pub use service::Service;

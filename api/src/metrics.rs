@@ -1,5 +1,7 @@
 //! What is counted and measured. The doc comment of each field is its help text.
 
+mod admission;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +15,8 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 use sqlx::PgPool;
+
+pub(crate) use self::admission::AdmissionMetrics;
 
 /// From a cached millisecond to the request timeout.
 const LATENCY_BUCKETS: [f64; 12] = [

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::auth::Unauthenticated;
 use crate::freshness::Freshness;
+use crate::limits::{Quotas, Refusal};
 use crate::request_id::RequestId;
 
 /// Why a request got no answer. The text of each variant is what the client reads.
@@ -43,6 +44,12 @@ pub(crate) enum Problem {
         parameter: &'static str,
         detail: String,
     },
+    /// 429: asked too much, by one of its limits.
+    #[error("too much was asked: the limit of the {} is reached", .refusal.limit)]
+    RateLimited { refusal: Refusal, quotas: Quotas },
+    /// 429: too many requests of the tenant are under way, and too many wait for those.
+    #[error("too many requests of this tenant are under way")]
+    TenantBusy,
     /// 503: something we need is away; waiting helps.
     #[error("{detail}")]
     Unavailable {
@@ -95,6 +102,7 @@ impl Problem {
             Self::NoSuchRoute | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited { .. } | Self::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } | Self::Overloaded | Self::TimedOut => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -119,6 +127,8 @@ impl Problem {
                 ("too-large", "Request too large")
             }
             Self::Unprocessable { .. } => ("unprocessable", "Cannot be processed"),
+            Self::RateLimited { .. } => ("rate-limited", "Too much asked"),
+            Self::TenantBusy => ("tenant-busy", "Too many requests of the tenant under way"),
             Self::Unavailable { .. } => ("unavailable", "Temporarily unavailable"),
             Self::Overloaded => ("overloaded", "Too many requests under way"),
             Self::TimedOut => ("timed-out", "Took too long"),
@@ -147,6 +157,15 @@ impl Problem {
         }
     }
 
+    /// By the name that the draft of the IETF gives it.
+    fn violated_policies(&self) -> Option<[&'static str; 1]> {
+        match self {
+            Self::RateLimited { refusal, .. } => Some([refusal.limit]),
+            Self::Read(problem, _) => problem.violated_policies(),
+            _ => None,
+        }
+    }
+
     /// What the log should say; `None` where the client's own fault is no news.
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
@@ -164,7 +183,14 @@ impl Problem {
                     headers.insert(header::WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::Unavailable { .. } | Self::Overloaded | Self::TimedOut => {
+            Self::RateLimited { refusal, quotas } => {
+                quotas.write(headers);
+                // Rounded up: who comes back a moment too early is refused again.
+                let seconds = refusal.wait.as_millis().div_ceil(1_000).max(1);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Unavailable { .. } | Self::Overloaded | Self::TimedOut | Self::TenantBusy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Read(problem, freshness) => {
@@ -195,6 +221,9 @@ struct Document<'a> {
     /// Which parameter of the request is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
+    /// Which limits are reached.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<[&'a str; 1]>,
     instance: &'a str,
     request_id: &'a str,
 }
@@ -226,6 +255,7 @@ pub(crate) fn render(
         status: status.as_u16(),
         detail: problem.to_string(),
         parameter: problem.parameter(),
+        violated_policies: problem.violated_policies(),
         instance: path,
         request_id: request_id.as_str(),
     };

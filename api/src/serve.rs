@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -14,8 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use crate::Limits;
+use crate::limits::Peer;
 
 /// Bytes of a request's head; also the least hyper takes.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -104,7 +108,16 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "setting nodelay failed");
         }
-        let service = TowerToHyperService::new(self.router);
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        let router = self
+            .router
+            .map_request(move |mut request: Request<Incoming>| {
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
+                request
+            });
+        let service = TowerToHyperService::new(router);
         let mut connection =
             std::pin::pin!(self.server.serve_connection(TokioIo::new(stream), service));
         let outcome = tokio::select! {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderValue;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Verifier;
+use crate::auth::{KeyRing, Verifier};
 use crate::database::Database;
-use crate::metrics::{Metrics, PoolCollector};
-use crate::{ApiError, Config, Limits, routes, serve};
+use crate::limits::{RateLimits, Shares};
+use crate::metrics::{AdmissionMetrics, Metrics, PoolCollector};
+use crate::{ApiError, Config, Limits, auth, routes, serve};
 
 /// The read API. Cheap to clone: every clone is the same service.
 ///
@@ -35,9 +37,15 @@ pub struct Service(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Database,
+    ring: Arc<KeyRing>,
     verifier: Verifier,
+    rates: RateLimits,
+    shares: Shares,
     metrics: Metrics,
+    admission_metrics: AdmissionMetrics,
     limits: Limits,
+    is_behind_tls: bool,
+    allowed_origins: Vec<HeaderValue>,
     admission: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -45,7 +53,7 @@ struct Inner {
 impl Service {
     /// Checks the configuration, connects to Postgres and registers metrics.
     pub async fn connect(config: Config, registry: &Registry) -> Result<Self, ApiError> {
-        let verifier = Verifier::new(&config.auth)?;
+        auth::check_config(&config.auth)?;
         let limits = [
             ("connections", config.connections == 0),
             (
@@ -53,26 +61,39 @@ impl Service {
                 config.limits.concurrent_requests == 0,
             ),
             ("limits.connections", config.limits.connections == 0),
+            (
+                "limits.request_timeout_seconds",
+                config.limits.request_timeout.is_zero(),
+            ),
         ];
         if let Some((name, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(ApiError::Zero(name));
         }
         let database = Database::connect(&config).await?;
-        Self::new(config, database, verifier, registry)
+        Self::new(config, database, registry).await
     }
 
-    fn new(
+    async fn new(
         config: Config,
         database: Database,
-        verifier: Verifier,
         registry: &Registry,
     ) -> Result<Self, ApiError> {
         let metrics = Metrics::register(registry)?;
+        let admission_metrics = AdmissionMetrics::register(registry)?;
+        let ring = Arc::new(KeyRing::open(&config.auth, admission_metrics.clone()).await?);
+        let of_ring = Arc::clone(&ring);
+        let verifier = Verifier::new(&config.auth, of_ring, admission_metrics.clone())?;
         PoolCollector::register(database.pool().clone(), registry)?;
         Ok(Self(Arc::new(Inner {
             database,
+            ring,
             verifier,
+            rates: RateLimits::new(&config.limits)?,
+            shares: Shares::new(config.connections, &config.limits),
+            is_behind_tls: config.is_behind_tls,
+            allowed_origins: origins(&config.allowed_origins)?,
             metrics,
+            admission_metrics,
             admission: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             tasks: TaskTracker::new(),
             limits: config.limits,
@@ -81,10 +102,9 @@ impl Service {
 
     /// Without a database: for tests of what stands around the routes.
     #[cfg(test)]
-    pub(crate) fn without_database(config: Config) -> Result<Self, ApiError> {
+    pub(crate) async fn without_database(config: Config) -> Result<Self, ApiError> {
         let database = Database::away(&config);
-        let verifier = Verifier::new(&config.auth)?;
-        Self::new(config, database, verifier, &Registry::new())
+        Self::new(config, database, &Registry::new()).await
     }
 
     /// Every route, for a listener or a test.
@@ -99,7 +119,8 @@ impl Service {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ApiError> {
-        serve::serve(self.router(), listener, &self.0.limits, shutdown).await;
+        let serving = serve::serve(self.router(), listener, &self.0.limits, shutdown.clone());
+        tokio::join!(serving, self.0.ring.keep(shutdown));
         self.0.tasks.close();
         let drained = tokio::time::timeout(self.0.limits.statement_timeout, self.0.tasks.wait());
         if drained.await.is_err() {
@@ -127,6 +148,30 @@ impl Service {
         &self.0.verifier
     }
 
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.0.ring
+    }
+
+    pub(crate) fn rates(&self) -> &RateLimits {
+        &self.0.rates
+    }
+
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.0.shares
+    }
+
+    pub(crate) fn admission_metrics(&self) -> &AdmissionMetrics {
+        &self.0.admission_metrics
+    }
+
+    pub(crate) fn is_behind_tls(&self) -> bool {
+        self.0.is_behind_tls
+    }
+
+    pub(crate) fn allowed_origins(&self) -> &[HeaderValue] {
+        &self.0.allowed_origins
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -144,4 +189,19 @@ impl Service {
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
     }
+}
+
+/// A wildcard would let every page of the world in, which nobody means who lists pages.
+fn origins(texts: &[String]) -> Result<Vec<HeaderValue>, ApiError> {
+    let parse = |text: &String| {
+        let refused = || ApiError::Origin(text.clone());
+        let host = text.strip_prefix("https://");
+        let host = host.or_else(|| text.strip_prefix("http://"));
+        let host = host.ok_or_else(refused)?;
+        if host.is_empty() || host.contains(['/', '*', ' ', ',']) {
+            return Err(refused());
+        }
+        HeaderValue::from_str(text).map_err(|_| refused())
+    };
+    texts.iter().map(parse).collect()
 }

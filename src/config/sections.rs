@@ -1,5 +1,7 @@
 //! The sections of the configuration and their defaults.
 
+mod api;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 use tidemark_schemas::Partitioner;
 
+pub use self::api::{Api, ApiLimits, Auth};
 use super::secret::{MASK, Secret, is_secret_property, mask_url};
 
 /// The whole configuration.
@@ -158,59 +161,6 @@ impl Default for Processor {
             memory_mib: 512,
             drain_seconds: 10,
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
-        }
-    }
-}
-
-/// `[api]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Api {
-    /// Where the API is served.
-    pub listen: SocketAddr,
-    /// Where `/metrics` of the API is served.
-    pub metrics_listen: SocketAddr,
-    /// Connections to Postgres.
-    pub connections: u32,
-    /// Whose tokens are believed.
-    pub auth: Auth,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9465)),
-            connections: 16,
-            auth: Auth::default(),
-        }
-    }
-}
-
-/// `[api.auth]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Auth {
-    /// Expected in `iss`.
-    pub issuer: String,
-    /// Expected in `aud`.
-    pub audience: String,
-    /// The key of HS256 tokens: at least 32 bytes.
-    pub hs256_secret: Option<Secret>,
-    /// Holds that key.
-    pub hs256_secret_file: Option<PathBuf>,
-    /// How far clocks may differ.
-    pub leeway_seconds: u64,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Self {
-            issuer: "tidemark".to_owned(),
-            audience: "tidemark".to_owned(),
-            hs256_secret: None,
-            hs256_secret_file: None,
-            leeway_seconds: 30,
         }
     }
 }

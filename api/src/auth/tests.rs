@@ -1,13 +1,24 @@
 //! Every way a token can be wrong, and the one in which it is right.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod garbage;
+mod provider;
+mod rotation;
+mod signer;
+
+use std::sync::{Arc, LazyLock};
+
 use axum::http::HeaderValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt as _;
 use jsonwebtoken::get_current_timestamp;
 use serde_json::{Value, json};
 
+use super::verifier::MAX_TOKEN_BYTES;
 use super::*;
+use crate::AuthConfig;
+use crate::metrics::AdmissionMetrics;
 
 const SECRET: &str = "a secret of 32 bytes, no shorter";
 const LEEWAY: u64 = 30;
@@ -16,8 +27,24 @@ fn config() -> AuthConfig {
     AuthConfig::new("tidemark", "tidemark-api", SECRET)
 }
 
-fn verifier() -> Verifier {
-    Verifier::new(&config()).unwrap()
+fn metrics() -> AdmissionMetrics {
+    AdmissionMetrics::register(&prometheus::Registry::new()).unwrap()
+}
+
+fn opened(config: &AuthConfig) -> Result<Verifier, ApiError> {
+    // A secret is there at once.
+    let ring = KeyRing::open(config, metrics()).now_or_never().unwrap()?;
+    Verifier::new(config, Arc::new(ring), metrics())
+}
+
+fn verifier() -> &'static Verifier {
+    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| opened(&config()).unwrap());
+    &VERIFIER
+}
+
+fn verify(token: &str) -> Result<Caller, Unauthenticated> {
+    let verified = verifier().check(token).unwrap();
+    verified.map(|verified| verified.caller)
 }
 
 fn claims() -> Value {
@@ -44,7 +71,7 @@ fn sign_with(header: &Header, claims: &Value, secret: &str) -> String {
 
 #[track_caller]
 fn check(token: &str, expected: Unauthenticated) {
-    assert_eq!(verifier().verify(token).unwrap_err(), expected);
+    assert_eq!(verify(token).unwrap_err(), expected);
 }
 
 /// The good claims with one changed, or removed where `value` is null.
@@ -62,7 +89,7 @@ fn check_claim(name: &str, value: Value, expected: Unauthenticated) {
 
 #[test]
 fn a_good_token_names_tenant_role_and_subject() {
-    let caller = verifier().verify(&sign(&claims())).unwrap();
+    let caller = verify(&sign(&claims())).unwrap();
     assert_eq!(caller.tenant.as_str(), "acme");
     assert_eq!(caller.role, Role::Viewer);
     assert_eq!(caller.subject, "ada");
@@ -82,14 +109,14 @@ fn what_we_issue_we_accept() {
         role: Role::Admin,
     };
     let token = issue_token(SECRET, &claims).unwrap();
-    assert_eq!(verifier().verify(&token).unwrap().role, Role::Admin);
+    assert_eq!(verify(&token).unwrap().role, Role::Admin);
 }
 
 #[test]
 fn an_audience_among_others_is_ours() {
     let mut claims = claims();
     claims["aud"] = json!(["somebody-else", "tidemark-api"]);
-    assert!(verifier().verify(&sign(&claims)).is_ok());
+    assert!(verify(&sign(&claims)).is_ok());
 }
 
 #[test]
@@ -100,7 +127,7 @@ fn times_are_kept_with_leeway() {
     check_claim("nbf", json!(now + LEEWAY + 60), Unauthenticated::TooEarly);
     let mut claims = claims();
     claims["exp"] = json!(now - LEEWAY / 2);
-    assert!(verifier().verify(&sign(&claims)).is_ok());
+    assert!(verify(&sign(&claims)).is_ok());
 }
 
 #[test]
@@ -162,7 +189,7 @@ fn the_algorithm_is_pinned() {
     for algorithm in ["none", "None", "NONE", "HS999"] {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#));
         let unsigned = format!("{header}.{payload}.");
-        assert!(verifier().verify(&unsigned).is_err(), "{algorithm}");
+        assert!(verify(&unsigned).is_err(), "{algorithm}");
     }
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         let token = sign_with(&Header::new(algorithm), &claims(), SECRET);
@@ -254,31 +281,25 @@ fn challenges_follow_rfc_6750() {
 
 #[test]
 fn weak_configuration_is_refused_at_start() {
-    let mut short = config();
-    short.hs256_secret.truncate(MIN_SECRET_BYTES - 1);
+    let short = "x".repeat(MIN_SECRET_BYTES - 1);
+    let short = AuthConfig::new("tidemark", "tidemark-api", short);
     assert!(matches!(
-        Verifier::new(&short),
+        opened(&short),
         Err(ApiError::ShortSecret { bytes: 31, .. })
     ));
     assert!(check_secret(SECRET).is_ok());
     let mut open = config();
     open.issuer.clear();
-    assert!(matches!(
-        Verifier::new(&open),
-        Err(ApiError::EmptyClaim("issuer"))
-    ));
+    assert!(matches!(opened(&open), Err(ApiError::EmptyClaim("issuer"))));
     let mut open = config();
     open.audience.clear();
     assert!(matches!(
-        Verifier::new(&open),
+        opened(&open),
         Err(ApiError::EmptyClaim("audience"))
     ));
     let mut long = config();
     long.leeway_seconds = MAX_LEEWAY_SECONDS + 1;
-    assert!(matches!(
-        Verifier::new(&long),
-        Err(ApiError::LongLeeway { .. })
-    ));
+    assert!(matches!(opened(&long), Err(ApiError::LongLeeway { .. })));
 }
 
 #[test]

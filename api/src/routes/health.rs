@@ -31,6 +31,13 @@ pub(crate) struct Ready {
 /// Requests can be answered: Postgres is there, a generation is active, and, where a limit is
 /// configured, it is fresh enough.
 pub(crate) async fn ready(State(service): State<Service>) -> Result<Json<Ready>, Problem> {
+    if !service.ring().is_ready() {
+        let detail = "the keys that tokens are checked with are not known yet";
+        return Err(Problem::Unavailable {
+            detail,
+            cause: None,
+        });
+    }
     let readiness = service.database().readiness().await?;
     let readiness = readiness.ok_or(Problem::Unavailable {
         detail: "no generation is active yet",

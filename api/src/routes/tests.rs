@@ -1,6 +1,8 @@
 //! What stands around every route, without a database: problems, headers, limits.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admission;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -18,20 +20,24 @@ use crate::{AuthConfig, Config, Service};
 
 const SECRET: &str = "a secret of 32 bytes, no shorter";
 
-fn service(change: impl FnOnce(&mut Config)) -> Service {
+async fn service(change: impl FnOnce(&mut Config)) -> Service {
     let auth = AuthConfig::new("tidemark", "tidemark-api", SECRET);
     let mut config = Config::new("postgres://nowhere/nothing", auth);
     config.limits.acquire_timeout = Duration::from_millis(50);
     change(&mut config);
-    Service::without_database(config).unwrap()
+    Service::without_database(config).await.unwrap()
 }
 
 fn token() -> String {
+    token_of("ada")
+}
+
+fn token_of(subject: &str) -> String {
     let now = jsonwebtoken::get_current_timestamp();
     let claims = Claims {
         iss: "tidemark".to_owned(),
         aud: "tidemark-api".to_owned(),
-        sub: "ada".to_owned(),
+        sub: subject.to_owned(),
         iat: now,
         exp: now + 600,
         nbf: None,
@@ -42,8 +48,12 @@ fn token() -> String {
 }
 
 fn request(method: &str, path: &str) -> Request<Body> {
+    request_of(method, path, "ada")
+}
+
+fn request_of(method: &str, path: &str, subject: &str) -> Request<Body> {
     let builder = Request::builder().method(method).uri(path);
-    let builder = builder.header("authorization", format!("Bearer {}", token()));
+    let builder = builder.header("authorization", format!("Bearer {}", token_of(subject)));
     builder
         .header("x-request-id", "the-request")
         .body(Body::empty())
@@ -67,7 +77,7 @@ async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap,
 /// Asks the real routes and expects a whole problem document.
 async fn problem(request: Request<Body>, status: u16, kind: &str) -> (HeaderMap, Value) {
     let path = request.uri().path().to_owned();
-    let (found, headers, document) = ask(&service(|_| {}).router(), request).await;
+    let (found, headers, document) = ask(&service(|_| {}).await.router(), request).await;
     assert_eq!(found.as_u16(), status, "{document}");
     assert_problem(&headers, &document, status, kind, &path);
     (headers, document)
@@ -163,7 +173,8 @@ async fn without_a_database_clients_come_back_later() {
             "{said}"
         );
     }
-    let (status, _, document) = ask(&service(|_| {}).router(), request("GET", "/healthz")).await;
+    let (status, _, document) =
+        ask(&service(|_| {}).await.router(), request("GET", "/healthz")).await;
     assert_eq!(
         (status, &document["status"]),
         (StatusCode::OK, &Value::from("ok"))
@@ -182,7 +193,7 @@ async fn a_body_too_large_is_refused_unread() {
 #[tokio::test]
 async fn every_answer_has_the_security_headers() {
     for path in ["/healthz", "/nothing", "/v1/status"] {
-        let (_, headers, _) = ask(&service(|_| {}).router(), request("GET", path)).await;
+        let (_, headers, _) = ask(&service(|_| {}).await.router(), request("GET", path)).await;
         assert_eq!(headers["x-content-type-options"], "nosniff");
         assert_eq!(headers["x-frame-options"], "DENY");
         assert_eq!(headers["cache-control"], "private, no-store");
@@ -201,7 +212,7 @@ async fn an_insane_request_id_is_replaced() {
     request
         .headers_mut()
         .insert("x-request-id", "a b".parse().unwrap());
-    let (_, headers, _) = ask(&service(|_| {}).router(), request).await;
+    let (_, headers, _) = ask(&service(|_| {}).await.router(), request).await;
     assert_eq!(headers["x-request-id"].len(), 36);
 }
 
@@ -236,7 +247,7 @@ fn misbehaving(service: &Service) -> Router {
 
 #[tokio::test]
 async fn a_panic_is_a_problem_without_its_message() {
-    let router = misbehaving(&service(|_| {}));
+    let router = misbehaving(&service(|_| {}).await);
     let (status, headers, document) = ask(&router, request("GET", "/panic")).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_problem(&headers, &document, 500, "internal", "/panic");
@@ -245,7 +256,7 @@ async fn a_panic_is_a_problem_without_its_message() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_ended() {
-    let service = service(|config| config.limits.request_timeout = Duration::from_millis(20));
+    let service = service(|config| config.limits.request_timeout = Duration::from_millis(20)).await;
     let (status, headers, document) = ask(&misbehaving(&service), request("GET", "/hang")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_problem(&headers, &document, 503, "timed-out", "/hang");
@@ -256,7 +267,7 @@ async fn what_takes_too_long_is_ended() {
 
 #[tokio::test]
 async fn more_than_can_be_borne_is_shed_at_once() {
-    let service = service(|config| config.limits.concurrent_requests = 1);
+    let service = service(|config| config.limits.concurrent_requests = 1).await;
     let router = misbehaving(&service);
     let hanging = service
         .tasks()
@@ -273,7 +284,7 @@ async fn more_than_can_be_borne_is_shed_at_once() {
 
 #[tokio::test]
 async fn refusals_of_axum_itself_are_problems_too() {
-    let router = misbehaving(&service(|config| config.limits.body_bytes = 16));
+    let router = misbehaving(&service(|config| config.limits.body_bytes = 16).await);
     let post = |body: &'static str, content_type: &str| {
         let mut request = request("POST", "/json");
         request

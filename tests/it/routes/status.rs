@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::client::{Api, config};
 use super::shop;
+use super::world::World;
 use crate::support::postgres::Database;
 
 #[tokio::test]
@@ -27,6 +28,18 @@ async fn without_a_generation_nothing_is_ready() {
         assert_eq!(answer.headers["retry-after"], "1");
         assert_eq!(answer.body["detail"], "no generation is active yet");
     }
+}
+
+#[tokio::test]
+async fn before_the_first_clock_there_is_no_staleness() {
+    let world = World::new().await; // every partition claimed, nothing read
+    let answer = Api::over(&world).await.get("acme", "/readyz").await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body["staleness_seconds"].is_null(),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,209 @@
+//! Who is let in, how often, and what is told to those who are not.
+
+use axum::http::{HeaderValue, header};
+
+use super::*;
+use crate::limits::Peer;
+use crate::{Network, Rate};
+
+fn rate(per_second: u32, burst: u32) -> Rate {
+    Rate { per_second, burst }
+}
+
+/// The tests have no database: what comes past the limits is answered 503.
+const PAST: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+#[tokio::test]
+async fn a_list_costs_more_than_a_read_and_the_rest_is_told() {
+    let service = service(|config| config.limits.token_rate = rate(1, 12)).await;
+    let router = service.router();
+    let (status, headers, _) = ask(&router, request("GET", "/v1/customers")).await;
+    assert_eq!(status, PAST);
+    assert_eq!(
+        headers["ratelimit-policy"],
+        "\"token\";q=12;w=12, \"tenant\";q=2500;w=5"
+    );
+    let told = headers["ratelimit"].to_str().unwrap().to_owned();
+    assert!(
+        told.starts_with("\"token\";r=7;t=5, \"tenant\";r="),
+        "{told}"
+    );
+    // By another token of the tenant.
+    let other = request_of("GET", "/v1/customers/a", "grace");
+    let (_, headers, _) = ask(&router, other).await;
+    let told = headers["ratelimit"].to_str().unwrap().to_owned();
+    assert!(told.starts_with("\"token\";r=11;t=1"), "{told}");
+}
+
+#[tokio::test]
+async fn too_much_is_refused_and_says_when_to_come_back() {
+    let service = service(|config| config.limits.tenant_rate = rate(1, 5)).await;
+    let router = service.router();
+    let (status, _, _) = ask(&router, request("GET", "/v1/customers")).await;
+    assert_eq!(status, PAST);
+    let (status, headers, document) = ask(&router, request("GET", "/v1/customers")).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_problem(&headers, &document, 429, "rate-limited", "/v1/customers");
+    assert_eq!(document["violated-policies"], serde_json::json!(["tenant"]));
+    let seconds: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=5).contains(&seconds), "{seconds}");
+    let told = headers["ratelimit"].to_str().unwrap();
+    assert!(told.ends_with("\"tenant\";r=0;t=5"), "{told}");
+}
+
+/// From this address, with this token.
+fn from(peer: [u8; 4], token: &str) -> Request<Body> {
+    let mut request = request("GET", "/v1/customers/a");
+    let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    request.extensions_mut().insert(Peer(peer.into()));
+    request
+}
+
+#[tokio::test]
+async fn strangers_are_refused_before_their_tokens_are_looked_at() {
+    let service = service(|config| config.limits.peer_rate = rate(1, 5)).await;
+    let (router, good) = (service.router(), token());
+    let (status, _, _) = ask(&router, from([192, 0, 2, 1], &good)).await;
+    assert_eq!(status, PAST);
+    let mut guesses = 0;
+    let (headers, document) = loop {
+        let checked = service.admission_metrics().tokens_checked.get();
+        let guess = from([192, 0, 2, 1], &format!("{good}{guesses}"));
+        let (status, headers, document) = ask(&router, guess).await;
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let checked_now = service.admission_metrics().tokens_checked.get();
+            assert_eq!(checked_now, checked);
+            break (headers, document);
+        }
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        guesses += 1;
+        assert!(guesses < 1_000, "nothing limits a stranger");
+    };
+    assert!(guesses >= 4, "{guesses}");
+    assert_problem(&headers, &document, 429, "rate-limited", "/v1/customers/a");
+    // A good token behind the same address is no stranger's, and another address is another's.
+    let (status, _, _) = ask(&router, from([192, 0, 2, 1], &good)).await;
+    assert_eq!(status, PAST);
+    let (status, _, _) = ask(&router, from([192, 0, 2, 2], "another")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_of_ours_the_client_is_whom_it_names() {
+    let service = service(|config| {
+        config.limits.peer_rate = rate(1, 5);
+        config.limits.trusted_proxies = vec!["192.0.2.0/24".parse::<Network>().unwrap()];
+    })
+    .await;
+    let router = service.router();
+    for client in 0..20 {
+        let mut request = from([192, 0, 2, 1], "nonsense");
+        let client = HeaderValue::try_from(format!("198.51.100.{client}")).unwrap();
+        request.headers_mut().insert("x-forwarded-for", client);
+        let (status, _, _) = ask(&router, request).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn whatever_stands_in_the_header_is_never_a_fault_of_ours() {
+    let router = service(|_| {}).await.router();
+    let long = "x".repeat(20_000);
+    let values: [&[u8]; 8] = [
+        b"",
+        b"Bearer",
+        b"Bearer \xff\xfe",
+        b"Bearer ...",
+        b"Bearer eyJhbGciOiJub25lIn0.e30.",
+        b"Bearer eyJhbGciOiJIUzI1NiIsImtpZCI6bnVsbH0.e30.AAAA",
+        b"Negotiate abc",
+        long.as_bytes(),
+    ];
+    for value in values {
+        let mut request = request("GET", "/v1/status");
+        let header = HeaderValue::from_bytes(value).unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, header);
+        let (status, _, document) = ask(&router, request).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{document}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_let_in_by_name_alone() {
+    const OURS: &str = "https://dashboard.example.com";
+    let preflight = |origin: &str| {
+        let mut request = request("OPTIONS", "/v1/customers");
+        let headers = request.headers_mut();
+        headers.remove(header::AUTHORIZATION);
+        headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        headers.insert(
+            header::ACCESS_CONTROL_REQUEST_METHOD,
+            HeaderValue::from_static("GET"),
+        );
+        request
+    };
+    let open = service(|config| config.allowed_origins = vec![OURS.to_owned()]).await;
+    let answer = open.router().oneshot(preflight(OURS)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["access-control-allow-origin"], OURS);
+    let other = preflight("https://elsewhere.example.com");
+    let answer = open.router().oneshot(other).await.unwrap();
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    let closed = service(|_| {}).await;
+    let answer = closed.router().oneshot(preflight(OURS)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    for wrong in ["*", "dashboard.example.com", "https://a/b", "https://*.a"] {
+        let auth = AuthConfig::new("tidemark", "tidemark-api", SECRET);
+        let mut config = Config::new("postgres://nowhere/nothing", auth);
+        config.allowed_origins = vec![wrong.to_owned()];
+        assert!(Service::without_database(config).await.is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_held_to_tls_where_there_is_tls() {
+    let (_, headers, _) = ask(&service(|_| {}).await.router(), request("GET", "/healthz")).await;
+    assert!(!headers.contains_key("strict-transport-security"));
+    let service = service(|config| config.is_behind_tls = true).await;
+    let (_, headers, _) = ask(&service.router(), request("GET", "/healthz")).await;
+    let told = headers["strict-transport-security"].to_str().unwrap();
+    assert!(told.starts_with("max-age=31536000"), "{told}");
+}
+
+#[tokio::test]
+async fn large_answers_are_compressed_as_the_client_likes() {
+    let service = service(|_| {}).await;
+    let sizes = Router::new()
+        .route("/large", get(async || "x".repeat(10_000)))
+        .route("/small", get(async || "x".repeat(100)));
+    let router = crate::layers::of_all(&service, sizes).with_state(service.clone());
+    let answer = async |path: &str, accepted: &'static str| {
+        let mut request = request("GET", path);
+        let accepted = HeaderValue::from_static(accepted);
+        request
+            .headers_mut()
+            .insert(header::ACCEPT_ENCODING, accepted);
+        router.clone().oneshot(request).await.unwrap()
+    };
+    for (accepted, encoding) in [
+        ("gzip", "gzip"),
+        ("zstd", "zstd"),
+        ("br, zstd, gzip", "zstd"),
+    ] {
+        let answer = answer("/large", accepted).await;
+        assert_eq!(answer.headers()["content-encoding"], encoding);
+        let varies: Vec<_> = answer.headers().get_all("vary").iter().collect();
+        assert_eq!(varies, ["accept-encoding", "authorization"]);
+        let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        assert!(bytes.len() < 500, "{}", bytes.len());
+    }
+    for (path, accepted) in [("/small", "gzip"), ("/large", "identity"), ("/large", "br")] {
+        let answer = answer(path, accepted).await;
+        assert!(
+            !answer.headers().contains_key("content-encoding"),
+            "{path} {accepted}"
+        );
+    }
+}
