@@ -8,25 +8,32 @@
 use jiff::tz::TimeZone;
 use tidemark_schemas::{CustomerEvent, EventId, Instant, Payload};
 
+pub mod activity;
 pub mod attributes;
+pub mod conversations;
 pub(crate) mod encoding;
 pub mod identity;
 pub mod journeys;
 pub mod orders;
 
+pub use activity::Activity;
 pub use attributes::Attributes;
+pub use conversations::Conversations;
 pub use identity::Identity;
 pub use journeys::Journeys;
 pub use orders::Orders;
 
+use activity::Kept;
 use encoding::{Reader, Span, Writer, damaged};
+
+use crate::days;
 
 /// Bumped whenever the meaning or the encoding of core state changes. A processor folds only
 /// generations of its own version.
-pub const FOLD_VERSION: i32 = 1;
+pub const FOLD_VERSION: i32 = 2;
 
 /// [`FOLD_VERSION`] as the first byte of every state.
-const VERSION_BYTE: u8 = 1;
+const VERSION_BYTE: u8 = 2;
 const _: () = assert!(
     VERSION_BYTE as i32 == FOLD_VERSION,
     "the first byte names the fold version"
@@ -89,6 +96,10 @@ pub struct CustomerState {
     pub orders: Orders,
     /// Stages entered.
     pub journeys: Journeys,
+    /// What was done, how often and when.
+    pub activity: Activity,
+    /// What was said.
+    pub conversations: Conversations,
 }
 
 impl CustomerState {
@@ -109,15 +120,31 @@ impl CustomerState {
                 }
                 self.attributes.write(&update.attributes, stamp, horizon)
             }
-            Payload::ActivityTracked(_)
-            | Payload::MessageExchanged(_)
-            | Payload::ConversationClosed(_)
-            | Payload::CampaignTouched(_) => {
-                if stamp.at < horizon {
-                    return Err(Late { horizon });
+            Payload::ActivityTracked(tracked) => {
+                let new = self.identity.admit(stamp, horizon)?;
+                if new {
+                    let day = days::day_of(&rules.zone, stamp.at);
+                    self.activity.record(&tracked.name, stamp.at, day);
                 }
-                self.identity.remember_recent(stamp)
+                new
             }
+            Payload::MessageExchanged(message) => {
+                let new = self.identity.admit(stamp, horizon)?;
+                if new {
+                    let day = days::day_of(&rules.zone, stamp.at);
+                    self.conversations.exchange(message, day);
+                }
+                new
+            }
+            Payload::ConversationClosed(closed) => {
+                let new = self.identity.admit(stamp, horizon)?;
+                if new {
+                    let day = days::day_of(&rules.zone, stamp.at);
+                    self.conversations.close(closed, day);
+                }
+                new
+            }
+            Payload::CampaignTouched(_) => self.identity.admit(stamp, horizon)?,
             Payload::OrderPlaced(order) => self.orders.place(order, stamp, &rules.zone),
             Payload::OrderRefunded(refunded) => self.orders.refund(refunded, stamp),
             Payload::StageEntered(entered) => self.journeys.enter(entered, stamp),
@@ -133,6 +160,7 @@ impl CustomerState {
         let seen = self.identity.see(stamp.at);
         self.identity.prune(horizon);
         self.attributes.prune(horizon);
+        self.forget();
         Ok(if changed || seen {
             Folded::New
         } else {
@@ -140,12 +168,25 @@ impl CustomerState {
         })
     }
 
-    /// Unites the states of two ids of one person: commutative, associative, idempotent.
+    /// Forgets what is too far behind the newest event for any window.
+    fn forget(&mut self) {
+        if let Some(newest) = self.last_seen_at() {
+            let kept = Kept::behind(newest);
+            self.activity.prune(kept);
+            self.conversations.prune(kept);
+        }
+    }
+
+    /// Unites the states of two ids of one person: commutative and associative. The ids' events are
+    /// different ones: what is counted is added, so uniting a state with itself counts twice.
     pub fn merge(&mut self, other: &Self) {
         self.identity.merge(&other.identity);
         self.attributes.merge(&other.attributes);
         self.orders.merge(&other.orders);
         self.journeys.merge(&other.journeys);
+        self.activity.merge(&other.activity);
+        self.conversations.merge(&other.conversations);
+        self.forget();
     }
 
     /// The canonical bytes: equal states, equal bytes.
@@ -162,6 +203,8 @@ impl CustomerState {
             self.attributes.encode(span, &mut writer);
             self.orders.encode(span, &mut writer);
             self.journeys.encode(span, &mut writer);
+            self.activity.encode(span, &mut writer);
+            self.conversations.encode(&mut writer);
         }
         writer.into_bytes()
     }
@@ -193,6 +236,8 @@ impl CustomerState {
             attributes: Attributes::decode(span, &mut reader)?,
             orders: Orders::decode(span, &mut reader)?,
             journeys: Journeys::decode(span, &mut reader)?,
+            activity: Activity::decode(span, &mut reader)?,
+            conversations: Conversations::decode(&mut reader)?,
         };
         reader.finish()?;
         Ok(state)
@@ -215,5 +260,7 @@ impl CustomerState {
             + self.attributes.memory_bytes()
             + self.orders.memory_bytes()
             + self.journeys.memory_bytes()
+            + self.activity.memory_bytes()
+            + self.conversations.memory_bytes()
     }
 }

@@ -6,6 +6,8 @@
 
 #[path = "laws/bounds.rs"]
 mod bounds;
+#[path = "laws/counting.rs"]
+mod counting;
 #[path = "laws/damage.rs"]
 mod damage;
 #[path = "laws/digest.rs"]

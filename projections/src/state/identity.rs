@@ -3,8 +3,7 @@
 //! Three ways to recognise an event a second time, by what forgetting it would cost:
 //!
 //! - High-volume events (activities, messages, touches) by (`occurred_at`, id), for as long as
-//!   they are within the dedup horizon behind the customer's newest event. Older ones are
-//!   [`Late`](super::Late).
+//!   they are within the dedup horizon behind the customer's newest event. Older ones are [`Late`].
 //! - Consequential events whose accumulator keeps their ids (orders, refunds, stages): there.
 //! - The other consequential events by id, for life, here.
 
@@ -13,7 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tidemark_schemas::{EventId, Instant};
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Stamp, StateError};
+use super::{Late, Stamp, StateError};
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,8 +53,15 @@ impl Identity {
         self.seen != before
     }
 
-    /// Remembers a high-volume event. False when it was known.
-    pub(super) fn remember_recent(&mut self, stamp: Stamp) -> bool {
+    /// Remembers a high-volume event, unless it is late. False when it was known.
+    pub(super) fn admit(&mut self, stamp: Stamp, horizon: Instant) -> Result<bool, Late> {
+        if stamp.at < horizon {
+            return Err(Late { horizon });
+        }
+        Ok(self.remember_recent(stamp))
+    }
+
+    fn remember_recent(&mut self, stamp: Stamp) -> bool {
         if self.recent.back().is_none_or(|newest| *newest < stamp) {
             self.recent.push_back(stamp);
             return true;

@@ -3,7 +3,7 @@
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{AttributeValue, Payload};
 
-use crate::support::{DAY, activity, after, event, profile, rules, string};
+use crate::support::{DAY, activity, after, event, message, profile, rules, string, touch};
 
 /// The state after an event a day, for so many days.
 fn daily(days: i64, payload: impl Fn(i64) -> Payload) -> CustomerState {
@@ -26,7 +26,21 @@ fn check_bounded(payload: impl Fn(i64) -> Payload) {
 
 #[test]
 fn high_volume_events_behind_the_horizon_are_forgotten() {
-    check_bounded(|_| activity("login"));
+    check_bounded(|_| touch("spring"));
+}
+
+#[test]
+fn of_activities_and_conversations_the_days_of_the_longest_window_are_kept() {
+    for payload in [activity("login"), message("kim")] {
+        let [two_years, six] = [720, 2_160].map(|days| daily(days, |_| payload.clone()));
+        assert!(six.encode().len() <= two_years.encode().len() + 8);
+        assert!(six.memory_bytes() <= two_years.memory_bytes() + 8);
+    }
+    let login = daily(720, |_| activity("login"));
+    let login = login.activity.get("login").unwrap();
+    assert_eq!(login.count, 720, "counted for life");
+    assert_eq!(login.days().count(), 402);
+    assert_eq!(login.recent().count(), 4, "today and the three days before");
 }
 
 #[test]

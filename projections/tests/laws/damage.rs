@@ -2,12 +2,13 @@
 
 use tidemark_projections::state::CustomerState;
 
-/// Version 1, first seen at the epoch, last seen four microseconds later.
-const HEAD: &str = "010004";
+/// Version 2, first seen at the epoch, last seen four microseconds later.
+const HEAD: &str = "020004";
 const NO_IDENTITY: &str = "0000";
 const NO_ATTRIBUTES: &str = "0000";
 const NO_ORDERS: &str = "000000";
-const NO_JOURNEYS: &str = "00";
+/// Neither journeys nor activities nor conversations.
+const NOTHING_ELSE: &str = "000000";
 const ID_1: &str = "00000000000000000000000000000001";
 const ID_2: &str = "00000000000000000000000000000002";
 
@@ -38,7 +39,7 @@ fn check_refused(parts: &[&str], reason: &str) {
 #[track_caller]
 fn check_identity(identity: &[&str], refused: Option<&str>) {
     let identity = identity.concat();
-    let parts = [HEAD, &identity, NO_ATTRIBUTES, NO_ORDERS, NO_JOURNEYS];
+    let parts = [HEAD, &identity, NO_ATTRIBUTES, NO_ORDERS, NOTHING_ELSE];
     refused.map_or_else(
         || check_accepted(&parts),
         |reason| check_refused(&parts, reason),
@@ -48,7 +49,7 @@ fn check_identity(identity: &[&str], refused: Option<&str>) {
 #[track_caller]
 fn check_attributes(attributes: &[&str], refused: Option<&str>) {
     let attributes = attributes.concat();
-    let parts = [HEAD, NO_IDENTITY, &attributes, NO_ORDERS, NO_JOURNEYS];
+    let parts = [HEAD, NO_IDENTITY, &attributes, NO_ORDERS, NOTHING_ELSE];
     refused.map_or_else(
         || check_accepted(&parts),
         |reason| check_refused(&parts, reason),
@@ -58,7 +59,7 @@ fn check_attributes(attributes: &[&str], refused: Option<&str>) {
 #[track_caller]
 fn check_orders(orders: &[&str], refused: Option<&str>) {
     let orders = orders.concat();
-    let parts = [HEAD, NO_IDENTITY, NO_ATTRIBUTES, &orders, NO_JOURNEYS];
+    let parts = [HEAD, NO_IDENTITY, NO_ATTRIBUTES, &orders, NOTHING_ELSE];
     refused.map_or_else(
         || check_accepted(&parts),
         |reason| check_refused(&parts, reason),
@@ -67,22 +68,22 @@ fn check_orders(orders: &[&str], refused: Option<&str>) {
 
 #[test]
 fn numbers_have_one_encoding_and_64_bits() {
-    let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NO_JOURNEYS].concat();
-    check_accepted(&["01", "00", &rest]);
+    let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NOTHING_ELSE].concat();
+    check_accepted(&["02", "00", &rest]);
     check_refused(
-        &["01", "8000", &rest],
+        &["02", "8000", &rest],
         "a number is longer than it needs to be",
     );
     check_refused(
-        &["01", "ffffffffffffffffff7f", &rest],
+        &["02", "ffffffffffffffffff7f", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["01", "ffffffffffffffffffff", &rest],
+        &["02", "ffffffffffffffffffff", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["01", "ffffffffffffffffff01", &rest],
+        &["02", "ffffffffffffffffff01", &rest],
         "an instant out of range",
     );
 }
@@ -178,6 +179,73 @@ fn a_day_is_the_day_of_its_instant_somewhere() {
     let nowhere = Some("a day is not the day of its instant in any zone");
     check_orders(&[&order("05")], nowhere);
     check_orders(&[&order("06")], nowhere);
+}
+
+#[track_caller]
+fn check_activity(activity: &str, refused: Option<&str>) {
+    let parts = [
+        HEAD,
+        NO_IDENTITY,
+        NO_ATTRIBUTES,
+        NO_ORDERS,
+        "00",
+        activity,
+        "00",
+    ];
+    refused.map_or_else(
+        || check_accepted(&parts),
+        |reason| check_refused(&parts, reason),
+    );
+}
+
+#[track_caller]
+fn check_conversations(conversations: &str, refused: Option<&str>) {
+    let parts = [
+        HEAD,
+        NO_IDENTITY,
+        NO_ATTRIBUTES,
+        NO_ORDERS,
+        "0000",
+        conversations,
+    ];
+    refused.map_or_else(
+        || check_accepted(&parts),
+        |reason| check_refused(&parts, reason),
+    );
+}
+
+#[test]
+fn counters_of_activity_are_whole() {
+    // Event `a`, twice: at once and four microseconds later; two days, two instants.
+    check_activity("0101610200040200010201020004", None);
+    let out_of_order = Some("a list is out of order");
+    check_activity("0101610200040200010001020004", out_of_order);
+    check_activity("02016201000000000161010000000000", out_of_order);
+    let day = Some("a day out of range");
+    check_activity("01016101000001ffffffffffffffffff010100", day);
+    let newer = Some("an instant lies after the newest event");
+    check_activity("0101610100050000", newer);
+    check_activity("010161010000000105", newer);
+}
+
+#[test]
+fn conversations_are_canonical() {
+    // By `k`, by e-mail, on day 1: one message to the company, and nothing else.
+    check_conversations("0101016b01010201000000000000", None);
+    check_conversations(
+        "0101016b01000000000000000000",
+        Some("an empty list is written out"),
+    );
+    check_conversations(
+        "0102016b01010201000000000000",
+        Some("neither an agent nor none"),
+    );
+    check_conversations(
+        "0101016b07010201000000000000",
+        Some("a word that does not exist"),
+    );
+    let bucket = Some("a bucket that holds nothing");
+    check_conversations("0101016b0101020100000001f8010000", bucket);
 }
 
 #[test]

@@ -76,6 +76,28 @@ pub(crate) fn activity(name: &str) -> Payload {
     })
 }
 
+/// An e-mail to an agent.
+pub(crate) fn message(agent: &str) -> Payload {
+    Payload::MessageExchanged(MessageExchanged {
+        conversation_id: text("k-1"),
+        channel: Channel::Email,
+        direction: Direction::Inbound,
+        agent: Some(text(agent)),
+        sentiment: Double::new(-0.5),
+        intent: None,
+        response_ms: None,
+    })
+}
+
+pub(crate) fn touch(campaign: &str) -> Payload {
+    Payload::CampaignTouched(CampaignTouched {
+        campaign: text(campaign),
+        channel: text("email"),
+        cost_minor: None,
+        currency: None,
+    })
+}
+
 pub(crate) fn order(order_id: &str, amount_minor: i64) -> Payload {
     Payload::OrderPlaced(OrderPlaced {
         order_id: text(order_id),
@@ -125,8 +147,20 @@ pub(crate) fn events(horizons: i64, at_most: usize) -> impl Strategy<Value = Vec
 }
 
 fn any_event(horizons: i64) -> impl Strategy<Value = CustomerEvent> {
-    (0_u128..48, 0..=24 * horizons, payload())
-        .prop_map(|(id, tick, payload)| event(id, after(tick * (HORIZON / 24)), payload))
+    (0_u128..48, 0..=24 * horizons, payload()).prop_map(|(id, tick, payload)| {
+        // An id names one event: what it says must not depend on which of two came first.
+        let payload = payload.unwrap_or_else(|| high_volume(id));
+        event(id, after(tick * (HORIZON / 24)), payload)
+    })
+}
+
+/// The same events under other ids, as another customer's would be.
+pub(crate) fn under_other_ids(events: &[CustomerEvent], distance: u128) -> Vec<CustomerEvent> {
+    let mut events = events.to_vec();
+    for event in &mut events {
+        event.event_id = EventId(Uuid::from_u128(event.event_id.0.as_u128() + distance));
+    }
+    events
 }
 
 fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Arc<str>> {
@@ -151,7 +185,15 @@ fn value() -> impl Strategy<Value = AttributeValue> {
     ]
 }
 
-fn payload() -> impl Strategy<Value = Payload> {
+/// `None` is a high-volume event.
+fn payload() -> impl Strategy<Value = Option<Payload>> {
+    prop_oneof![
+        6 => consequential().prop_map(Some),
+        2 => Just(None),
+    ]
+}
+
+fn consequential() -> impl Strategy<Value = Payload> {
     prop_oneof![
         4 => btree_map(one_of(&["city", "plan"]), value(), 0..3)
             .prop_map(|attributes| Payload::ProfileUpdated(ProfileUpdated { attributes })),
@@ -173,38 +215,45 @@ fn payload() -> impl Strategy<Value = Payload> {
         ),
         2 => (one_of(&["sales", "support"]), one_of(&["lead", "trial", "customer"]))
             .prop_map(|(journey, stage)| Payload::StageEntered(StageEntered { journey, stage })),
-        2 => high_volume(),
         2 => for_life(),
     ]
 }
 
-fn high_volume() -> impl Strategy<Value = Payload> {
-    let message = MessageExchanged {
-        conversation_id: text("k-1"),
-        channel: Channel::Email,
-        direction: Direction::Inbound,
-        agent: None,
-        sentiment: None,
-        intent: None,
-        response_ms: None,
+/// Any kind of high-volume event, the same for the same id.
+fn high_volume(id: u128) -> Payload {
+    let pick = |words: &[&str], by: u128| {
+        let place = usize::try_from(id / by).unwrap() % words.len();
+        text(words[place])
     };
-    let closed = ConversationClosed {
-        conversation_id: text("k-1"),
-        outcome: Outcome::Resolved,
-        agent: None,
-    };
-    let touched = CampaignTouched {
-        campaign: text("spring"),
-        channel: text("email"),
-        cost_minor: None,
-        currency: None,
-    };
-    prop::sample::select(vec![
-        activity("page_viewed"),
-        Payload::MessageExchanged(message),
-        Payload::ConversationClosed(closed),
-        Payload::CampaignTouched(touched),
-    ])
+    let agent = (!id.is_multiple_of(3)).then(|| pick(&["kim", "lee"], 3));
+    let number = i64::try_from(id).unwrap();
+    match id % 4 {
+        0 => Payload::ActivityTracked(ActivityTracked {
+            name: pick(&["page_viewed", "login"], 4),
+            properties: AttributeMap::default(),
+        }),
+        1 => Payload::MessageExchanged(MessageExchanged {
+            conversation_id: text("k-1"),
+            channel: Channel::ALL[usize::try_from(id / 4).unwrap() % Channel::ALL.len()],
+            direction: if id.is_multiple_of(8) {
+                Direction::Inbound
+            } else {
+                Direction::Outbound
+            },
+            agent,
+            sentiment: Double::new(
+                [-1.0, -0.333_5, 0.0, 0.333_4][usize::try_from(id / 4).unwrap() % 4],
+            ),
+            intent: id.is_multiple_of(5).then(|| pick(&["refund", "praise"], 5)),
+            response_ms: (number % 2 == 1).then_some(number * number * 1_000),
+        }),
+        2 => Payload::ConversationClosed(ConversationClosed {
+            conversation_id: text("k-1"),
+            outcome: Outcome::ALL[usize::try_from(id / 4).unwrap() % Outcome::ALL.len()],
+            agent,
+        }),
+        _ => touch("spring"),
+    }
 }
 
 fn for_life() -> impl Strategy<Value = Payload> {

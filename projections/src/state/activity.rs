@@ -1,0 +1,121 @@
+//! Activity: how often, first, last and on which days each kind of event happened.
+//!
+//! Per event name a count for life with its first and last instant, a count per day of the
+//! tenant's zone for [`DAYS_KEPT`] days, and every instant of the last [`EXACT_HOURS`] hours, so
+//! that windows up to that long are exact. Both windows end at the customer's newest event, of
+//! whatever kind: what is kept is a function of the set of folded events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidemark_schemas::Instant;
+
+use super::StateError;
+use super::encoding::{Reader, Span, Writer, ascending};
+
+mod counter;
+
+pub use counter::Counter;
+
+/// For how many days behind the newest event the days are kept: the longest window.
+pub const DAYS_KEPT: i32 = 400;
+/// For how many hours behind the newest event every instant is kept.
+pub const EXACT_HOURS: i64 = 72;
+
+/// What is older than this has no part in any window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// Instants before this one.
+    pub(crate) exact_from: Instant,
+    /// Days before this one.
+    pub(crate) first_day: i32,
+}
+
+impl Kept {
+    /// Behind a customer's newest event.
+    pub(crate) fn behind(newest: Instant) -> Self {
+        const HOUR_MICROS: i64 = 3_600_000_000;
+        let utc_day = newest.micros().div_euclid(24 * HOUR_MICROS);
+        Self {
+            exact_from: newest.plus_micros(-EXACT_HOURS * HOUR_MICROS),
+            // A zone's day is at most one away from that of UTC, which needs no calendar.
+            first_day: i32::try_from(utc_day).unwrap_or(i32::MAX) - DAYS_KEPT - 1,
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Activity {
+    by_name: BTreeMap<Arc<str>, Counter>,
+    text_bytes: usize,
+}
+
+impl Activity {
+    /// Every kind of event, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Counter)> {
+        self.by_name.iter()
+    }
+
+    /// One kind of event; `None` if it never happened.
+    pub fn get(&self, name: &str) -> Option<&Counter> {
+        self.by_name.get(name)
+    }
+
+    /// Counts one event, not counted before.
+    pub(super) fn record(&mut self, name: &Arc<str>, at: Instant, day: i32) {
+        if let Some(counter) = self.by_name.get_mut(name) {
+            counter.record(at, day);
+            return;
+        }
+        self.text_bytes += name.len();
+        self.by_name.insert(Arc::clone(name), Counter::of(at, day));
+    }
+
+    /// Forgets the days and instants that are out of every window.
+    pub(super) fn prune(&mut self, kept: Kept) {
+        for counter in self.by_name.values_mut() {
+            counter.prune(kept);
+        }
+    }
+
+    /// Adds the events of another id of the same person.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (name, counter) in &other.by_name {
+            if let Some(ours) = self.by_name.get_mut(name) {
+                ours.merge(counter);
+            } else {
+                self.text_bytes += name.len();
+                self.by_name.insert(Arc::clone(name), counter.clone());
+            }
+        }
+    }
+
+    pub(super) fn encode(&self, span: Span, writer: &mut Writer) {
+        writer.count(self.by_name.len());
+        for (name, counter) in &self.by_name {
+            writer.text(name);
+            counter.encode(span, writer);
+        }
+    }
+
+    pub(super) fn decode(span: Span, reader: &mut Reader<'_>) -> Result<Self, StateError> {
+        let mut activity = Self::default();
+        for _ in 0..reader.count(1 + Counter::LEAST_BYTES)? {
+            let name: Arc<str> = Arc::from(reader.text()?);
+            let last = activity.by_name.last_key_value();
+            ascending(last.map(|(last, _)| last), &name)?;
+            activity.text_bytes += name.len();
+            let counter = Counter::decode(span, reader)?;
+            activity.by_name.insert(name, counter);
+        }
+        Ok(activity)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let counters: usize = self.by_name.values().map(Counter::memory_bytes).sum();
+        self.text_bytes
+            + self.by_name.len() * (super::MAP_ENTRY_BYTES + super::ARC_BYTES)
+            + counters
+    }
+}
