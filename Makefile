@@ -5,7 +5,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidemark/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-micro
+.PHONY: help demo test soak check bench bench-peers bench-micro
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: ## Check formatting and lints, then run every test, on a real Kafka and a 
 	@scripts/kafka-libs >/dev/null
 	$(MAKE) --no-print-directory check
 	cargo test --workspace
+
+soak: ## Let everything fail for ten minutes, and write the log to docs/soak.md
+	@scripts/bootstrap test
+	@scripts/kafka-libs >/dev/null
+	@scripts/soak
 
 check: ## Check formatting and lints only
 	cargo fmt --all --check

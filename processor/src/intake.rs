@@ -60,6 +60,8 @@ pub(crate) struct Intake {
     ends: Ends,
     watermarks: Watermarks,
     client_id: String,
+    /// The group knows this process by `group.instance.id`, and keeps its place while it restarts.
+    has_a_place: bool,
     last_commit: Instant,
     warned_of_create_time: bool,
 }
@@ -124,6 +126,7 @@ impl Intake {
             ends: Ends::default(),
             watermarks,
             client_id: kafka.client_id.clone(),
+            has_a_place: kafka.properties.contains_key("group.instance.id"),
             last_commit: Instant::now(),
             warned_of_create_time: false,
             shared,
@@ -323,12 +326,18 @@ impl Intake {
         None
     }
 
-    /// Gives every partition up and leaves the group, so that others need not wait for a timeout.
+    /// Gives every partition up and leaves the group, so that others need not wait for a timeout:
+    /// unless the group is to keep our place, which is given away only when the session has timed
+    /// out.
     fn leave(&mut self) {
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
         self.give_up(&partitions, false);
         self.last_commit = Instant::now();
         self.watermarks.stop();
+        if self.has_a_place {
+            self.consumer.context().close();
+            return;
+        }
         self.consumer.unsubscribe();
         let deadline = Instant::now() + LEAVE;
         while Instant::now() < deadline {

@@ -71,6 +71,17 @@ metrics! {
     definitions_version: IntGauge = gauge("tidemark_definitions_version");
 }
 
+impl Metrics {
+    /// Drops what is shown of a partition: its next owner shows it.
+    pub(crate) fn forget(&self, partition: i32) {
+        let partition = partition.to_string();
+        for gauges in [&self.lag, &self.clock] {
+            // Refused where nothing was shown yet.
+            gauges.remove_label_values(&[&partition]).ok();
+        }
+    }
+}
+
 type Made<M> = Result<M, prometheus::Error>;
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Made<C> {

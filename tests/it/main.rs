@@ -16,6 +16,7 @@
 mod support;
 
 mod bad_input;
+mod chaos;
 mod cli;
 mod definitions;
 mod demo;

@@ -1,6 +1,9 @@
 //! What the tests stand on: a real broker, a real `PostgreSQL`, a schema registry, the real binary.
 
 pub(crate) mod api;
+#[path = "../../processor/tests/store/cluster.rs"]
+#[allow(dead_code, reason = "the tests of the store need what these do not")]
+pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod generate;
 pub(crate) mod guarded;

@@ -365,5 +365,6 @@ impl Drop for PartitionTask {
         for record in std::mem::take(&mut self.records) {
             self.release(&record);
         }
+        self.shared.metrics.forget(self.partition);
     }
 }

@@ -1,6 +1,7 @@
 //! What the poll thread is told: librdkafka's callbacks and messages as one closed enum.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -60,6 +61,7 @@ impl ConsumerEvent {
 #[derive(Debug, Default)]
 pub(crate) struct IntakeContext {
     rebalances: Mutex<VecDeque<ConsumerEvent>>,
+    closing: AtomicBool,
 }
 
 impl IntakeContext {
@@ -68,6 +70,12 @@ impl IntakeContext {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front()
+    }
+
+    /// From here on nobody takes rebalances: what the closing consumer is told to give up is given
+    /// up at once.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     fn push(&self, event: ConsumerEvent) {
@@ -99,6 +107,18 @@ impl ConsumerContext for IntakeContext {
         err: RDKafkaRespErr,
         list: &mut TopicPartitionList,
     ) {
+        if self.closing.load(Ordering::Relaxed) {
+            let answered = match err {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                    consumer.incremental_assign(&TopicPartitionList::new())
+                }
+                _ => consumer.incremental_unassign(list),
+            };
+            if let Err(error) = answered {
+                tracing::debug!(%error, "closing");
+            }
+            return;
+        }
         let partitions = list
             .elements()
             .iter()

@@ -1,4 +1,5 @@
-//! A private Postgres, made of the server found on this machine and gone with this process.
+//! A private Postgres, made of the server found on this machine and gone with this process. The
+//! tests of the whole include this file too, for servers that are to crash.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -99,16 +100,14 @@ impl Cluster {
 
     /// Stops the server as a crash would.
     pub(crate) fn kill(&self) {
+        self.stop("immediate");
+    }
+
+    /// Stops the server in one of `pg_ctl`'s modes.
+    pub(crate) fn stop(&self, mode: &str) {
         self.run(
             "pg_ctl",
-            &[
-                "--pgdata",
-                &self.data(),
-                "--mode",
-                "immediate",
-                "--wait",
-                "stop",
-            ],
+            &["--pgdata", &self.data(), "--mode", mode, "--wait", "stop"],
         );
     }
 

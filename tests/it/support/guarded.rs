@@ -87,6 +87,30 @@ impl Guarded {
         self.end_by_reference(signal)
     }
 
+    /// Stops the process where it stands, until [`Guarded::resume`].
+    pub(crate) fn pause(&mut self) {
+        self.send("STOP\n");
+    }
+
+    /// Lets a paused process go on.
+    pub(crate) fn resume(&mut self) {
+        self.send("CONT\n");
+    }
+
+    fn send(&mut self, word: &str) {
+        let pipe = self
+            .guard
+            .stdin
+            .as_mut()
+            .expect("the process was not ended");
+        pipe.write_all(word.as_bytes()).unwrap();
+    }
+
+    /// Everything the process wrote so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     fn end_by_reference(&mut self, signal: Signal) -> ExitStatus {
         let words: &[u8] = match signal {
             Signal::Kill => b"KILL\nleave\n",

@@ -43,6 +43,33 @@ impl Drop for Broker {
     }
 }
 
+/// A cluster of one test's own, gone at the test's end.
+pub(crate) struct OwnKafka(&'static Kafka);
+
+impl OwnKafka {
+    pub(crate) fn start(brokers: u16) -> Self {
+        // A few hundred bytes, for the sake of the many that share one.
+        Self(Box::leak(Box::new(Kafka::start(brokers))))
+    }
+
+    pub(crate) const fn get(&self) -> &'static Kafka {
+        self.0
+    }
+}
+
+impl Drop for OwnKafka {
+    fn drop(&mut self) {
+        for broker in &self.0.brokers {
+            let mut process = broker
+                .process
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            drop(process.take());
+            drop(fs::remove_dir_all(&broker.folder));
+        }
+    }
+}
+
 impl Kafka {
     /// The cluster of one broker that all tests of this run share: use topics of your own.
     pub(crate) fn shared() -> &'static Self {
@@ -73,6 +100,11 @@ impl Kafka {
         }
         kafka.wait_until_ready();
         kafka
+    }
+
+    /// How many brokers.
+    pub(crate) fn brokers(&self) -> usize {
+        self.brokers.len()
     }
 
     /// For clients: `host:port`, with commas.

@@ -10,6 +10,7 @@ use tidemark::up::postgres::{Keep, PrivatePostgres};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::cluster::Cluster;
 use super::shared;
 
 const TEMPLATE: &str = "tidemark_template";
@@ -39,7 +40,31 @@ impl Database {
             .unwrap();
         connection.close().await.unwrap();
         drop(held);
-        let url = server.url(&name);
+        Self::at(server.url(&name)).await
+    }
+
+    /// A migrated database on a server of one's own, its files in an empty folder of the server's
+    /// user.
+    pub(crate) async fn in_folder(cluster: &Cluster, folder: &str) -> Self {
+        let mut connection = PgConnection::connect(&cluster.url("postgres", "postgres"))
+            .await
+            .unwrap();
+        for statement in [
+            format!("create tablespace small location '{folder}'"),
+            "create database tidemark tablespace small".to_owned(),
+        ] {
+            connection
+                .execute(sqlx::AssertSqlSafe(statement))
+                .await
+                .unwrap();
+        }
+        connection.close().await.unwrap();
+        let url = cluster.url("postgres", "tidemark");
+        tidemark_processor::migrate::migrate(&url).await.unwrap();
+        Self::at(url).await
+    }
+
+    async fn at(url: String) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .connect(&url)

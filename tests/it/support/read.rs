@@ -1,8 +1,10 @@
 //! Reading topics from the beginning, with a plain consumer of no group.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tidemark_projections::definitions::Definitions;
@@ -25,22 +27,28 @@ pub(crate) struct Record {
 /// The end of each partition: the first offset not taken.
 pub(crate) fn ends(kafka: &Kafka, topic: &str) -> Vec<(i32, i64)> {
     let consumer: BaseConsumer = consumer(kafka);
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).unwrap();
-    let mut ends: Vec<_> = metadata.topics()[0]
-        .partitions()
-        .iter()
-        .map(|partition| {
-            let (_, end) = consumer
-                .fetch_watermarks(topic, partition.id(), ANSWER_WITHIN)
-                .unwrap();
-            (partition.id(), end)
-        })
-        .collect();
+    let mut ends = Vec::new();
+    // A broker that has just come, or gone, answers next time.
+    wait_until(ANSWER_WITHIN, "the ends of the topic", || {
+        let Ok(metadata) = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN) else {
+            return false;
+        };
+        let partitions = metadata.topics()[0].partitions();
+        ends = partitions
+            .iter()
+            .filter_map(|partition| {
+                let marks = consumer.fetch_watermarks(topic, partition.id(), ANSWER_WITHIN);
+                Some((partition.id(), marks.ok()?.1))
+            })
+            .collect();
+        !partitions.is_empty() && ends.len() == partitions.len()
+    });
     ends.sort_unstable();
     ends
 }
 
-/// Everything on the topic: each partition's records in order.
+/// Everything on the topic: each partition's records in order. Aborted ones are not there, and
+/// leave gaps.
 pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
     let ends = ends(kafka, topic);
     let consumer: BaseConsumer = consumer(kafka);
@@ -51,13 +59,20 @@ pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
             .unwrap();
     }
     consumer.assign(&assignment).unwrap();
-    let expected: i64 = ends.iter().map(|(_, end)| end).sum();
+    let mut unread: BTreeSet<i32> = ends.iter().map(|(partition, _)| *partition).collect();
     let mut records = Vec::new();
     wait_until(Duration::from_mins(2), "every record of the topic", || {
-        while let Some(message) = consumer.poll(Duration::from_millis(10)) {
-            records.push(record(&message.unwrap()));
+        while let Some(polled) = consumer.poll(Duration::from_millis(10)) {
+            match polled {
+                Ok(message) => records.push(record(&message)),
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    unread.remove(&partition);
+                }
+                // A broker that is gone comes back, or another takes over.
+                Err(_) => {}
+            }
         }
-        i64::try_from(records.len()).unwrap() >= expected
+        unread.is_empty()
     });
     records
 }
@@ -78,6 +93,7 @@ fn consumer(kafka: &Kafka) -> BaseConsumer {
         .client()
         .set("group.id", "reads without a group")
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
         .create()
         .unwrap()
 }

@@ -87,6 +87,11 @@ impl Reference {
         Some(folded)
     }
 
+    /// What the events are folded by.
+    pub(crate) const fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
     /// The partition of a customer.
     pub(crate) fn home(&self, key: &CustomerKey) -> i32 {
         self.partitioner

@@ -36,11 +36,15 @@ pub(crate) struct Site {
 impl Site {
     /// Topics made, database migrated, nothing running yet.
     pub(crate) async fn new() -> Self {
-        let kafka = Kafka::shared();
+        Self::on(Kafka::shared(), Database::fresh().await).await
+    }
+
+    /// The same on these servers.
+    pub(crate) async fn on(kafka: &'static Kafka, database: Database) -> Self {
         let name = Uuid::new_v4().simple().to_string();
         let site = Self {
             kafka,
-            database: Database::fresh().await,
+            database,
             topic: format!("customer-events-{name}"),
             definitions_topic: format!("definitions-{name}"),
             folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
@@ -100,6 +104,24 @@ impl Site {
         let mut arguments = vec!["--set", "processor.metrics_listen=127.0.0.1:0", "process"];
         arguments.extend(flags);
         self.start("process", &arguments)
+    }
+
+    /// Starts `tidemark process` under a name that Kafka, Postgres and `progress.owner` know it by,
+    /// its metrics on that port.
+    pub(crate) fn member(&self, name: &str, metrics_port: u16, flags: &[&str]) -> Running {
+        let (listen, client) = (
+            format!("processor.metrics_listen=127.0.0.1:{metrics_port}"),
+            format!("kafka.client_id={name}"),
+        );
+        let mut arguments = vec!["--set", &listen, "--set", &client];
+        arguments.extend(flags);
+        arguments.push("process");
+        let mut command = self.command(&arguments);
+        command.env("PGAPPNAME", name);
+        let log = self.folder.path().join(format!("{name}.log"));
+        Running {
+            process: Guarded::spawn(&command, &log, self.folder.path()),
+        }
     }
 
     /// Starts `tidemark serve` and waits until it answers.
@@ -247,5 +269,20 @@ impl Running {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.is_running()
+    }
+
+    /// Stops it where it stands, until [`Running::resume`].
+    pub(crate) fn pause(&mut self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on after [`Running::pause`].
+    pub(crate) fn resume(&mut self) {
+        self.process.resume();
+    }
+
+    /// Everything it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
     }
 }
