@@ -22,6 +22,7 @@ use crate::state::CustomerState;
 
 mod conditions;
 mod evaluate;
+mod events;
 mod ledger;
 
 pub use evaluate::{Discrete, evaluate};

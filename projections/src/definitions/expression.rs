@@ -21,6 +21,8 @@ pub enum Expression {
     Segment(SegmentReference),
     /// What an attribute's value is, and for how long.
     Attribute(AttributeCondition),
+    /// How often something was done, and when.
+    Event(EventCondition),
     /// How many orders, and of what value.
     Orders(OrdersCondition),
     /// Where the customer stands in a journey.
@@ -124,6 +126,43 @@ pub enum AttributeTest {
     From(Instant),
     /// A point in time that is past, but not longer than this.
     WithinLast(Duration),
+}
+
+/// Conditions on activities of one name, all of which must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventCondition {
+    /// The activity.
+    pub name: Arc<str>,
+    /// Which of them are counted.
+    pub window: EventWindow,
+    /// How many.
+    pub count: Bounds<i64>,
+    /// How long ago the first one was.
+    pub first_time: Option<Ago>,
+    /// How long ago the newest one was.
+    pub last: Option<Ago>,
+}
+
+/// Which activities count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventWindow {
+    /// All.
+    Ever,
+    /// Those of the last so many microseconds.
+    LastMicros(i64),
+    /// Those of today and the days before it, so many days in all.
+    LastDays(i32),
+    /// Those from one day to another, both included; days since 1970-01-01.
+    Between(i32, i32),
+}
+
+/// How long ago something was. Of what never was neither holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ago {
+    /// Not as long ago as that. A window in days is made of whole days, today and those before it.
+    Within(Duration),
+    /// Longer ago.
+    NotWithin(Duration),
 }
 
 /// Conditions on the orders of a window, all of which must hold.

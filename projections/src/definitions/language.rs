@@ -13,6 +13,7 @@ use super::problems::{Problems, unknown};
 use super::tree::{Content, Node};
 
 mod attribute;
+mod event;
 mod leaves;
 
 pub(crate) use leaves::decimal_text;
@@ -24,12 +25,13 @@ const MAX_CONDITIONS: usize = 500;
 /// How many patterns a tenant's segments may hold; each takes up to a quarter of a megabyte.
 const MAX_PATTERNS: usize = 100;
 
-const CONDITIONS: [&str; 8] = [
+const CONDITIONS: [&str; 9] = [
     "all",
     "any",
     "not",
     "segment",
     "attribute",
+    "event",
     "orders",
     "stage",
     "churn",
@@ -84,6 +86,7 @@ impl Language<'_> {
                 .map(|inner| Expression::Not(Box::new(inner))),
             "segment" => self.segment(value).map(Expression::Segment),
             "attribute" => self.attribute(value).map(Expression::Attribute),
+            "event" => self.event(value).map(Expression::Event),
             "orders" => self.orders(value).map(Expression::Orders),
             "stage" => self.stage(value).map(Expression::Stage),
             "churn" => self.churn(value).map(Expression::Churn),

@@ -280,7 +280,8 @@ fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>)
         Expression::Attribute(_)
         | Expression::Orders(_)
         | Expression::Stage(_)
-        | Expression::Churn(_) => {}
+        | Expression::Churn(_)
+        | Expression::Event(_) => {}
     }
 }
 
@@ -352,6 +353,7 @@ fn point_to_places(expression: &mut Expression, places: &[usize]) {
         Expression::Attribute(_)
         | Expression::Orders(_)
         | Expression::Stage(_)
-        | Expression::Churn(_) => {}
+        | Expression::Churn(_)
+        | Expression::Event(_) => {}
     }
 }

@@ -181,6 +181,7 @@ impl<'a> Evaluation<'a> {
                 self.segments.get(reference.index).copied().unwrap_or(false)
             }
             Expression::Attribute(condition) => self.attribute(condition),
+            Expression::Event(condition) => self.event(condition),
             Expression::Orders(condition) => self.orders(condition),
             Expression::Stage(condition) => self.stage(condition),
             Expression::Churn(condition) => self.churn(condition),

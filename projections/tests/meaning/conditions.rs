@@ -152,6 +152,58 @@ fn order_conditions() {
 }
 
 #[test]
+fn event_conditions() {
+    // Berlin is two hours ahead from 31 March on; a login just before and after midnight.
+    let customer = Customer::new()
+        .activity("2024-03-01T10:00:00Z", "login")
+        .activity("2024-03-31T21:59:00Z", "login")
+        .activity("2024-03-31T22:01:00Z", "login")
+        .activity("2024-04-01T09:30:00Z", "search");
+    for (condition, expected) in [
+        ("name: login", true),
+        ("name: logout", false),
+        ("name: logout, never: true", true),
+        ("name: login, never: true", false),
+        ("name: login, never: true, within: 11h", true),
+        ("name: login, never: false, within: 12h", true),
+        ("name: login, count: { eq: 3 }", true),
+        ("name: login, count: { eq: 1 }, within: 1d", true),
+        ("name: login, count: { eq: 2 }, within: 2d", true),
+        ("name: login, count: { eq: 2 }, within: 31d", true),
+        ("name: login, count: { eq: 3 }, within: 32d", true),
+        ("name: login, count: { eq: 1 }, within: 720m", true),
+        ("name: login, count: { eq: 0 }, within: 719m", true),
+        ("name: login, count: { eq: 2 }, within: 722m", true),
+        ("name: search, within: 30m", false),
+        ("name: search, within: 31m", true),
+        ("name: logout, count: { lt: 1 }, within: 30m", true),
+        (
+            "name: login, count: { eq: 2 }, between: [2024-03-01, 2024-03-31]",
+            true,
+        ),
+        ("name: login, between: [2024-04-02, 2024-04-30]", false),
+        ("name: login, first_time: { within: 32d }", true),
+        ("name: login, first_time: { within: 31d }", false),
+        ("name: login, first_time: { not_within: 31d }", true),
+        ("name: logout, first_time: { not_within: 31d }", false),
+        ("name: login, last: { within: 1d }", true),
+        ("name: search, last: { not_within: 29m }", true),
+        ("name: search, last: { not_within: 31m }", false),
+        (
+            "name: login, count: { gte: 9 }, last: { within: 1d }",
+            false,
+        ),
+    ] {
+        let condition = format!("{{ event: {{ {condition} }} }}");
+        assert_eq!(
+            holds(&customer, &condition, "2024-04-01T10:00:00Z"),
+            expected,
+            "{condition}"
+        );
+    }
+}
+
+#[test]
 fn stage_and_churn_conditions() {
     let customer = Customer::new()
         .stage("2024-01-01T10:00:00Z", "lead")

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::outputs::{Outputs, derive, evaluate, next_change};
 use tidemark_projections::state::CustomerState;
-use tidemark_schemas::event::{OrderPlaced, OrderRefunded, ProfileUpdated, StageEntered};
+use tidemark_schemas::event::{
+    ActivityTracked, AttributeMap, OrderPlaced, OrderRefunded, ProfileUpdated, StageEntered,
+};
 use tidemark_schemas::{
     AttributeValue, Currency, CustomerEvent, CustomerId, Double, EventId, Instant, Payload,
     TenantId,
@@ -79,6 +81,20 @@ fn conditions() -> impl Strategy<Value = String> {
             .prop_map(|d| format!("{{ attribute: {{ name: a, eq: x, has_been_for: {d} }} }}")),
         durations().prop_map(|d| format!("{{ attribute: {{ name: t, within_last: {d} }} }}")),
         Just("{ attribute: { name: t, after: 2018-11-04 } }".to_owned()),
+        (bounds(), durations())
+            .prop_map(|(b, d)| format!("{{ event: {{ name: e, count: {b}, within: {d} }} }}")),
+        (bounds(), 1..4_i32).prop_map(|(b, days)| format!(
+            "{{ event: {{ name: e, count: {b}, within: {days}d }} }}"
+        )),
+        Just("{ event: { name: e, never: true, within: 30d } }".to_owned()),
+        Just(
+            "{ event: { name: e, count: { lte: 2 }, between: [2018-11-03, 2018-11-04] } }"
+                .to_owned()
+        ),
+        durations()
+            .prop_map(|d| format!("{{ event: {{ name: e, first_time: {{ within: {d} }} }} }}")),
+        durations()
+            .prop_map(|d| format!("{{ event: {{ name: f, last: {{ not_within: {d} }} }} }}")),
         (bounds(), 1..400)
             .prop_map(|(b, days)| format!("{{ orders: {{ count: {b}, within: {days}d }} }}")),
         (bounds(), 1..400)
@@ -163,6 +179,10 @@ fn payloads() -> impl Strategy<Value = Payload> {
         ),
         1 => values.prop_map(|value| profile("a", value)),
         1 => times.prop_map(|time| profile("t", AttributeValue::String(time.into()))),
+        4 => prop::sample::select(vec!["e", "f"]).prop_map(|name| {
+            let properties = AttributeMap::new();
+            Payload::ActivityTracked(ActivityTracked { name: name.into(), properties })
+        }),
         1 => prop::sample::select(vec!["one", "two", "unlisted"]).prop_map(|stage| {
             Payload::StageEntered(StageEntered { journey: "j".into(), stage: stage.into() })
         }),

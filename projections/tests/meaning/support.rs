@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::outputs::{Outputs, derive, next_change};
 use tidemark_projections::state::CustomerState;
-use tidemark_schemas::event::{OrderPlaced, OrderRefunded, ProfileUpdated, StageEntered};
+use tidemark_schemas::event::{
+    ActivityTracked, AttributeMap, OrderPlaced, OrderRefunded, ProfileUpdated, StageEntered,
+};
 use tidemark_schemas::{
     AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
 };
@@ -103,6 +105,14 @@ impl Customer {
             occurred_at,
             Payload::ProfileUpdated(ProfileUpdated { attributes }),
         )
+    }
+
+    pub(crate) fn activity(self, occurred_at: &str, name: &str) -> Self {
+        let tracked = ActivityTracked {
+            name: name.into(),
+            properties: AttributeMap::new(),
+        };
+        self.event(occurred_at, Payload::ActivityTracked(tracked))
     }
 
     pub(crate) fn stage(self, occurred_at: &str, stage: &str) -> Self {

@@ -13,7 +13,7 @@ use crate::definitions::tree::{Content, Node};
 use crate::models::Band;
 
 /// Of quantities that are counted.
-const EXACT_OPERATORS: [&str; 7] = ["eq", "ne", "gt", "gte", "lt", "lte", "between"];
+pub(super) const EXACT_OPERATORS: [&str; 7] = ["eq", "ne", "gt", "gte", "lt", "lte", "between"];
 /// Of probabilities, which are never equal to anything.
 const CONTINUOUS_OPERATORS: [&str; 5] = ["gt", "gte", "lt", "lte", "between"];
 /// How many stages or bands one condition may list.
@@ -70,22 +70,26 @@ impl Language<'_> {
                 fields::parsed(node, expected, self.problems, quantities::days)
                     .map(OrderWindow::LastDays)
             }
-            (None, Some(node)) => {
-                let mut read = |node: &Node, problems: &mut Problems| {
-                    let expected = "a date, like 2025-03-30";
-                    fields::parsed(node, expected, problems, |text| {
-                        quantities::date(text).ok_or_else(|| format!("{text:?} is not {expected}"))
-                    })
-                };
-                self.pair(node, &mut read)
-                    .map(|(from, to)| OrderWindow::Between(from, to))
-            }
+            (None, Some(node)) => self
+                .days(node)
+                .map(|(from, to)| OrderWindow::Between(from, to)),
             (Some(_), Some(node)) => {
                 self.problems
                     .add(&node.place, "`within` and `between` exclude each other");
                 None
             }
         }
+    }
+
+    /// `[from, to]`, two dates.
+    pub(super) fn days(&mut self, node: &Node) -> Option<(i32, i32)> {
+        let mut read = |node: &Node, problems: &mut Problems| {
+            let expected = "a date, like 2025-03-30";
+            fields::parsed(node, expected, problems, |text| {
+                quantities::date(text).ok_or_else(|| format!("{text:?} is not {expected}"))
+            })
+        };
+        self.pair(node, &mut read)
     }
 
     pub(super) fn stage(&mut self, node: &Node) -> Option<StageCondition> {
@@ -161,7 +165,7 @@ impl Language<'_> {
     }
 }
 
-fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> {
+pub(super) fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> {
     match &node.content {
         Content::Long(value) if *value >= 0 => Some(*value),
         Content::Null

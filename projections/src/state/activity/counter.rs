@@ -115,9 +115,16 @@ impl Counter {
         inside.map(|held| u64::from(held.events)).sum()
     }
 
-    /// How many instants lie after that one, as far as instants are kept.
-    pub fn after(&self, instant: Instant) -> usize {
-        self.recent.len() - self.recent.partition_point(|at| *at <= instant)
+    /// The days kept from that one on, in order.
+    pub(crate) fn days_from(&self, first: i32) -> impl Iterator<Item = DayCount> + Clone {
+        let from = self.days.partition_point(|held| held.day < first);
+        self.days.range(from..).copied()
+    }
+
+    /// The instants kept that are later than that one, in order.
+    pub(crate) fn after(&self, instant: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let from = self.recent.partition_point(|at| *at <= instant);
+        self.recent.range(from..).copied()
     }
 
     pub(crate) fn encode(&self, span: Span, writer: &mut Writer) {

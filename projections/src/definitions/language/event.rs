@@ -1,0 +1,138 @@
+//! `event` conditions.
+
+use std::sync::Arc;
+
+use super::Language;
+use super::leaves::{EXACT_OPERATORS, whole_number};
+use crate::definitions::expression::{Ago, Bounds, Comparison, EventCondition, EventWindow};
+use crate::definitions::fields::{self, Fields};
+use crate::definitions::quantities::{self, Duration};
+use crate::definitions::tree::Node;
+use crate::state::activity::DAYS_KEPT;
+
+const KEYS: [&str; 7] = [
+    "name",
+    "count",
+    "never",
+    "within",
+    "between",
+    "first_time",
+    "last",
+];
+
+impl Language<'_> {
+    pub(super) fn event(&mut self, node: &Node) -> Option<EventCondition> {
+        let fields = Fields::of(node, "an event condition", &KEYS, self.problems)?;
+        let name = fields.require("name", self.problems).and_then(|node| {
+            let name = fields::text(node, "the name of an activity", self.problems)?;
+            if name.is_empty() {
+                self.problems.add(&node.place, "an activity has a name");
+                return None;
+            }
+            Some(Arc::clone(name))
+        });
+        let window = self.event_window(&fields);
+        let count = self.event_count(&fields);
+        let mut ago = |key: &str| match fields.get(key) {
+            Some(node) => self.ago(node, key).map(Some),
+            None => Some(None),
+        };
+        let (first_time, last) = (ago("first_time"), ago("last"));
+        Some(EventCondition {
+            name: name?,
+            window: window?,
+            count: count?,
+            first_time: first_time?,
+            last: last?,
+        })
+    }
+
+    fn event_window(&mut self, fields: &Fields<'_>) -> Option<EventWindow> {
+        match (fields.get("within"), fields.get("between")) {
+            (None, None) => Some(EventWindow::Ever),
+            (Some(node), None) => {
+                let expected = "a duration, like 30d or 12h";
+                fields::parsed(
+                    node,
+                    expected,
+                    self.problems,
+                    |text| match quantities::window(text)? {
+                        Duration::Exact(micros) => Ok(EventWindow::LastMicros(micros)),
+                        Duration::Days(days) if days > DAYS_KEPT => Err(format!(
+                            "{text:?} is longer than {DAYS_KEPT}d, for which days are kept"
+                        )),
+                        Duration::Days(days) => Ok(EventWindow::LastDays(days)),
+                    },
+                )
+            }
+            (None, Some(node)) => self
+                .days(node)
+                .map(|(from, to)| EventWindow::Between(from, to)),
+            (Some(_), Some(node)) => {
+                self.problems
+                    .add(&node.place, "`within` and `between` exclude each other");
+                None
+            }
+        }
+    }
+
+    /// Without a bound: at least one, unless something else is asked of it.
+    fn event_count(&mut self, fields: &Fields<'_>) -> Option<Bounds<i64>> {
+        match (fields.get("count"), fields.get("never")) {
+            (Some(node), None) => self.bounds(node, "count", &EXACT_OPERATORS, &mut whole_number),
+            (None, Some(node)) => {
+                let never = fields::boolean(node, self.problems)?;
+                let bound = if never {
+                    (Comparison::Eq, 0)
+                } else {
+                    (Comparison::Gte, 1)
+                };
+                Some(Bounds(vec![bound]))
+            }
+            (None, None) => {
+                let asked = ["within", "between"]
+                    .iter()
+                    .any(|key| fields.get(key).is_some());
+                let else_asked = ["first_time", "last"]
+                    .iter()
+                    .any(|key| fields.get(key).is_some());
+                let at_least_one = asked || !else_asked;
+                Some(Bounds(
+                    at_least_one
+                        .then_some((Comparison::Gte, 1))
+                        .into_iter()
+                        .collect(),
+                ))
+            }
+            (Some(_), Some(node)) => {
+                self.problems
+                    .add(&node.place, "`count` and `never` exclude each other");
+                None
+            }
+        }
+    }
+
+    /// `{ within: 7d }` or `{ not_within: 30d }`.
+    fn ago(&mut self, node: &Node, what: &str) -> Option<Ago> {
+        let fields = Fields::of(node, what, &["within", "not_within"], self.problems)?;
+        let (ago, node): (fn(Duration) -> Ago, _) =
+            match (fields.get("within"), fields.get("not_within")) {
+                (Some(node), None) => (Ago::Within, node),
+                (None, Some(node)) => (Ago::NotWithin, node),
+                // A key that does not exist was named already.
+                (None, None) if fields.entries().next().is_some() => return None,
+                (None, None) | (Some(_), Some(_)) => {
+                    let message = format!("{what} needs either `within` or `not_within`");
+                    self.problems.add(fields.place(), message);
+                    return None;
+                }
+            };
+        fields::parsed(
+            node,
+            "a duration, like 30d or 12h",
+            self.problems,
+            quantities::duration,
+        )
+        .map(ago)
+    }
+}
