@@ -4,9 +4,14 @@ import java.time.Instant;
 import java.util.Map;
 import java.util.UUID;
 import tidemark.v1.ActivityTracked;
+import tidemark.v1.Channel;
+import tidemark.v1.ConversationClosed;
 import tidemark.v1.CustomerEvent;
+import tidemark.v1.Direction;
+import tidemark.v1.MessageExchanged;
 import tidemark.v1.OrderPlaced;
 import tidemark.v1.OrderRefunded;
+import tidemark.v1.Outcome;
 import tidemark.v1.ProfileUpdated;
 import tidemark.v1.StageEntered;
 
@@ -38,6 +43,15 @@ public final class Events {
 
     public static StageEntered stage(String stage) {
         return new StageEntered("sales", stage);
+    }
+
+    public static MessageExchanged message(String agent, long responseMs) {
+        return new MessageExchanged(
+                "c", Channel.chat, Direction.inbound, agent, -0.0125, "billing", responseMs);
+    }
+
+    public static ConversationClosed closed(String agent) {
+        return new ConversationClosed("c", Outcome.resolved, agent);
     }
 
     public static ActivityTracked activity() {

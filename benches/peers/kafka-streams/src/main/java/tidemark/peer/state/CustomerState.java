@@ -4,7 +4,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.util.concurrent.TimeUnit;
+import tidemark.v1.ActivityTracked;
+import tidemark.v1.CampaignTouched;
+import tidemark.v1.ConversationClosed;
 import tidemark.v1.CustomerEvent;
+import tidemark.v1.MessageExchanged;
 import tidemark.v1.OrderPlaced;
 import tidemark.v1.OrderRefunded;
 import tidemark.v1.ProfileUpdated;
@@ -19,7 +23,7 @@ public final class CustomerState {
     /** How far behind the newest event one is told from a duplicate. */
     private static final long DEDUP_HORIZON = TimeUnit.MICROSECONDS.convert(Duration.ofDays(7));
 
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
 
     private boolean empty = true;
     private long first;
@@ -28,6 +32,8 @@ public final class CustomerState {
     private Attributes attributes = new Attributes();
     private Orders orders = new Orders();
     private Journeys journeys = new Journeys();
+    private Activity activity = new Activity();
+    private Conversations conversations = new Conversations();
 
     /** Folds one event in; late ones change nothing. */
     public void fold(CustomerEvent event, ZoneId zone) throws LateException {
@@ -40,6 +46,9 @@ public final class CustomerState {
         empty = false;
         identity.prune(horizon);
         attributes.prune(horizon);
+        Kept kept = Kept.behind(last);
+        activity.prune(kept);
+        conversations.prune(kept);
     }
 
     private void fold(Object payload, Stamp stamp, long horizon, ZoneId zone) throws LateException {
@@ -56,11 +65,20 @@ public final class CustomerState {
             attributes.write(update.getAttributes(), stamp, horizon);
         } else if (payload instanceof StageEntered entered) {
             journeys.enter(entered.getJourney(), entered.getStage(), stamp);
-        } else if (HighVolume.is(payload)) {
-            if (stamp.at() < horizon) {
-                throw new LateException(horizon);
+        } else if (payload instanceof ActivityTracked tracked) {
+            if (identity.admit(stamp, horizon)) {
+                activity.record(tracked.getName(), stamp.at(), Days.of(stamp.at(), zone));
             }
-            identity.rememberRecent(stamp);
+        } else if (payload instanceof MessageExchanged message) {
+            if (identity.admit(stamp, horizon)) {
+                conversations.exchange(message, Days.of(stamp.at(), zone));
+            }
+        } else if (payload instanceof ConversationClosed closed) {
+            if (identity.admit(stamp, horizon)) {
+                conversations.close(closed, Days.of(stamp.at(), zone));
+            }
+        } else if (payload instanceof CampaignTouched) {
+            identity.admit(stamp, horizon);
         } else {
             identity.rememberForLife(stamp.id());
         }
@@ -105,6 +123,8 @@ public final class CustomerState {
         attributes.encode(first, writer);
         orders.encode(first, writer);
         journeys.encode(first, writer);
+        activity.encode(first, writer);
+        conversations.encode(writer);
     }
 
     public static CustomerState decode(StateReader reader) {
@@ -123,6 +143,8 @@ public final class CustomerState {
         state.attributes = Attributes.decode(state.first, reader);
         state.orders = Orders.decode(state.first, reader);
         state.journeys = Journeys.decode(state.first, reader);
+        state.activity = Activity.decode(state.first, reader);
+        state.conversations = Conversations.decode(reader);
         return state;
     }
 }

@@ -11,7 +11,11 @@ public final class Identity {
     private final ArrayList<Stamp> recent = new ArrayList<>(4);
     private final List<EventId> forLife = new ArrayList<>(0);
 
-    boolean rememberRecent(Stamp stamp) {
+    /** Remembers a high-volume event, unless it is late. False if it was known. */
+    boolean admit(Stamp stamp, long horizon) throws LateException {
+        if (stamp.at() < horizon) {
+            throw new LateException(horizon);
+        }
         return Sorted.insert(recent, stamp);
     }
 

@@ -26,7 +26,7 @@ record Settings(
                 number("PARTITIONS", 4),
                 number("THREADS", 2),
                 number("COMMIT_INTERVAL_MILLIS", 1_000),
-                number("CACHED_CUSTOMERS", 20_000));
+                number("CACHED_CUSTOMERS", 2_000));
     }
 
     String changesTopic() {

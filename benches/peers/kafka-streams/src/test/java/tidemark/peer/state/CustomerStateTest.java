@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static tidemark.peer.Events.DAY;
 import static tidemark.peer.Events.START;
 import static tidemark.peer.Events.activity;
+import static tidemark.peer.Events.closed;
 import static tidemark.peer.Events.event;
+import static tidemark.peer.Events.message;
 import static tidemark.peer.Events.order;
 import static tidemark.peer.Events.profile;
 import static tidemark.peer.Events.refund;
@@ -27,7 +29,7 @@ class CustomerStateTest {
     @Test
     void theBytesAreTidemarks() throws LateException {
         String expected =
-                "01808099eac5fda60603"
+                "02808099eac5fda60603"
                         + "010300000000000000000000000000000003"
                         + "00"
                         + "010100000000000000000000000000000001"
@@ -37,7 +39,12 @@ class CustomerStateTest {
                         + "00c41300"
                         + "00"
                         + "010573616c6573"
-                        + "010200000000000000000000000000000002046c656164";
+                        + "010200000000000000000000000000000002046c656164"
+                        + "010b706167655f766965776564"
+                        + "010300"
+                        + "01f6c00201"
+                        + "0100"
+                        + "00";
         CustomerState state = new CustomerState();
         state.fold(event(0, START, order("o-1", 1_250)), ZONE);
         state.fold(event(1, START + 1, profile("plan", "pro")), ZONE);
@@ -80,6 +87,10 @@ class CustomerStateTest {
         List<CustomerEvent> events = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
             long at = START + i % 13 * DAY / 2;
+            if (i % 5 == 4) {
+                events.add(event(100 + i, at, message("kim", i)));
+                events.add(event(200 + i, at, closed(i % 2 == 0 ? "kim" : null)));
+            }
             Object payload =
                     switch (i % 6) {
                         case 0 -> order("o-" + i % 4, 100 + i);
