@@ -18,5 +18,9 @@ RUN apt-get update \
     && useradd --system --uid 10001 --home-dir /nonexistent tidemark
 COPY --from=build /usr/local/bin/tidemark /usr/local/bin/tidemark
 USER 10001
+# `process` and `serve` say that they live beside their metrics, each on its own port.
+HEALTHCHECK --interval=10s --timeout=5s --retries=6 CMD \
+    curl --fail --silent --output /dev/null http://localhost:9464/healthz \
+    || curl --fail --silent --output /dev/null http://localhost:9465/healthz
 ENTRYPOINT ["tidemark"]
 CMD ["--help"]

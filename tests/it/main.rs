@@ -20,6 +20,7 @@ mod chaos;
 mod cli;
 mod definitions;
 mod demo;
+mod deploy;
 mod exactly_once;
 mod harness;
 mod pipeline;

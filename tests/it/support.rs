@@ -11,6 +11,7 @@ pub(crate) mod kafka;
 pub(crate) mod logs;
 pub(crate) mod ports;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reference;

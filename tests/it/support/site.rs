@@ -54,8 +54,13 @@ impl Site {
         kafka
             .create_topic(&site.topic, PARTITIONS, &[forever, broker_time])
             .await;
+        let large_bundles = ("max.message.bytes", "1114112");
         kafka
-            .create_topic(&site.definitions_topic, 1, &[forever, broker_time])
+            .create_topic(
+                &site.definitions_topic,
+                1,
+                &[forever, broker_time, large_bundles],
+            )
             .await;
         let spec = GenerationSpec {
             topic: site.topic.clone(),
