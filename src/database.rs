@@ -194,11 +194,45 @@ impl Generation {
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
     let place = host_and_port(options);
+    let advice = advice(&error.to_string());
     match error {
-        sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}"),
+        sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}{advice}"),
         sqlx::Error::PoolTimedOut => {
             anyhow!("Postgres at {place} did not answer within {CONNECT_TIMEOUT:?}")
         }
-        other => anyhow!("Postgres at {place} is unreachable: {other}"),
+        other => anyhow!("Postgres at {place} is unreachable: {other}{advice}"),
     }
+}
+
+/// Which setting an error speaks of, in brackets; nothing where none is to blame.
+pub(crate) fn advice(error: &str) -> String {
+    /// The first that fits.
+    const SETTINGS: [(&str, &str); 7] = [
+        ("UnknownIssuer", "sslrootcert in database.url"),
+        (
+            "not valid for name",
+            "the host in database.url, which the server's certificate does not name",
+        ),
+        (
+            "certificate authentication",
+            "sslcert and sslkey in database.url",
+        ),
+        (
+            "valid client certificate",
+            "sslcert and sslkey in database.url",
+        ),
+        (
+            "password authentication failed",
+            "the user in database.url, and database.password or its file",
+        ),
+        (
+            "pg_hba.conf",
+            "sslmode and the user in database.url, or the server's pg_hba.conf",
+        ),
+        ("does not support TLS", "sslmode in database.url"),
+    ];
+    SETTINGS
+        .iter()
+        .find(|(words, _)| error.contains(words))
+        .map_or_else(String::new, |(_, setting)| format!(" (see {setting})"))
 }

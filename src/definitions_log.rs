@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
+use tidemark_processor::refusal::{Heard, explain};
 use tidemark_projections::definitions::{Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected};
 use tidemark_schemas::Instant;
 
@@ -123,7 +124,7 @@ impl DefinitionsLog {
         let consumer = lookup_consumer(&self.kafka)?;
         let (low, high) = consumer
             .fetch_watermarks(topic, PARTITION, ANSWER)
-            .map_err(|error| unreachable_broker(&error, &self.kafka))?;
+            .map_err(|error| unreachable_broker(&explain(&consumer, &error), &self.kafka))?;
         if low > self.next_offset {
             bail!(
                 "topic {topic} begins at offset {low}: its first records are gone, and with them \
@@ -140,7 +141,7 @@ impl DefinitionsLog {
     }
 }
 
-fn read_to_end(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<Record>> {
+fn read_to_end(consumer: &BaseConsumer<Heard>, topic: &str) -> anyhow::Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut deadline = Deadline::now() + READ_TIMEOUT;
     while Deadline::now() < deadline {

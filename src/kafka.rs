@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tidemark_processor::refusal::{Heard, explain};
 
 use crate::config;
 
@@ -33,15 +35,16 @@ pub fn client_config(kafka: &config::Kafka) -> ClientConfig {
 }
 
 /// A consumer that belongs to no group, for looking things up. It never makes a topic by asking
-/// for it, as a producer might.
-pub(crate) fn lookup_consumer(kafka: &config::Kafka) -> anyhow::Result<BaseConsumer> {
+/// for it, as a producer might, and knows why a broker did not let it in.
+pub(crate) fn lookup_consumer(kafka: &config::Kafka) -> anyhow::Result<BaseConsumer<Heard>> {
     client_config(kafka)
         .set("group.id", format!("{}-lookup", kafka.group))
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
         .set("isolation.level", "read_committed")
-        .create()
+        .set_log_level(RDKafkaLogLevel::Info)
+        .create_with_context(Heard::default())
         .map_err(|error| wrong_property(&error))
 }
 
@@ -50,7 +53,7 @@ pub fn partition_count(kafka: &config::Kafka, topic: &str) -> anyhow::Result<Opt
     let consumer = lookup_consumer(kafka)?;
     let metadata = consumer
         .fetch_metadata(Some(topic), ANSWER)
-        .map_err(|error| unreachable_broker(&error, kafka))?;
+        .map_err(|error| unreachable_broker(&explain(&consumer, &error), kafka))?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };
@@ -80,9 +83,9 @@ pub fn require_partitions(kafka: &config::Kafka, topic: &str) -> anyhow::Result<
 }
 
 /// Says which broker does not answer.
-pub(crate) fn unreachable_broker(error: &KafkaError, kafka: &config::Kafka) -> anyhow::Error {
+pub(crate) fn unreachable_broker(reason: &str, kafka: &config::Kafka) -> anyhow::Error {
     anyhow!(
-        "no Kafka broker answers at {}: {error}",
+        "no Kafka broker answers at {}: {reason}",
         kafka.bootstrap_servers
     )
 }

@@ -57,7 +57,10 @@ fn processor_config(
 }
 
 /// What the API needs to know.
-pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage> {
+pub(crate) fn api_config(
+    config: &Config,
+    clock: Option<tidemark_schemas::Instant>,
+) -> Result<tidemark_api::Config, Usage> {
     let api = &config.api;
     Ok(tidemark_api::Config {
         database_url: database::url(&config.database)?,
@@ -71,6 +74,7 @@ pub(crate) fn api_config(config: &Config) -> Result<tidemark_api::Config, Usage>
             refresh: Duration::from_secs(api.auth.jwks_refresh_seconds.max(1)),
             cool_down: Duration::from_secs(api.auth.jwks_cooldown_seconds),
         },
+        clock,
         limits: api_limits(&api.limits)?,
         is_behind_tls: api.behind_tls,
         allowed_origins: api.allowed_origins.clone(),
@@ -144,7 +148,11 @@ pub(crate) async fn connect_api(
         | ApiError::Origin(_)
         | ApiError::Keys(_)
         | ApiError::DatabaseUrl(_) => Usage::new(format!("api: {error}")).into(),
-        ApiError::Database(_) => anyhow!("{error} ({})", database::place(&config.database)),
+        ApiError::Database(_) => anyhow!(
+            "{error} ({}){}",
+            database::place(&config.database),
+            database::advice(&error.to_string())
+        ),
         other => other.into(),
     })
 }
@@ -158,6 +166,7 @@ pub(crate) async fn start_processor(
     let started = Processor::start(processor_config(config, clock)?, registry).await;
     started.map_err(|error| match error {
         ProcessorError::Property(_) => Usage::new(error.to_string()).into(),
+        ProcessorError::Store(_) => anyhow!("{error}{}", database::advice(&error.to_string())),
         other => other.into(),
     })
 }

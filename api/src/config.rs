@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tidemark_schemas::Instant;
+
 use crate::{Network, Rate};
 
 /// Everything a [`Service`](crate::Service) needs to know.
@@ -26,6 +28,9 @@ pub struct Config {
     pub connections: u32,
     /// Whom to believe.
     pub auth: AuthConfig,
+    /// A fixed instant that stands in for the wall clock: the age of the data is measured by it.
+    /// Tokens expire by real time all the same.
+    pub clock: Option<Instant>,
     /// How much one client may ask.
     pub limits: Limits,
     /// Whether clients come by TLS (which something in front of us ends): browsers are then told
@@ -43,6 +48,7 @@ impl Config {
             role: Some("tidemark_api".to_owned()),
             connections: 10,
             auth,
+            clock: None,
             limits: Limits::default(),
             is_behind_tls: false,
             allowed_origins: Vec::new(),
@@ -57,6 +63,7 @@ impl fmt::Debug for Config {
             .field("role", &self.role)
             .field("connections", &self.connections)
             .field("auth", &self.auth)
+            .field("clock", &self.clock)
             .field("limits", &self.limits)
             .field("is_behind_tls", &self.is_behind_tls)
             .field("allowed_origins", &self.allowed_origins)

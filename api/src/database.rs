@@ -20,7 +20,7 @@ use moka::future::Cache;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection};
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{Instant, TenantId};
 
 pub(crate) use self::readiness::Readiness;
 pub(crate) use self::snapshot::{Snapshot, clock, instant};
@@ -50,6 +50,8 @@ pub(crate) struct Database {
     pool: PgPool,
     /// By tenant and version; a version never changes, so nothing ever expires.
     definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
+    /// Instead of the database's own clock.
+    clock: Option<Instant>,
 }
 
 impl Database {
@@ -100,6 +102,7 @@ impl Database {
         Self {
             pool,
             definitions: Cache::new(DEFINITIONS_KEPT),
+            clock: config.clock,
         }
     }
 
@@ -169,7 +172,7 @@ impl Database {
         let transaction = connection
             .begin_with("begin isolation level repeatable read read only")
             .await?;
-        Readiness::read(transaction).await
+        Readiness::read(transaction, self.clock).await
     }
 }
 

@@ -18,6 +18,7 @@ mod metrics;
 pub mod migrate;
 pub mod parking;
 mod record;
+pub mod refusal;
 mod service;
 pub mod store;
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
@@ -20,6 +21,7 @@ use crate::follower::Follower;
 use crate::intake::{Intake, client_config};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
+use crate::refusal::{Heard, explain};
 use crate::store::{KeptBatches, Store};
 
 const METADATA: Duration = Duration::from_secs(10);
@@ -162,8 +164,9 @@ fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
 
 /// Asks the brokers how many partitions the topic has.
 fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
-    let consumer: BaseConsumer = client_config(kafka)
-        .create()
+    let consumer: BaseConsumer<Heard> = client_config(kafka)
+        .set_log_level(RDKafkaLogLevel::Info)
+        .create_with_context(Heard::default())
         .map_err(|error| ProcessorError::Property(error.to_string()))?;
     let missing = |reason: String| ProcessorError::Topic {
         topic: kafka.topic.clone(),
@@ -172,7 +175,8 @@ fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
     let metadata = consumer
         .fetch_metadata(Some(&kafka.topic), METADATA)
         .map_err(|error| {
-            let (servers, reason) = (kafka.bootstrap_servers.clone(), error.to_string());
+            let reason = explain(&consumer, &error);
+            let servers = kafka.bootstrap_servers.clone();
             ProcessorError::Unreachable { servers, reason }
         })?;
     let topic = metadata

@@ -10,18 +10,15 @@ use crate::services::{Parts, api_config, connect_api, listen, serve_metrics};
     TIDEMARK_API__LISTEN=0.0.0.0:8080 tidemark --config /etc/tidemark.toml serve\n\n\
     Answers are as of the clock that the processor keeps with each partition.")]
 pub(crate) struct Arguments {
-    /// Accepted so that every part can be given the same flags: answers are as of the clock that
-    /// the processor stored, whatever this says
+    /// A fixed instant instead of the wall clock (RFC 3339), for historic data: the age of the data
+    /// is measured by it
     #[arg(long, value_name = "TIME")]
     clock: Option<Instant>,
 }
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
-    if let Some(clock) = arguments.clock {
-        tracing::debug!(%clock, "answers are as of the clock that the processor stored");
-    }
     let registry = prometheus::Registry::new();
-    let api = api_config(&config)?;
+    let api = api_config(&config, arguments.clock)?;
     let listener = listen(config.api.listen, "api.listen").await?;
     let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
     let mut parts = Parts::new()?;

@@ -82,7 +82,7 @@ pub struct Registry {
     pub password: Option<Secret>,
     /// Holds the password.
     pub password_file: Option<PathBuf>,
-    /// Certificates to trust beside the system's.
+    /// Certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -105,7 +105,7 @@ pub struct Database {
     /// `postgres://user@host:port/database?sslmode=verify-full`
     #[serde(serialize_with = "masked_url")]
     pub url: String,
-    /// Used where the URL has none.
+    /// Used in place of one in the URL.
     pub password: Option<Secret>,
     /// Holds the password.
     pub password_file: Option<PathBuf>,

@@ -69,7 +69,7 @@ async fn create(kafka: &config::Kafka, topics: &[NewTopic<'_>]) -> anyhow::Resul
     let results = admin
         .create_topics(topics, &options)
         .await
-        .map_err(|error| unreachable_broker(&error, kafka))?;
+        .map_err(|error| unreachable_broker(&error.to_string(), kafka))?;
     for result in results {
         match result {
             // Somebody else was faster.

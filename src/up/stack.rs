@@ -176,7 +176,7 @@ impl Stack {
             "processor",
             async move { Ok(processor.run(shutdown).await?) },
         );
-        let service = connect_api(config, api_config(config)?, &metrics).await?;
+        let service = connect_api(config, api_config(config, options.clock)?, &metrics).await?;
         let shutdown = self.parts.shutdown();
         self.parts.spawn("API", async move {
             Ok(service.run(listeners.api, shutdown).await?)

@@ -1,6 +1,7 @@
 //! Definitions from a file to every customer of their tenant.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tidemark_processor::clock::WallClock;
@@ -82,6 +83,31 @@ segments:
         [(0, 0)],
         "nothing is applied"
     );
+}
+
+/// A record of one mebibyte less a little: more than a topic takes by default, with what wraps it.
+#[tokio::test]
+async fn a_bundle_may_be_a_mebibyte() {
+    let site = Site::new().await;
+    let description = "x".repeat(950);
+    let mut documents = String::new();
+    for tenant in ["acme", "globex"] {
+        let _ = writeln!(
+            documents,
+            "---\ntenant: {{ id: {tenant}, zone: UTC, currency: EUR }}\nsegments:"
+        );
+        for number in 0..500 {
+            let _ = writeln!(
+                documents,
+                "  - name: segment-{number:03}\n    description: {description}\n    \
+                 when: {{ orders: {{ count: {{ gte: 1 }} }} }}"
+            );
+        }
+    }
+    assert!(documents.len() > 1_000_000);
+    site.define(&documents);
+    let ends = read::ends(site.kafka, &site.definitions_topic);
+    assert_eq!(ends, [(0, 1)], "one record");
 }
 
 #[tokio::test]

@@ -27,4 +27,5 @@ mod pipeline;
 mod routes;
 mod tenancy;
 mod time;
+mod tls;
 mod up;

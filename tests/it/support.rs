@@ -1,6 +1,7 @@
 //! What the tests stand on: a real broker, a real `PostgreSQL`, a schema registry, the real binary.
 
 pub(crate) mod api;
+pub(crate) mod certificates;
 #[path = "../../processor/tests/store/cluster.rs"]
 #[allow(dead_code, reason = "the tests of the store need what these do not")]
 pub(crate) mod cluster;
@@ -16,6 +17,7 @@ pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reference;
 pub(crate) mod registry;
+pub(crate) mod secure;
 pub(crate) mod shared;
 pub(crate) mod site;
 pub(crate) mod up;

@@ -47,6 +47,10 @@ async fn a_log_is_imported_once_however_often_it_is_imported() {
         .await
         .unwrap();
     assert_eq!(customer["orders"]["repeat_purchase_days"], 2);
+    // By the clock that stands in for the wall's, these data are not decades old.
+    let ready: Value = up.get(viewer, "/readyz").await.json().await.unwrap();
+    let age = ready["staleness_seconds"].as_f64().unwrap();
+    assert!((0.0..60.0).contains(&age), "{ready}");
     let stranger = json["tokens"]["dev"]["admin"].as_str().unwrap();
     assert_eq!(up.get(stranger, "/v1/customers/0001").await.status(), 404);
     let token = up.run(&[

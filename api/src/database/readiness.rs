@@ -3,6 +3,8 @@
 use sqlx::postgres::Postgres;
 use sqlx::{FromRow, Transaction};
 
+use tidemark_schemas::Instant;
+
 use crate::problem::Problem;
 
 /// The active generation and how old its watermark is.
@@ -10,7 +12,7 @@ use crate::problem::Problem;
 pub(crate) struct Readiness {
     pub(crate) generation: i32,
     pub(crate) partitions: i32,
-    /// Seconds from the watermark to the database's clock; `None` until every partition has begun.
+    /// Seconds from the watermark to the wall clock; `None` until every partition has begun.
     #[sqlx(skip)]
     pub(crate) staleness_seconds: Option<f64>,
 }
@@ -22,9 +24,11 @@ struct Age {
 }
 
 impl Readiness {
-    /// `None` where no generation is active.
+    /// By the database's clock, unless another stands in for it. `None` where no generation is
+    /// active.
     pub(super) async fn read(
         mut transaction: Transaction<'_, Postgres>,
+        clock: Option<Instant>,
     ) -> Result<Option<Self>, Problem> {
         let active = sqlx::query_as::<_, Self>(include_str!("../sql/readiness.sql"))
             .fetch_optional(&mut *transaction)
@@ -33,6 +37,7 @@ impl Readiness {
             return Ok(None);
         };
         let age = sqlx::query_as::<_, Age>(include_str!("../sql/staleness.sql"))
+            .bind(clock.map(Instant::micros))
             .fetch_one(&mut *transaction)
             .await?;
         if age.partitions >= i64::from(readiness.partitions) {

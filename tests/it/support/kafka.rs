@@ -283,7 +283,7 @@ impl Kafka {
 }
 
 /// Kafka's jars, fetched on the first run.
-fn libs() -> PathBuf {
+pub(crate) fn libs() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-libs");
     let output = Command::new(script).output().unwrap();
     assert!(

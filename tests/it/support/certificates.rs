@@ -1,0 +1,59 @@
+//! Certificates for servers and clients, made when a test runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+/// An authority that vouches for `localhost` and for one client, and one that vouches for nobody.
+/// All are files in one folder.
+pub(crate) struct Certificates {
+    folder: PathBuf,
+}
+
+impl Certificates {
+    /// Makes them. `client` is the name in the client's certificate.
+    pub(crate) fn make(folder: &Path, client: &str) -> Self {
+        let made = Self {
+            folder: folder.to_owned(),
+        };
+        let (ours, issuer) = authority("Tidemark tests");
+        made.write("ca.pem", &ours);
+        let (strange, _) = authority("somebody else");
+        made.write("other-ca.pem", &strange);
+        made.write_leaf("server", "localhost", vec!["localhost".to_owned()], &issuer);
+        made.write_leaf("client", client, Vec::new(), &issuer);
+        made
+    }
+
+    /// `ca.pem`, `other-ca.pem`; `server.crt`, `server.key` and both as `server.pem`; the same of
+    /// `client`.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.join(name), text).unwrap();
+    }
+
+    fn write_leaf(&self, file: &str, name: &str, hosts: Vec<String>, issuer: &Issuer<'_, KeyPair>) {
+        let mut params = CertificateParams::new(hosts).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, issuer).unwrap().pem();
+        let key = key.serialize_pem();
+        self.write(&format!("{file}.crt"), &certificate);
+        self.write(&format!("{file}.key"), &key);
+        self.write(&format!("{file}.pem"), &format!("{key}{certificate}"));
+    }
+}
+
+fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    (certificate, Issuer::new(params, key))
+}

@@ -1,0 +1,217 @@
+//! A real broker and a real `PostgreSQL` that let nobody in without TLS and proof of who they are.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tempfile::TempDir;
+use tidemark::up::postgres::{Keep, PrivatePostgres};
+
+use super::certificates::Certificates;
+use super::guarded::Guarded;
+use super::kafka::libs;
+use super::ports::free_port;
+use super::wait::wait_until;
+
+const READY_WITHIN: Duration = Duration::from_mins(2);
+/// Who may come, and the login of a client with a certificate.
+pub(crate) const USER: &str = "tidemark_client";
+/// Of that user, in Kafka and in Postgres.
+pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// Kafka with a listener for SCRAM over TLS and one for mutual TLS, both as `localhost`.
+pub(crate) struct SecureKafka {
+    _process: Guarded,
+    /// For SASL_SSL with SCRAM-SHA-512.
+    pub(crate) scram: u16,
+    /// For SSL with client certificates.
+    pub(crate) mutual: u16,
+    open: u16,
+}
+
+impl SecureKafka {
+    pub(crate) fn start(folder: &Path, certificates: &Certificates) -> Self {
+        let [open, scram, mutual, controller] = [(); 4].map(|()| free_port());
+        let properties = folder.join("server.properties");
+        fs::write(
+            &properties,
+            format!(
+                "process.roles=broker,controller\nnode.id=1\n\
+                 controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+                 controller.listener.names=CONTROLLER\n\
+                 inter.broker.listener.name=OPEN\n\
+                 listeners=OPEN://127.0.0.1:{open},SCRAM://127.0.0.1:{scram},\
+                 MUTUAL://127.0.0.1:{mutual},CONTROLLER://127.0.0.1:{controller}\n\
+                 advertised.listeners=OPEN://127.0.0.1:{open},SCRAM://localhost:{scram},\
+                 MUTUAL://localhost:{mutual}\n\
+                 listener.security.protocol.map=OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT,\
+                 SCRAM:SASL_SSL,MUTUAL:SSL\n\
+                 sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+                 listener.name.scram.scram-sha-512.sasl.jaas.config=\
+                 org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+                 listener.name.mutual.ssl.client.auth=required\n\
+                 ssl.keystore.type=PEM\nssl.keystore.location={keys}\n\
+                 ssl.truststore.type=PEM\nssl.truststore.location={trusted}\n\
+                 log.dirs={data}\nauto.create.topics.enable=false\n\
+                 offsets.topic.num.partitions=1\noffsets.topic.replication.factor=1\n\
+                 transaction.state.log.replication.factor=1\n\
+                 transaction.state.log.min.isr=1\n\
+                 group.initial.rebalance.delay.ms=0\n",
+                keys = certificates.file("server.pem"),
+                trusted = certificates.file("ca.pem"),
+                data = folder.join("kafka").display(),
+            ),
+        )
+        .unwrap();
+        format_storage(folder, &properties);
+        let mut command = java(folder);
+        command.arg("kafka.Kafka").arg(&properties);
+        let process = Guarded::spawn(&command, &folder.join("broker.log"), folder);
+        let mut kafka = Self {
+            _process: process,
+            scram,
+            mutual,
+            open,
+        };
+        kafka.wait_until_ready();
+        kafka
+    }
+
+    fn wait_until_ready(&mut self) {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let process = &mut self._process;
+        wait_until(READY_WITHIN, "the secure broker", || {
+            assert!(process.is_running(), "{}", process.log_tail());
+            consumer
+                .fetch_metadata(None, Duration::from_secs(1))
+                .is_ok_and(|metadata| !metadata.brokers().is_empty())
+        });
+    }
+
+    /// By the listener that is open to the test alone.
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", format!("127.0.0.1:{}", self.open));
+        config
+    }
+
+    pub(crate) async fn create_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1))
+            .set("message.timestamp.type", "LogAppendTime");
+        let made = admin.create_topics([&topic], &AdminOptions::new()).await;
+        made.unwrap()[0].as_ref().unwrap();
+    }
+}
+
+fn java(folder: &Path) -> Command {
+    let logging = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/log4j2.properties");
+    let mut command = Command::new("java");
+    command
+        .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .arg(format!("-Dlog4j2.configurationFile={}", logging.display()))
+        .arg(format!("-Djava.io.tmpdir={}", folder.display()))
+        .arg("-cp")
+        .arg(libs().join("*"));
+    command
+}
+
+/// The user of SCRAM is part of a cluster from its first moment.
+fn format_storage(folder: &Path, properties: &Path) {
+    let output = java(folder)
+        .args(["kafka.tools.StorageTool", "format", "--standalone"])
+        .args(["--cluster-id", "TidemarkSecureClusterA"])
+        .args([
+            "--add-scram",
+            &format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
+        ])
+        .arg("--config")
+        .arg(properties)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Postgres that speaks TLS as `localhost`, and lets [`USER`] in by password or by certificate.
+pub(crate) struct SecurePostgres {
+    running: PrivatePostgres,
+}
+
+impl SecurePostgres {
+    pub(crate) async fn start(folder: &TempDir, certificates: &Certificates) -> Self {
+        // The server may run as another user, who must reach what it is to copy.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let running = PrivatePostgres::start(folder.path(), Keep::Nothing)
+            .await
+            .unwrap();
+        let secure = Self { running };
+        let mut connection = PgConnection::connect(secure.running.url()).await.unwrap();
+        let (data,): (String,) = sqlx::query_as("select current_setting('data_directory')")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        let hba = folder.path().join("pg_hba.conf");
+        // For one login the password is the proof, for the other the certificate.
+        let rules = format!(
+            "hostnossl all {USER} all reject\n\
+             hostssl all {USER} all scram-sha-256\n\
+             hostssl all with_certificate all cert map=clients\n\
+             host all all 127.0.0.1/32 scram-sha-256\n"
+        );
+        fs::write(&hba, rules).unwrap();
+        let ident = folder.path().join("pg_ident.conf");
+        fs::write(&ident, format!("clients {USER} with_certificate\n")).unwrap();
+        let copy = format!(
+            "umask 077; cp {ca} {data}/ca.pem; cp {crt} {data}/server.crt; \
+             cp {key} {data}/server.key; cp {hba} {data}/pg_hba.conf; cp {ident} {data}/pg_ident.conf",
+            ca = certificates.file("ca.pem"),
+            crt = certificates.file("server.crt"),
+            key = certificates.file("server.key"),
+            hba = hba.display(),
+            ident = ident.display(),
+        );
+        for statement in [
+            format!("copy (select 1) to program '({copy}) && cat >/dev/null'"),
+            "alter system set ssl_ca_file = 'ca.pem'".to_owned(),
+            "alter system set ssl = on".to_owned(),
+            format!("create role {USER} login createrole password '{PASSWORD}'"),
+            format!("grant create on database tidemark to {USER}"),
+            "create role with_certificate login".to_owned(),
+            "select pg_reload_conf()".to_owned(),
+        ] {
+            connection.execute(AssertSqlSafe(statement)).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        secure
+    }
+
+    /// Lets both logins do what the processor and the API may, once there are such roles.
+    pub(crate) async fn grant_roles(&self) {
+        let mut connection = PgConnection::connect(self.running.url()).await.unwrap();
+        connection
+            .execute(AssertSqlSafe(format!(
+                "grant tidemark_processor, tidemark_api to {USER}, with_certificate"
+            )))
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Where it listens: `host:port/database`, the host as given.
+    pub(crate) fn place(&self, host: &str) -> String {
+        let (_, place) = self.running.url().rsplit_once(':').unwrap();
+        format!("{host}:{place}")
+    }
+}

@@ -1,0 +1,316 @@
+//! TLS, SCRAM and client certificates against the real servers; and what is said to who sets one
+//! of them wrong.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::api::SECRET;
+use crate::support::certificates::Certificates;
+use crate::support::guarded::{Guarded, Signal};
+use crate::support::ports::free_port;
+use crate::support::registry::Registry;
+use crate::support::secure::{PASSWORD, SecureKafka, SecurePostgres, USER};
+use crate::support::up::tidemark;
+use crate::support::wait::wait_until;
+
+const SOON: Duration = Duration::from_mins(2);
+const DEFINITIONS: &str = "tenant: { id: acme, zone: UTC, currency: EUR }\n\
+    segments:\n  - name: buyers\n    when: { orders: { count: { gte: 1 } } }\n";
+
+/// Both servers, and whatever proves who we are.
+struct Secure {
+    kafka: SecureKafka,
+    postgres: SecurePostgres,
+    certificates: Certificates,
+    folder: TempDir,
+    api_port: u16,
+}
+
+/// A configuration, to be spoilt in one place.
+#[derive(Clone)]
+struct Access {
+    bootstrap: String,
+    properties: Vec<(&'static str, String)>,
+    kafka_password: Option<&'static str>,
+    database: String,
+    database_password: Option<&'static str>,
+}
+
+impl Access {
+    fn set(&mut self, property: &'static str, value: impl Into<String>) {
+        self.properties.retain(|(name, _)| *name != property);
+        self.properties.push((property, value.into()));
+    }
+
+    fn unset(&mut self, property: &str) {
+        self.properties.retain(|(name, _)| *name != property);
+    }
+}
+
+impl Secure {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let certificates = Certificates::make(folder.path(), USER);
+        let postgres = SecurePostgres::start(&folder, &certificates).await;
+        let kafka = SecureKafka::start(folder.path(), &certificates);
+        kafka.create_topic("customer-events").await;
+        kafka.create_topic("tidemark.definitions").await;
+        Self {
+            kafka,
+            postgres,
+            certificates,
+            folder,
+            api_port: free_port(),
+        }
+    }
+
+    /// SCRAM to Kafka, a password to Postgres.
+    fn by_password(&self) -> Access {
+        let properties = vec![
+            ("security.protocol", "SASL_SSL".to_owned()),
+            ("sasl.mechanism", "SCRAM-SHA-512".to_owned()),
+            ("sasl.username", USER.to_owned()),
+            ("ssl.ca.location", self.certificates.file("ca.pem")),
+        ];
+        Access {
+            bootstrap: format!("localhost:{}", self.kafka.scram),
+            properties,
+            kafka_password: Some(PASSWORD),
+            database: self.database(USER, "localhost", "ca.pem", false),
+            database_password: Some(PASSWORD),
+        }
+    }
+
+    /// A client certificate for both.
+    fn by_certificate(&self) -> Access {
+        let file = |name| self.certificates.file(name);
+        let properties = vec![
+            ("security.protocol", "SSL".to_owned()),
+            ("ssl.ca.location", file("ca.pem")),
+            ("ssl.certificate.location", file("client.crt")),
+            ("ssl.key.location", file("client.key")),
+        ];
+        Access {
+            bootstrap: format!("localhost:{}", self.kafka.mutual),
+            properties,
+            kafka_password: None,
+            database: self.database("with_certificate", "localhost", "ca.pem", true),
+            database_password: None,
+        }
+    }
+
+    fn database(&self, user: &str, host: &str, ca: &str, certificate: bool) -> String {
+        let file = |name| self.certificates.file(name);
+        let mut url = format!(
+            "postgres://{user}@{}?sslmode=verify-full&sslrootcert={}",
+            self.postgres.place(host),
+            file(ca)
+        );
+        if certificate {
+            url += &format!(
+                "&sslcert={}&sslkey={}",
+                file("client.crt"),
+                file("client.key")
+            );
+        }
+        url
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        // A process that has just been started may be reading it.
+        if fs::read_to_string(&path).ok().as_deref() != Some(text) {
+            fs::write(&path, text).unwrap();
+        }
+        path
+    }
+
+    /// The configuration file.
+    fn configure(&self, access: &Access) -> PathBuf {
+        let mut text = format!(
+            "[kafka]\nbootstrap_servers = '{}'\n[registry]\nurl = '{}'\n",
+            access.bootstrap,
+            Registry::shared().url
+        );
+        text += "[kafka.properties]\n'broker.address.family' = 'v4'\n";
+        for (name, value) in &access.properties {
+            text += &format!("'{name}' = '{value}'\n");
+        }
+        if let Some(password) = access.kafka_password {
+            let file = self.write("kafka-password", password);
+            text += &format!(
+                "[kafka.property_files]\n'sasl.password' = '{}'\n",
+                file.display()
+            );
+        }
+        text += &format!("[database]\nurl = '{}'\n", access.database);
+        if let Some(password) = access.database_password {
+            let file = self.write("database-password", password);
+            text += &format!("password_file = '{}'\n", file.display());
+        }
+        text += "[processor]\nmetrics_listen = '127.0.0.1:0'\n";
+        text += "[api]\nmetrics_listen = '127.0.0.1:0'\n";
+        text += &format!("listen = '127.0.0.1:{}'\n", self.api_port);
+        text += &format!("[api.auth]\nhs256_secret = '{SECRET}'\n");
+        self.write("tidemark.toml", &text)
+    }
+
+    fn run(&self, access: &Access, arguments: &[&str]) -> Output {
+        self.configure(access);
+        tidemark(self.folder.path(), arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, access: &Access, arguments: &[&str]) -> String {
+        let output = self.run(access, arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Fails with exit code 1, names the setting, and tells no secret.
+    #[track_caller]
+    fn is_refused(&self, access: &Access, arguments: &[&str], setting: &str) {
+        let output = self.run(access, arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{setting}: {errors}");
+        assert!(
+            errors.contains(setting),
+            "{setting:?} is not named: {errors}"
+        );
+        for secret in [PASSWORD, WRONG, "PRIVATE KEY"] {
+            assert!(!errors.contains(secret), "a secret is told: {errors}");
+        }
+    }
+
+    fn publish(&self, access: &Access, number: u32) {
+        let event = format!(
+            r#"{{"event_id": "00000000-0000-4000-8000-{number:012}", "tenant_id": "acme", "customer_id": "c-{number}", "source": "test", "occurred_at": "2026-01-01T00:00:00Z", "payload": {{"type": "order_placed", "order_id": "o", "amount_minor": 1, "currency": "EUR"}}}}"#
+        );
+        let file = self.write("events.jsonl", &event);
+        self.succeeds(access, &["publish", file.to_str().unwrap()]);
+    }
+
+    /// Serves until it says that it is ready.
+    fn serves(&self, access: &Access) {
+        self.configure(access);
+        let command = tidemark(self.folder.path(), &["serve"]);
+        let log = self.folder.path().join("serve.log");
+        let mut process = Guarded::spawn(&command, &log, self.folder.path());
+        wait_until(SOON, "the API to be ready", || {
+            assert!(process.is_running(), "{}", process.log_tail());
+            let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.api_port)) else {
+                return false;
+            };
+            let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+        });
+        let tail = process.log_tail();
+        assert!(process.end(Signal::Terminate).success(), "{tail}");
+    }
+
+    /// Folds until there are so many events.
+    fn fold(&self, access: &Access, events: u32) {
+        self.configure(access);
+        let command = tidemark(self.folder.path(), &["process"]);
+        let log = self.folder.path().join("process.log");
+        let mut process = Guarded::spawn(&command, &log, self.folder.path());
+        wait_until(SOON, "the events to be folded", || {
+            assert!(process.is_running(), "{}", process.log_tail());
+            let status = self.succeeds(access, &["status", "--json"]);
+            let status: Value = serde_json::from_str(status.lines().last().unwrap()).unwrap();
+            status["tenants"][0]["events"] == events
+        });
+        let tail = process.log_tail();
+        assert!(process.end(Signal::Terminate).success(), "{tail}");
+    }
+}
+
+const WRONG: &str = "wrong-battery-staple";
+
+#[tokio::test]
+async fn events_are_folded_over_tls_by_password_and_by_certificate() {
+    let secure = Secure::start().await;
+    let by_password = secure.by_password();
+    secure.succeeds(&by_password, &["migrate"]);
+    secure.postgres.grant_roles().await;
+    let definitions = secure.write("acme.yaml", DEFINITIONS);
+    secure.succeeds(
+        &by_password,
+        &["define", "apply", definitions.to_str().unwrap()],
+    );
+    secure.publish(&by_password, 1);
+    secure.fold(&by_password, 1);
+
+    secure.serves(&by_password);
+
+    let by_certificate = secure.by_certificate();
+    secure.publish(&by_certificate, 2);
+    secure.fold(&by_certificate, 2);
+    secure.serves(&by_certificate);
+
+    refusals_of_kafka(&secure);
+    refusals_of_postgres(&secure);
+}
+
+/// Every mistake in the way to Kafka.
+fn refusals_of_kafka(secure: &Secure) {
+    let list = &["define", "list"];
+    let right = secure.by_password();
+
+    let mut access = right.clone();
+    access.set("ssl.ca.location", secure.certificates.file("other-ca.pem"));
+    secure.is_refused(&access, list, "ssl.ca.location");
+    secure.is_refused(&access, &["process"], "ssl.ca.location");
+
+    let mut access = right.clone();
+    access.bootstrap = access.bootstrap.replace("localhost", "127.0.0.1");
+    secure.is_refused(&access, list, "names the host in kafka.bootstrap_servers");
+
+    let mut access = right.clone();
+    access.kafka_password = Some(WRONG);
+    secure.is_refused(&access, list, "sasl.password");
+    secure.is_refused(&access, &["process"], "sasl.password");
+
+    let mut access = right;
+    access.set("security.protocol", "PLAINTEXT");
+    secure.is_refused(&access, list, "security.protocol");
+
+    let mut access = secure.by_certificate();
+    access.unset("ssl.certificate.location");
+    access.unset("ssl.key.location");
+    secure.is_refused(&access, list, "ssl.certificate.location");
+}
+
+/// Every mistake in the way to Postgres.
+fn refusals_of_postgres(secure: &Secure) {
+    for command in ["status", "process"] {
+        let command = &[command];
+        let right = secure.by_password();
+
+        let mut access = right.clone();
+        access.database = secure.database(USER, "localhost", "other-ca.pem", false);
+        secure.is_refused(&access, command, "sslrootcert");
+
+        let mut access = right.clone();
+        access.database = secure.database(USER, "127.0.0.1", "ca.pem", false);
+        secure.is_refused(&access, command, "the host in database.url");
+
+        let mut access = right;
+        access.database_password = Some(WRONG);
+        secure.is_refused(&access, command, "database.password");
+
+        let mut access = secure.by_certificate();
+        access.database = secure.database("with_certificate", "localhost", "ca.pem", false);
+        secure.is_refused(&access, command, "sslcert");
+    }
+}
