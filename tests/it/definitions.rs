@@ -92,16 +92,18 @@ async fn a_bundle_may_be_a_mebibyte() {
     let description = "x".repeat(950);
     let mut documents = String::new();
     for tenant in ["acme", "globex"] {
-        let _ = writeln!(
+        writeln!(
             documents,
             "---\ntenant: {{ id: {tenant}, zone: UTC, currency: EUR }}\nsegments:"
-        );
+        )
+        .unwrap();
         for number in 0..500 {
-            let _ = writeln!(
+            writeln!(
                 documents,
                 "  - name: segment-{number:03}\n    description: {description}\n    \
                  when: {{ orders: {{ count: {{ gte: 1 }} }} }}"
-            );
+            )
+            .unwrap();
         }
     }
     assert!(documents.len() > 1_000_000);

@@ -108,19 +108,16 @@ impl Secure {
 
     fn database(&self, user: &str, host: &str, ca: &str, certificate: bool) -> String {
         let file = |name| self.certificates.file(name);
-        let mut url = format!(
+        let url = format!(
             "postgres://{user}@{}?sslmode=verify-full&sslrootcert={}",
             self.postgres.place(host),
             file(ca)
         );
-        if certificate {
-            url += &format!(
-                "&sslcert={}&sslkey={}",
-                file("client.crt"),
-                file("client.key")
-            );
+        if !certificate {
+            return url;
         }
-        url
+        let (certificate, key) = (file("client.crt"), file("client.key"));
+        format!("{url}&sslcert={certificate}&sslkey={key}")
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -134,32 +131,32 @@ impl Secure {
 
     /// The configuration file.
     fn configure(&self, access: &Access) -> PathBuf {
-        let mut text = format!(
+        let mut text = vec![format!(
             "[kafka]\nbootstrap_servers = '{}'\n[registry]\nurl = '{}'\n",
             access.bootstrap,
             Registry::shared().url
-        );
-        text += "[kafka.properties]\n'broker.address.family' = 'v4'\n";
+        )];
+        text.push("[kafka.properties]\n'broker.address.family' = 'v4'\n".to_owned());
         for (name, value) in &access.properties {
-            text += &format!("'{name}' = '{value}'\n");
+            text.push(format!("'{name}' = '{value}'\n"));
         }
         if let Some(password) = access.kafka_password {
             let file = self.write("kafka-password", password);
-            text += &format!(
+            text.push(format!(
                 "[kafka.property_files]\n'sasl.password' = '{}'\n",
                 file.display()
-            );
+            ));
         }
-        text += &format!("[database]\nurl = '{}'\n", access.database);
+        text.push(format!("[database]\nurl = '{}'\n", access.database));
         if let Some(password) = access.database_password {
             let file = self.write("database-password", password);
-            text += &format!("password_file = '{}'\n", file.display());
+            text.push(format!("password_file = '{}'\n", file.display()));
         }
-        text += "[processor]\nmetrics_listen = '127.0.0.1:0'\n";
-        text += "[api]\nmetrics_listen = '127.0.0.1:0'\n";
-        text += &format!("listen = '127.0.0.1:{}'\n", self.api_port);
-        text += &format!("[api.auth]\nhs256_secret = '{SECRET}'\n");
-        self.write("tidemark.toml", &text)
+        text.push("[processor]\nmetrics_listen = '127.0.0.1:0'\n".to_owned());
+        text.push("[api]\nmetrics_listen = '127.0.0.1:0'\n".to_owned());
+        text.push(format!("listen = '127.0.0.1:{}'\n", self.api_port));
+        text.push(format!("[api.auth]\nhs256_secret = '{SECRET}'\n"));
+        self.write("tidemark.toml", &text.concat())
     }
 
     fn run(&self, access: &Access, arguments: &[&str]) -> Output {

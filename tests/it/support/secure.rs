@@ -28,8 +28,8 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// Kafka with a listener for SCRAM over TLS and one for mutual TLS, both as `localhost`.
 pub(crate) struct SecureKafka {
-    _process: Guarded,
-    /// For SASL_SSL with SCRAM-SHA-512.
+    process: Guarded,
+    /// For SCRAM-SHA-512 over TLS.
     pub(crate) scram: u16,
     /// For SSL with client certificates.
     pub(crate) mutual: u16,
@@ -75,7 +75,7 @@ impl SecureKafka {
         command.arg("kafka.Kafka").arg(&properties);
         let process = Guarded::spawn(&command, &folder.join("broker.log"), folder);
         let mut kafka = Self {
-            _process: process,
+            process,
             scram,
             mutual,
             open,
@@ -86,7 +86,7 @@ impl SecureKafka {
 
     fn wait_until_ready(&mut self) {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        let process = &mut self._process;
+        let process = &mut self.process;
         wait_until(READY_WITHIN, "the secure broker", || {
             assert!(process.is_running(), "{}", process.log_tail());
             consumer
