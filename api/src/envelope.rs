@@ -95,6 +95,9 @@ fn log(status: StatusCode, elapsed: Duration, problem: Option<&Problem>) {
     if let Some(cause) = problem.and_then(Problem::cause) {
         let cause = chain(cause.as_ref());
         tracing::error!(status, ?elapsed, cause, "failed");
+    } else if status == StatusCode::TOO_MANY_REQUESTS.as_u16() {
+        // A flood must not become one of the log as well: its refusals are counted.
+        tracing::debug!(status, ?elapsed, "refused");
     } else {
         tracing::info!(status, ?elapsed, "answered");
     }

@@ -22,6 +22,7 @@ mod definitions;
 mod demo;
 mod deploy;
 mod exactly_once;
+mod flood;
 mod harness;
 mod pipeline;
 mod routes;

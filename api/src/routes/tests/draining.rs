@@ -1,0 +1,64 @@
+//! The end: what is under way is answered, also on a connection that would go on.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::serve::serve;
+
+#[tokio::test]
+async fn a_long_request_on_a_kept_connection_is_answered_before_the_end() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (has_begun, may_go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let slow = async move || {
+        has_begun.notify_one();
+        may_go_on.notified().await;
+        "at last"
+    };
+    let router = Router::new()
+        .route("/slow", get(slow))
+        .route("/quick", get(async || "quick"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    let serving = TaskTracker::new()
+        .spawn(async move { serve(router, listener, &crate::Limits::default(), stop).await });
+
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client
+        .write_all(b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"quick") {
+        assert_ne!(client.read_buf(&mut said).await.unwrap(), 0);
+    }
+    client
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    begun.notified().await;
+    shutdown.cancel();
+    // From now on nobody new is let in, and the answer is still to come.
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    go_on.notify_one();
+    let mut rest = String::new();
+    let reading = client.read_to_string(&mut rest);
+    tokio::time::timeout(Duration::from_secs(10), reading)
+        .await
+        .expect("the connection ends with its answer")
+        .unwrap();
+    assert!(
+        rest.starts_with("HTTP/1.1 200") && rest.ends_with("at last"),
+        "{rest}"
+    );
+    assert!(rest.to_lowercase().contains("connection: close"), "{rest}");
+    serving.await.unwrap();
+}
