@@ -17,7 +17,8 @@ pub enum Reason {
     Incompatible,
     /// Decoded, but a field makes no sense.
     Invalid,
-    /// Too far behind the customer's newest event to be told from a duplicate.
+    /// Too far behind the customer's newest event to be told from a duplicate; redriven by itself
+    /// once it is accepted.
     Late,
     /// Found in a partition that is not its customer's home.
     Misrouted,

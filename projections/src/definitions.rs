@@ -4,13 +4,13 @@
 //! that tenant's definitions (what it leaves out is gone). [`Definitions`] is what all accepted
 //! bundles add up to. The language is described in `docs/definitions.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidemark_schemas::{Currency, Instant, TenantId};
+use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, TenantId};
 
 use crate::models::ChurnModel;
-use crate::state::FoldRules;
+use crate::state::{CustomerState, FoldRules, Folded, Late};
 
 mod bundle;
 pub mod expression;
@@ -75,7 +75,11 @@ pub struct Definitions {
     pub version: Option<i64>,
     /// Each tenant's, by id.
     pub tenants: Arc<BTreeMap<TenantId, Arc<TenantDefinitions>>>,
+    /// Late events to be folded nevertheless.
+    accepted_late: Arc<AcceptedLate>,
 }
+
+type AcceptedLate = BTreeMap<TenantId, BTreeSet<EventId>>;
 
 impl Definitions {
     /// What one more record of the topic makes of these definitions.
@@ -94,6 +98,7 @@ impl Definitions {
                 newest: self.version,
             });
         }
+        let accepted = bundle.accepted()?;
         let mut tenants = BTreeMap::clone(&self.tenants);
         for source in bundle.tenants {
             let defined = TenantDefinitions::from_source(source, version, appended_at)?;
@@ -107,9 +112,49 @@ impl Definitions {
                 return Err(Rejected::Invalid(format!("tenant {id} stands twice")));
             }
         }
+        let mut accepted_late = Arc::clone(&self.accepted_late);
+        for (tenant, events) in accepted {
+            if !tenants.contains_key(&tenant) {
+                let message = format!("accepted_late: tenant {tenant} is not defined");
+                return Err(Rejected::Invalid(message));
+            }
+            let all = Arc::make_mut(&mut accepted_late).entry(tenant).or_default();
+            all.extend(events);
+        }
         Ok(Self {
             version: Some(version),
             tenants: Arc::new(tenants),
+            accepted_late,
+        })
+    }
+
+    /// Whether it was decided to fold this event of a tenant even if it is late.
+    pub fn accepts_late(&self, tenant: &TenantId, event: EventId) -> bool {
+        !self.accepted_late.is_empty()
+            && self
+                .accepted_late
+                .get(tenant)
+                .is_some_and(|events| events.contains(&event))
+    }
+
+    /// How many late events of each tenant are accepted; tenants without any are left out.
+    pub fn accepted_late(&self) -> impl Iterator<Item = (&TenantId, usize)> {
+        self.accepted_late
+            .iter()
+            .map(|(tenant, events)| (tenant, events.len()))
+    }
+
+    /// Folds an event as these definitions have it; `None` for a tenant that is not defined.
+    pub fn fold(
+        &self,
+        state: &mut CustomerState,
+        event: &CustomerEvent,
+    ) -> Option<Result<Folded, Late>> {
+        let rules = &self.tenant(&event.tenant_id)?.rules;
+        Some(if self.accepts_late(&event.tenant_id, event.event_id) {
+            state.fold_accepted(event, rules)
+        } else {
+            state.fold(event, rules)
         })
     }
 

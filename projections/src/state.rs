@@ -71,6 +71,15 @@ pub struct Late {
     pub horizon: Instant,
 }
 
+/// For how long a high-volume event is recognised.
+#[derive(Debug, Clone, Copy)]
+enum Recognised {
+    /// It is late when it is older.
+    WithinTheHorizon,
+    /// It was accepted, late or not.
+    ForLife,
+}
+
 /// Bytes that are not a state of this fold version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a customer state: {0}")]
@@ -105,6 +114,27 @@ pub struct CustomerState {
 impl CustomerState {
     /// Folds one event in. On an error the state is as it was.
     pub fn fold(&mut self, event: &CustomerEvent, rules: &FoldRules) -> Result<Folded, Late> {
+        self.fold_recognised(event, rules, Recognised::WithinTheHorizon)
+    }
+
+    /// As [`Self::fold`], of an event that it was decided to fold even if it is late: a high-volume
+    /// event is remembered for life, so that it counts once however often it comes.
+    ///
+    /// A profile update that cannot be placed stays late: no decision can place it.
+    pub fn fold_accepted(
+        &mut self,
+        event: &CustomerEvent,
+        rules: &FoldRules,
+    ) -> Result<Folded, Late> {
+        self.fold_recognised(event, rules, Recognised::ForLife)
+    }
+
+    fn fold_recognised(
+        &mut self,
+        event: &CustomerEvent,
+        rules: &FoldRules,
+        recognised: Recognised,
+    ) -> Result<Folded, Late> {
         let stamp = Stamp {
             at: event.occurred_at,
             id: event.event_id,
@@ -112,8 +142,28 @@ impl CustomerState {
         let horizon = self
             .identity
             .horizon_with(stamp.at, rules.dedup_horizon_micros);
-        // Every refusal comes before the first change.
-        let changed = match &event.payload {
+        let changed = self.take_in(event, rules, (stamp, horizon), recognised)?;
+        let seen = self.identity.see(stamp.at);
+        self.identity.prune(horizon);
+        self.attributes.prune(horizon);
+        self.forget();
+        Ok(if changed || seen {
+            Folded::New
+        } else {
+            Folded::Duplicate
+        })
+    }
+
+    /// Gives the event to the accumulators it concerns: whether it changed one of them. Every
+    /// refusal comes before the first change.
+    fn take_in(
+        &mut self,
+        event: &CustomerEvent,
+        rules: &FoldRules,
+        (stamp, horizon): (Stamp, Instant),
+        recognised: Recognised,
+    ) -> Result<bool, Late> {
+        Ok(match &event.payload {
             Payload::ProfileUpdated(update) => {
                 if self.attributes.refuses(&update.attributes, stamp, horizon) {
                     return Err(Late { horizon });
@@ -121,7 +171,7 @@ impl CustomerState {
                 self.attributes.write(&update.attributes, stamp, horizon)
             }
             Payload::ActivityTracked(tracked) => {
-                let new = self.identity.admit(stamp, horizon)?;
+                let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
                     let day = days::day_of(&rules.zone, stamp.at);
                     self.activity.record(&tracked.name, stamp.at, day);
@@ -129,7 +179,7 @@ impl CustomerState {
                 new
             }
             Payload::MessageExchanged(message) => {
-                let new = self.identity.admit(stamp, horizon)?;
+                let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
                     let day = days::day_of(&rules.zone, stamp.at);
                     self.conversations.exchange(message, day);
@@ -137,14 +187,14 @@ impl CustomerState {
                 new
             }
             Payload::ConversationClosed(closed) => {
-                let new = self.identity.admit(stamp, horizon)?;
+                let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
                     let day = days::day_of(&rules.zone, stamp.at);
                     self.conversations.close(closed, day);
                 }
                 new
             }
-            Payload::CampaignTouched(_) => self.identity.admit(stamp, horizon)?,
+            Payload::CampaignTouched(_) => self.identity.admit(stamp, horizon, recognised)?,
             Payload::OrderPlaced(order) => self.orders.place(order, stamp, &rules.zone),
             Payload::OrderRefunded(refunded) => self.orders.refund(refunded, stamp),
             Payload::StageEntered(entered) => self.journeys.enter(entered, stamp),
@@ -156,15 +206,6 @@ impl CustomerState {
             | Payload::IdentityMerged(_)
             | Payload::IdentityUnmerged(_)
             | Payload::CustomerErased(_) => self.identity.remember_for_life(stamp.id),
-        };
-        let seen = self.identity.see(stamp.at);
-        self.identity.prune(horizon);
-        self.attributes.prune(horizon);
-        self.forget();
-        Ok(if changed || seen {
-            Folded::New
-        } else {
-            Folded::Duplicate
         })
     }
 

@@ -3,11 +3,11 @@
 mod folding;
 
 use tidemark_schemas::codec::DecodeError;
-use tidemark_schemas::{CustomerEvent, Instant, TenantId};
+use tidemark_schemas::{CustomerEvent, Instant};
 
-use super::task::{Ended, PartitionTask};
+use super::task::{Ended, PartitionTask, Redrive};
 use super::verdict::{Verdict, judge, park_undecoded};
-use crate::parking::{Park, Reason};
+use crate::parking::Park;
 use crate::record::Record;
 use crate::store::{Batch, ParkedRow};
 
@@ -73,9 +73,9 @@ impl PartitionTask {
             // Customers written under the old definitions must be in the tables when they are
             // walked to be evaluated anew.
             self.settle().await?;
-            let tenants = self.folder.activate(newest);
+            let parked = self.folder.activate(newest).into_iter();
             self.redrive
-                .extend(tenants.into_iter().map(|tenant| (tenant, -1)));
+                .extend(parked.map(|(tenant, reason)| Redrive::new(tenant, reason)));
         }
         let redriven = self.take_parked().await?;
         // What was parked comes before what is new, as it does in the log: an event folded first
@@ -177,18 +177,18 @@ impl PartitionTask {
         }
     }
 
-    /// Reads back events parked because their tenant was unknown, once it is defined; none once all
-    /// such events were.
+    /// Reads back events parked because their tenant was unknown, once it is defined, and late
+    /// ones once some are accepted; none once all such events were.
     async fn take_parked(&mut self) -> Result<Vec<(ParkedRow, Item)>, Ended> {
         let mut rows = Vec::new();
-        while let Some((tenant, after)) = self.redrive.front().cloned() {
-            if self.folder.tenant(&tenant).is_some() {
+        while let Some(redrive) = self.redrive.front().cloned() {
+            if self.folder.tenant(&redrive.tenant).is_some() {
                 // Rows parked by a commit under way would be missed.
                 self.settle().await?;
-                rows = self.load_parked(&tenant, after).await?;
+                rows = self.load_parked(&redrive).await?;
             }
             if let Some(last) = rows.last() {
-                self.redrive[0].1 = last.offset;
+                self.redrive[0].after = last.offset;
                 break;
             }
             self.redrive.pop_front();
@@ -208,13 +208,17 @@ impl PartitionTask {
         Ok(items)
     }
 
-    async fn load_parked(&self, tenant: &TenantId, after: i64) -> Result<Vec<ParkedRow>, Ended> {
+    async fn load_parked(&self, redrive: &Redrive) -> Result<Vec<ParkedRow>, Ended> {
         let (store, topic) = (&self.shared.store, &self.shared.topic);
-        let unknown = Reason::UnknownTenant.as_str();
+        let Redrive {
+            tenant,
+            reason,
+            after,
+        } = redrive;
         let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
         loop {
             match store
-                .load_parked(topic, partition, unknown, tenant, after, limit)
+                .load_parked(topic, partition, reason.as_str(), tenant, *after, limit)
                 .await
             {
                 Ok(rows) => return Ok(rows),

@@ -289,7 +289,15 @@ impl Folder {
         };
         let before = entry.dirty;
         touch(entry, customer, &mut self.pending);
-        match entry.state.fold(event, &definitions.rules) {
+        let folded = if self
+            .definitions
+            .accepts_late(&customer.tenant, event.event_id)
+        {
+            entry.state.fold_accepted(event, &definitions.rules)
+        } else {
+            entry.state.fold(event, &definitions.rules)
+        };
+        match folded {
             Ok(Folded::New) => {}
             unchanged => {
                 if !before {

@@ -21,6 +21,7 @@ use crate::config::Limits;
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
+use crate::parking::Reason;
 use crate::record::{Input, Record};
 use crate::store::{Batch, Claim, Committed, KeptBatches, Store, StoreError};
 
@@ -89,8 +90,8 @@ pub(crate) struct PartitionTask {
     pub(super) log_end: i64,
     /// The log was seen to end at our position at this instant.
     pub(super) at_end: Option<Instant>,
-    /// Tenants of whom events may be parked as unknown, and after which offset to look.
-    pub(super) redrive: VecDeque<(TenantId, i64)>,
+    /// Parked events to be tried again.
+    pub(super) redrive: VecDeque<Redrive>,
     pub(super) poisoned: BTreeSet<i64>,
     pub(super) warned_of_misrouted: Option<std::time::Instant>,
     pub(super) stop: CancellationToken,
@@ -100,6 +101,26 @@ pub(crate) struct PartitionTask {
     queue: Arc<Queue>,
     committed_batch: u64,
     in_flight: Option<InFlight>,
+}
+
+/// Parked events of a tenant to be tried again.
+#[derive(Debug, Clone)]
+pub(super) struct Redrive {
+    pub(super) tenant: TenantId,
+    pub(super) reason: Reason,
+    /// Those up to this offset were.
+    pub(super) after: i64,
+}
+
+impl Redrive {
+    pub(super) fn new(tenant: TenantId, reason: Reason) -> Self {
+        let after = -1;
+        Self {
+            tenant,
+            reason,
+            after,
+        }
+    }
 }
 
 impl PartitionTask {
@@ -125,7 +146,7 @@ impl PartitionTask {
             .load_parked_tenants(&shared.topic, partition, "unknown_tenant")
             .await?
             .into_iter()
-            .map(|tenant| (tenant, -1))
+            .map(|tenant| Redrive::new(tenant, Reason::UnknownTenant))
             .collect();
         queue.committed.store(claim.next_offset, Ordering::Relaxed);
         queue.position.store(claim.next_offset, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The engine's laws, without Kafka and Postgres: neither how the log is cut into batches nor what
 //! is forgotten, loaded again or folded again after a crash leaves a trace.
 
+mod accepted;
 mod history;
 mod rig;
 mod table;

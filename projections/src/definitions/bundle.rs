@@ -1,10 +1,10 @@
 //! Bundles: from files to one record, and from a record to definitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{EventId, TenantId};
 
 use super::fields::Fields;
 use super::problems::Problems;
@@ -33,7 +33,12 @@ pub struct Bundle {
     /// Who applied it, for people.
     pub author: String,
     /// Each tenant's whole definitions.
+    #[serde(default)]
     pub tenants: Vec<TenantSource>,
+    /// By tenant: ids of late events that are to be folded nevertheless. Decisions add up: what
+    /// was accepted once stays accepted, whatever later bundles say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted_late: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Bundle {
@@ -61,6 +66,7 @@ impl Bundle {
             based_on: None,
             author: author.to_owned(),
             tenants,
+            accepted_late: BTreeMap::new(),
         };
         if errors.is_empty() {
             errors.extend(bundle.too_large(files));
@@ -71,6 +77,37 @@ impl Bundle {
         let place_of_file = |name: &str| files.iter().position(|(file, _)| file == name);
         errors.sort_by_key(|error| (place_of_file(&error.file), error.line, error.column));
         Err(errors)
+    }
+
+    /// The decision to fold late events of a tenant nevertheless. Set [`Bundle::based_on`].
+    pub fn accepting_late(
+        tenant: &TenantId,
+        events: impl IntoIterator<Item = EventId>,
+        author: &str,
+    ) -> Self {
+        let ids = events.into_iter().map(|id| id.to_string()).collect();
+        Self {
+            format: FORMAT,
+            based_on: None,
+            author: author.to_owned(),
+            tenants: Vec::new(),
+            accepted_late: BTreeMap::from([(tenant.as_str().to_owned(), ids)]),
+        }
+    }
+
+    /// The late events this bundle accepts, by tenant.
+    pub(super) fn accepted(&self) -> Result<Vec<(TenantId, BTreeSet<EventId>)>, Rejected> {
+        let invalid = |message: String| Rejected::Invalid(format!("accepted_late: {message}"));
+        let of_tenant = |(tenant, ids): (&String, &BTreeSet<String>)| {
+            let tenant = TenantId::new(tenant.as_str())
+                .map_err(|error| invalid(format!("the id of a tenant {error}")))?;
+            let ids = ids.iter().map(|id| {
+                let read = uuid::Uuid::try_parse(id).map(EventId);
+                read.map_err(|_| invalid(format!("{id:?} is not the id of an event")))
+            });
+            Ok((tenant, ids.collect::<Result<_, _>>()?))
+        };
+        self.accepted_late.iter().map(of_tenant).collect()
     }
 
     /// The record's bytes.
@@ -101,7 +138,7 @@ impl Bundle {
         if bundle.author.len() > MAX_AUTHOR_BYTES || bundle.author.chars().any(char::is_control) {
             return invalid("the author's name is too long or holds control characters".to_owned());
         }
-        if bundle.tenants.is_empty() {
+        if bundle.tenants.is_empty() && bundle.accepted_late.is_empty() {
             return invalid("defines no tenant".to_owned());
         }
         Ok(bundle)

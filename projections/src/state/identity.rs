@@ -5,14 +5,15 @@
 //! - High-volume events (activities, messages, touches) by (`occurred_at`, id), for as long as
 //!   they are within the dedup horizon behind the customer's newest event. Older ones are [`Late`].
 //! - Consequential events whose accumulator keeps their ids (orders, refunds, stages): there.
-//! - The other consequential events by id, for life, here.
+//! - The other consequential events by id, for life, here; so are high-volume events that it was
+//!   decided to fold although they are late.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use tidemark_schemas::{EventId, Instant};
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Late, Stamp, StateError};
+use super::{Late, Recognised, Stamp, StateError};
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,11 +55,23 @@ impl Identity {
     }
 
     /// Remembers a high-volume event, unless it is late. False when it was known.
-    pub(super) fn admit(&mut self, stamp: Stamp, horizon: Instant) -> Result<bool, Late> {
-        if stamp.at < horizon {
-            return Err(Late { horizon });
+    ///
+    /// One that was accepted is remembered for life even where it is not late, so that nothing
+    /// depends on what came before it.
+    pub(super) fn admit(
+        &mut self,
+        stamp: Stamp,
+        horizon: Instant,
+        recognised: Recognised,
+    ) -> Result<bool, Late> {
+        match recognised {
+            Recognised::ForLife => {
+                let known = self.recent.binary_search(&stamp).is_ok();
+                Ok(!known && self.for_life.insert(stamp.id))
+            }
+            Recognised::WithinTheHorizon if stamp.at < horizon => Err(Late { horizon }),
+            Recognised::WithinTheHorizon => Ok(self.remember_recent(stamp)),
         }
-        Ok(self.remember_recent(stamp))
     }
 
     fn remember_recent(&mut self, stamp: Stamp) -> bool {

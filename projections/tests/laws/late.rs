@@ -1,5 +1,7 @@
 //! What is late, by example, and that a refusal changes nothing.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use tidemark_projections::state::{CustomerState, Folded, Late};
 use tidemark_schemas::{CustomerEvent, Payload};
@@ -158,5 +160,59 @@ proptest! {
                 prop_assert_eq!(&state, &before);
             }
         }
+    }
+}
+
+#[test]
+fn an_accepted_event_counts_once_however_late_and_often() {
+    let old = event(9, after(0), activity("login"));
+    let given = || given(&[(0, order("o-1", 1)), (900, activity("login"))]);
+    let mut state = given();
+    assert!(state.fold(&old, &rules()).is_err());
+    assert_eq!(state.fold_accepted(&old, &rules()), Ok(Folded::New));
+    assert_eq!(state.activity.get("login").unwrap().count, 2);
+    for _ in 0..2 {
+        let before = state.encode();
+        let mut loaded = CustomerState::decode(&before).unwrap();
+        assert_eq!(loaded.fold_accepted(&old, &rules()), Ok(Folded::Duplicate));
+        assert_eq!(loaded.encode(), before);
+    }
+}
+
+#[test]
+fn a_write_that_cannot_be_placed_is_not_accepted_either() {
+    let mut state = given(&[(0, plan("pro")), (2, plan("pro")), (100, activity("login"))]);
+    let between = event(9, after(DAY), plan("free"));
+    let before = state.clone();
+    assert!(state.fold_accepted(&between, &rules()).is_err());
+    assert_eq!(state, before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// With every high-volume event accepted none is ever late, and the order says nothing.
+    #[test]
+    fn accepted_events_add_up_in_any_order(
+        (events, shuffled) in events(6, 30).prop_flat_map(|events| {
+            // Of profile updates some stay late: which ones depends on the order.
+            // The same id is the same event.
+            let mut ids = BTreeSet::new();
+            let events: Vec<_> = events
+                .into_iter()
+                .filter(|event| !matches!(event.payload, Payload::ProfileUpdated(_)))
+                .filter(|event| ids.insert(event.event_id))
+                .collect();
+            (Just(events.clone()), Just([events.clone(), events].concat()).prop_shuffle())
+        }),
+    ) {
+        let folded = |events: &[CustomerEvent]| {
+            let mut state = CustomerState::default();
+            for event in events {
+                state.fold_accepted(event, &rules()).unwrap();
+            }
+            state
+        };
+        prop_assert_eq!(folded(&events).encode(), folded(&shuffled).encode());
     }
 }

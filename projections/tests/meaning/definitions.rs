@@ -5,7 +5,8 @@ use std::fmt::Write;
 use tidemark_projections::definitions::{
     Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected, TenantDefinitions,
 };
-use tidemark_schemas::{Instant, TenantId};
+use tidemark_schemas::{EventId, Instant, TenantId};
+use uuid::Uuid;
 
 pub(crate) const TENANT: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
 
@@ -336,4 +337,46 @@ fn too_much_for_one_record_is_said_before_it_is_sent() {
     let errors = errors(&text);
     assert!(errors[0].contains("more than 1048576"), "{errors:?}");
     assert!(self::errors(&format!("{text}  - name: x\n"))[0].contains("more than 500"));
+}
+
+#[test]
+fn accepted_late_events_add_up_and_outlive_other_definitions() {
+    let id = |number| EventId(Uuid::from_u128(number));
+    let acme = TenantId::new("acme").unwrap();
+    let apply = |definitions: &Definitions, version, mut bundle: Bundle| {
+        bundle.based_on = definitions.version;
+        definitions.apply(version, Instant::MIN, &bundle.to_record())
+    };
+    let accepting = |tenant: &TenantId, ids: &[EventId]| {
+        Bundle::accepting_late(tenant, ids.iter().copied(), "test")
+    };
+    let text = "tenant: { id: acme, zone: UTC, currency: EUR }";
+    let defined = apply(&Definitions::default(), 0, bundle(text)).unwrap();
+    let one = apply(&defined, 1, accepting(&acme, &[id(1)])).unwrap();
+    let both = apply(&one, 2, accepting(&acme, &[id(1), id(2)])).unwrap();
+    let applied = apply(&both, 3, bundle(text)).unwrap();
+    for number in [1, 2] {
+        assert!(applied.accepts_late(&acme, id(number)));
+    }
+    assert!(!applied.accepts_late(&acme, id(3)));
+    assert_eq!(one.accepted_late().collect::<Vec<_>>(), [(&acme, 1)]);
+    assert_eq!(
+        one.tenant(&acme).unwrap().version,
+        0,
+        "nobody is evaluated anew"
+    );
+
+    let other = TenantId::new("other").unwrap();
+    let refused = apply(&defined, 1, accepting(&other, &[id(1)])).unwrap_err();
+    assert!(refused.to_string().contains("tenant other is not defined"));
+    let mut nonsense = accepting(&acme, &[]);
+    nonsense
+        .accepted_late
+        .insert("acme".to_owned(), ["x".to_owned()].into());
+    let refused = apply(&defined, 1, nonsense).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("\"x\" is not the id of an event")
+    );
 }

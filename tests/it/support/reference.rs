@@ -68,13 +68,12 @@ impl Reference {
 
     /// Folds one event. `None` for a tenant that is not defined.
     pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Option<Result<Folded, Late>> {
-        let rules = &self.definitions.tenant(&event.tenant_id)?.rules;
         let key = event.key();
         let partition = self
             .partitioner
             .partition(key.record_key().as_bytes(), self.partitions);
         let mut state = self.states.get(&key).cloned().unwrap_or_default();
-        let folded = state.fold(event, rules);
+        let folded = self.definitions.fold(&mut state, event)?;
         if folded.is_ok() {
             self.states.insert(key, state);
         }

@@ -86,6 +86,8 @@ impl PartitionTask {
                 self.shared.metrics.redriven.inc();
                 self.folder.pending_mut().unpark(before);
             }
+            // As it was.
+            Some(park) if park.reason.as_str() == before.reason => {}
             Some(park) => {
                 let now = park.row(&item.record, item.appended_at);
                 self.folder.pending_mut().repark(before, now);

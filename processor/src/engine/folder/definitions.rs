@@ -1,20 +1,30 @@
 //! Definitions coming into force in a partition, and its customers evaluated anew because of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_schemas::TenantId;
 
 use super::Folder;
+use crate::parking::Reason;
 use crate::store::{CustomerRow, Reevaluation, StoreError};
 
 impl Folder {
     /// Puts newer definitions in force from here on.
     ///
-    /// Returns the tenants whose definitions are new here, of whom events may be parked.
-    pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<TenantId> {
+    /// Returns whose parked events to try again, and which: those of tenants unknown before, and
+    /// late ones where more of them are accepted now. After a restart all accepted ones count as
+    /// new: the one before us may not have come to them.
+    pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<(TenantId, Reason)> {
         let version = definitions.version.unwrap_or(-1);
         let before = self.definitions_version;
+        let known: BTreeMap<_, _> = self.definitions.accepted_late().collect();
+        let mut redrive: Vec<_> = definitions
+            .accepted_late()
+            .filter(|(tenant, count)| known.get(tenant) != Some(count))
+            .map(|(tenant, _)| (tenant.clone(), Reason::Late))
+            .collect();
         let changed: Vec<_> = definitions
             .tenants
             .values()
@@ -23,7 +33,7 @@ impl Folder {
             .collect();
         self.definitions = definitions;
         if version <= before {
-            return Vec::new();
+            return redrive;
         }
         self.definitions_version = version;
         self.pending.activation = Some((version, self.clock));
@@ -47,10 +57,9 @@ impl Folder {
                 self.reevaluations.insert(tenant.id.clone(), begun);
             }
         }
-        changed
-            .into_iter()
-            .map(|tenant| tenant.id.clone())
-            .collect()
+        let defined = changed.into_iter().map(|tenant| tenant.id.clone());
+        redrive.splice(0..0, defined.map(|tenant| (tenant, Reason::UnknownTenant)));
+        redrive
     }
 
     /// Whether newer definitions than those in force are at hand.

@@ -5,7 +5,12 @@ use super::{AFTER, BEFORE, DAY, MINUTE, PLENTY, at, event, order, plan, stage};
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::{CustomerEvent, Instant};
 
-fn entry(id: u128, customer: &str, occurred_at: &str, payload: tidemark_schemas::Payload) -> Entry {
+pub(super) fn entry(
+    id: u128,
+    customer: &str,
+    occurred_at: &str,
+    payload: tidemark_schemas::Payload,
+) -> Entry {
     let occurred_at = at(occurred_at);
     Entry {
         appended_at: occurred_at,
@@ -13,7 +18,7 @@ fn entry(id: u128, customer: &str, occurred_at: &str, payload: tidemark_schemas:
     }
 }
 
-fn before() -> Activations {
+pub(super) fn before() -> Activations {
     Activations::from([(
         0,
         define(

@@ -234,8 +234,8 @@ impl<'a> Rig<'a> {
         let parked: Vec<_> = self.table.parked.values().cloned().collect();
         for row in parked {
             let tenant = row.tenant.as_ref().expect("an event's");
-            if row.reason != Reason::UnknownTenant.as_str() || self.folder.tenant(tenant).is_none()
-            {
+            let reasons = [Reason::UnknownTenant, Reason::Late].map(Reason::as_str);
+            if !reasons.contains(&row.reason) || self.folder.tenant(tenant).is_none() {
                 continue;
             }
             let place = usize::try_from(row.offset).expect("an offset");
@@ -243,6 +243,7 @@ impl<'a> Rig<'a> {
             self.load(std::slice::from_ref(&entry), None, 0);
             match self.try_fold(&entry, row.offset) {
                 None => self.folder.pending_mut().unpark(&row),
+                Some(now) if now.reason == row.reason => {}
                 Some(now) => self.folder.pending_mut().repark(&row, now),
             }
         }
