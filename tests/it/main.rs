@@ -15,6 +15,7 @@
 
 mod support;
 
+mod activity;
 mod bad_input;
 mod chaos;
 mod cli;

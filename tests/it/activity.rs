@@ -1,0 +1,176 @@
+//! What was done: windows that end to the microsecond, and late events that somebody accepted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use tidemark_projections::definitions::Bundle;
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::event::ActivityTracked;
+use tidemark_schemas::{
+    CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
+};
+use uuid::Uuid;
+
+use crate::support::compare::Projections;
+use crate::support::read;
+use crate::support::reference::Reference;
+use crate::support::site::Site;
+use crate::support::wait::wait_for;
+
+const SOON: Duration = Duration::from_mins(1);
+/// In the night after it clocks in Berlin go forward.
+const SATURDAY: &str = "2026-03-28T12:00:00Z";
+const TUESDAY: &str = "2026-03-31T00:00:00Z";
+
+const DEFINITIONS: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: busy
+    when: { event: { name: login, count: { gte: 2 }, within: 24h } }
+  - name: silent
+    when: { event: { name: login, last: { not_within: 36h } } }
+  - name: weekend
+    when: { event: { name: login, within: 2d } }
+";
+
+fn acme() -> TenantId {
+    TenantId::new("acme").unwrap()
+}
+
+fn login(occurred_at: &str) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: acme(),
+        customer_id: CustomerId::new("ann").unwrap(),
+        source: "test".into(),
+        occurred_at: occurred_at.parse().unwrap(),
+        payload: Payload::ActivityTracked(ActivityTracked {
+            name: "login".into(),
+            properties: BTreeMap::new(),
+        }),
+    }
+}
+
+/// Every change of a segment, in sequence.
+async fn changes(projections: &Projections) -> Vec<String> {
+    let rows: Vec<(String, bool, i64, String)> = projections
+        .rows(
+            "select name, to_value is not null, effective_at, cause
+             from $gen.change where kind = 'segment' order by partition, seq",
+        )
+        .await;
+    let told = rows.into_iter().map(|(name, enters, at, cause)| {
+        let way = if enters { "enters" } else { "leaves" };
+        let at = Instant::from_micros(at).unwrap();
+        format!("{way} {name} {at} {cause}")
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn an_activity_leaves_its_windows_at_their_very_ends() {
+    // Given two logins, folded on a Saturday
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    publisher.event(&login("2026-03-28T01:00:00Z"));
+    publisher.event(&login("2026-03-28T02:30:00.000001Z"));
+    publisher.flush();
+    let processor = site.process(&["--clock", SATURDAY]);
+    site.wait_until_folded(SOON).await;
+    processor.kill();
+
+    // When nobody looks until Tuesday
+    let projections = site.projections().await;
+    let processor = site.process(&["--clock", TUESDAY]);
+    let until = TUESDAY.parse::<Instant>().unwrap().plus_micros(-1_000_000);
+    wait_for(SOON, "the clock to reach Tuesday", async || {
+        let clock = "select min(clock) from $gen.progress where next_offset > 0";
+        match projections.number(clock).await {
+            clock if clock == until.micros() => Ok(()),
+            clock => Err(format!("it is {clock}")),
+        }
+    })
+    .await;
+    processor.terminate();
+
+    // Then hours end to the microsecond, and days at midnight by the clocks of Berlin
+    let expected = [
+        "enters weekend 2026-03-28T01:00:00Z event",
+        "enters busy 2026-03-28T02:30:00.000001Z event",
+        "leaves busy 2026-03-29T01:00:00Z timer",
+        "enters silent 2026-03-29T14:30:00.000001Z timer",
+        "leaves weekend 2026-03-29T22:00:00Z timer",
+    ];
+    assert_eq!(changes(&projections).await, expected);
+    projections.assert_consistent().await;
+}
+
+/// Appends the decision to accept a late event.
+fn accept(site: &Site, event: EventId) {
+    let definitions = read::definitions(site.kafka, &site.definitions_topic);
+    let mut bundle = Bundle::accepting_late(&acme(), [event], "test");
+    bundle.based_on = definitions.version;
+    let producer: BaseProducer = site.kafka.client().create().unwrap();
+    let record = bundle.to_record();
+    let record = BaseRecord::<(), _>::to(&site.definitions_topic)
+        .payload(&record)
+        .partition(0);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+    producer.flush(SOON).unwrap();
+}
+
+/// How often the customer logged in, and how many events are parked.
+async fn logins_and_parked(projections: &Projections) -> (u64, i64) {
+    let states = projections.states().await;
+    let state = states
+        .values()
+        .next()
+        .map(|bytes| CustomerState::decode(bytes).unwrap());
+    let logins = state.and_then(|state| state.activity.get("login").map(|login| login.count));
+    let parked = "select count(*) from $gen.parked where reason = 'late'";
+    (logins.unwrap_or(0), projections.number(parked).await)
+}
+
+#[tokio::test]
+async fn an_accepted_late_event_counts_once_across_a_kill() {
+    // Given two late events
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    let (accepted, refused) = (login("2026-01-05T10:00:00Z"), login("2026-01-05T11:00:00Z"));
+    publisher.event(&login("2026-03-28T01:00:00Z"));
+    publisher.event(&accepted);
+    publisher.event(&refused);
+    publisher.flush();
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    let projections = site.projections().await;
+    assert_eq!(logins_and_parked(&projections).await, (1, 2));
+
+    // When one is accepted, the processor is killed, and the event is sent again
+    accept(&site, accepted.event_id);
+    processor.kill();
+    publisher.event(&accepted);
+    publisher.flush();
+    let processor = site.process(&[]);
+    wait_for(
+        SOON,
+        "the accepted event to be folded",
+        async || match logins_and_parked(&projections).await {
+            (2, 1) => Ok(()),
+            (logins, parked) => Err(format!("{logins} logins, {parked} parked")),
+        },
+    )
+    .await;
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+
+    // Then it counts once, as in a fold of the topic under the same decision
+    assert_eq!(logins_and_parked(&projections).await, (2, 1));
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    let reference = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    projections.assert_equal(&reference).await;
+    projections.assert_consistent().await;
+}
