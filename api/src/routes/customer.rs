@@ -21,6 +21,8 @@ use crate::freshness::Fresh;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
+mod summary;
+
 /// One customer, asked for in one request.
 #[derive(Debug)]
 struct OneCustomer {
@@ -37,6 +39,9 @@ pub(crate) struct Profile {
     /// Attributes the customer has whose values this caller may not see.
     masked_attributes: Vec<Arc<str>>,
     orders: OrdersSummary,
+    /// What was done, by the event's name.
+    activity: BTreeMap<Arc<str>, summary::Done>,
+    conversations: summary::Said,
     journeys: BTreeMap<Arc<str>, StageOutput>,
     segments: Vec<Membership>,
     churn: Churn,
@@ -170,6 +175,8 @@ impl OneCustomer {
             attributes: outputs.attributes,
             masked_attributes: Vec::new(),
             orders: outputs.orders,
+            activity: summary::done(&state.activity),
+            conversations: summary::said(&state.conversations),
             journeys: outputs.journeys,
             segments: segments.collect(),
             churn: outputs.churn,

@@ -74,4 +74,13 @@ pub(crate) fn fill(world: &mut World, tenant: &str, numbers_from: u32) {
     fold("dee", "2024-06-02T09:00:00Z", order("d1", 700));
     fold("eve", "2024-06-03T08:00:00Z", stage("lead"));
     fold("eve", "2024-06-04T08:00:00Z", stage("trial"));
+    let login = || json!({ "type": "activity_tracked", "name": "login", "properties": {} });
+    let said = |direction: &str, sentiment: f64| json!({ "type": "message_exchanged", "conversation_id": "e1", "channel": "chat", "direction": direction, "sentiment": sentiment });
+    fold("eve", "2024-06-03T09:00:00Z", login());
+    fold("eve", "2024-06-04T07:00:00Z", login());
+    fold("eve", "2024-06-04T07:10:00Z", said("inbound", -0.5));
+    fold("eve", "2024-06-04T07:20:00Z", said("outbound", 0.25));
+    let closed =
+        json!({ "type": "conversation_closed", "conversation_id": "e1", "outcome": "resolved" });
+    fold("eve", "2024-06-04T07:30:00Z", closed);
 }
