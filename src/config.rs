@@ -10,7 +10,7 @@
 //! | `[registry]` | the schema registry |
 //! | `[database]` | Postgres |
 //! | `[processor]` | limits of folding |
-//! | `[api]`, `[api.auth]`, `[api.limits]` | the read API, whose tokens it believes, how much may be asked |
+//! | `[api]`, `[api.auth]`, `[api.limits]`, `[api.cache]` | the read API, whose tokens it believes, how much may be asked, what is kept |
 //! | `[log]` | format and filter |
 //!
 //! The variable of `kafka.topic` is `TIDEMARK_KAFKA__TOPIC` (two underscores between levels); that

@@ -75,9 +75,16 @@ pub(crate) fn api_config(
             cool_down: Duration::from_secs(api.auth.jwks_cooldown_seconds),
         },
         clock,
-        limits: api_limits(&api.limits)?,
+        limits: tidemark_api::Limits {
+            wait_timeout: Duration::from_millis(api.wait_ms),
+            ..api_limits(&api.limits)?
+        },
         is_behind_tls: api.behind_tls,
         allowed_origins: api.allowed_origins.clone(),
+        cache: tidemark_api::CacheConfig {
+            bytes: api.cache.mib.saturating_mul(1024 * 1024),
+            stale_for: Duration::from_secs(api.cache.stale_seconds),
+        },
     })
 }
 

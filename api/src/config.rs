@@ -38,6 +38,8 @@ pub struct Config {
     pub is_behind_tls: bool,
     /// Origins whose pages may call, such as `https://dashboard.example.com`.
     pub allowed_origins: Vec<String>,
+    /// How much is kept of what was answered.
+    pub cache: CacheConfig,
 }
 
 impl Config {
@@ -52,6 +54,7 @@ impl Config {
             limits: Limits::default(),
             is_behind_tls: false,
             allowed_origins: Vec::new(),
+            cache: CacheConfig::default(),
         }
     }
 }
@@ -67,6 +70,7 @@ impl fmt::Debug for Config {
             .field("limits", &self.limits)
             .field("is_behind_tls", &self.is_behind_tls)
             .field("allowed_origins", &self.allowed_origins)
+            .field("cache", &self.cache)
             .finish()
     }
 }
@@ -160,6 +164,24 @@ impl fmt::Debug for AuthConfig {
     }
 }
 
+/// How much is kept of what was answered, and how long.
+#[derive(Debug, Clone)]
+pub struct CacheConfig {
+    /// Bytes of answers at most; zero keeps none.
+    pub bytes: u64,
+    /// While the database is away, answers are given that were read at most so long ago.
+    pub stale_for: Duration,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            bytes: 64 * 1024 * 1024,
+            stale_for: Duration::from_mins(10),
+        }
+    }
+}
+
 /// How much is accepted before the process would suffer.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -183,6 +205,9 @@ pub struct Limits {
     /// How long one SQL statement may take: Postgres ends it. Less than `request_timeout`, so that
     /// abandoned work ends soon after.
     pub statement_timeout: Duration,
+    /// How long a request waits for the position its `Tidemark-Wait` names. Less than
+    /// `request_timeout`, so that there is time to answer.
+    pub wait_timeout: Duration,
     /// How long a request waits for a database connection.
     pub acquire_timeout: Duration,
     /// How long a client may take to send the head of a request, and so also how long a connection
@@ -219,6 +244,7 @@ impl Default for Limits {
             connections: 4_096,
             request_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(5),
+            wait_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(2),
             head_timeout: Duration::from_secs(75),
             body_bytes: 64 * 1024,

@@ -17,13 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{Instant, TenantId};
 
+pub(crate) use self::failure::is_away;
 pub(crate) use self::readiness::Readiness;
 pub(crate) use self::snapshot::{Snapshot, clock, instant};
+use crate::answers::Depends;
 use crate::auth::Caller;
 use crate::freshness::Fresh;
 use crate::problem::Problem;
@@ -48,6 +51,8 @@ pub(crate) enum Access {
 #[derive(Debug)]
 pub(crate) struct Database {
     pool: PgPool,
+    options: PgConnectOptions,
+    session: Session,
     /// By tenant and version; a version never changes, so nothing ever expires.
     definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
     /// Instead of the database's own clock.
@@ -62,11 +67,8 @@ impl Database {
             .application_name("tidemark-api");
         let session = Session::of(config);
         // Not through the pool, which tries for long and then only says that it tried for long.
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .map_err(ApiError::Database)?;
-        session
-            .set(&mut connection)
+        let mut connection = session
+            .connect(&options)
             .await
             .map_err(ApiError::Database)?;
         let (role, is_privileged) = sqlx::query_as(include_str!("sql/effective_role.sql"))
@@ -82,6 +84,7 @@ impl Database {
 
     /// Connects when first asked.
     fn over(options: PgConnectOptions, session: Session, config: &Config) -> Self {
+        let (alone, session_alone) = (options.clone(), session.clone());
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(config.limits.acquire_timeout)
@@ -101,6 +104,8 @@ impl Database {
             .connect_lazy_with(options);
         Self {
             pool,
+            options: alone,
+            session: session_alone,
             definitions: Cache::new(DEFINITIONS_KEPT),
             clock: config.clock,
         }
@@ -117,6 +122,11 @@ impl Database {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A connection beside the pool, for who reads no tenant's rows.
+    pub(crate) async fn connect_alone(&self) -> Result<PgConnection, sqlx::Error> {
+        self.session.connect(&self.options).await
     }
 
     /// Reads the answer in a snapshot of the caller's tenant. Once more, if a new generation took
@@ -179,7 +189,15 @@ impl Database {
 /// A question to one tenant's rows, as data: what a route asks.
 pub(crate) trait Query: Sync {
     /// What it is answered with.
-    type Answer: Send;
+    type Answer: Serialize + Send;
+
+    /// What moves the answer; `None` for one that is never kept.
+    fn depends(&self) -> Option<Depends>;
+
+    /// Whether giving this answer left a trace.
+    fn is_recorded(_answer: &Self::Answer) -> bool {
+        false
+    }
 
     /// Whether asking leaves a trace.
     fn access(&self, _caller: &Caller) -> Access {
@@ -207,6 +225,12 @@ impl Session {
             role: config.role.clone(),
             statement_timeout: format!("{milliseconds}ms"),
         }
+    }
+
+    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(options).await?;
+        self.set(&mut connection).await?;
+        Ok(connection)
     }
 
     async fn set(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {

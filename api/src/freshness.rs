@@ -1,15 +1,15 @@
 //! How fresh an answer is: said in the headers of everything read from the tables.
 
-use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tidemark_schemas::Instant;
 
 const GENERATION: HeaderName = HeaderName::from_static("tidemark-generation");
 const WATERMARK: HeaderName = HeaderName::from_static("tidemark-watermark");
 const LAG: HeaderName = HeaderName::from_static("tidemark-lag");
 const DEFINITIONS: HeaderName = HeaderName::from_static("tidemark-definitions");
+const STALE: HeaderName = HeaderName::from_static("tidemark-stale");
 
 /// The position of the snapshot an answer was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,17 +42,26 @@ impl Freshness {
     }
 }
 
-/// An answer as JSON, with how fresh it is.
+/// Of an answer given while the database is away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Staleness {
+    /// Since it was read.
+    pub(crate) age: Duration,
+    /// Since it was last known to hold.
+    pub(crate) stale_for: Duration,
+}
+
+impl Staleness {
+    /// Adds the headers, in whole seconds.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(header::AGE, HeaderValue::from(self.age.as_secs()));
+        headers.insert(STALE, HeaderValue::from(self.stale_for.as_secs()));
+    }
+}
+
+/// What was read, with how fresh it is.
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
     pub(crate) body: T,
     pub(crate) freshness: Freshness,
-}
-
-impl<T: Serialize> IntoResponse for Fresh<T> {
-    fn into_response(self) -> Response {
-        let mut response = Json(self.body).into_response();
-        self.freshness.write(response.headers_mut());
-        response
-    }
 }

@@ -6,9 +6,9 @@
 //! 2. CORS, which answers preflights, and compression;
 //! 3. [authentication](authenticate): the limit of its peer, then its token;
 //! 4. the [rate limits](limit_rate) of its token and its tenant;
-//! 5. the [guard]: size, requests under way (of all, and of its tenant), time, panics. From here
+//! 5. the [cache](from_cache): positions are waited for, and what is kept and holds is answered;
+//! 6. the [guard]: size, requests under way (of all, and of its tenant), time, panics. From here
 //!    on it runs in a task of its own;
-//! 6. the cache of answers;
 //! 7. its handler.
 //!
 //! Whatever refuses does so before what is dearer than itself. Compression is outside the cache,
@@ -26,6 +26,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::CorsLayer;
 
 use crate::Service;
+use crate::answers::from_cache;
 use crate::auth::authenticate;
 use crate::envelope::envelope;
 use crate::guard::guard;
@@ -36,11 +37,12 @@ pub(crate) fn of_tenants(service: &Service, routes: Router<Service>) -> Router<S
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(service.clone(), authenticate))
         .layer(from_fn_with_state(service.clone(), limit_rate))
+        .layer(from_fn_with_state(service.clone(), from_cache))
         .layer(from_fn_with_state(service.clone(), guard));
     routes.route_layer(layers)
 }
 
-/// Around a route that asks the database and wants no token: 5 alone.
+/// Around a route that asks the database and wants no token: 6 alone.
 pub(crate) fn of_nobody(service: &Service, routes: Router<Service>) -> Router<Service> {
     routes.route_layer(from_fn_with_state(service.clone(), guard))
 }

@@ -9,6 +9,7 @@
 //! - [`auth`] says what a token must hold and makes tokens for development.
 //! - Every error is an RFC 9457 problem document; what caused a 5xx is logged, never answered.
 
+mod answers;
 pub mod auth;
 mod config;
 mod cursor;
@@ -27,7 +28,7 @@ mod routes;
 mod serve;
 mod service;
 
-pub use config::{AuthConfig, Config, KeySource, Limits};
+pub use config::{AuthConfig, CacheConfig, Config, KeySource, Limits};
 pub use error::ApiError;
 pub use limits::{InvalidNetwork, Network, Rate};
 pub use metrics::metrics_router;

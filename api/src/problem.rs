@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -68,6 +69,12 @@ pub(crate) enum Problem {
     /// Any status that axum answered by itself.
     #[error("{}", .0.canonical_reason().unwrap_or("the request cannot be answered"))]
     Status(StatusCode),
+    /// 503: what the request waits for is not folded yet.
+    #[error("what Tidemark-Wait names was not folded within {} s", limit.as_secs_f32())]
+    NotFolded { limit: Duration },
+    /// Of a read that several requests waited for.
+    #[error("{0}")]
+    Shared(Arc<Self>),
     /// Another problem, found in a snapshot whose freshness is known.
     #[error("{0}")]
     Read(Box<Self>, Freshness),
@@ -95,6 +102,16 @@ impl Problem {
         Self::Read(Box::new(self), freshness)
     }
 
+    /// Whether something we need is away.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Shared(problem) => problem.is_unavailable(),
+            Self::Read(problem, _) => problem.is_unavailable(),
+            _ => false,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
@@ -103,11 +120,13 @@ impl Problem {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited { .. } | Self::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } | Self::Overloaded | Self::TimedOut => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unavailable { .. }
+            | Self::Overloaded
+            | Self::TimedOut
+            | Self::NotFolded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Status(status) => *status,
+            Self::Shared(problem) => problem.status(),
             Self::Read(problem, _) => problem.status(),
         }
     }
@@ -132,6 +151,8 @@ impl Problem {
             Self::Unavailable { .. } => ("unavailable", "Temporarily unavailable"),
             Self::Overloaded => ("overloaded", "Too many requests under way"),
             Self::TimedOut => ("timed-out", "Took too long"),
+            Self::NotFolded { .. } => ("not-folded", "Not folded yet"),
+            Self::Shared(problem) => return problem.kind(),
             Self::Internal(_) => ("internal", "Internal error"),
             Self::Status(StatusCode::METHOD_NOT_ALLOWED) => {
                 ("method-not-allowed", "Method not allowed")
@@ -152,6 +173,7 @@ impl Problem {
         match self {
             Self::Malformed { parameter, .. } => *parameter,
             Self::Unprocessable { parameter, .. } => Some(parameter),
+            Self::Shared(problem) => problem.parameter(),
             Self::Read(problem, _) => problem.parameter(),
             _ => None,
         }
@@ -171,6 +193,7 @@ impl Problem {
         match self {
             Self::Internal(cause) => Some(cause),
             Self::Unavailable { cause, .. } => cause.as_ref(),
+            Self::Shared(problem) => problem.cause(),
             Self::Read(problem, _) => problem.cause(),
             _ => None,
         }
@@ -190,9 +213,14 @@ impl Problem {
                 let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
-            Self::Unavailable { .. } | Self::Overloaded | Self::TimedOut | Self::TenantBusy => {
+            Self::Unavailable { .. }
+            | Self::Overloaded
+            | Self::TimedOut
+            | Self::NotFolded { .. }
+            | Self::TenantBusy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Self::Shared(problem) => problem.headers(headers),
             Self::Read(problem, freshness) => {
                 problem.headers(headers);
                 freshness.write(headers);

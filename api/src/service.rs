@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::answers::{Answers, follow};
 use crate::auth::{KeyRing, Verifier};
 use crate::database::Database;
 use crate::limits::{RateLimits, Shares};
@@ -38,6 +39,7 @@ pub struct Service(Arc<Inner>);
 struct Inner {
     database: Database,
     ring: Arc<KeyRing>,
+    answers: Answers,
     verifier: Verifier,
     rates: RateLimits,
     shares: Shares,
@@ -87,6 +89,7 @@ impl Service {
         Ok(Self(Arc::new(Inner {
             database,
             ring,
+            answers: Answers::new(&config.cache, registry)?,
             verifier,
             rates: RateLimits::new(&config.limits)?,
             shares: Shares::new(config.connections, &config.limits),
@@ -120,7 +123,14 @@ impl Service {
         shutdown: CancellationToken,
     ) -> Result<(), ApiError> {
         let serving = serve::serve(self.router(), listener, &self.0.limits, shutdown.clone());
-        tokio::join!(serving, self.0.ring.keep(shutdown));
+        let stop = CancellationToken::new();
+        let following = follow(self.clone(), stop.clone());
+        // Until the last request is answered: one may wait for a position.
+        let serving = async {
+            serving.await;
+            stop.cancel();
+        };
+        tokio::join!(serving, following, self.0.ring.keep(shutdown));
         self.0.tasks.close();
         let drained = tokio::time::timeout(self.0.limits.statement_timeout, self.0.tasks.wait());
         if drained.await.is_err() {
@@ -142,6 +152,10 @@ impl Service {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {

@@ -66,6 +66,14 @@ pub(crate) enum Part {
     Visible,
     /// Cached answers of the read API.
     Api,
+    /// The server that it is compared with.
+    #[command(hide = true)]
+    Constant {
+        /// On the loopback.
+        port: u16,
+        /// Of the answer's body.
+        bytes: usize,
+    },
     /// Kafka Streams beside us, on the same topic.
     Peers(PeersArguments),
 }

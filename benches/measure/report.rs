@@ -56,6 +56,7 @@ impl Figures {
             "api_cached_ratio": self.api.map(|api| hundredths(api.cached_ratio)),
             "api_cached_per_second": self.api.map(|api| api.cached_per_second.round()),
             "api_constant_per_second": self.api.map(|api| api.constant_per_second.round()),
+            "api_uncached_p95_ms": self.api.map(|api| hundredths(api.uncached_p95_ms)),
             "visible_p50_ms": self.visible.p50_ms.round(),
             "visible_p99_ms": self.visible.p99_ms.round(),
             "peak_rss_bytes": self.peak_rss_bytes,
@@ -105,6 +106,8 @@ impl Figures {
             row("API, constant answer", &rate(api.constant_per_second), "");
             row("API, cached answer", &rate(api.cached_per_second), "");
             row("  by constant", &format!("{:.2}", api.cached_ratio), "0.5");
+            let uncached = format!("{:.2} ms", api.uncached_p95_ms);
+            row("API, one customer read, p95", &uncached, "5 ms");
         }
         let most = format!("{} + 100 MiB", mib(self.memory_budget_bytes));
         row("memory, most resident", &mib(self.peak_rss_bytes), &most);

@@ -45,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) {
             println!("{}", json!(figures));
             servers.stop().await;
         }
+        Some(Part::Constant { port, bytes }) => api::serve_constant(*port, *bytes).await,
     }
 }
 

@@ -23,7 +23,8 @@ use crate::up::state_file::UpFile;
     \"customer_id\": \"c-1\", \"source\": \"shop\", \"occurred_at\": \"2026-01-31T09:30:00Z\",\n         \
     \"payload\": {\"type\": \"order_placed\", \"order_id\": \"o-1\", \"amount_minor\": 1999,\n         \
     \"currency\": \"EUR\"}}' | tr -d '\\n' | tidemark publish --up\n\n\
-    A bad line is named and the rest goes on; the exit code is then 1.")]
+    A bad line is named and the rest goes on; the exit code is then 1. With --json the positions are\n\
+    named that Tidemark-Wait takes, for an answer that has what was published.")]
 pub(crate) struct Arguments {
     /// Events, a JSON object a line [default: standard input]
     file: Option<PathBuf>,
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 /// What became of the lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 struct Summary {
     /// Accepted by the broker.
     published: u64,
@@ -41,6 +42,8 @@ struct Summary {
     bad: u64,
     /// Events that the broker did not accept.
     undelivered: u64,
+    /// The last one accepted by each partition, in the form that `Tidemark-Wait` takes.
+    positions: Vec<String>,
 }
 
 pub(crate) async fn run(
@@ -51,7 +54,8 @@ pub(crate) async fn run(
     let (input, size) = open(arguments.file.as_ref())?;
     let embedded = up.is_some_and(|up| up.embedded_broker);
     let sink = EventSink::connect(&config, embedded).await?;
-    let summary = tokio::task::spawn_blocking(move || publish(input, size, sink)).await??;
+    let topic = config.kafka.topic;
+    let summary = tokio::task::spawn_blocking(move || publish(input, size, sink, &topic)).await??;
     if arguments.json {
         output::json(&summary)?;
     } else {
@@ -82,7 +86,12 @@ fn open(file: Option<&PathBuf>) -> anyhow::Result<(Input, Option<u64>)> {
     }
 }
 
-fn publish(input: Input, size: Option<u64>, mut sink: EventSink) -> anyhow::Result<Summary> {
+fn publish(
+    input: Input,
+    size: Option<u64>,
+    mut sink: EventSink,
+    topic: &str,
+) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
     let mut progress = Progress::start("events", size);
     let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
@@ -109,6 +118,10 @@ fn publish(input: Input, size: Option<u64>, mut sink: EventSink) -> anyhow::Resu
     }
     summary.published = deliveries.delivered;
     summary.undelivered += deliveries.undelivered.len() as u64;
+    let ends = deliveries.ends.iter();
+    summary.positions = ends
+        .map(|(partition, end)| format!("{topic}/{partition}@{}", end - 1))
+        .collect();
     Ok(summary)
 }
 

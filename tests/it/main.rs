@@ -25,6 +25,7 @@ mod deploy;
 mod exactly_once;
 mod flood;
 mod harness;
+mod outage;
 mod pipeline;
 mod routes;
 mod tenancy;

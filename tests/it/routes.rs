@@ -1,6 +1,7 @@
 //! The read API's routes over a real database, filled through the processor's own store: statuses,
 //! bodies, headers. What needs no database is tested beside the routes themselves.
 
+mod answers;
 pub(crate) mod client;
 mod customer;
 mod customers;

@@ -25,7 +25,10 @@ impl Failure {
 
     fn classify(error: &Error) -> Self {
         match error {
-            Error::Io(_) | Error::WorkerCrashed | Error::BeginFailed => Self::ConnectionLost,
+            // Protocol: a proxy without a server behind it hangs up in the middle of a word.
+            Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::BeginFailed => {
+                Self::ConnectionLost
+            }
             Error::PoolTimedOut | Error::PoolClosed | Error::Tls(_) => Self::Unavailable,
             Error::Database(error) => error
                 .code()
@@ -50,6 +53,14 @@ impl Failure {
             _ => Self::Refused,
         }
     }
+}
+
+/// Whether Postgres is not there, or not yet.
+pub(crate) fn is_away(error: &Error) -> bool {
+    matches!(
+        Failure::classify(error),
+        Failure::ConnectionLost | Failure::Unavailable
+    )
 }
 
 impl From<Error> for Problem {
@@ -83,6 +94,14 @@ mod tests {
         for (code, failure) in table {
             assert_eq!(Failure::classify_state(code), failure, "{code}");
         }
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_away() {
+        let hung_up = Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(is_away(&hung_up));
+        let problem = Problem::from(hung_up);
+        assert!(matches!(problem, Problem::Unavailable { .. }));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use serde::Serialize;
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
@@ -14,10 +14,10 @@ use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 
 use crate::Service;
+use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
 use crate::database::{Access, Query, Snapshot, clock, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
-use crate::freshness::Fresh;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
@@ -49,6 +49,9 @@ pub(crate) struct Profile {
     as_of: Instant,
     /// Version of the tenant's definitions it was derived with.
     definitions: i64,
+    /// Personal attributes are shown, which is recorded.
+    #[serde(skip)]
+    is_recorded: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,33 +75,28 @@ struct Row {
 
 pub(crate) async fn one(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
-    Extension(request_id): Extension<RequestId>,
     Named(id): Named,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Profile>, Problem> {
+    asking: Asking,
+) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let answer = service
-        .database()
-        .read(&caller, &OneCustomer { id, request_id })
-        .await?;
-    let Fresh {
-        body: (customer, is_audited),
-        freshness,
-    } = answer;
-    if is_audited {
-        service.metrics().audited.inc();
-    }
-    Ok(Fresh {
-        body: customer,
-        freshness,
-    })
+    let request_id = asking.request_id.clone();
+    service
+        .answer(&asking, &OneCustomer { id, request_id })
+        .await
 }
 
 impl Query for OneCustomer {
-    /// The profile, and whether personal attributes were shown.
-    type Answer = (Profile, bool);
+    type Answer = Profile;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::on(&self.id))
+    }
+
+    fn is_recorded(profile: &Profile) -> bool {
+        profile.is_recorded
+    }
 
     fn access(&self, caller: &Caller) -> Access {
         if caller.role.sees_personal_attributes() {
@@ -126,15 +124,16 @@ impl Query for OneCustomer {
             .cloned()
             .collect();
         if personal.is_empty() {
-            return Ok((customer, false));
+            return Ok(customer);
         }
         if snapshot.caller().role.sees_personal_attributes() {
             self.record(snapshot).await?;
-            return Ok((customer, true));
+            customer.is_recorded = true;
+            return Ok(customer);
         }
         customer.attributes.retain(|name, _| !is_personal(name));
         customer.masked_attributes = personal;
-        Ok((customer, false))
+        Ok(customer)
     }
 }
 
@@ -182,6 +181,7 @@ impl OneCustomer {
             churn: outputs.churn,
             as_of,
             definitions: definitions.version,
+            is_recorded: false,
         })
     }
 

@@ -1,20 +1,21 @@
 //! `GET /v1/customers`: the tenant's customers, by id, page by page.
 
-use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::models::Band;
+use tidemark_projections::touched::Kind;
 use tidemark_schemas::Instant;
 
 use super::page::{Next, Page};
 use crate::Service;
+use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
 use crate::cursor::Question;
 use crate::database::{Query, Snapshot, instant};
 use crate::extract::Parameters;
-use crate::freshness::Fresh;
 use crate::problem::Problem;
 
 const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
@@ -76,11 +77,11 @@ struct Row {
 
 pub(crate) async fn list(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Fresh<Customers>, Problem> {
-    let query = CustomersPage::new(asked, &caller)?;
-    service.database().read(&caller, &query).await
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let query = CustomersPage::new(asked, &asking.caller)?;
+    service.answer(&asking, &query).await
 }
 
 impl CustomersPage {
@@ -173,6 +174,11 @@ impl CustomersPage {
 
 impl Query for CustomersPage {
     type Answer = Customers;
+
+    /// Segments and stages move together with their customers' rows.
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Customers]))
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {
         if self.segment.is_some() || self.stage.is_some() {

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use serde::Serialize;
+use tidemark_projections::touched::Kind;
 
 use super::counts;
 use crate::Service;
-use crate::auth::Caller;
+use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
 use crate::extract::{Named, NothingAsked, Parameters};
-use crate::freshness::Fresh;
 use crate::problem::Problem;
 
 /// Every journey of the tenant.
@@ -35,14 +35,18 @@ struct Journey {
 
 pub(crate) async fn list(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Journeys>, Problem> {
-    service.database().read(&caller, &AllJourneys).await
+    asking: Asking,
+) -> Result<Response, Problem> {
+    service.answer(&asking, &AllJourneys).await
 }
 
 impl Query for AllJourneys {
     type Answer = Journeys;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Definitions)
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Journeys, Problem> {
         let Some(definitions) = snapshot.definitions().await? else {
@@ -85,18 +89,19 @@ struct Occupancy {
 
 pub(crate) async fn stages(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Named(journey): Named,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Standings>, Problem> {
-    service
-        .database()
-        .read(&caller, &StagesOf { journey })
-        .await
+    asking: Asking,
+) -> Result<Response, Problem> {
+    service.answer(&asking, &StagesOf { journey }).await
 }
 
 impl Query for StagesOf {
     type Answer = Standings;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Positions]))
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Standings, Problem> {
         let definitions = snapshot.definitions().await?;

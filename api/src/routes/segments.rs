@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use tidemark_projections::touched::Kind;
 use tidemark_schemas::Instant;
 
 use super::counts::{self, Evaluation};
 use super::page::{Next, Page};
 use crate::Service;
-use crate::auth::Caller;
+use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
 use crate::database::{Query, Snapshot, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
-use crate::freshness::Fresh;
 use crate::problem::Problem;
 
 /// Every segment of the tenant.
@@ -43,14 +43,19 @@ struct Segment {
 
 pub(crate) async fn list(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Segments>, Problem> {
-    service.database().read(&caller, &AllSegments).await
+    asking: Asking,
+) -> Result<Response, Problem> {
+    service.answer(&asking, &AllSegments).await
 }
 
 impl Query for AllSegments {
     type Answer = Segments;
+
+    fn depends(&self) -> Option<Depends> {
+        const MOVED_BY: [Kind; 3] = [Kind::Memberships, Kind::Population, Kind::Evaluation];
+        Some(Depends::Kinds(&MOVED_BY))
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Segments, Problem> {
         let Some(definitions) = snapshot.definitions().await? else {
@@ -122,24 +127,27 @@ struct Row {
 
 pub(crate) async fn members(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Named(segment): Named,
     Parameters(asked): Parameters<MembersAsked>,
-) -> Result<Fresh<Members>, Problem> {
+    asking: Asking,
+) -> Result<Response, Problem> {
     let question = Question::new(&[
         Some("members"),
-        Some(caller.tenant.as_str()),
+        Some(asking.caller.tenant.as_str()),
         Some(&segment),
     ]);
     let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
     service
-        .database()
-        .read(&caller, &MembersPage { segment, page })
+        .answer(&asking, &MembersPage { segment, page })
         .await
 }
 
 impl Query for MembersPage {
     type Answer = Members;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Memberships]))
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {
         let definitions = snapshot.definitions().await?;

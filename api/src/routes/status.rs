@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use serde::Serialize;
 use sqlx::FromRow;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::counts::{self, Evaluation};
 use crate::Service;
-use crate::auth::Caller;
+use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot, clock};
 use crate::extract::{NothingAsked, Parameters};
-use crate::freshness::Fresh;
 use crate::problem::Problem;
 
 /// Everything there is to say.
@@ -75,14 +74,19 @@ struct PartitionRow {
 
 pub(crate) async fn status(
     State(service): State<Service>,
-    Extension(caller): Extension<Caller>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
-) -> Result<Fresh<Status>, Problem> {
-    service.database().read(&caller, &WholeStatus).await
+    asking: Asking,
+) -> Result<Response, Problem> {
+    service.answer(&asking, &WholeStatus).await
 }
 
 impl Query for WholeStatus {
     type Answer = Status;
+
+    /// It says where everything is at this moment.
+    fn depends(&self) -> Option<Depends> {
+        None
+    }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Status, Problem> {
         let freshness = snapshot.freshness();

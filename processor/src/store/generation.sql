@@ -157,3 +157,13 @@ create table reevaluation (
     done      boolean not null default false,
     primary key (tenant_id, partition)
 );
+
+-- What the last commits of each partition touched, for whoever keeps answers: one row a commit, none
+-- for a commit that only moved a clock. Names nobody; see projections/src/touched.rs.
+create table touched (
+    partition int not null,
+    commits   bigint not null,              -- as in progress, after the commit
+    epoch     bigint not null,              -- of the claim it was made under
+    touched   bytea not null,
+    primary key (partition, commits)
+);

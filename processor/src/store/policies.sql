@@ -41,3 +41,5 @@ grant select (
     topic, partition, epoch, commits, next_offset, clock, log_end, change_seq, definitions,
     updated_at
 ) on progress to tidemark_api;
+-- Of no tenant that could be named: which cached answers are old.
+grant select on touched to tidemark_api;

@@ -13,3 +13,4 @@ mod preparing;
 mod proxy;
 mod records;
 mod round_trip;
+mod touched;

@@ -1,4 +1,4 @@
-//! `[api]`, `[api.auth]` and `[api.limits]`.
+//! `[api]`, `[api.auth]`, `[api.limits]` and `[api.cache]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +25,10 @@ pub struct Api {
     pub auth: Auth,
     /// How much may be asked.
     pub limits: ApiLimits,
+    /// How long a request waits for the position its `Tidemark-Wait` names, in milliseconds.
+    pub wait_ms: u64,
+    /// What is kept of what was answered.
+    pub cache: Cache,
 }
 
 impl Default for Api {
@@ -37,6 +41,27 @@ impl Default for Api {
             allowed_origins: Vec::new(),
             auth: Auth::default(),
             limits: ApiLimits::default(),
+            wait_ms: 5_000,
+            cache: Cache::default(),
+        }
+    }
+}
+
+/// `[api.cache]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// Answers kept, in MiB at most; 0 keeps none.
+    pub mib: u64,
+    /// While the database is away, answers are given that were read at most so long ago.
+    pub stale_seconds: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            mib: 64,
+            stale_seconds: 600,
         }
     }
 }

@@ -42,7 +42,12 @@ impl Api {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let service = Service::connect(config, &Registry::new()).await.unwrap();
+        Self::counted(config, &Registry::new()).await
+    }
+
+    /// Counts into this registry.
+    pub(crate) async fn counted(config: Config, registry: &Registry) -> Self {
+        let service = Service::connect(config, registry).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -60,16 +65,31 @@ impl Api {
     }
 
     pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
-        let request = self
+        self.ask(token, path, &[]).await
+    }
+
+    /// With headers. The body of an answer without one is null.
+    pub(crate) async fn ask(&self, token: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self
             .client
             .get(format!("{}{path}", self.url))
             .header("x-request-id", "the-request")
             .bearer_auth(token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
         Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.json().await.unwrap(),
+            status,
+            headers,
+            body,
         }
     }
 

@@ -37,7 +37,11 @@ journeys:
 /// The shop, with its definitions as version 1 and everything folded. Ann buys and buys again, Bob
 /// drifted away, Cem and Dee are leads, Eve is on trial and never bought.
 pub(crate) async fn open() -> World {
-    let mut world = World::new().await;
+    open_in(World::new().await).await
+}
+
+/// The shop in an empty world.
+pub(crate) async fn open_in(mut world: World) -> World {
     world.define(1, &definitions("acme")).await;
     fill(&mut world, "acme", 0);
     world.commit(NOW).await;

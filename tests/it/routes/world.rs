@@ -49,7 +49,11 @@ struct Customer {
 impl World {
     /// With every partition claimed and nothing folded.
     pub(crate) async fn new() -> Self {
-        let database = Database::fresh().await;
+        Self::over(Database::fresh().await).await
+    }
+
+    /// In a migrated database.
+    pub(crate) async fn over(database: Database) -> Self {
         let spec = GenerationSpec {
             topic: TOPIC.to_owned(),
             partitions: PARTITIONS,

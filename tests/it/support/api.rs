@@ -55,6 +55,14 @@ impl Api {
         self.get_as(Some(&token(tenant, Role::Admin)), path).await
     }
 
+    /// Asks as an administrator for an answer that has what was written there.
+    pub(crate) async fn get_after(&self, position: &str, tenant: &str, path: &str) -> StatusCode {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let request = request.bearer_auth(token(tenant, Role::Admin));
+        let answer = request.header("tidemark-wait", position).send().await;
+        answer.unwrap().status()
+    }
+
     /// Asks with this token, or none.
     pub(crate) async fn get_as(&self, token: Option<&str>, path: &str) -> Answer {
         let mut request = self.client.get(format!("{}{path}", self.url));

@@ -260,6 +260,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Of no site.
+    pub(crate) fn of(process: Guarded) -> Self {
+        Self { process }
+    }
+
     /// As a crash ends it.
     pub(crate) fn kill(self) {
         self.process.end(Signal::Kill);

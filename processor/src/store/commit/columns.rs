@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
 use tidemark_projections::standing::Cause;
+use tidemark_projections::touched::{COMMITS_KEPT, Kind, Touched};
 use tidemark_schemas::{CustomerKey, TenantId};
 use uuid::Uuid;
 
@@ -298,4 +299,51 @@ pub(super) async fn reevaluations(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// What this batch touches, for whoever keeps answers.
+pub(super) async fn touched(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    let touched = touched_by(batch);
+    if touched.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../touched.sql"))
+        .bind(batch.partition)
+        .bind(batch.old_commits + 1)
+        .bind(batch.epoch)
+        .bind(touched.encode())
+        .bind(COMMITS_KEPT)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn touched_by(batch: &Batch) -> Touched {
+    let mut touched = Touched::default();
+    for row in &batch.customers {
+        touched.customer(&row.key.tenant, &row.key.customer);
+    }
+    let entered = batch.memberships.iter().map(|row| &row.0);
+    for key in entered.chain(batch.memberships_left.iter().map(|row| &row.0)) {
+        touched.kind(&key.tenant, Kind::Memberships);
+    }
+    let entered = batch.positions.iter().map(|row| &row.0);
+    for key in entered.chain(batch.positions_left.iter().map(|row| &row.0)) {
+        touched.kind(&key.tenant, Kind::Positions);
+    }
+    for (tenant, kind, ..) in &batch.counters {
+        match *kind {
+            "customers" => touched.kind(tenant, Kind::Population),
+            "segment" => touched.kind(tenant, Kind::Memberships),
+            "stage" => touched.kind(tenant, Kind::Positions),
+            _ => {} // bands move with customers; what is parked is never kept
+        }
+    }
+    for row in &batch.reevaluations {
+        touched.kind(&row.tenant, Kind::Evaluation);
+    }
+    touched
 }
