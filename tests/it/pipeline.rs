@@ -207,8 +207,8 @@ segments:
     when: { orders: { count: { gte: 1 } } }
 ";
 
-/// Publishes an order by the command line.
-fn publish(site: &Site, customer: &str, event_id: &str) {
+/// Publishes an order by the command line, which says where it went.
+fn publish(site: &Site, customer: &str, event_id: &str) -> String {
     // Half past midnight of the next day in Berlin.
     let event = json!({
         "event_id": event_id, "tenant_id": "acme", "customer_id": customer, "source": "shop",
@@ -218,12 +218,17 @@ fn publish(site: &Site, customer: &str, event_id: &str) {
     });
     let file = site.folder.path().join("events.jsonl");
     fs::write(&file, event.to_string()).unwrap();
-    let output = site.run(&["publish", file.to_str().unwrap()]);
+    let output = site.run(&["publish", "--json", file.to_str().unwrap()]);
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let [position] = summary["positions"].as_array().unwrap().as_slice() else {
+        panic!("not one position: {summary}");
+    };
+    position.as_str().unwrap().to_owned()
 }
 
 /// Waits until the customer is known.
@@ -237,6 +242,32 @@ async fn wait_until_seen(api: &Api, customer: &str, deadline: Duration) -> Answe
         }
     })
     .await
+}
+
+#[tokio::test]
+async fn who_waits_for_what_was_published_reads_it() {
+    let site = Site::new().await;
+    site.define(BUYERS);
+    let processor = site.process(&[]);
+    let api = site.serve().await;
+    let first = publish(&site, "ann", "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f400");
+    wait_until_seen(&api, "ann", SOON).await;
+    assert_eq!(
+        api.get_after(&first, "acme", "/v1/customers").await.status,
+        200
+    );
+    for number in 1..=5 {
+        let customer = format!("ann-{number}");
+        let event_id = format!("5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f40{number}");
+        // Kept as it is without the customer.
+        let before = api.get("acme", "/v1/customers").await;
+        let position = publish(&site, &customer, &event_id);
+        let page = api.get_after(&position, "acme", "/v1/customers").await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let customers = |page: &Answer| page.body["items"].as_array().unwrap().len();
+        assert_eq!(customers(&page), customers(&before) + 1);
+    }
+    processor.terminate();
 }
 
 #[tokio::test]

@@ -92,8 +92,10 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn of(error: &sqlx::Error) -> Self {
         match error {
-            // A TLS failure counts as lost: certificates are renewed under a running processor.
+            // A TLS failure counts as lost: certificates are renewed under a running processor. So
+            // does a broken word: a proxy without a server behind it hangs up in the middle of one.
             sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed => Self::Lost,
@@ -152,4 +154,15 @@ fn plain(error: &sqlx::Error) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_away() {
+        let hung_up = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(StoreError::from(hung_up).is_transient());
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tidemark_api::auth::{Claims, Role, issue_token};
 use tidemark_processor::clock::WallClock;
@@ -56,11 +56,10 @@ impl Api {
     }
 
     /// Asks as an administrator for an answer that has what was written there.
-    pub(crate) async fn get_after(&self, position: &str, tenant: &str, path: &str) -> StatusCode {
+    pub(crate) async fn get_after(&self, positions: &str, tenant: &str, path: &str) -> Answer {
         let request = self.client.get(format!("{}{path}", self.url));
         let request = request.bearer_auth(token(tenant, Role::Admin));
-        let answer = request.header("tidemark-wait", position).send().await;
-        answer.unwrap().status()
+        answered(request.header("tidemark-wait", positions)).await
     }
 
     /// Asks with this token, or none.
@@ -69,15 +68,7 @@ impl Api {
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer {
-            status,
-            headers,
-            body,
-        }
+        answered(request).await
     }
 
     /// Every item of a list, page by page.
@@ -94,6 +85,18 @@ impl Api {
             };
             next = format!("{path}{separator}cursor={cursor}");
         }
+    }
+}
+
+async fn answered(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer {
+        status,
+        headers,
+        body,
     }
 }
 
