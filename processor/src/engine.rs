@@ -4,6 +4,7 @@
 //! - `build`: judges records, loads what is missing, folds; yields a batch.
 //! - `commit`: one batch on its way into the database.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
+//! - `tracking`: from when on tracked counters are exact.
 //! - `verdict`: what a record is before any state is looked at.
 
 mod build;
@@ -14,6 +15,7 @@ mod pending;
 mod rows;
 mod task;
 mod timers;
+mod tracking;
 mod verdict;
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use self::error::sql_state;
 pub use self::kept::KeptBatches;
 pub use self::rows::{
     Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, ParkedRow, Reevaluation,
-    TenantDigest,
+    TenantDigest, TrackedRow,
 };
 
 /// How to reach Postgres.

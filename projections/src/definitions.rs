@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, TenantId};
+use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
 
 use crate::models::ChurnModel;
-use crate::state::{CustomerState, FoldRules, Folded, Late};
+use crate::state::{CustomerState, FoldRules, Folded, Late, LeafId};
 
 mod bundle;
 pub mod expression;
@@ -25,7 +25,7 @@ mod tree;
 mod yaml;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
-pub use expression::Expression;
+pub use expression::{Expression, TrackedLeaf};
 pub(crate) use quantities::Moment;
 pub use quantities::Rate;
 pub use source::{AttributeDeclaration, TenantSource};
@@ -203,6 +203,8 @@ pub struct TenantDefinitions {
     pub segments: Vec<Segment>,
     /// By name.
     pub journeys: BTreeMap<Arc<str>, Journey>,
+    /// What the segments want counted.
+    pub tracked: BTreeMap<LeafId, TrackedLeaf>,
 }
 
 impl TenantDefinitions {
@@ -216,6 +218,7 @@ impl TenantDefinitions {
             settings,
             segments,
             journeys,
+            tracked,
             ..
         } = bundle::read_source(&source)?;
         let settings::Settings {
@@ -239,7 +242,19 @@ impl TenantDefinitions {
             churn,
             segments,
             journeys,
+            tracked,
         })
+    }
+
+    /// The tracked leaves that count this event.
+    pub fn tracking<'d>(&'d self, event: &'d CustomerEvent) -> impl Iterator<Item = LeafId> + 'd {
+        let counted = self.tracked.iter().filter(|(_, leaf)| {
+            if let Payload::ActivityTracked(activity) = &event.payload {
+                return leaf.counts(activity, &self.rules.zone);
+            }
+            false
+        });
+        counted.map(|(leaf, _)| *leaf)
     }
 
     /// Whether the attribute holds personal data, hidden from viewers.

@@ -15,6 +15,7 @@ pub(crate) mod encoding;
 pub mod identity;
 pub mod journeys;
 pub mod orders;
+pub mod tracked;
 
 pub use activity::Activity;
 pub use attributes::Attributes;
@@ -22,6 +23,7 @@ pub use conversations::Conversations;
 pub use identity::Identity;
 pub use journeys::Journeys;
 pub use orders::Orders;
+pub use tracked::{LeafId, Tracked};
 
 use activity::Kept;
 use encoding::{Reader, Span, Writer, damaged};
@@ -109,6 +111,9 @@ pub struct CustomerState {
     pub activity: Activity,
     /// What was said.
     pub conversations: Conversations,
+    /// What definitions asked to be counted. Not core state: [`Self::encode`] leaves it out, and
+    /// [`Self::decode`] finds nothing of it.
+    pub tracked: Tracked,
 }
 
 impl CustomerState {
@@ -209,11 +214,28 @@ impl CustomerState {
         })
     }
 
+    /// Counts an event just folded for those that ask for it; `leaves` says from which instant on
+    /// each is exact.
+    pub fn track(
+        &mut self,
+        event: &CustomerEvent,
+        rules: &FoldRules,
+        leaves: impl Iterator<Item = (LeafId, Instant)>,
+    ) {
+        let at = event.occurred_at;
+        for (leaf, exact_from) in leaves {
+            let day = days::day_of(&rules.zone, at);
+            self.tracked.record(leaf, exact_from, at, day);
+        }
+        self.forget();
+    }
+
     /// Forgets what is too far behind the newest event for any window.
     fn forget(&mut self) {
         if let Some(newest) = self.last_seen_at() {
             let kept = Kept::behind(newest);
             self.activity.prune(kept);
+            self.tracked.prune(kept);
             self.conversations.prune(kept);
         }
     }
@@ -227,6 +249,7 @@ impl CustomerState {
         self.journeys.merge(&other.journeys);
         self.activity.merge(&other.activity);
         self.conversations.merge(&other.conversations);
+        self.tracked.merge(&other.tracked);
         self.forget();
     }
 
@@ -279,6 +302,7 @@ impl CustomerState {
             journeys: Journeys::decode(span, &mut reader)?,
             activity: Activity::decode(span, &mut reader)?,
             conversations: Conversations::decode(&mut reader)?,
+            tracked: Tracked::default(),
         };
         reader.finish()?;
         Ok(state)
@@ -303,5 +327,6 @@ impl CustomerState {
             + self.journeys.memory_bytes()
             + self.activity.memory_bytes()
             + self.conversations.memory_bytes()
+            + self.tracked.memory_bytes()
     }
 }

@@ -24,3 +24,5 @@ mod order;
 mod reading;
 #[path = "support/events.rs"]
 mod support;
+#[path = "laws/tracked.rs"]
+mod tracked;

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::outputs::{self, Churn, OrdersSummary, StageOutput};
 use tidemark_projections::standing::Standing;
-use tidemark_projections::state::CustomerState;
+use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 
 use crate::Service;
@@ -65,6 +65,7 @@ struct Membership {
 #[derive(Debug, FromRow)]
 struct Row {
     state: Vec<u8>,
+    tracked: Option<Vec<u8>>,
     standing: Vec<u8>,
     first_seen_at: i64,
     last_seen_at: i64,
@@ -153,7 +154,9 @@ impl OneCustomer {
     }
 
     fn derive(&self, row: &Row, definitions: &TenantDefinitions) -> Result<Profile, Problem> {
-        let state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
+        let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
+        let tracked = row.tracked.as_deref().unwrap_or_default();
+        state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
         let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
         let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
         let as_of = clock.max(standing.evaluated_at);

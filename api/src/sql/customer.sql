@@ -1,6 +1,7 @@
 -- One customer, its partition's clock, and the definitions that matter to it.
 select
     customer.state,
+    customer.tracked,
     customer.standing,
     customer.first_seen_at,
     customer.last_seen_at,

@@ -13,13 +13,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
 use tidemark_projections::standing::{Change, Standing};
-use tidemark_projections::state::{CustomerState, Folded, Late};
+use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
 pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
 use super::pending::Pending;
 use super::timers::Timers;
+use super::tracking::Tracking;
 use crate::memory::Budget;
 use crate::store::{Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
 
@@ -52,6 +53,7 @@ pub(crate) struct Folder {
     timers: Timers,
     digests: BTreeMap<TenantId, TenantDigest>,
     reevaluations: BTreeMap<TenantId, Reevaluation>,
+    tracking: Tracking,
     pending: Pending,
 }
 
@@ -81,6 +83,7 @@ impl Folder {
                 .into_iter()
                 .map(|reevaluation| (reevaluation.tenant.clone(), reevaluation))
                 .collect(),
+            tracking: Tracking::new(claim.tracked),
             pending: Pending::default(),
         }
     }
@@ -158,8 +161,10 @@ impl Folder {
         let damaged = |what: String| {
             StoreError::Damaged(format!("customer {}: {what}", row.key.record_key()))
         };
-        let state =
+        let mut state =
             CustomerState::decode(&row.state).map_err(|error| damaged(error.to_string()))?;
+        state.tracked =
+            Tracked::decode(&row.tracked).map_err(|error| damaged(error.to_string()))?;
         let standing =
             Standing::decode(&row.standing).map_err(|error| damaged(error.to_string()))?;
         let mut entry = Entry::new(state, standing);
@@ -235,6 +240,7 @@ impl Folder {
                 .map_or(entry.standing.evaluated_at, |reevaluation| {
                     reevaluation.activated_at
                 });
+            self.tracking.forget(&customer.tenant, &mut entry.state);
             entry
                 .standing
                 .redefine(&entry.state, &definitions, activated_at, &mut changes);
@@ -306,6 +312,7 @@ impl Folder {
                 return unchanged;
             }
         }
+        self.tracking.count(event, definitions, &mut entry.state);
         let mut changes = Vec::new();
         let (state, standing) = (&entry.state, &mut entry.standing);
         standing.observe(

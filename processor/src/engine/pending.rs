@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidemark_projections::standing::Change;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use crate::store::{Batch, ChangeRow, ParkedRow, Reevaluation};
+use crate::store::{Batch, ChangeRow, ParkedRow, Reevaluation, TrackedRow};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Pending {
     pub(crate) timers: BTreeMap<CustomerKey, Option<Instant>>,
     pub(crate) activation: Option<(i64, Instant)>,
     pub(crate) reevaluations: BTreeMap<TenantId, Reevaluation>,
+    /// What is tracked from when on, and what no more.
+    pub(crate) tracked: Vec<TrackedRow>,
     parked: Vec<ParkedRow>,
     unparked: Vec<i64>,
     counters: BTreeMap<(TenantId, &'static str, String), i64>,
@@ -31,6 +33,7 @@ impl Pending {
             && self.unparked.is_empty()
             && self.activation.is_none()
             && self.reevaluations.is_empty()
+            && self.tracked.is_empty()
     }
 
     pub(crate) fn note_change(&mut self, seq: i64, customer: &CustomerKey, change: Change) {
@@ -93,6 +96,7 @@ impl Pending {
         batch.unparked = self.unparked;
         batch.activation = self.activation;
         batch.reevaluations = self.reevaluations.into_values().collect();
+        batch.tracked = self.tracked;
         batch.counters = self
             .counters
             .into_iter()

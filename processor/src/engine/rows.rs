@@ -45,6 +45,7 @@ pub(crate) fn flush_customer(
     batch.customers.push(CustomerRow {
         key: customer.clone(),
         state,
+        tracked: entry.state.tracked.encode(),
         standing: standing.encode(),
         evaluated_at: standing.evaluated_at,
         definition_version: standing.definition_version,

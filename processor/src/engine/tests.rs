@@ -5,6 +5,7 @@ mod accepted;
 mod history;
 mod rig;
 mod table;
+mod tracked;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,8 @@ segments:
     when: { all: [{ churn: { band: high } }, { not: { segment: recent } }] }
   - name: stuck
     when: { stage: { journey: sales, is: lead, in_for: 48h } }
+  - name: keen
+    when: { event: { name: visit, where: { name: path, eq: pricing }, count: { gte: 2 }, within: 30h } }
 journeys:
   - name: sales
     stages: [lead, customer]
@@ -44,6 +47,8 @@ tenant: { id: acme, zone: America/Havana, currency: EUR }
 segments:
   - name: recent
     when: { orders: { count: { gte: 1 }, within: 2d } }
+  - name: keen
+    when: { event: { name: visit, where: { name: path, eq: pricing }, within: 3d } }
   - name: unsettled
     when: { not: { attribute: { name: plan, eq: pro, has_been_for: 30h } } }
 journeys:
@@ -100,10 +105,11 @@ fn stage(name: &str) -> Payload {
     })
 }
 
-fn activity() -> Payload {
+fn activity(path: &str) -> Payload {
+    let path = AttributeValue::String(path.into());
     Payload::ActivityTracked(ActivityTracked {
         name: "visit".into(),
-        properties: BTreeMap::new(),
+        properties: BTreeMap::from([("path".into(), path)]),
     })
 }
 
@@ -112,7 +118,7 @@ fn payloads() -> impl Strategy<Value = Payload> {
         (0..5_u32).prop_map(order),
         prop::sample::select(vec!["pro", "free"]).prop_map(plan),
         prop::sample::select(vec!["lead", "customer", "other"]).prop_map(stage),
-        Just(activity()),
+        prop::sample::select(vec!["pricing", "home"]).prop_map(activity),
     ]
 }
 

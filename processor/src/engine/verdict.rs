@@ -10,7 +10,7 @@ use crate::parking::{Park, Reason};
 use crate::record::Record;
 
 /// How far ahead of its append time an event may be dated: clocks of CRMs differ a little.
-const FUTURE_TOLERANCE_MICROS: i64 = 5 * 60 * 1_000_000;
+pub(super) const FUTURE_TOLERANCE_MICROS: i64 = 5 * 60 * 1_000_000;
 
 /// Where the records of a partition belong.
 #[derive(Debug, Clone, Copy)]

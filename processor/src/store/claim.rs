@@ -3,12 +3,13 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tidemark_projections::digest::Digest;
+use tidemark_projections::state::LeafId;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::connections::{Connections, answered};
 use super::error::{StoreError, lock_timed_out};
 use super::load::instant;
-use super::rows::{Claim, Reevaluation, TenantDigest};
+use super::rows::{Claim, Reevaluation, TenantDigest, TrackedRow};
 
 /// An epoch lost in a crash would be issued again, so claims wait for the disk.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
@@ -58,6 +59,10 @@ async fn try_claim(
         .bind(partition)
         .fetch_all(&mut *transaction)
         .await?;
+    let tracked = sqlx::query(include_str!("claim_tracked.sql"))
+        .bind(partition)
+        .fetch_all(&mut *transaction)
+        .await?;
     let claim = Claim {
         epoch: progress.try_get("epoch")?,
         commits: progress.try_get("commits")?,
@@ -70,6 +75,7 @@ async fn try_claim(
             .iter()
             .map(reevaluation)
             .collect::<Result<_, _>>()?,
+        tracked: tracked.iter().map(tracked_leaf).collect::<Result<_, _>>()?,
     };
     transaction.commit().await?;
     Ok(claim)
@@ -105,6 +111,15 @@ fn reevaluation(row: &PgRow) -> Result<Reevaluation, StoreError> {
         cursor: row.try_get("cursor")?,
         evaluated: row.try_get("evaluated")?,
         done: false,
+    })
+}
+
+fn tracked_leaf(row: &PgRow) -> Result<TrackedRow, StoreError> {
+    let leaf: i64 = row.try_get("leaf")?;
+    Ok(TrackedRow {
+        tenant: tenant(row)?,
+        leaf: LeafId(leaf.cast_unsigned()),
+        exact_from: Some(instant(row, "exact_from")?),
     })
 }
 

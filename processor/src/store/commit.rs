@@ -72,6 +72,7 @@ async fn transaction(
     columns::checkpoint(&mut transaction, batch).await?;
     columns::activation(&mut transaction, batch).await?;
     columns::reevaluations(&mut transaction, batch).await?;
+    columns::tracked(&mut transaction, batch).await?;
     columns::touched(&mut transaction, batch).await?;
     transaction.commit().await?;
     Ok(Committed::Yes)

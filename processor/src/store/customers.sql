@@ -2,16 +2,16 @@
 -- rarely, so most updates are HOT.
 insert into customer (
     tenant_id, customer_id, partition, state, standing, evaluated_at, definition_version,
-    first_seen_at, last_seen_at, band
+    first_seen_at, last_seen_at, band, tracked
 )
 select tenant_id, customer_id, $1, state, standing, evaluated_at, definition_version,
-       first_seen_at, last_seen_at, band
+       first_seen_at, last_seen_at, band, tracked
 from unnest(
     $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::smallint[]
+    $9::bigint[], $10::smallint[], $11::bytea[]
 ) as touched (
     tenant_id, customer_id, state, standing, evaluated_at, definition_version, first_seen_at,
-    last_seen_at, band
+    last_seen_at, band, tracked
 )
 on conflict (tenant_id, customer_id) do update
 set partition          = excluded.partition,
@@ -21,4 +21,5 @@ set partition          = excluded.partition,
     definition_version = excluded.definition_version,
     first_seen_at      = excluded.first_seen_at,
     last_seen_at       = excluded.last_seen_at,
-    band               = excluded.band
+    band               = excluded.band,
+    tracked            = excluded.tracked

@@ -48,6 +48,7 @@ create table customer (
     first_seen_at      bigint not null,
     last_seen_at       bigint not null,
     band               smallint,            -- churn band: 0 low, 1 medium, 2 high; null not scored
+    tracked            bytea,               -- counters that definitions asked for; null without any
     primary key (tenant_id, customer_id)
 ) with (fillfactor = 80);
 -- Re-evaluation walks a tenant's customers of one partition. None of its columns ever changes,
@@ -144,6 +145,16 @@ create table activation (
     version     bigint not null,
     clock       bigint not null,            -- the partition's when it was activated
     primary key (partition, version)
+);
+
+-- What definitions want counted that core state does not keep, and from when on the counters are
+-- exact here. Deleted when nobody asks any more.
+create table tracked_leaf (
+    tenant_id  text collate "C" not null,
+    partition  int not null,
+    leaf       bigint not null,             -- hash of the activity's name and its conditions
+    exact_from bigint not null,             -- counts what occurred from then on
+    primary key (tenant_id, partition, leaf)
 );
 
 -- Background re-evaluation of a tenant's customers after its definitions changed.

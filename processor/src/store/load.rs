@@ -29,6 +29,9 @@ fn customer(row: &PgRow) -> Result<CustomerRow, StoreError> {
     Ok(CustomerRow {
         key: key(row)?,
         state: row.try_get("state")?,
+        tracked: row
+            .try_get::<Option<Vec<u8>>, _>("tracked")?
+            .unwrap_or_default(),
         standing: row.try_get("standing")?,
         evaluated_at: instant(row, "evaluated_at")?,
         definition_version: row.try_get("definition_version")?,

@@ -3,7 +3,7 @@
 select found.*
 from unnest($1::text[], $2::text[]) as wanted (tenant_id, customer_id)
 cross join lateral (
-    select tenant_id, customer_id, state, standing, evaluated_at, definition_version,
+    select tenant_id, customer_id, state, tracked, standing, evaluated_at, definition_version,
            first_seen_at, last_seen_at, band
     from customer
     where customer.tenant_id = wanted.tenant_id

@@ -1,5 +1,5 @@
-select tenant_id, customer_id, state, standing, evaluated_at, definition_version, first_seen_at,
-       last_seen_at, band
+select tenant_id, customer_id, state, tracked, standing, evaluated_at, definition_version,
+       first_seen_at, last_seen_at, band
 from customer
 where partition = $1
   and tenant_id = $2

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidemark_projections::digest::Digest;
 use tidemark_projections::standing::Change;
+use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 /// What a claim of a partition found. Load nothing of the partition before this.
@@ -25,6 +26,8 @@ pub struct Claim {
     pub digests: Vec<(TenantId, TenantDigest)>,
     /// Re-evaluations not finished.
     pub reevaluations: Vec<Reevaluation>,
+    /// What is tracked, and from when on.
+    pub tracked: Vec<TrackedRow>,
 }
 
 /// Count and digest of one tenant's customers in one partition.
@@ -62,6 +65,8 @@ pub struct CustomerRow {
     pub key: CustomerKey,
     /// Canonical core state.
     pub state: Vec<u8>,
+    /// Tracked counters; empty without any.
+    pub tracked: Vec<u8>,
     /// Encoded standing.
     pub standing: Vec<u8>,
     /// The standing's.
@@ -74,6 +79,17 @@ pub struct CustomerRow {
     pub last_seen_at: Instant,
     /// 0 low, 1 medium, 2 high.
     pub band: Option<i16>,
+}
+
+/// From when on a tracked leaf is exact in the partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedRow {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The condition.
+    pub leaf: LeafId,
+    /// `None`: no longer asked for.
+    pub exact_from: Option<Instant>,
 }
 
 /// A change with its place.
@@ -165,6 +181,8 @@ pub struct Batch {
     pub activation: Option<(i64, Instant)>,
     /// Re-evaluations begun, advanced or finished.
     pub reevaluations: Vec<Reevaluation>,
+    /// What is tracked from now on, or no more.
+    pub tracked: Vec<TrackedRow>,
 }
 
 /// How a commit ended.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tidemark_processor::store::{Batch, Claim, CustomerRow, TenantDigest};
+use tidemark_processor::store::{Batch, Claim, CustomerRow, TenantDigest, TrackedRow};
 use tidemark_projections::digest::Digest;
+use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 
 pub(crate) fn tenant(id: &str) -> TenantId {
@@ -25,6 +26,7 @@ pub(crate) fn customer(key: CustomerKey, state: &[u8]) -> CustomerRow {
     CustomerRow {
         key,
         state: state.to_vec(),
+        tracked: b"tracked".to_vec(),
         standing: b"standing".to_vec(),
         evaluated_at: at("2024-05-01T10:00:00.000001Z"),
         definition_version: 3,
@@ -67,6 +69,15 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
         .push((key.tenant.clone(), "customers", String::new(), 1));
     batch.digests.push((key.tenant, counts));
     batch
+}
+
+/// From when on a leaf is tracked; `None`: no longer.
+pub(crate) fn tracked(tenant: &TenantId, leaf: u64, exact_from: Option<Instant>) -> TrackedRow {
+    TrackedRow {
+        tenant: tenant.clone(),
+        leaf: LeafId(leaf),
+        exact_from,
+    }
 }
 
 /// The batch after this one.

@@ -175,3 +175,13 @@ pub(crate) async fn execute(url: &str, statements: &str) {
         .await
         .unwrap();
 }
+
+/// The one number a query answers.
+pub(crate) async fn number(
+    connection: &mut PgConnection,
+    query: String,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(AssertSqlSafe(query))
+        .fetch_one(connection)
+        .await
+}

@@ -9,8 +9,8 @@ use tidemark_processor::store::{Batch, BundleRow, ChangeRow, ParkedRow, Reevalua
 use tidemark_projections::standing::{Cause, Change, ChangeKind};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use crate::batches::{after, at, filled, key, tenant};
-use crate::database::{Database, TOPIC};
+use crate::batches::{after, at, filled, key, tenant, tracked};
+use crate::database::{Database, TOPIC, number};
 
 const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -102,6 +102,7 @@ fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, sin
     batch.timers.push((ada.clone(), since));
     batch.checkpoint = Some(batch.digests.clone());
     batch.activation = Some((1, since));
+    batch.tracked.push(tracked(tenant, 7, Some(since)));
     batch.reevaluations.push(Reevaluation {
         tenant: tenant.clone(),
         version: 1,
@@ -136,12 +137,6 @@ fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, sin
         headers: Vec::new(),
         appended_at: since,
     });
-}
-
-async fn number(connection: &mut PgConnection, query: String) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(AssertSqlSafe(query))
-        .fetch_one(connection)
-        .await
 }
 
 async fn be(connection: &mut PgConnection, tenant: &str) {
@@ -242,6 +237,7 @@ async fn what_the_api_reads_is_what_it_needs() {
             "gen_1.progress",
             "gen_1.reevaluation",
             "gen_1.touched",
+            "gen_1.tracked_leaf",
             "tidemark.bundle",
             "tidemark.generation",
             "tidemark.tenant_definition",

@@ -14,3 +14,4 @@ mod proxy;
 mod records;
 mod round_trip;
 mod touched;
+mod tracked;

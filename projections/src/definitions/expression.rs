@@ -7,6 +7,7 @@ use tidemark_schemas::{AttributeValue, Instant};
 
 pub use super::quantities::Duration;
 use crate::models::Band;
+use crate::state::LeafId;
 
 /// A condition over one customer.
 #[derive(Debug)]
@@ -133,6 +134,9 @@ pub enum AttributeTest {
 pub struct EventCondition {
     /// The activity.
     pub name: Arc<str>,
+    /// Of those whose properties satisfy this leaf of [`super::TenantDefinitions::tracked`]; `None`:
+    /// of all.
+    pub tracked: Option<LeafId>,
     /// Which of them are counted.
     pub window: EventWindow,
     /// How many.
@@ -141,6 +145,15 @@ pub struct EventCondition {
     pub first_time: Option<Ago>,
     /// How long ago the newest one was.
     pub last: Option<Ago>,
+}
+
+/// Activities that are counted as they come, because what they must satisfy is not kept.
+#[derive(Debug)]
+pub struct TrackedLeaf {
+    /// The activity.
+    pub name: Arc<str>,
+    /// What must be true of its properties; none depends on the time.
+    pub properties: Vec<AttributeCondition>,
 }
 
 /// Which activities count.

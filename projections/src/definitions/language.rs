@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::Currency;
 
 use super::Journey;
-use super::expression::{Bounds, Comparison, Expression, SegmentReference};
+use super::expression::{Bounds, Comparison, Expression, SegmentReference, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::problems::{Problems, unknown};
 use super::tree::{Content, Node};
+use crate::state::LeafId;
 
 mod attribute;
 mod event;
@@ -48,6 +49,8 @@ pub(crate) struct Language<'a> {
     pub(crate) segments: &'a BTreeMap<Arc<str>, usize>,
     pub(crate) journeys: &'a BTreeMap<Arc<str>, Journey>,
     pub(crate) patterns: usize,
+    /// What the conditions read so far want counted.
+    pub(crate) tracked: BTreeMap<LeafId, TrackedLeaf>,
     pub(crate) problems: &'a mut Problems,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::expression::Expression;
+use super::expression::{Expression, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::language::Language;
 use super::problems::Problems;
@@ -11,6 +11,7 @@ use super::settings::{self, Settings};
 use super::source::{JourneySource, SegmentSource, TenantSource};
 use super::tree::{Node, Place};
 use super::{Journey, Segment};
+use crate::state::LeafId;
 
 /// How many segments a tenant may have.
 const MAX_SEGMENTS: usize = 500;
@@ -32,6 +33,7 @@ pub(crate) struct Tenant {
     pub(crate) settings: Settings,
     pub(crate) segments: Vec<Segment>,
     pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
+    pub(crate) tracked: BTreeMap<LeafId, TrackedLeaf>,
     pub(crate) source: TenantSource,
 }
 
@@ -69,12 +71,14 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         segments: &by_name,
         journeys: &by_journey,
         patterns: 0,
+        tracked: BTreeMap::new(),
         problems,
     };
     let expressions: Vec<Option<Expression>> = drafts
         .iter()
         .map(|draft| language.expression(draft.when?))
         .collect();
+    let tracked = language.tracked;
     let order = evaluation_order(&drafts, &expressions, problems);
     if problems.0.len() > before {
         return None;
@@ -89,6 +93,7 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         settings: settings?,
         segments,
         journeys: by_journey,
+        tracked,
         source,
     })
 }

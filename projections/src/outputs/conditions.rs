@@ -4,6 +4,7 @@
 //! a value of another type (`gt` of a text).
 
 use jiff::tz::TimeZone;
+use tidemark_schemas::event::ActivityTracked;
 use tidemark_schemas::{AttributeValue, Instant};
 
 use super::compare_numbers;
@@ -13,7 +14,7 @@ use crate::days;
 use crate::definitions::Moment;
 use crate::definitions::expression::{
     AttributeCondition, AttributeTest, Bounds, ChurnCondition, Duration, OrderWindow,
-    OrdersCondition, StageCondition,
+    OrdersCondition, StageCondition, TrackedLeaf,
 };
 
 impl Evaluation<'_> {
@@ -33,33 +34,11 @@ impl Evaluation<'_> {
     }
 
     fn test(&mut self, test: &AttributeTest, value: Option<&AttributeValue>) -> bool {
-        let Some(value) = value else {
-            return matches!(
-                test,
-                AttributeTest::NotEquals(_) | AttributeTest::NotIn(_) | AttributeTest::Missing
-            );
-        };
-        let zone = &self.definitions.rules.zone;
-        let starts = |is: &dyn Fn(Instant) -> bool| start_of_value(value, zone).is_some_and(is);
-        match test {
-            AttributeTest::Equals(other) => same(value, other),
-            AttributeTest::NotEquals(other) => !same(value, other),
-            AttributeTest::Compares(comparison, other) => {
-                compare_numbers(value, other).is_some_and(|ordering| comparison.holds(ordering))
+        match (test, value) {
+            (AttributeTest::WithinLast(duration), Some(value)) => {
+                self.within_last(value, *duration)
             }
-            AttributeTest::In(others) => others.iter().any(|other| same(value, other)),
-            AttributeTest::NotIn(others) => !others.iter().any(|other| same(value, other)),
-            AttributeTest::Contains(part) => text_of(value).contains(&**part),
-            AttributeTest::StartsWith(part) => text_of(value).starts_with(&**part),
-            AttributeTest::EndsWith(part) => text_of(value).ends_with(&**part),
-            AttributeTest::Matches(pattern) => {
-                matches!(value, AttributeValue::String(found) if pattern.is_match(found))
-            }
-            AttributeTest::Exists => true,
-            AttributeTest::Missing => false,
-            AttributeTest::Before(bound) => starts(&|start| start < *bound),
-            AttributeTest::From(bound) => starts(&|start| start >= *bound),
-            AttributeTest::WithinLast(duration) => self.within_last(value, *duration),
+            _ => satisfies(test, value, &self.definitions.rules.zone),
         }
     }
 
@@ -192,6 +171,52 @@ impl Evaluation<'_> {
             }
             holds
         })
+    }
+}
+
+/// Whether a test holds of a value, whatever the time; of what was within some time it does not.
+fn satisfies(test: &AttributeTest, value: Option<&AttributeValue>, zone: &TimeZone) -> bool {
+    let Some(value) = value else {
+        return matches!(
+            test,
+            AttributeTest::NotEquals(_) | AttributeTest::NotIn(_) | AttributeTest::Missing
+        );
+    };
+    let starts = |is: &dyn Fn(Instant) -> bool| start_of_value(value, zone).is_some_and(is);
+    match test {
+        AttributeTest::Equals(other) => same(value, other),
+        AttributeTest::NotEquals(other) => !same(value, other),
+        AttributeTest::Compares(comparison, other) => {
+            compare_numbers(value, other).is_some_and(|ordering| comparison.holds(ordering))
+        }
+        AttributeTest::In(others) => others.iter().any(|other| same(value, other)),
+        AttributeTest::NotIn(others) => !others.iter().any(|other| same(value, other)),
+        AttributeTest::Contains(part) => text_of(value).contains(&**part),
+        AttributeTest::StartsWith(part) => text_of(value).starts_with(&**part),
+        AttributeTest::EndsWith(part) => text_of(value).ends_with(&**part),
+        AttributeTest::Matches(pattern) => {
+            matches!(value, AttributeValue::String(found) if pattern.is_match(found))
+        }
+        AttributeTest::Exists => true,
+        AttributeTest::Missing | AttributeTest::WithinLast(_) => false,
+        AttributeTest::Before(bound) => starts(&|start| start < *bound),
+        AttributeTest::From(bound) => starts(&|start| start >= *bound),
+    }
+}
+
+impl TrackedLeaf {
+    /// Whether it counts this activity. Of a property without a value everything is false but what
+    /// is of an attribute, too.
+    pub(crate) fn counts(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
+        let holds = |condition: &AttributeCondition| {
+            let value = activity.properties.get(&condition.name);
+            let value = value.filter(|value| !matches!(value, AttributeValue::Null));
+            condition
+                .tests
+                .iter()
+                .all(|test| satisfies(test, value, zone))
+        };
+        self.name == activity.name && self.properties.iter().all(holds)
     }
 }
 

@@ -10,7 +10,11 @@ use crate::state::activity::Counter;
 impl Evaluation<'_> {
     pub(super) fn event(&mut self, condition: &EventCondition) -> bool {
         let state = self.state;
-        let Some(counter) = state.activity.get(&condition.name) else {
+        let counter = match condition.tracked {
+            Some(leaf) => state.tracked.get(leaf),
+            None => state.activity.get(&condition.name),
+        };
+        let Some(counter) = counter else {
             let never = condition.first_time.is_none() && condition.last.is_none();
             return never && count_holds(&condition.count, 0);
         };

@@ -59,13 +59,14 @@ fn every_example_is_valid() {
     }
 }
 
-const OPERATORS: [&str; 54] = [
+const OPERATORS: [&str; 55] = [
     "all:",
     "any:",
     "not:",
     "segment:",
     "attribute:",
     "event:",
+    "where:",
     "never:",
     "first_time:",
     "last:",

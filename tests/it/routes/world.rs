@@ -315,6 +315,7 @@ impl Customer {
         batch.customers.push(CustomerRow {
             key: key.clone(),
             state,
+            tracked: self.state.tracked.encode(),
             standing: standing.encode(),
             evaluated_at: standing.evaluated_at,
             definition_version: standing.definition_version,

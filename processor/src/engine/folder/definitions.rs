@@ -38,6 +38,8 @@ impl Folder {
         self.definitions_version = version;
         self.pending.activation = Some((version, self.clock));
         for tenant in &changed {
+            let tracked = self.tracking.activate(tenant, self.clock);
+            self.pending.tracked.extend(tracked);
             if self
                 .digests
                 .get(&tenant.id)

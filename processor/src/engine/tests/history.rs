@@ -31,7 +31,7 @@ pub(super) fn before() -> Activations {
 }
 
 /// `customer name from>to when cause`, of all but bands, in order.
-fn changes(rig: &Rig<'_>) -> Vec<String> {
+pub(super) fn changes(rig: &Rig<'_>) -> Vec<String> {
     let rows = rig.table.changes.iter();
     let told = rows
         .filter(|row| row.change.kind.name() != "band")

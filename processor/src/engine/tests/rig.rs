@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::standing::Standing;
-use tidemark_projections::state::CustomerState;
+use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
 use super::table::{Counters, Table};
@@ -350,6 +350,7 @@ fn claimed(table: &mut Table, memory: usize) -> Folder {
 }
 
 fn read(row: &CustomerRow) -> (CustomerState, Standing) {
-    let state = CustomerState::decode(&row.state).expect("a state");
+    let mut state = CustomerState::decode(&row.state).expect("a state");
+    state.tracked = Tracked::decode(&row.tracked).expect("counters");
     (state, Standing::decode(&row.standing).expect("a standing"))
 }

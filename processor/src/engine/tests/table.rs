@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::engine::timers::Due;
-use crate::store::{Batch, ChangeRow, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest};
+use crate::store::{
+    Batch, ChangeRow, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest, TrackedRow,
+};
+use tidemark_projections::state::LeafId;
 
 /// What the counter table holds.
 pub(super) type Counters = BTreeMap<(TenantId, &'static str, String), i64>;
@@ -30,6 +33,7 @@ pub(super) struct Table {
     pub(super) reevaluations: BTreeMap<TenantId, Reevaluation>,
     /// Version, the offset before which it came into force, the clock then.
     pub(super) activations: Vec<(i64, i64, Instant)>,
+    pub(super) tracked: BTreeMap<(TenantId, LeafId), Instant>,
 }
 
 impl Table {
@@ -51,6 +55,7 @@ impl Table {
             parked: BTreeMap::new(),
             reevaluations: BTreeMap::new(),
             activations: Vec::new(),
+            tracked: BTreeMap::new(),
         }
     }
 
@@ -69,6 +74,15 @@ impl Table {
                 .values()
                 .filter(|reevaluation| !reevaluation.done)
                 .cloned()
+                .collect(),
+            tracked: self
+                .tracked
+                .iter()
+                .map(|((tenant, leaf), exact_from)| TrackedRow {
+                    tenant: tenant.clone(),
+                    leaf: *leaf,
+                    exact_from: Some(*exact_from),
+                })
                 .collect(),
         }
     }
@@ -105,6 +119,13 @@ impl Table {
         }
         self.counters.retain(|_, value| *value != 0);
         self.digests.extend(batch.digests);
+        for row in batch.tracked {
+            let key = (row.tenant, row.leaf);
+            match row.exact_from {
+                Some(exact_from) => assert!(self.tracked.insert(key, exact_from).is_none()),
+                None => assert!(self.tracked.remove(&key).is_some(), "it was not tracked"),
+            }
+        }
         let reevaluations = batch.reevaluations.into_iter();
         self.reevaluations
             .extend(reevaluations.map(|reevaluation| (reevaluation.tenant.clone(), reevaluation)));

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sqlx::postgres::PgConnection;
 use tidemark_projections::standing::Cause;
 use tidemark_projections::touched::{COMMITS_KEPT, Kind, Touched};
-use tidemark_schemas::{CustomerKey, TenantId};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
 use crate::store::load::encode_headers;
@@ -51,6 +51,9 @@ pub(super) async fn customers(
         .bind(column(&rows, |row| row.first_seen_at.micros()))
         .bind(column(&rows, |row| row.last_seen_at.micros()))
         .bind(column(&rows, |row| row.band))
+        .bind(column(&rows, |row| {
+            Some(row.tracked.as_slice()).filter(|tracked| !tracked.is_empty())
+        }))
         .execute(connection)
         .await?;
     Ok(())
@@ -316,6 +319,29 @@ pub(super) async fn touched(
         .bind(batch.epoch)
         .bind(touched.encode())
         .bind(COMMITS_KEPT)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn tracked(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    if batch.tracked.is_empty() {
+        return Ok(());
+    }
+    let (new, gone): (Vec<_>, Vec<_>) = batch
+        .tracked
+        .iter()
+        .partition(|row| row.exact_from.is_some());
+    sqlx::query(include_str!("../tracked_leaves.sql"))
+        .bind(batch.partition)
+        .bind(column(&gone, |row| row.tenant.as_str()))
+        .bind(column(&gone, |row| row.leaf.0.cast_signed()))
+        .bind(column(&new, |row| row.tenant.as_str()))
+        .bind(column(&new, |row| row.leaf.0.cast_signed()))
+        .bind(column(&new, |row| row.exact_from.map(Instant::micros)))
         .execute(connection)
         .await?;
     Ok(())

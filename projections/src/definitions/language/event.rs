@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use super::Language;
 use super::leaves::{EXACT_OPERATORS, whole_number};
-use crate::definitions::expression::{Ago, Bounds, Comparison, EventCondition, EventWindow};
+use crate::definitions::expression::{
+    Ago, AttributeCondition, AttributeTest, Bounds, Comparison, EventCondition, EventWindow,
+    TrackedLeaf,
+};
 use crate::definitions::fields::{self, Fields};
 use crate::definitions::quantities::{self, Duration};
-use crate::definitions::tree::Node;
+use crate::definitions::tree::{Content, Node};
+use crate::state::LeafId;
 use crate::state::activity::DAYS_KEPT;
 
-const KEYS: [&str; 7] = [
+/// How many different `where` a tenant's segments may hold: each counts every activity of its name.
+const MAX_TRACKED: usize = 100;
+const KEYS: [&str; 8] = [
     "name",
+    "where",
     "count",
     "never",
     "within",
@@ -38,13 +45,58 @@ impl Language<'_> {
             None => Some(None),
         };
         let (first_time, last) = (ago("first_time"), ago("last"));
+        let name = name?;
+        let tracked = match fields.get("where") {
+            Some(node) => Some(self.tracked(&name, node)?),
+            None => None,
+        };
         Some(EventCondition {
-            name: name?,
+            name,
+            tracked,
             window: window?,
             count: count?,
             first_time: first_time?,
             last: last?,
         })
+    }
+
+    /// What must be true of an activity's properties; the same conditions are counted once.
+    fn tracked(&mut self, name: &Arc<str>, node: &Node) -> Option<LeafId> {
+        let items = if matches!(node.content, Content::List(_)) {
+            fields::list(node, "a list of conditions", MAX_TRACKED, self.problems)?
+        } else {
+            std::slice::from_ref(node)
+        };
+        let properties: Vec<_> = items.iter().map(|item| self.property(item)).collect();
+        let properties = properties.into_iter().collect::<Option<Vec<_>>>()?;
+        let text = serde_json::json!([**name, node.to_json()]).to_string();
+        let leaf = LeafId(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        self.tracked.entry(leaf).or_insert_with(|| TrackedLeaf {
+            name: Arc::clone(name),
+            properties,
+        });
+        if self.tracked.len() > MAX_TRACKED {
+            let message = format!("a tenant may have {MAX_TRACKED} different `where` at most");
+            self.problems.add(&node.place, message);
+            return None;
+        }
+        Some(leaf)
+    }
+
+    fn property(&mut self, node: &Node) -> Option<AttributeCondition> {
+        let condition = self.attribute(node)?;
+        let depends_on_time = condition.has_been_for.is_some()
+            || condition
+                .tests
+                .iter()
+                .any(|test| matches!(test, AttributeTest::WithinLast(_)));
+        if depends_on_time {
+            let message = "a property stays what it is: `within_last` and `has_been_for` are for \
+                           attributes";
+            self.problems.add(&node.place, message);
+            return None;
+        }
+        Some(condition)
     }
 
     fn event_window(&mut self, fields: &Fields<'_>) -> Option<EventWindow> {
