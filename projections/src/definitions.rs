@@ -22,6 +22,7 @@ mod settings;
 pub mod source;
 mod tenant;
 mod tree;
+mod warming;
 mod yaml;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
@@ -29,6 +30,7 @@ pub use expression::{Expression, TrackedLeaf};
 pub(crate) use quantities::Moment;
 pub use quantities::Rate;
 pub use source::{AttributeDeclaration, TenantSource};
+pub use warming::Warming;
 
 /// One wrong place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

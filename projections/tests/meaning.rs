@@ -25,3 +25,5 @@ mod standing;
 mod standing_laws;
 #[path = "meaning/support.rs"]
 mod support;
+#[path = "meaning/warming.rs"]
+mod warming;

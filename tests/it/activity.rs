@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use serde_json::json;
 use tidemark_projections::definitions::Bundle;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::ActivityTracked;
 use tidemark_schemas::{
-    CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
+    AttributeValue, CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
 };
 use uuid::Uuid;
 
@@ -39,6 +40,11 @@ fn acme() -> TenantId {
 }
 
 fn login(occurred_at: &str) -> CustomerEvent {
+    login_by("password", occurred_at)
+}
+
+fn login_by(way: &str, occurred_at: &str) -> CustomerEvent {
+    let way = AttributeValue::String(way.into());
     CustomerEvent {
         event_id: EventId(Uuid::new_v4()),
         tenant_id: acme(),
@@ -47,7 +53,7 @@ fn login(occurred_at: &str) -> CustomerEvent {
         occurred_at: occurred_at.parse().unwrap(),
         payload: Payload::ActivityTracked(ActivityTracked {
             name: "login".into(),
-            properties: BTreeMap::new(),
+            properties: BTreeMap::from([("by".into(), way)]),
         }),
     }
 }
@@ -172,5 +178,85 @@ async fn an_accepted_late_event_counts_once_across_a_kill() {
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
     let reference = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     projections.assert_equal(&reference).await;
+    projections.assert_consistent().await;
+}
+
+/// Who logged in by passkey exactly so often, and who ever did within a day.
+fn by_passkey() -> String {
+    let condition = "event: { name: login, where: { name: by, eq: passkey }";
+    let exactly = |count: u32| {
+        format!(
+            "  - {{ name: times{count}, when: {{ {condition}, count: {{ eq: {count} }} }} }} }}\n"
+        )
+    };
+    format!(
+        "{DEFINITIONS}  - {{ name: today, when: {{ {condition}, within: 24h }} }} }}\n{}",
+        [1, 2, 3, 4, 5].map(exactly).concat()
+    )
+}
+
+/// The segments of the only customer that count logins by passkey.
+async fn passkey_segments(projections: &Projections) -> Vec<String> {
+    let rows: Vec<(String,)> = projections
+        .rows("select segment from $gen.membership where segment ~ '^t[io]' order by segment")
+        .await;
+    rows.into_iter().map(|(segment,)| segment).collect()
+}
+
+#[tokio::test]
+async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill() {
+    // Given a login by passkey before anybody asked for them
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    publisher.event(&login_by("passkey", "2026-03-28T11:00:00Z"));
+    publisher.flush();
+    let processor = site.process(&["--clock", SATURDAY]);
+    site.wait_until_folded(SOON).await;
+
+    // When a definition asks, and the processor is killed between two that count
+    site.define(&by_passkey());
+    let projections = site.projections().await;
+    wait_for(SOON, "every partition to track it", async || {
+        let leaves = "select count(*) from $gen.tracked_leaf";
+        match projections.number(leaves).await {
+            4 => Ok(()),
+            leaves => Err(format!("{leaves} do")),
+        }
+    })
+    .await;
+    let first = login_by("passkey", "2026-03-28T12:05:00Z");
+    publisher.event(&first);
+    publisher.flush();
+    site.wait_until_folded(SOON).await;
+    processor.kill();
+    publisher.event(&login_by("passkey", "2026-03-28T11:30:00Z")); // Before it is exact.
+    publisher.event(&login_by("password", "2026-03-28T12:05:00Z"));
+    publisher.event(&login_by("passkey", "2026-03-28T12:05:00Z"));
+    publisher.event(&first);
+    publisher.flush();
+    let processor = site.process(&["--clock", SATURDAY]);
+    site.wait_until_folded(SOON).await;
+
+    // Then two are counted, each once, and the API says from when on
+    assert_eq!(passkey_segments(&projections).await, ["times2", "today"]);
+    let api = site.serve().await;
+    let answer = api.get("acme", "/v1/segments").await;
+    let warming = |name: &str| {
+        let segments = answer.body["items"].as_array().unwrap();
+        let segment = segments.iter().find(|segment| segment["name"] == name);
+        segment.unwrap()["warming"].clone()
+    };
+    let from = "2026-03-28T12:05:00Z";
+    assert_eq!(warming("busy"), serde_json::Value::Null);
+    assert_eq!(
+        warming("today"),
+        json!({ "counts_from": from, "exact_at": "2026-03-29T12:05:00Z" })
+    );
+    assert_eq!(
+        warming("times2"),
+        json!({ "counts_from": from, "exact_at": null })
+    );
+    processor.terminate();
     projections.assert_consistent().await;
 }

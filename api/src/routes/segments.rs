@@ -39,6 +39,18 @@ struct Segment {
     size: i64,
     /// Of the tenant's definitions that define it.
     version: i64,
+    /// Null unless it counts activities by their properties, which are not kept, and what it asks
+    /// about began before it did.
+    warming: Option<Warming>,
+}
+
+/// A segment that is not exact yet.
+#[derive(Debug, Serialize)]
+struct Warming {
+    /// It counts what occurred from then on; null before the definitions are in force everywhere.
+    counts_from: Option<Instant>,
+    /// When it is exact; null where only a rebuild makes it so.
+    exact_at: Option<Instant>,
 }
 
 pub(crate) async fn list(
@@ -66,6 +78,15 @@ impl Query for AllSegments {
         };
         let sizes = counts::of_kind(snapshot, "segment").await?;
         let evaluation = counts::evaluation(snapshot, definitions.version).await?;
+        let counts_from = counts::tracked_leaves(snapshot, &definitions).await?;
+        let at = snapshot.freshness().watermark.unwrap_or(Instant::MIN);
+        let warming = |segment| {
+            let warming = definitions.warming(segment, at, &|leaf| counts_from.get(&leaf).copied());
+            warming.map(|warming| Warming {
+                counts_from: warming.counts_from,
+                exact_at: warming.exact_at,
+            })
+        };
         let by_name: BTreeMap<_, _> = definitions
             .segments
             .iter()
@@ -76,6 +97,7 @@ impl Query for AllSegments {
             description: segment.description.clone(),
             size: sizes.get(&*segment.name).copied().unwrap_or(0),
             version: definitions.version,
+            warming: warming(segment),
         });
         Ok(Segments {
             items: segments.collect(),

@@ -1,0 +1,112 @@
+//! Segments whose history the state does not hold: from when on they are exact.
+//!
+//! A tracked leaf counts from the instant at which its definition came into force. What it says of a
+//! window is exact once the whole window lies after that; what it says of all time never is, until
+//! a rebuild.
+
+use tidemark_schemas::Instant;
+
+use super::expression::{Ago, Duration, EventCondition, EventWindow, Expression};
+use super::{Segment, TenantDefinitions};
+use crate::days;
+use crate::state::LeafId;
+
+/// A segment that is not exact yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warming {
+    /// It counts what occurred from then on; none before the definition is in force.
+    pub counts_from: Option<Instant>,
+    /// When it is exact; none where only a rebuild makes it so.
+    pub exact_at: Option<Instant>,
+}
+
+impl Warming {
+    /// Of two leaves: what holds of both.
+    fn and(self, other: Self) -> Self {
+        let both = |one: Option<Instant>, other: Option<Instant>| Some(one?.max(other?));
+        Self {
+            counts_from: both(self.counts_from, other.counts_from),
+            exact_at: both(self.exact_at, other.exact_at),
+        }
+    }
+}
+
+impl TenantDefinitions {
+    /// Whether a segment, or one it refers to, is not exact at an instant. `counts_from` says from
+    /// when on a leaf counts.
+    pub fn warming(
+        &self,
+        segment: &Segment,
+        at: Instant,
+        counts_from: &impl Fn(LeafId) -> Option<Instant>,
+    ) -> Option<Warming> {
+        self.warming_of(&segment.expression, at, counts_from)
+    }
+
+    fn warming_of(
+        &self,
+        expression: &Expression,
+        at: Instant,
+        counts_from: &impl Fn(LeafId) -> Option<Instant>,
+    ) -> Option<Warming> {
+        match expression {
+            Expression::All(inner) | Expression::Any(inner) => inner
+                .iter()
+                .filter_map(|expression| self.warming_of(expression, at, counts_from))
+                .reduce(Warming::and),
+            Expression::Not(inner) => self.warming_of(inner, at, counts_from),
+            // Segments stand after those they refer to: this ends.
+            Expression::Segment(reference) => self
+                .segments
+                .get(reference.index)
+                .and_then(|segment| self.warming(segment, at, counts_from)),
+            Expression::Event(condition) => {
+                let counts_from = counts_from(condition.tracked?);
+                let exact_at = counts_from.and_then(|from| self.exact_at(condition, from));
+                let warming = Warming {
+                    counts_from,
+                    exact_at,
+                };
+                exact_at
+                    .is_none_or(|exact_at| exact_at > at)
+                    .then_some(warming)
+            }
+            Expression::Attribute(_)
+            | Expression::Orders(_)
+            | Expression::Stage(_)
+            | Expression::Churn(_) => None,
+        }
+    }
+
+    /// When everything that the condition asks about lies after that instant.
+    fn exact_at(&self, condition: &EventCondition, from: Instant) -> Option<Instant> {
+        let zone = &self.rules.zone;
+        let nothing_counted = condition.count.0.is_empty();
+        let window = match condition.window {
+            EventWindow::Ever if nothing_counted => Some(from),
+            EventWindow::Ever => None,
+            EventWindow::LastMicros(micros) => Some(from.plus_micros(micros)),
+            EventWindow::LastDays(length) => self.days_after(from, length),
+            // It begins after the counting did, or never was counted whole.
+            EventWindow::Between(first, _) => {
+                (days::start_of(zone, first)? >= from).then_some(from)
+            }
+        };
+        let last = match condition.last {
+            None => Some(from),
+            Some(Ago::Within(Duration::Exact(micros))) => Some(from.plus_micros(micros)),
+            Some(Ago::Within(Duration::Days(length))) => self.days_after(from, length),
+            // Nobody knows of one that was long ago.
+            Some(Ago::NotWithin(_)) => None,
+        };
+        let first_time = condition.first_time.is_none().then_some(from);
+        Some(window?.max(last?).max(first_time?))
+    }
+
+    /// When so many days are over that all begin after that instant.
+    fn days_after(&self, from: Instant, length: i32) -> Option<Instant> {
+        let zone = &self.rules.zone;
+        let day = days::day_of(zone, from).checked_add(length)?;
+        days::start_of(zone, day)
+    }
+}
