@@ -53,3 +53,20 @@ fn of_values_that_changed_every_day_the_horizon_and_the_last_before_are_kept() {
     check_bounded(|day| profile([("plan", string(["free", "pro"][usize::from(day % 2 == 0)]))]));
     check_bounded(|day| profile([("visits", AttributeValue::Long(100 + day))]));
 }
+
+/// An id of 16 bytes and a distance of about 4 for each event within the horizon, and 4 more for
+/// those of the last 72 hours: ids are random, so there is nothing left to squeeze.
+#[test]
+fn a_customer_with_50_000_events_in_the_horizon_takes_23_bytes_for_each() {
+    const EVENTS: i64 = 50_000;
+    let mut state = CustomerState::default();
+    for number in 0..EVENTS {
+        let at = after(number * (7 * DAY / EVENTS));
+        let id = u128::try_from(number).unwrap();
+        state
+            .fold(&event(id, at, activity("login")), &rules())
+            .unwrap();
+    }
+    let bytes = state.encode().len();
+    assert!(bytes <= 50_000 * 23, "{bytes} bytes");
+}
