@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Tenants, segments and journeys
     #[command(subcommand)]
     Define(commands::define::Command),
+    /// Events that could not be folded: look at them, fold them again, let them go
+    #[command(subcommand)]
+    Parked(commands::parked::Command),
     /// Position, lag, clock and parked events
     Status(commands::status::Arguments),
     /// Make a development token for the read API

@@ -5,6 +5,7 @@ pub(crate) mod define;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod migrate;
+pub(crate) mod parked;
 pub(crate) mod process;
 pub(crate) mod publish;
 pub(crate) mod serve;
@@ -46,6 +47,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Publish(arguments) => publish::run(arguments, config, up).await,
         Command::Import(arguments) => import::run(arguments, config, up).await,
         Command::Define(command) => define::run(command, config).await,
+        Command::Parked(command) => Box::pin(parked::run(command, config)).await,
         Command::Status(arguments) => status::run(arguments, config).await,
         Command::Token(arguments) => token::run(&arguments, &config),
         Command::Config(command) => config::run(&command, &config),
@@ -60,6 +62,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Publish(_)
         | Command::Import(_)
         | Command::Define(_)
+        | Command::Parked(_)
         | Command::Status(_)
         | Command::Token(_)
         | Command::Config(_) => Audience::Tool,

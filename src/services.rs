@@ -10,7 +10,7 @@ use axum::routing::get;
 use tidemark_api::{ApiError, KeySource, Service};
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::store::StoreConfig;
-use tidemark_processor::{Processor, ProcessorError};
+use tidemark_processor::{HaltLimit, Processor, ProcessorError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -52,6 +52,11 @@ fn processor_config(
             linger: Duration::from_millis(limits.linger_ms),
             memory_bytes: limits.memory_mib.saturating_mul(1024 * 1024),
             drain: Duration::from_secs(limits.drain_seconds),
+            halt: HaltLimit {
+                share: limits.halt_share,
+                window: limits.halt_window,
+                minimum: limits.halt_minimum,
+            },
         },
     })
 }

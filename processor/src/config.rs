@@ -56,6 +56,30 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// How long a partition given away may take to finish its commit.
     pub drain: Duration,
+    /// When a tenant's events are parked rather than folded.
+    pub halt: HaltLimit,
+}
+
+/// A tenant is halted in a partition when more than this share of its recent records there was
+/// parked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HaltLimit {
+    /// From 0 to 1; 1 never halts.
+    pub share: f64,
+    /// How many of its last records are looked at.
+    pub window: usize,
+    /// How many there must be to judge.
+    pub minimum: usize,
+}
+
+impl Default for HaltLimit {
+    fn default() -> Self {
+        Self {
+            share: 0.5,
+            window: 1_000,
+            minimum: 200,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -66,6 +90,7 @@ impl Default for Limits {
             linger: Duration::from_millis(20),
             memory_bytes: 512 * 1024 * 1024,
             drain: Duration::from_secs(10),
+            halt: HaltLimit::default(),
         }
     }
 }

@@ -5,13 +5,17 @@
 //! - `commit`: one batch on its way into the database.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
 //! - `tracking`: from when on tracked counters are exact.
+//! - `redrive`: parked events that come back by themselves.
+//! - `halts`: tenants of whom too much was parked.
 //! - `verdict`: what a record is before any state is looked at.
 
 mod build;
 mod cache;
 mod commit;
 mod folder;
+mod halts;
 mod pending;
+mod redrive;
 mod rows;
 mod task;
 mod timers;

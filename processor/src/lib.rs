@@ -22,7 +22,7 @@ pub mod refusal;
 mod service;
 pub mod store;
 
-pub use config::{Config, KafkaConfig, Limits, RESERVED_PROPERTIES};
+pub use config::{Config, HaltLimit, KafkaConfig, Limits, RESERVED_PROPERTIES};
 pub use error::ProcessorError;
 pub use metrics::Metrics;
 pub use service::Processor;

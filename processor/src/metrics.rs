@@ -39,6 +39,11 @@ metrics! {
     parked: IntCounterVec = counters("tidemark_events_parked_total", "reason");
     /// Parked events folded after all.
     redriven: IntCounter = counter("tidemark_events_redriven_total");
+    /// Parked events let go because an operator asked for it.
+    discarded: IntCounter = counter("tidemark_events_discarded_total");
+    /// Tenants of whom nothing is folded in a partition, because too many of their records were
+    /// parked.
+    tenants_halted: IntGaugeVec = gauges("tidemark_tenants_halted", "partition");
     /// Due times fired.
     timers_fired: IntCounter = counter("tidemark_timers_fired_total");
     /// Discrete output changes written.

@@ -26,9 +26,24 @@ pub enum Reason {
     UnknownTenant,
     /// Folding it panicked: a bug of ours, kept for when it is mended.
     Panic,
+    /// Of a tenant that is halted in this partition; redriven by itself when it is resumed.
+    Halted,
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Undecodable,
+        Self::UnknownSchema,
+        Self::Incompatible,
+        Self::Invalid,
+        Self::Late,
+        Self::Misrouted,
+        Self::UnknownTenant,
+        Self::Panic,
+        Self::Halted,
+    ];
+
     /// As stored and counted.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +55,26 @@ impl Reason {
             Self::Misrouted => "misrouted",
             Self::UnknownTenant => "unknown_tenant",
             Self::Panic => "panic",
+            Self::Halted => "halted",
+        }
+    }
+
+    /// The reason stored under a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// Whether it speaks against the tenant's producers. A late event may be nobody's fault, and a
+    /// tenant that is not defined, or halted already, has nothing left to halt.
+    pub(crate) const fn counts_towards_halt(self) -> bool {
+        match self {
+            Self::Undecodable
+            | Self::UnknownSchema
+            | Self::Incompatible
+            | Self::Invalid
+            | Self::Misrouted
+            | Self::Panic => true,
+            Self::Late | Self::UnknownTenant | Self::Halted => false,
         }
     }
 }
@@ -84,6 +119,15 @@ impl Park {
     /// Of an event that came too late.
     pub(crate) fn late(event: &tidemark_schemas::CustomerEvent, late: &Late) -> Self {
         Self::event(event, Reason::Late, late.to_string())
+    }
+
+    /// Of an event whose tenant is halted.
+    pub(crate) fn halted(event: &tidemark_schemas::CustomerEvent) -> Self {
+        let detail = format!(
+            "tenant {} is halted in this partition: it is folded when the tenant is resumed",
+            event.tenant_id
+        );
+        Self::event(event, Reason::Halted, detail)
     }
 
     /// The row that keeps the record.

@@ -14,6 +14,7 @@ pub(crate) mod connections;
 pub(crate) mod error;
 mod kept;
 mod load;
+mod parking;
 mod rows;
 
 use std::sync::Arc;
@@ -27,9 +28,13 @@ use self::connections::Connections;
 pub use self::error::StoreError;
 use self::error::sql_state;
 pub use self::kept::KeptBatches;
+pub(crate) use self::parking::Wish;
+pub use self::parking::{
+    Action, Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
+};
 pub use self::rows::{
-    Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, ParkedRow, Reevaluation,
-    TenantDigest, TrackedRow,
+    Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, HaltRow, Outcome, ParkedRow,
+    Reevaluation, SettledRequest, TenantDigest, TrackedRow,
 };
 
 /// How to reach Postgres.

@@ -19,6 +19,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer read: a schema of a megabyte is a mistake already.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// How long an answer "there is no such schema" counts: a flood of records with an unknown id must not
+/// cost a request each, and a schema registered a moment later must not wait long.
+const MISSING_FOR: Duration = Duration::from_secs(2);
+/// Ids remembered as missing; anybody can make them up.
+const MISSING_AT_MOST: u64 = 10_000;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
 /// Where the registry is and how to be let in.
@@ -81,6 +86,7 @@ pub struct RegistryClient {
     root: Url,
     credentials: Option<(String, Option<String>)>,
     schemas: Cache<u32, Arc<str>>,
+    missing: Cache<u32, ()>,
 }
 
 #[derive(Deserialize)]
@@ -160,13 +166,31 @@ impl RegistryClient {
             root,
             credentials,
             schemas: Cache::builder().build(),
+            missing: Cache::builder()
+                .time_to_live(MISSING_FOR)
+                .max_capacity(MISSING_AT_MOST)
+                .build(),
         })
     }
 
-    /// The text of a schema. Asked for once per id; callers at the same time share one request.
+    /// The text of a schema. Asked for once per id; callers at the same time share one request. An
+    /// id the registry does not know is asked for again after two seconds.
     pub async fn schema_by_id(&self, id: u32) -> Result<Arc<str>, RegistryError> {
+        if self.missing.contains_key(&id) {
+            return Err(RegistryError::NotFound { id });
+        }
         let fetched = self.schemas.try_get_with(id, self.fetch_schema(id)).await;
-        fetched.map_err(|error| RegistryError::clone(&error))
+        let fetched = fetched.map_err(|error| RegistryError::clone(&error));
+        if let Err(RegistryError::NotFound { .. }) = fetched {
+            self.missing.insert(id, ()).await;
+        }
+        fetched
+    }
+
+    /// Forgets what was answered for an id, in case the registry was wrong.
+    pub async fn forget(&self, id: u32) {
+        self.schemas.invalidate(&id).await;
+        self.missing.invalidate(&id).await;
     }
 
     async fn fetch_schema(&self, id: u32) -> Result<Arc<str>, RegistryError> {

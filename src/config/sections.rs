@@ -148,6 +148,13 @@ pub struct Processor {
     pub memory_mib: usize,
     /// How long the last commits may take when the processor stops or gives a partition away.
     pub drain_seconds: u64,
+    /// A tenant is halted in a partition when more than this share of its recent records there was
+    /// parked; 1 never halts.
+    pub halt_share: f64,
+    /// How many of its last records are looked at.
+    pub halt_window: usize,
+    /// How many there must be to judge.
+    pub halt_minimum: usize,
     /// Where `/metrics` and `/healthz` of the processor are served.
     pub metrics_listen: SocketAddr,
 }
@@ -160,6 +167,9 @@ impl Default for Processor {
             linger_ms: 20,
             memory_mib: 512,
             drain_seconds: 10,
+            halt_share: 0.5,
+            halt_window: 1_000,
+            halt_minimum: 200,
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
         }
     }

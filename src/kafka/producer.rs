@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::Message as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
 use super::{client_config, require_partitions, wrong_property};
@@ -70,6 +71,19 @@ impl ProducerContext for Context {
     }
 }
 
+/// A record as it was found, and where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Again<'a> {
+    /// Its home.
+    pub partition: i32,
+    /// As it came.
+    pub key: Option<&'a [u8]>,
+    /// As it came.
+    pub value: Option<&'a [u8]>,
+    /// As they came.
+    pub headers: &'a [(String, Option<Vec<u8>>)],
+}
+
 /// Publishes records to one topic.
 #[allow(
     missing_debug_implementations,
@@ -103,9 +117,38 @@ impl Publisher {
     /// Hands one record to the broker, waiting while the queue is full. What becomes of it is in
     /// [`Self::finish`]; an error here concerns this record alone.
     pub fn send(&self, line: u64, key: &str, value: &[u8]) -> Result<(), Undelivered> {
-        let mut record = BaseRecord::with_opaque_to(&self.topic, Box::new(line))
+        let record = BaseRecord::with_opaque_to(&self.topic, Box::new(line))
             .key(key)
             .payload(value);
+        self.hand_over(line, record)
+    }
+
+    /// Hands a record over as it is found elsewhere, to a partition chosen already.
+    pub fn send_again(&self, line: u64, again: &Again<'_>) -> Result<(), Undelivered> {
+        let mut headers = OwnedHeaders::new();
+        for (name, value) in again.headers {
+            headers = headers.insert(Header {
+                key: name,
+                value: value.as_ref(),
+            });
+        }
+        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(line))
+            .partition(again.partition)
+            .headers(headers);
+        if let Some(key) = again.key {
+            record = record.key(key);
+        }
+        if let Some(value) = again.value {
+            record = record.payload(value);
+        }
+        self.hand_over(line, record)
+    }
+
+    fn hand_over<K: ToBytes + ?Sized, V: ToBytes + ?Sized>(
+        &self,
+        line: u64,
+        mut record: BaseRecord<'_, K, V, Box<u64>>,
+    ) -> Result<(), Undelivered> {
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,

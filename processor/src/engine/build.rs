@@ -1,11 +1,14 @@
 //! Building a batch: judge the records, load what is missing, fire and fold, flush.
 
 mod folding;
+mod parked;
 
 use tidemark_schemas::codec::DecodeError;
 use tidemark_schemas::{CustomerEvent, Instant};
+use uuid::Uuid;
 
-use super::task::{Ended, PartitionTask, Redrive};
+use super::redrive::Redrive;
+use super::task::{Ended, PartitionTask};
 use super::verdict::{Verdict, judge, park_undecoded};
 use crate::parking::Park;
 use crate::record::Record;
@@ -17,8 +20,6 @@ const CHECKPOINT_EVERY: i64 = 50_000;
 const TIMERS_PER_BATCH: usize = 2_000;
 /// Customers re-evaluated in one batch at most.
 const REEVALUATED_PER_BATCH: i64 = 500;
-/// Parked events tried again in one batch at most.
-const REDRIVEN_PER_BATCH: i64 = 500;
 /// The clock of an idle partition is written this often, in microseconds.
 const CLOCK_WRITTEN_EVERY: i64 = 1_000_000;
 /// At the end of a partition the clock is this far behind the wall, in microseconds: what is being
@@ -32,9 +33,17 @@ struct Item {
     verdict: Result<Box<CustomerEvent>, Park>,
 }
 
+/// A parked event to be tried again.
+struct Redriven {
+    before: ParkedRow,
+    item: Item,
+    /// The operator's command that asks for it, if one does.
+    request: Option<Uuid>,
+}
+
 /// What one turn works on.
 struct Work {
-    redriven: Vec<(ParkedRow, Item)>,
+    redriven: Vec<Redriven>,
     items: Vec<Item>,
     /// The clock goes this far after the last item.
     clock: Option<Instant>,
@@ -77,7 +86,14 @@ impl PartitionTask {
             self.redrive
                 .extend(parked.map(|(tenant, reason)| Redrive::new(tenant, reason)));
         }
-        let redriven = self.take_parked().await?;
+        let look = self.is_time_to_look();
+        if look {
+            self.resume_tenants().await?;
+        }
+        let mut redriven = self.take_parked().await?;
+        if look && redriven.is_empty() {
+            redriven = self.take_wishes().await?;
+        }
         // What was parked comes before what is new, as it does in the log: an event folded first
         // would make older ones of its customer late.
         let work = if redriven.is_empty() {
@@ -177,56 +193,6 @@ impl PartitionTask {
         }
     }
 
-    /// Reads back events parked because their tenant was unknown, once it is defined, and late
-    /// ones once some are accepted; none once all such events were.
-    async fn take_parked(&mut self) -> Result<Vec<(ParkedRow, Item)>, Ended> {
-        let mut rows = Vec::new();
-        while let Some(redrive) = self.redrive.front().cloned() {
-            if self.folder.tenant(&redrive.tenant).is_some() {
-                // Rows parked by a commit under way would be missed.
-                self.settle().await?;
-                rows = self.load_parked(&redrive).await?;
-            }
-            if let Some(last) = rows.last() {
-                self.redrive[0].after = last.offset;
-                break;
-            }
-            self.redrive.pop_front();
-        }
-        let mut items = Vec::with_capacity(rows.len());
-        for row in rows {
-            let record = Record {
-                offset: row.offset,
-                appended_at: Some(row.appended_at),
-                key: row.key.clone(),
-                value: row.value.clone(),
-                headers: row.headers.clone(),
-            };
-            let item = self.judge(record, row.appended_at).await?;
-            items.push((row, item));
-        }
-        Ok(items)
-    }
-
-    async fn load_parked(&self, redrive: &Redrive) -> Result<Vec<ParkedRow>, Ended> {
-        let (store, topic) = (&self.shared.store, &self.shared.topic);
-        let Redrive {
-            tenant,
-            reason,
-            after,
-        } = redrive;
-        let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
-        loop {
-            match store
-                .load_parked(topic, partition, reason.as_str(), tenant, *after, limit)
-                .await
-            {
-                Ok(rows) => return Ok(rows),
-                Err(error) => self.wait_out(error).await?,
-            }
-        }
-    }
-
     /// Makes sure that every timer due by `clock` is in memory, or more than one batch fires: of
     /// a million due at the same midnight the rest can wait in the database.
     async fn load_timers(&mut self, clock: Instant) -> Result<(), Ended> {
@@ -269,7 +235,7 @@ impl PartitionTask {
         let folded = work
             .items
             .iter()
-            .chain(work.redriven.iter().map(|(_, item)| item));
+            .chain(work.redriven.iter().map(|redriven| &redriven.item));
         let customers = folded
             .filter_map(|item| item.verdict.as_ref().ok())
             .map(|event| event.key());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tidemark_projections::standing::Change;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use crate::store::{Batch, ChangeRow, ParkedRow, Reevaluation, TrackedRow};
+use crate::store::{
+    Batch, ChangeRow, HaltRow, ParkedRow, Reevaluation, SettledRequest, TrackedRow,
+};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -21,6 +23,9 @@ pub(crate) struct Pending {
     pub(crate) tracked: Vec<TrackedRow>,
     parked: Vec<ParkedRow>,
     unparked: Vec<i64>,
+    settled: Vec<SettledRequest>,
+    halted: Vec<HaltRow>,
+    resumed: Vec<TenantId>,
     counters: BTreeMap<(TenantId, &'static str, String), i64>,
 }
 
@@ -31,6 +36,9 @@ impl Pending {
             && self.timers.is_empty()
             && self.parked.is_empty()
             && self.unparked.is_empty()
+            && self.settled.is_empty()
+            && self.halted.is_empty()
+            && self.resumed.is_empty()
             && self.activation.is_none()
             && self.reevaluations.is_empty()
             && self.tracked.is_empty()
@@ -52,7 +60,7 @@ impl Pending {
         self.parked.push(row);
     }
 
-    /// A parked event was folded.
+    /// A parked event was folded, or let go.
     pub(crate) fn unpark(&mut self, row: &ParkedRow) {
         self.forget_parked(row);
         self.unparked.push(row.offset);
@@ -62,6 +70,29 @@ impl Pending {
     pub(crate) fn repark(&mut self, before: &ParkedRow, now: ParkedRow) {
         self.forget_parked(before);
         self.park(now);
+    }
+
+    /// A parked event was let go: it is counted where it went.
+    pub(crate) fn discard(&mut self, row: &ParkedRow) {
+        self.unpark(row);
+        if let Some(tenant) = &row.tenant {
+            self.count(tenant, "discarded", row.reason.to_owned(), 1);
+        }
+    }
+
+    /// What became of an operator's wish.
+    pub(crate) fn settle(&mut self, settled: SettledRequest) {
+        self.settled.push(settled);
+    }
+
+    /// A tenant is halted after a record.
+    pub(crate) fn halt(&mut self, row: HaltRow) {
+        self.halted.push(row);
+    }
+
+    /// A tenant is folded again.
+    pub(crate) fn resume(&mut self, tenant: TenantId) {
+        self.resumed.push(tenant);
     }
 
     fn forget_parked(&mut self, row: &ParkedRow) {
@@ -94,6 +125,9 @@ impl Pending {
         batch.changes = self.changes;
         batch.parked = self.parked;
         batch.unparked = self.unparked;
+        batch.settled = self.settled;
+        batch.halted = self.halted;
+        batch.resumed = self.resumed;
         batch.activation = self.activation;
         batch.reevaluations = self.reevaluations.into_values().collect();
         batch.tracked = self.tracked;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
-use tidemark_schemas::{Instant, Partitioner, TenantId};
+use tidemark_schemas::{Instant, Partitioner};
 use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -15,13 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use super::commit::{InFlight, commit, finished};
 use super::folder::Folder;
+use super::halts::Halts;
+use super::redrive::{Redrive, to_redrive};
 use super::verdict::Home;
 use crate::clock::WallClock;
 use crate::config::Limits;
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
-use crate::parking::Reason;
 use crate::record::{Input, Record};
 use crate::store::{Batch, Claim, Committed, KeptBatches, Store, StoreError};
 
@@ -92,6 +93,9 @@ pub(crate) struct PartitionTask {
     pub(super) at_end: Option<Instant>,
     /// Parked events to be tried again.
     pub(super) redrive: VecDeque<Redrive>,
+    pub(super) halts: Halts,
+    /// When operators' wishes were last looked for; `None`: look at once.
+    pub(super) looked_for_wishes: Option<std::time::Instant>,
     pub(super) poisoned: BTreeSet<i64>,
     pub(super) warned_of_misrouted: Option<std::time::Instant>,
     pub(super) stop: CancellationToken,
@@ -101,26 +105,6 @@ pub(crate) struct PartitionTask {
     queue: Arc<Queue>,
     committed_batch: u64,
     in_flight: Option<InFlight>,
-}
-
-/// Parked events of a tenant to be tried again.
-#[derive(Debug, Clone)]
-pub(super) struct Redrive {
-    pub(super) tenant: TenantId,
-    pub(super) reason: Reason,
-    /// Those up to this offset were.
-    pub(super) after: i64,
-}
-
-impl Redrive {
-    pub(super) fn new(tenant: TenantId, reason: Reason) -> Self {
-        let after = -1;
-        Self {
-            tenant,
-            reason,
-            after,
-        }
-    }
 }
 
 impl PartitionTask {
@@ -141,13 +125,12 @@ impl PartitionTask {
     ) -> Result<Self, StoreError> {
         let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
         let timers = shared.store.load_timers(partition, None, window).await?;
-        let redrive = shared
-            .store
-            .load_parked_tenants(&shared.topic, partition, "unknown_tenant")
-            .await?
-            .into_iter()
-            .map(|tenant| Redrive::new(tenant, Reason::UnknownTenant))
-            .collect();
+        let halted = shared.store.load_halts(partition).await?;
+        let halts = Halts::new(
+            shared.limits.halt,
+            halted.into_iter().map(|(tenant, _)| tenant),
+        );
+        let redrive = to_redrive(&shared, partition, &halts).await?;
         queue.committed.store(claim.next_offset, Ordering::Relaxed);
         queue.position.store(claim.next_offset, Ordering::Relaxed);
         let (position, clock) = (claim.next_offset, claim.clock);
@@ -162,6 +145,8 @@ impl PartitionTask {
             log_end: 0,
             at_end: None,
             redrive,
+            halts,
+            looked_for_wishes: None,
             poisoned,
             warned_of_misrouted: None,
             stop,

@@ -1,6 +1,7 @@
 //! One batch, one transaction, the fence first.
 
 mod columns;
+mod operators;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
@@ -68,6 +69,8 @@ async fn transaction(
     columns::timers(&mut transaction, batch).await?;
     columns::changes(&mut transaction, batch).await?;
     columns::parked(&mut transaction, topic, batch).await?;
+    operators::requests(&mut transaction, topic, batch).await?;
+    operators::halts(&mut transaction, batch).await?;
     columns::counts(&mut transaction, batch).await?;
     columns::checkpoint(&mut transaction, batch).await?;
     columns::activation(&mut transaction, batch).await?;

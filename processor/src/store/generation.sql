@@ -138,6 +138,41 @@ create table parked (
 );
 create index parked_reason on parked (tenant_id, reason, partition, "offset");
 
+-- What operators ask for parked events. The owner of the partition does it, in its own transaction
+-- behind the fence: nobody else moves rows of `parked`. Rows stay when they are settled: what was
+-- discarded is told from what was lost by them.
+create table parked_request (
+    request      uuid not null,             -- one command
+    topic        text not null,
+    partition    int not null,
+    "offset"     bigint not null,
+    tenant_id    text collate "C",          -- where it could be read
+    action       text not null,             -- redrive, discard, republished
+    subject      text not null,             -- who asked
+    note         text,                      -- why, for a discard
+    requested_at timestamptz not null default now(),
+    outcome      text,                      -- folded, known, parked, discarded, republished, gone;
+                                            -- null while it waits
+    reason       text,                      -- for which it was parked, or still is
+    detail       text,
+    settled_at   timestamptz,
+    primary key (request, topic, partition, "offset")
+);
+create index parked_request_waiting
+    on parked_request (topic, partition, "offset", requested_at, request) where outcome is null;
+
+-- Tenants of whom nothing is folded in a partition, because too many of their records were parked.
+create table halt (
+    tenant_id text collate "C" not null,
+    partition int not null,
+    "offset"  bigint not null,              -- of the record that passed the limit
+    parked    int not null,                 -- of the records looked back on
+    records   int not null,
+    halted_at timestamptz not null default now(),
+    resume_by text,                         -- who asked for it to go on; the owner ends the halt
+    primary key (tenant_id, partition)
+);
+
 -- Which definitions were in force from where: a rebuild follows them.
 create table activation (
     partition   int not null,

@@ -9,6 +9,7 @@ use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 use super::connections::{Connections, answered};
 use super::error::StoreError;
 use super::rows::{CustomerRow, ParkedRow};
+use crate::parking::Reason;
 
 /// Reads an instant.
 pub(super) fn instant(row: &PgRow, column: &str) -> Result<Instant, StoreError> {
@@ -155,7 +156,7 @@ pub(super) async fn parked_tenants(
     tenants.map_err(|error| StoreError::Damaged(format!("a tenant id {error}")))
 }
 
-fn parked_row(row: &PgRow) -> Result<ParkedRow, StoreError> {
+pub(super) fn parked_row(row: &PgRow) -> Result<ParkedRow, StoreError> {
     let tenant: Option<&str> = row.try_get("tenant_id")?;
     let tenant = tenant.map(TenantId::new).transpose();
     Ok(ParkedRow {
@@ -172,22 +173,9 @@ fn parked_row(row: &PgRow) -> Result<ParkedRow, StoreError> {
     })
 }
 
-/// Every reason for parking an event.
-const REASONS: [&str; 8] = [
-    "undecodable",
-    "unknown_schema",
-    "incompatible",
-    "invalid",
-    "late",
-    "misrouted",
-    "unknown_tenant",
-    "panic",
-];
-
 fn reason(text: &str) -> Result<&'static str, StoreError> {
-    REASONS
-        .into_iter()
-        .find(|known| *known == text)
+    Reason::named(text)
+        .map(Reason::as_str)
         .ok_or_else(|| StoreError::Damaged(format!("unknown reason for parking: {text:?}")))
 }
 

@@ -6,6 +6,7 @@ use tidemark_projections::digest::Digest;
 use tidemark_projections::standing::Change;
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use uuid::Uuid;
 
 /// What a claim of a partition found. Load nothing of the partition before this.
 #[derive(Debug, Clone)]
@@ -173,6 +174,12 @@ pub struct Batch {
     pub unparked: Vec<i64>,
     /// Tenants whose counts changed, with their counts after this batch.
     pub digests: Vec<(TenantId, TenantDigest)>,
+    /// What became of what operators asked.
+    pub settled: Vec<SettledRequest>,
+    /// Tenants halted with this batch.
+    pub halted: Vec<HaltRow>,
+    /// Tenants folded again from this batch on.
+    pub resumed: Vec<TenantId>,
     /// Deltas: tenant, kind, name, delta (see the `counter` table).
     pub counters: Vec<(TenantId, &'static str, String, i64)>,
     /// Set when this batch ends at an offset divisible by 50,000: every tenant's counts there.
@@ -183,6 +190,75 @@ pub struct Batch {
     pub reevaluations: Vec<Reevaluation>,
     /// What is tracked from now on, or no more.
     pub tracked: Vec<TrackedRow>,
+}
+
+/// What became of an operator's wish for one parked event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledRequest {
+    /// The command.
+    pub request: Uuid,
+    /// The event.
+    pub offset: i64,
+    /// In one word.
+    pub outcome: Outcome,
+    /// For which it was parked, or still is.
+    pub reason: Option<&'static str>,
+    /// Why it is still parked.
+    pub detail: Option<String>,
+}
+
+/// What can become of an operator's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Folded at last.
+    Folded,
+    /// Folded before, from another record.
+    Known,
+    /// Tried again, and still parked.
+    Parked,
+    /// Let go.
+    Discarded,
+    /// Published again to its home.
+    Republished,
+    /// Not parked any more when its turn came.
+    Gone,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] = [
+        Self::Folded,
+        Self::Known,
+        Self::Parked,
+        Self::Discarded,
+        Self::Republished,
+        Self::Gone,
+    ];
+
+    /// As stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Folded => "folded",
+            Self::Known => "known",
+            Self::Parked => "parked",
+            Self::Discarded => "discarded",
+            Self::Republished => "republished",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// A tenant halted in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HaltRow {
+    /// Whose records are parked from here on.
+    pub tenant: TenantId,
+    /// Of the record that passed the limit.
+    pub offset: i64,
+    /// How many of the records looked back on were parked.
+    pub parked: i32,
+    /// How many were looked back on.
+    pub records: i32,
 }
 
 /// How a commit ended.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use tidemark_processor::store::{Batch, Claim, CustomerRow, TenantDigest, TrackedRow};
+use tidemark_processor::store::{
+    Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
+};
 use tidemark_projections::digest::Digest;
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
+use uuid::Uuid;
 
 pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
@@ -93,5 +96,41 @@ pub(crate) fn next(batch: &Batch) -> Batch {
         change_seq: batch.change_seq,
         definitions: batch.definitions,
         ..Batch::default()
+    }
+}
+
+/// An operator's wish that events be tried again.
+pub(crate) fn redrive() -> Request {
+    Request {
+        id: Uuid::from_u128(7),
+        action: Action::Redrive,
+        subject: "somebody".to_owned(),
+        note: None,
+    }
+}
+
+/// A tenant of whom too much was parked.
+pub(crate) fn halted(tenant: &TenantId) -> HaltRow {
+    HaltRow {
+        tenant: tenant.clone(),
+        offset: 1,
+        parked: 3,
+        records: 4,
+    }
+}
+
+/// A parked event at offset 1.
+pub(crate) fn late(tenant: &TenantId, appended_at: Instant) -> ParkedRow {
+    ParkedRow {
+        offset: 1,
+        tenant: Some(tenant.clone()),
+        customer: None,
+        reason: "late",
+        detail: String::new(),
+        field: None,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+        appended_at,
     }
 }

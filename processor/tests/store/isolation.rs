@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
-use tidemark_processor::store::{Batch, BundleRow, ChangeRow, ParkedRow, Reevaluation};
+use tidemark_processor::store::{Batch, BundleRow, ChangeRow, Reevaluation};
 use tidemark_projections::standing::{Cause, Change, ChangeKind};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use crate::batches::{after, at, filled, key, tenant, tracked};
+use crate::batches::{after, at, filled, halted, key, late, redrive, tenant, tracked};
 use crate::database::{Database, TOPIC, number};
 
 const TENANTS: [&str; 2] = ["acme", "globex"];
@@ -67,6 +67,7 @@ async fn populated() -> Database {
             .push((ada.clone(), Arc::from("sales"), Arc::from("lead"), since));
         a_row_everywhere(&mut batch, &tenant, &ada, since);
         store.commit(TOPIC, &batch).await.unwrap();
+        store.request(&redrive(), &[(partition, 1)]).await.unwrap();
         let bundle = BundleRow {
             version: i64::from(partition),
             appended_at: since,
@@ -125,18 +126,8 @@ fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, sin
         key: ada.clone(),
         change,
     });
-    batch.parked.push(ParkedRow {
-        offset: 1,
-        tenant: Some(tenant.clone()),
-        customer: None,
-        reason: "late",
-        detail: String::new(),
-        field: None,
-        key: None,
-        value: None,
-        headers: Vec::new(),
-        appended_at: since,
-    });
+    batch.halted.push(halted(tenant));
+    batch.parked.push(late(tenant, since));
 }
 
 async fn be(connection: &mut PgConnection, tenant: &str) {

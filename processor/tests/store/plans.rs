@@ -56,6 +56,16 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
         6,
         &["parked_reason"],
     ),
+    (
+        include_str!("../../src/store/load_requests.sql"),
+        3,
+        &["parked_request_waiting", "parked_pkey"],
+    ),
+    (
+        include_str!("../../src/store/settle_requests.sql"),
+        7,
+        &["parked_request_pkey"],
+    ),
 ];
 
 #[tokio::test]

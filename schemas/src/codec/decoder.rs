@@ -123,6 +123,44 @@ impl Decoder {
         }
     }
 
+    /// Forgets the writer's schema of a value, so that the registry is asked anew: it may have given
+    /// a wrong one.
+    #[cfg(feature = "registry")]
+    pub async fn forget(&self, id: u32) {
+        self.writers.rcu(|known| {
+            let mut known = Writers::clone(known);
+            known.remove(&id);
+            known
+        });
+        if let Some(registry) = &self.registry {
+            registry.forget(id).await;
+        }
+    }
+
+    /// The id of the writer's schema that a value names, if it is in the wire format.
+    pub fn schema_id(value: &[u8]) -> Option<u32> {
+        split(value).ok().map(|(id, _)| id)
+    }
+
+    /// What a value says by its writer's schema alone, for people: also where that is no event.
+    pub fn describe(&self, value: &[u8]) -> Result<serde_json::Value, DecodeError> {
+        let (id, datum) = split(value)?;
+        let writers = self.writers.load();
+        let writer = writers.get(&id).ok_or(DecodeError::SchemaNeeded { id })?;
+        let writer = match &**writer {
+            Ok(writer) => writer,
+            Err(reason) => {
+                return Err(DecodeError::Incompatible {
+                    id,
+                    reason: reason.clone(),
+                });
+            }
+        };
+        let tree = writer.read(datum).map_err(undecodable)?;
+        tree.try_into()
+            .map_err(|error| DecodeError::Undecodable(brief(&error)))
+    }
+
     /// The event in a record's value.
     pub fn decode(&self, value: &[u8]) -> Result<CustomerEvent, DecodeError> {
         let (id, datum) = split(value)?;
@@ -190,15 +228,17 @@ pub(super) fn read_resolved(
     id: u32,
     datum: &[u8],
 ) -> Result<CustomerEvent, DecodeError> {
-    let tree = writer.read(datum).map_err(|unreadable| {
-        DecodeError::Undecodable(match unreadable {
-            Unreadable::Truncated => "the value ends too early".to_owned(),
-            Unreadable::Trailing(bytes) => format!("{bytes} bytes follow the event"),
-            Unreadable::Malformed(error) => brief(&error),
-        })
-    })?;
+    let tree = writer.read(datum).map_err(undecodable)?;
     resolve(writer, tree).map_err(|error| match error {
         NotAnEvent::Invalid(invalid) => DecodeError::Invalid(invalid),
         NotAnEvent::Newer(reason) => DecodeError::Incompatible { id, reason },
+    })
+}
+
+fn undecodable(unreadable: Unreadable) -> DecodeError {
+    DecodeError::Undecodable(match unreadable {
+        Unreadable::Truncated => "the value ends too early".to_owned(),
+        Unreadable::Trailing(bytes) => format!("{bytes} bytes follow the event"),
+        Unreadable::Malformed(error) => brief(&error),
     })
 }

@@ -106,7 +106,8 @@ impl Site {
 
     /// Starts `tidemark process`.
     pub(crate) fn process(&self, flags: &[&str]) -> Running {
-        let mut arguments = vec!["--set", "processor.metrics_listen=127.0.0.1:0", "process"];
+        // All settings in one place: those after a command would replace those before it.
+        let mut arguments = vec!["process", "--set", "processor.metrics_listen=127.0.0.1:0"];
         arguments.extend(flags);
         self.start("process", &arguments)
     }

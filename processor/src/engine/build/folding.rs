@@ -3,18 +3,36 @@
 use std::time::{Duration, Instant};
 
 use tidemark_projections::state::Folded;
+use tidemark_schemas::TenantId;
 
-use super::{CHECKPOINT_EVERY, CLOCK_WRITTEN_EVERY, Item, REEVALUATED_PER_BATCH, Work};
+use super::{CHECKPOINT_EVERY, CLOCK_WRITTEN_EVERY, Item, REEVALUATED_PER_BATCH, Redriven, Work};
 use crate::engine::folder::{BatchEnd, NotFolded};
+use crate::engine::halts::Passed;
 use crate::engine::task::{Ended, PartitionTask};
 use crate::parking::{Park, Reason};
-use crate::store::{Batch, ParkedRow};
+use crate::record::Record;
+use crate::store::{Batch, HaltRow, Outcome, SettledRequest};
+
+/// What became of an event.
+enum Tried {
+    Folded,
+    /// Folded before.
+    Known,
+    /// Cannot be folded.
+    Parked(Park),
+}
+
+/// The tenant a record is keyed by, for what could not be read.
+fn keyed(record: &Record) -> Option<TenantId> {
+    let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
+    TenantId::new(key.split_once('/')?.0).ok()
+}
 
 impl PartitionTask {
     /// Fires and folds, and ends the batch; `None` when there is nothing to write.
     pub(super) async fn fold(&mut self, work: Work) -> Result<Option<Batch>, Ended> {
-        for (row, item) in &work.redriven {
-            self.fold_parked(row, item)?;
+        for redriven in &work.redriven {
+            self.fold_parked(redriven)?;
         }
         let mut fired = 0;
         for item in &work.items {
@@ -46,7 +64,9 @@ impl PartitionTask {
 
     fn fold_item(&mut self, item: &Item) -> Result<(), Ended> {
         self.shared.metrics.records.inc();
-        if let Some(park) = self.try_fold(item)? {
+        let tried = self.try_fold(item)?;
+        self.note_share(item, &tried);
+        if let Tried::Parked(park) = tried {
             if park.reason == Reason::Misrouted {
                 self.warn_of_misrouted(&park, item.record.offset);
             }
@@ -80,43 +100,108 @@ impl PartitionTask {
         }
     }
 
-    fn fold_parked(&mut self, before: &ParkedRow, item: &Item) -> Result<(), Ended> {
-        match self.try_fold(item)? {
-            None => {
+    fn fold_parked(&mut self, redriven: &Redriven) -> Result<(), Ended> {
+        let Redriven {
+            before,
+            item,
+            request,
+        } = redriven;
+        let (outcome, reason, detail) = match self.try_fold(item)? {
+            tried @ (Tried::Folded | Tried::Known) => {
                 self.shared.metrics.redriven.inc();
                 self.folder.pending_mut().unpark(before);
+                let folded = matches!(tried, Tried::Folded);
+                let outcome = if folded {
+                    Outcome::Folded
+                } else {
+                    Outcome::Known
+                };
+                (outcome, before.reason, None)
             }
-            // As it was.
-            Some(park) if park.reason.as_str() == before.reason => {}
-            Some(park) => {
+            Tried::Parked(park) => {
                 let now = park.row(&item.record, item.appended_at);
-                self.folder.pending_mut().repark(before, now);
+                let (reason, detail) = (now.reason, now.detail.clone());
+                if reason != before.reason {
+                    self.folder.pending_mut().repark(before, now);
+                }
+                (Outcome::Parked, reason, Some(detail))
             }
+        };
+        if let Some(request) = *request {
+            self.folder.pending_mut().settle(SettledRequest {
+                request,
+                offset: before.offset,
+                outcome,
+                reason: Some(reason),
+                detail,
+            });
         }
         Ok(())
     }
 
     /// Folds an event; what cannot be folded comes back as a decision to park.
-    fn try_fold(&mut self, item: &Item) -> Result<Option<Park>, Ended> {
+    fn try_fold(&mut self, item: &Item) -> Result<Tried, Ended> {
         let event = match &item.verdict {
             Ok(event) => event,
-            Err(park) => return Ok(Some(park.clone())),
+            Err(park) => return Ok(Tried::Parked(park.clone())),
         };
+        if self.halts.is_halted(&event.tenant_id) {
+            return Ok(Tried::Parked(Park::halted(event)));
+        }
         match self.folder.fold(event) {
-            Ok(Folded::New) => self.shared.metrics.folded.inc(),
-            Ok(Folded::Duplicate) => self.shared.metrics.duplicates.inc(),
-            Err(NotFolded::Late(late)) => return Ok(Some(Park::late(event, &late))),
+            Ok(Folded::New) => {
+                self.shared.metrics.folded.inc();
+                Ok(Tried::Folded)
+            }
+            Ok(Folded::Duplicate) => {
+                self.shared.metrics.duplicates.inc();
+                Ok(Tried::Known)
+            }
+            Err(NotFolded::Late(late)) => Ok(Tried::Parked(Park::late(event, &late))),
             Err(NotFolded::UnknownTenant) => {
                 let detail = format!("tenant {} is not defined", event.tenant_id);
-                return Ok(Some(Park::event(event, Reason::UnknownTenant, detail)));
+                let park = Park::event(event, Reason::UnknownTenant, detail);
+                Ok(Tried::Parked(park))
             }
             Err(NotFolded::Panicked(message)) => {
                 let (partition, offset) = (self.partition, item.record.offset);
                 tracing::error!(partition, offset, message, "folding an event panicked");
-                return Err(Ended::Poisoned(offset));
+                Err(Ended::Poisoned(offset))
             }
         }
-        Ok(None)
+    }
+
+    /// Counts a record for or against its tenant, and halts the tenant if that is too many parked.
+    fn note_share(&mut self, item: &Item, tried: &Tried) {
+        let keyed = match tried {
+            Tried::Parked(park) if park.reason.counts_towards_halt() => keyed(&item.record),
+            _ => None,
+        };
+        let (tenant, parked) = match (tried, &item.verdict) {
+            (Tried::Parked(park), _) if park.reason.counts_towards_halt() => {
+                (park.tenant.as_ref().or(keyed.as_ref()), true)
+            }
+            (Tried::Folded | Tried::Known, Ok(event)) => (Some(&event.tenant_id), false),
+            _ => return,
+        };
+        let Some(tenant) = tenant.filter(|tenant| self.folder.tenant(tenant).is_some()) else {
+            return;
+        };
+        let Some(Passed { parked, records }) = self.halts.note(tenant, parked) else {
+            return;
+        };
+        let (partition, offset) = (self.partition, item.record.offset);
+        tracing::error!(
+            partition, offset, %tenant, parked, records,
+            "too many of the tenant's records are parked: it is halted here, and its events wait \
+             until it is resumed"
+        );
+        self.folder.pending_mut().halt(HaltRow {
+            tenant: tenant.clone(),
+            offset,
+            parked: i32::try_from(parked).unwrap_or(i32::MAX),
+            records: i32::try_from(records).unwrap_or(i32::MAX),
+        });
     }
 
     /// Evaluates the next customers of a tenant whose definitions changed.
@@ -146,6 +231,11 @@ impl PartitionTask {
         let metrics = &self.shared.metrics;
         let behind = (self.log_end - self.folder.next_offset()).max(0);
         metrics.lag.with_label_values(&[&partition]).set(behind);
+        let halted = i64::try_from(self.halts.len()).unwrap_or(i64::MAX);
+        metrics
+            .tenants_halted
+            .with_label_values(&[&partition])
+            .set(halted);
         let seconds = self.folder.clock().micros() / 1_000_000;
         metrics.clock.with_label_values(&[&partition]).set(seconds);
     }

@@ -13,14 +13,14 @@ use crate::store::load::encode_headers;
 use crate::store::rows::Batch;
 
 /// References to the rows, in the order of a key.
-fn sorted<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
+pub(super) fn sorted<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
     let mut sorted: Vec<&T> = rows.iter().collect();
     sorted.sort_unstable_by_key(|row| key(row));
     sorted
 }
 
 /// One column of the rows.
-fn column<'a, T, V>(rows: &[&'a T], value: impl FnMut(&&'a T) -> V) -> Vec<V> {
+pub(super) fn column<'a, T, V>(rows: &[&'a T], value: impl FnMut(&&'a T) -> V) -> Vec<V> {
     rows.iter().map(value).collect()
 }
 
@@ -209,7 +209,7 @@ pub(super) async fn parked(
 }
 
 /// Text out of bytes nobody has validated: Postgres' text holds everything but NUL.
-fn storable(text: &str) -> Cow<'_, str> {
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));
     }

@@ -1,0 +1,163 @@
+//! Tenants halted in a partition, because too large a share of their recent records was parked.
+//!
+//! While a tenant is halted its events are parked whole, as `halted`, so the partition and every
+//! other tenant go on; resumed, they are folded before anything newer. Does no I/O.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tidemark_schemas::TenantId;
+
+use crate::config::HaltLimit;
+
+/// What was seen of a tenant when it passed the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// How many of the records looked back on were parked.
+    pub(crate) parked: usize,
+    /// How many were looked back on.
+    pub(crate) records: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Halts {
+    limit: HaltLimit,
+    halted: BTreeSet<TenantId>,
+    /// Of tenants that are not halted, since the partition was claimed or they were resumed.
+    windows: BTreeMap<TenantId, Window>,
+}
+
+/// The last records of a tenant: which of them were parked.
+#[derive(Debug, Default)]
+struct Window {
+    parked: VecDeque<bool>,
+    count: usize,
+}
+
+impl Halts {
+    pub(crate) fn new(limit: HaltLimit, halted: impl IntoIterator<Item = TenantId>) -> Self {
+        Self {
+            limit,
+            halted: halted.into_iter().collect(),
+            windows: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.halted.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.halted.len()
+    }
+
+    pub(crate) fn is_halted(&self, tenant: &TenantId) -> bool {
+        !self.halted.is_empty() && self.halted.contains(tenant)
+    }
+
+    /// Counts one record of a tenant; halts the tenant, and says so, if that passes the limit.
+    pub(crate) fn note(&mut self, tenant: &TenantId, parked: bool) -> Option<Passed> {
+        if self.is_halted(tenant) {
+            return None;
+        }
+        if !self.windows.contains_key(tenant) {
+            self.windows.insert(tenant.clone(), Window::default());
+        }
+        let window = self.windows.get_mut(tenant)?;
+        window.push(parked, self.limit.window);
+        // Only a parked record can raise the share.
+        if !parked || !window.is_beyond(&self.limit) {
+            return None;
+        }
+        let passed = Passed {
+            parked: window.count,
+            records: window.parked.len(),
+        };
+        self.windows.remove(tenant);
+        self.halted.insert(tenant.clone());
+        Some(passed)
+    }
+
+    /// Folds a tenant again, with nothing held against it; false if it was not halted.
+    pub(crate) fn resume(&mut self, tenant: &TenantId) -> bool {
+        self.halted.remove(tenant)
+    }
+}
+
+impl Window {
+    fn push(&mut self, parked: bool, most: usize) {
+        self.parked.push_back(parked);
+        self.count += usize::from(parked);
+        if self.parked.len() > most.max(1) {
+            let left = self.parked.pop_front().unwrap_or_default();
+            self.count -= usize::from(left);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a window is small")]
+    fn is_beyond(&self, limit: &HaltLimit) -> bool {
+        let records = self.parked.len();
+        records >= limit.minimum && self.count as f64 > limit.share * records as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: HaltLimit = HaltLimit {
+        share: 0.5,
+        window: 10,
+        minimum: 4,
+    };
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::new(id).expect("an id")
+    }
+
+    /// Notes records, `p` parked and `f` folded; after how many the tenant was halted.
+    fn halted_after(limit: HaltLimit, records: &str) -> Option<usize> {
+        let mut halts = Halts::new(limit, []);
+        records
+            .chars()
+            .position(|record| halts.note(&tenant("acme"), record == 'p').is_some())
+            .map(|place| place + 1)
+    }
+
+    #[test]
+    fn more_than_the_share_of_enough_records_halts() {
+        assert_eq!(halted_after(LIMIT, "ppp"), None, "too few to judge");
+        assert_eq!(halted_after(LIMIT, "pppp"), Some(4));
+        assert_eq!(halted_after(LIMIT, "fpfpfpfpfp"), None, "exactly the share");
+        assert_eq!(halted_after(LIMIT, "ppffp"), Some(5));
+        // What is behind the window is forgotten, in both directions.
+        assert_eq!(halted_after(LIMIT, "ppfffffffffffpppp"), None);
+        assert_eq!(halted_after(LIMIT, "fffffffffffffpppppp"), Some(19));
+    }
+
+    #[test]
+    fn a_share_of_one_never_halts() {
+        let never = HaltLimit {
+            share: 1.0,
+            ..LIMIT
+        };
+        assert_eq!(halted_after(never, &"p".repeat(100)), None);
+    }
+
+    #[test]
+    fn a_halt_is_of_one_tenant_and_ends_with_a_clean_slate() {
+        let mut halts = Halts::new(LIMIT, [tenant("initech")]);
+        assert!(halts.is_halted(&tenant("initech")));
+        for _ in 0..4 {
+            halts.note(&tenant("acme"), true);
+            assert_eq!(halts.note(&tenant("globex"), false), None);
+        }
+        assert!(halts.is_halted(&tenant("acme")));
+        assert!(!halts.is_halted(&tenant("globex")));
+        assert!(halts.resume(&tenant("acme")));
+        assert!(!halts.resume(&tenant("acme")));
+        for _ in 0..3 {
+            assert_eq!(halts.note(&tenant("acme"), true), None);
+        }
+    }
+}

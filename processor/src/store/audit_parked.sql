@@ -1,0 +1,7 @@
+-- A row for each event: who did what to it, and why. An event of no known tenant is nobody's: ''.
+insert into tidemark.audit (tenant_id, subject, role, action, target, request_id)
+select coalesce(tenant_id, ''), $2, 'operator', $3,
+       concat(topic, '/', partition, '@', "offset", ': ' || $4::text), $1::uuid::text
+from parked
+where topic = $5
+  and (partition, "offset") in (select * from unnest($6::int[], $7::bigint[]))

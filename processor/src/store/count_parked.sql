@@ -1,0 +1,16 @@
+-- Parked events by tenant and reason. The same filter as in list_parked.sql.
+select tenant_id, reason, count(*) as events
+from parked
+where topic = $1
+  and ($2::text is null or tenant_id = $2)
+  and ($3::text is null or reason = $3)
+  and ($4::text is null or field = $4)
+  and ($5::int is null or partition = $5)
+  and ($6::bigint is null or "offset" >= $6)
+  and ($7::bigint is null or "offset" <= $7)
+  and ($8::float8 is null or parked_at <= now() - make_interval(secs => $8))
+  and ($9::float8 is null or parked_at >= now() - make_interval(secs => $9))
+  and (cardinality($10::int[]) = 0
+       or (partition, "offset") in (select * from unnest($10::int[], $11::bigint[])))
+group by tenant_id, reason
+order by tenant_id nulls last, reason

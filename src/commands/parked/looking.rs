@@ -1,0 +1,196 @@
+//! Looking at parked events and halted tenants: changes nothing but the audit.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tidemark_processor::store::{ParkedEvent, ParkedFilter, Store};
+use tidemark_schemas::Instant;
+use tidemark_schemas::codec::{DecodeError, Decoder};
+use tidemark_schemas::registry::RegistryClient;
+
+use super::which::{Position, Which};
+use crate::config::{Config, user_name};
+use crate::kafka::events::registry_config;
+use crate::output;
+
+/// A parked event without its bytes.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    partition: i32,
+    offset: i64,
+    tenant: Option<&'a str>,
+    customer: Option<&'a str>,
+    reason: &'a str,
+    detail: &'a str,
+    field: Option<&'a str>,
+    appended_at: Instant,
+    parked_at: Instant,
+}
+
+impl<'a> Listed<'a> {
+    fn of(parked: &'a ParkedEvent) -> Self {
+        let event = &parked.event;
+        Self {
+            partition: parked.partition,
+            offset: event.offset,
+            tenant: event
+                .tenant
+                .as_ref()
+                .map(tidemark_schemas::TenantId::as_str),
+            customer: event.customer.as_deref(),
+            reason: event.reason,
+            detail: &event.detail,
+            field: event.field.as_deref(),
+            appended_at: event.appended_at,
+            parked_at: parked.parked_at,
+        }
+    }
+}
+
+pub(super) async fn list(
+    store: &Store,
+    which: &Which,
+    limit: i64,
+    json: bool,
+) -> anyhow::Result<()> {
+    let filter = which.filter();
+    let events = store.list_parked(&filter, (-1, -1), limit.max(0)).await?;
+    let listed: Vec<Listed<'_>> = events.iter().map(Listed::of).collect();
+    if json {
+        return output::json(&listed);
+    }
+    for event in &listed {
+        let whose = match (event.tenant, event.customer) {
+            (Some(tenant), Some(customer)) => format!("{tenant}/{customer}"),
+            (Some(tenant), None) => tenant.to_owned(),
+            (None, _) => "of an unknown tenant".to_owned(),
+        };
+        output::line(format!(
+            "{}@{}  {}  {whose}  {}: {}",
+            event.partition, event.offset, event.parked_at, event.reason, event.detail
+        ));
+    }
+    let all: i64 = store
+        .count_parked(&filter)
+        .await?
+        .iter()
+        .map(|count| count.events)
+        .sum();
+    output::line(match all {
+        0 => "nothing is parked that matches".to_owned(),
+        all => format!("{} of {all} events", listed.len()),
+    });
+    Ok(())
+}
+
+pub(super) async fn show(
+    store: &Store,
+    config: &Config,
+    position: Position,
+    json: bool,
+) -> anyhow::Result<()> {
+    let filter = ParkedFilter {
+        positions: vec![(position.partition, position.offset)],
+        ..ParkedFilter::default()
+    };
+    let Some(parked) = store.list_parked(&filter, (-1, -1), 1).await?.pop() else {
+        bail!("no event is parked at {position}");
+    };
+    let tenant = parked.event.tenant.as_ref();
+    let tenant = tenant.map_or("", tidemark_schemas::TenantId::as_str);
+    let target = format!("{}/{position}", store.generation().topic);
+    store
+        .audit_operator(tenant, &user_name(), "parked.show", &target)
+        .await?;
+    let shown = everything(&parked, read(config, &parked).await);
+    if json {
+        return output::json(&shown);
+    }
+    output::line(serde_json::to_string_pretty(&shown)?);
+    Ok(())
+}
+
+/// What the event says, by its writer's schema; or why nobody can tell.
+async fn read(config: &Config, parked: &ParkedEvent) -> Result<Value, String> {
+    let Some(value) = &parked.event.value else {
+        return Err("the record has no value".to_owned());
+    };
+    let client = RegistryClient::new(&registry_config(&config.registry));
+    let decoder = Decoder::new(Arc::new(client.map_err(|error| error.to_string())?));
+    match decoder.describe(value) {
+        Err(DecodeError::SchemaNeeded { id }) => {
+            decoder.fetch(id).await.map_err(|error| error.to_string())?;
+            decoder.describe(value).map_err(|error| error.to_string())
+        }
+        read => read.map_err(|error| error.to_string()),
+    }
+}
+
+fn everything(parked: &ParkedEvent, read: Result<Value, String>) -> Value {
+    let event = &parked.event;
+    let headers: Vec<Value> = event
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            let bytes = value.as_deref();
+            json!({ "name": name, "text": bytes.and_then(text), "base64": bytes.map(|b| BASE64.encode(b)) })
+        })
+        .collect();
+    let (decoded, not_decoded) = match read {
+        Ok(decoded) => (Some(decoded), None),
+        Err(why) => (None, Some(why)),
+    };
+    json!({
+        "event": Listed::of(parked),
+        "decoded": decoded,
+        "not_decoded": not_decoded,
+        "headers": headers,
+        "key": event.key.as_deref().map(bytes),
+        "value": event.value.as_deref().map(bytes),
+    })
+}
+
+/// Bytes for people and for programs.
+fn bytes(bytes: &[u8]) -> Value {
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({ "text": text(bytes), "hex": hex.concat(), "base64": BASE64.encode(bytes) })
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+pub(super) async fn halted(store: &Store, json: bool) -> anyhow::Result<()> {
+    let halts = store.halts().await?;
+    if json {
+        let halts: Vec<Value> = halts
+            .iter()
+            .map(|halt| {
+                json!({
+                    "tenant": halt.tenant,
+                    "partition": halt.partition,
+                    "offset": halt.offset,
+                    "parked": halt.parked,
+                    "records": halt.records,
+                    "halted_at": halt.halted_at,
+                    "resume_by": halt.resume_by,
+                })
+            })
+            .collect();
+        return output::json(&halts);
+    }
+    if halts.is_empty() {
+        output::line("no tenant is halted");
+    }
+    for halt in halts {
+        output::line(format!(
+            "{} in partition {} since {}: {} of its last {} records were parked, the last at offset {}",
+            halt.tenant, halt.partition, halt.halted_at, halt.parked, halt.records, halt.offset
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! A tenant of whom too much is parked is halted, alone; resumed, it is as if it had never been.
+
+use std::time::Duration;
+
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::event::OrderPlaced;
+use tidemark_schemas::{
+    Currency, CustomerEvent, CustomerId, EventId, Partitioner, Payload, TenantId,
+};
+use uuid::Uuid;
+
+use crate::support::publish::Publisher;
+use crate::support::reference::Reference;
+use crate::support::site::Site;
+
+const DEFINITIONS: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+---
+tenant: { id: globex, zone: Europe/Berlin, currency: EUR }
+";
+const SOON: Duration = Duration::from_mins(2);
+/// A limit that a short test can pass.
+const LIMIT: [&str; 4] = [
+    "--set",
+    "processor.halt_window=50",
+    "--set",
+    "processor.halt_minimum=20",
+];
+
+fn order(tenant: &str, number: usize, amount_minor: i64) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: TenantId::new(tenant).unwrap(),
+        customer_id: CustomerId::new(format!("customer-{}", number / 10 % 40)).unwrap(),
+        source: "test".into(),
+        occurred_at: WallClock::System.now(),
+        payload: Payload::OrderPlaced(OrderPlaced {
+            order_id: Uuid::new_v4().to_string().into(),
+            amount_minor,
+            currency: Currency::new("EUR").unwrap(),
+            items: None,
+            channel: None,
+        }),
+    }
+}
+
+/// Both tenants' orders; of the first one so many in ten are invalid.
+fn publish(publisher: &Publisher, count: usize, invalid: usize) {
+    for number in 0..count {
+        let amount = if number % 10 < invalid { -1 } else { 100 };
+        publisher.event(&order("acme", number, amount));
+        publisher.event(&order("globex", number, 100));
+    }
+    publisher.flush();
+}
+
+async fn parked(site: &Site, tenant: &str, reason: &str) -> i64 {
+    let query = format!(
+        "select count(*) from $gen.parked where tenant_id = '{tenant}' and reason = '{reason}'"
+    );
+    site.projections().await.number(&query).await
+}
+
+#[tokio::test]
+async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
+    // Given two tenants, and a producer of the first that sends much that is invalid
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    let processor = site.process(&LIMIT);
+    publish(&publisher, 400, 3);
+    site.wait_until_folded(SOON).await;
+    assert_eq!(
+        parked(&site, "acme", "halted").await,
+        0,
+        "three in ten are borne"
+    );
+
+    // When it sends too much
+    publish(&publisher, 400, 8);
+    site.wait_until_folded(SOON).await;
+
+    // Then it is halted in every partition, and the other goes on
+    let halted = site.run(&["parked", "halted", "--json"]);
+    let halted: Vec<serde_json::Value> = serde_json::from_slice(&halted.stdout).unwrap();
+    assert!(!halted.is_empty());
+    assert!(
+        halted.iter().all(|halt| halt["tenant"] == "acme"),
+        "{halted:?}"
+    );
+    let waiting = parked(&site, "acme", "halted").await;
+    assert!(waiting > 0);
+    assert_eq!(parked(&site, "globex", "halted").await, 0);
+
+    // And it stays halted across a restart
+    processor.terminate();
+    let processor = site.process(&LIMIT);
+    publish(&publisher, 40, 0);
+    site.wait_until_folded(SOON).await;
+    assert!(parked(&site, "acme", "halted").await > waiting);
+
+    // And resumed it is folded as if nothing had been
+    let dry = site.run(&["parked", "resume", "--tenant", "acme"]);
+    assert!(dry.status.success(), "{dry:?}");
+    assert!(parked(&site, "acme", "halted").await > waiting);
+    let resumed = site.run(&["parked", "resume", "--tenant", "acme", "--apply"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert_eq!(parked(&site, "acme", "halted").await, 0);
+    publish(&publisher, 10, 0);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    let expected = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let projections = site.projections().await;
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+    assert_eq!(
+        parked(&site, "acme", "invalid").await,
+        400 * 3 / 10 + 400 * 8 / 10
+    );
+}

@@ -1,0 +1,276 @@
+//! What operators do with parked events: look, fold again, publish again, let go.
+
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::event::OrderPlaced;
+use tidemark_schemas::{
+    Currency, CustomerEvent, CustomerId, EventId, Partitioner, Payload, TenantId,
+};
+use uuid::Uuid;
+
+use crate::support::faulty::{FaultyRegistry, Lie};
+use crate::support::read;
+use crate::support::reference::Reference;
+use crate::support::site::{PARTITIONS, Site};
+use crate::support::wait::wait_for;
+
+const DEFINITIONS: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
+const SOON: Duration = Duration::from_mins(2);
+
+fn order(customer: &str, amount_minor: i64) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: TenantId::new("acme").unwrap(),
+        customer_id: CustomerId::new(customer).unwrap(),
+        source: "test".into(),
+        occurred_at: WallClock::System.now(),
+        payload: Payload::OrderPlaced(OrderPlaced {
+            order_id: Uuid::new_v4().to_string().into(),
+            amount_minor,
+            currency: Currency::new("EUR").unwrap(),
+            items: None,
+            channel: None,
+        }),
+    }
+}
+
+fn orders(count: usize) -> Vec<CustomerEvent> {
+    let customer = |number: usize| format!("customer-{}", number % 300);
+    (0..count)
+        .map(|number| order(&customer(number), 100))
+        .collect()
+}
+
+/// The last line of an answer, as JSON; with the exit code it came with.
+#[track_caller]
+fn answer(output: &Output, code: i32) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}{errors}");
+    serde_json::from_str(text.lines().last().unwrap_or("null")).unwrap()
+}
+
+async fn assert_folded(site: &Site, events: &[CustomerEvent]) {
+    let definitions = read::definitions(site.kafka, &site.definitions_topic);
+    let mut expected = Reference::new(definitions, PARTITIONS, Partitioner::Murmur2);
+    for event in events {
+        expected.fold(event).unwrap().unwrap();
+    }
+    let projections = site.projections().await;
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+}
+
+/// A site whose registry says for now that there is no such schema, with events that are parked
+/// because of it.
+async fn parked_site(events: &[CustomerEvent]) -> (Site, FaultyRegistry, u32) {
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let registry = FaultyRegistry::start().await;
+    let schema = registry.register(&site.topic, 0).await;
+    registry.lie([(schema, Lie::Missing)]);
+    let publisher = FaultyRegistry::publisher(&site, schema);
+    for event in events {
+        publisher.event(event);
+    }
+    publisher.flush();
+    (site, registry, schema)
+}
+
+/// The registry is to blame here, not the tenant: this many unknown schemas would halt it.
+const NO_HALT: [&str; 2] = ["--set", "processor.halt_share=1"];
+
+/// A customer that another partitioner puts elsewhere.
+fn stray() -> CustomerEvent {
+    (0..100)
+        .map(|number| order(&format!("stray-{number}"), 100))
+        .find(|event| {
+            let key = event.key().record_key();
+            Partitioner::Crc32.partition(key.as_bytes(), PARTITIONS)
+                != Partitioner::Murmur2.partition(key.as_bytes(), PARTITIONS)
+        })
+        .unwrap()
+}
+
+#[tokio::test]
+async fn parked_events_are_seen_folded_again_sent_home_and_let_go() {
+    // Given events parked because the registry did not know their schema
+    let mut events = orders(40);
+    let (site, registry, schema) = parked_site(&events).await;
+    let setting = registry.setting();
+    let processor = site.process(&["--set", &setting]);
+    site.wait_until_folded(SOON).await;
+    let unknown = ["parked", "redrive", "--reason", "unknown_schema", "--json"];
+    let dry = answer(&site.run(&unknown), 0);
+    assert_eq!(
+        (&dry["dry_run"], &dry["matching"]),
+        (&true.into(), &40.into()),
+        "{dry}"
+    );
+    let listed = answer(
+        &site.run(&["parked", "list", "--newer-than", "1h", "--json"]),
+        0,
+    );
+    assert_eq!(
+        listed.as_array().map(Vec::len),
+        Some(40),
+        "a dry run moves nothing: {listed}"
+    );
+
+    // When it does, and they are redriven, then they are folded
+    registry.lie([]);
+    let done = answer(&site.run(&[&unknown[..], &["--apply"]].concat()), 0);
+    assert_eq!(
+        (&done["done"], &done["waiting"]),
+        (&40.into(), &0.into()),
+        "{done}"
+    );
+    assert_folded(&site, &events).await;
+
+    events.push(sent_home(&site, schema).await);
+    assert_folded(&site, &events).await;
+
+    seen_and_let_go(&site, &setting).await;
+    processor.terminate();
+    assert_folded(&site, &events).await;
+}
+
+/// A misrouted event that a redrive publishes again, beside an invalid one and nonsense.
+async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
+    // Given a misrouted one, an invalid one, and no event at all
+    let stray = stray();
+    let publisher = FaultyRegistry::publisher(site, schema);
+    let foreign = site.publisher_with(Partitioner::Crc32).await;
+    let key = stray.key().record_key();
+    foreign.raw(
+        key.as_bytes(),
+        &publisher.encode(&stray),
+        &[("trace", b"\xff1")],
+    );
+    let invalid = publisher.encode(&order("customer-1", -1));
+    foreign.raw(b"acme/customer-1", &invalid, &[("trace", b"me")]);
+    publisher.raw(b"acme/customer-2", b"nonsense", &[]);
+    foreign.flush();
+    publisher.flush();
+    site.wait_until_folded(SOON).await;
+
+    // Then the misrouted one is sent home as it was
+    let done = answer(
+        &site.run(&[
+            "parked",
+            "redrive",
+            "--reason",
+            "misrouted",
+            "--apply",
+            "--json",
+        ]),
+        0,
+    );
+    assert_eq!(done["events"][0]["outcome"], "republished", "{done}");
+    site.wait_until_folded(SOON).await;
+    stray
+}
+
+/// The invalid event and the nonsense that are left: shown, tried again, discarded.
+async fn seen_and_let_go(site: &Site, setting: &str) {
+    let listed = answer(
+        &site.run(&["parked", "list", "--reason", "invalid", "--json"]),
+        0,
+    );
+    let event = &listed[0];
+    assert_eq!(event["field"], "payload.amount_minor", "{listed}");
+    let position = format!("{}@{}", event["partition"], event["offset"]);
+    let show = ["--set", setting, "parked", "show", &position, "--json"];
+    let shown = answer(&site.run(&show), 0);
+    assert_eq!(shown["decoded"]["tenant_id"], "acme", "{shown}");
+    assert_eq!(shown["headers"][0]["text"], "me", "{shown}");
+    assert_eq!(shown["key"]["text"], "acme/customer-1", "{shown}");
+
+    // Tried again it is as invalid as before
+    let redrive = ["parked", "redrive", &position, "--apply", "--json"];
+    let tried = answer(&site.run(&redrive), 1);
+    assert_eq!(
+        (&tried["done"], &tried["still_parked"]),
+        (&0.into(), &1.into()),
+        "{tried}"
+    );
+
+    // Let go for a reason, of which a trace is kept
+    let because = ["--because", "a test of the vendor"];
+    let all = site.run(&[&["parked", "discard"], &because[..]].concat());
+    assert_eq!(
+        all.status.code(),
+        Some(2),
+        "everything is not discarded by mistake: {all:?}"
+    );
+    let discard = [&["parked", "discard", &position], &because[..], &["--json"]].concat();
+    assert_eq!(answer(&site.run(&discard), 0)["dry_run"], true);
+    let gone = answer(&site.run(&[&discard[..], &["--apply"]].concat()), 0);
+    assert_eq!(gone["events"][0]["outcome"], "discarded", "{gone}");
+    let projections = site.projections().await;
+    let left: Vec<(String,)> = projections.rows("select reason from $gen.parked").await;
+    assert_eq!(left, [("undecodable".to_owned(),)]);
+    let trace = format!("{position}: a test of the vendor");
+    let audited = format!(
+        "select count(*) from tidemark.audit where action = 'parked.discard' \
+         and tenant_id = 'acme' and target like '%/{trace}'"
+    );
+    assert_eq!(projections.number(&audited).await, 1);
+    let counted = "select coalesce(sum(value), 0)::bigint from $gen.counter where tenant_id = 'acme' and kind =";
+    assert_eq!(projections.number(&format!("{counted} 'parked'")).await, 0);
+    assert_eq!(
+        projections.number(&format!("{counted} 'discarded'")).await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_redrive_counts_once_however_often_the_owner_is_killed() {
+    // Given thousands of events parked, and a registry that knows better now
+    let events = orders(6_000);
+    let (site, registry, _) = parked_site(&events).await;
+    let setting = registry.setting();
+    let flags = ["--set", &setting, NO_HALT[0], NO_HALT[1]];
+    let processor = site.process(&flags);
+    site.wait_until_folded(SOON).await;
+    processor.kill();
+    registry.lie([]);
+
+    // When they are redriven while nobody runs, then the command says so, and forgets nothing
+    let redrive = ["parked", "redrive", "--apply", "--wait", "1", "--json"];
+    let waiting = answer(&site.run(&redrive), 1);
+    assert_eq!(
+        (&waiting["done"], &waiting["waiting"]),
+        (&0.into(), &6_000.into()),
+        "{waiting}"
+    );
+
+    // And processors that are killed in the middle of it fold each of them once
+    let projections = site.projections().await;
+    for left in [5_000, 3_500, 2_000, 500] {
+        let processor = site.process(&flags);
+        wait_for(SOON, "some more to be folded", async || {
+            match projections.number("select count(*) from $gen.parked").await {
+                found if found <= left => Ok(()),
+                found => Err(format!("{found} parked")),
+            }
+        })
+        .await;
+        processor.kill();
+    }
+    let processor = site.process(&flags);
+    wait_for(SOON, "nothing to be parked", async || {
+        match projections.number("select count(*) from $gen.parked").await {
+            0 => Ok(()),
+            found => Err(format!("{found} parked")),
+        }
+    })
+    .await;
+    processor.terminate();
+    assert_folded(&site, &events).await;
+    let folded = "select count(*) from $gen.parked_request where outcome = 'folded'";
+    assert_eq!(projections.number(folded).await, 6_000);
+}
