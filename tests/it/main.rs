@@ -26,6 +26,7 @@ mod exactly_once;
 mod flood;
 mod halt;
 mod harness;
+mod interop;
 mod outage;
 mod parked;
 mod pipeline;

@@ -1,11 +1,13 @@
 //! The fold in memory, with nothing but `tidemark-projections`: what the database must hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::digest::{Digest, state_hash};
 use tidemark_projections::state::{CustomerState, Folded, Late};
 use tidemark_schemas::codec::{DecodeError, Decoder};
+use tidemark_schemas::registry::RegistryClient;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Partitioner, TenantId};
 
 use super::kafka::Kafka;
@@ -49,10 +51,22 @@ impl Reference {
         definitions_topic: &str,
         partitioner: Partitioner,
     ) -> Self {
+        let registry = Registry::shared().client();
+        Self::by(registry, kafka, topic, definitions_topic, partitioner).await
+    }
+
+    /// The same, of producers that used another registry.
+    pub(crate) async fn by(
+        registry: Arc<RegistryClient>,
+        kafka: &Kafka,
+        topic: &str,
+        definitions_topic: &str,
+        partitioner: Partitioner,
+    ) -> Self {
         let definitions = read::definitions(kafka, definitions_topic);
         let partitions = i32::try_from(read::ends(kafka, topic).len()).unwrap();
         let mut reference = Self::new(definitions, partitions, partitioner);
-        let decoder = Decoder::new(Registry::shared().client());
+        let decoder = Decoder::new(registry);
         for record in read::records(kafka, topic) {
             let Some(event) = decode(&decoder, &record.value).await else {
                 continue;

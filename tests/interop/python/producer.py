@@ -1,0 +1,61 @@
+"""Customer events published by confluent-kafka with its AvroSerializer.
+
+    producer.py BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS PARTITIONER
+
+SCHEMA is the file customer_event.v1.avsc. PARTITIONER must be the topic's, murmur2_random unless it
+was made otherwise: librdkafka's own default, consistent_random, puts customers where nobody looks
+for them, and Tidemark parks their events as `misrouted`.
+"""
+
+import sys
+import uuid
+from datetime import datetime, timezone
+
+from confluent_kafka import Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+
+def payloads(customer):
+    """What happened to one customer, as (record of the union, fields)."""
+    yield "ProfileUpdated", {"attributes": {"name": customer, "age": 42, "vip": True, "score": 0.5}}
+    yield "OrderPlaced", {"order_id": f"o-{customer}", "amount_minor": 1999, "currency": "EUR",
+                          "items": None, "channel": "web"}
+    yield "OrderRefunded", {"order_id": f"o-{customer}", "amount_minor": 500, "currency": "EUR"}
+    yield "SubscriptionChanged", {"subscription_id": f"s-{customer}", "status": "active",
+                                  "plan": "pro", "mrr_minor": 900, "currency": "EUR"}
+    yield "StageEntered", {"journey": "purchase", "stage": "viewing"}
+    yield "ActivityTracked", {"name": "page_viewed", "properties": {"path": "/prices"}}
+    yield "MessageExchanged", {"conversation_id": f"c-{customer}", "channel": "chat",
+                               "direction": "inbound", "agent": None, "sentiment": 0.25,
+                               "intent": "question", "response_ms": None}
+
+
+def main(bootstrap, registry, topic, schema, tenant, customers, partitioner):
+    with open(schema, encoding="utf-8") as file:
+        serializer = AvroSerializer(SchemaRegistryClient({"url": registry}), file.read())
+    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": partitioner,
+                         "enable.idempotence": True})
+    failed = []
+    for number in range(int(customers)):
+        customer = f"customer-{number}"
+        for record, fields in payloads(customer):
+            event = {
+                "event_id": uuid.uuid4(),
+                "tenant_id": tenant,
+                "customer_id": customer,
+                "source": "python",
+                "occurred_at": datetime.now(timezone.utc),
+                "payload": (f"tidemark.v1.{record}", fields),
+            }
+            value = serializer(event, SerializationContext(topic, MessageField.VALUE))
+            producer.produce(topic, key=f"{tenant}/{customer}", value=value,
+                             on_delivery=lambda error, _: error and failed.append(error))
+    producer.flush()
+    if failed:
+        sys.exit(f"{len(failed)} events not delivered: {failed[0]}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,185 @@
+//! Real clients of other makers, on a real registry: what they publish arrives.
+//!
+//! Their sources are in tests/interop, short enough to copy from.
+
+mod apicurio;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::codec::{Encoder, SCHEMA};
+use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
+
+use self::apicurio::{Apicurio, libs, said, script};
+use crate::support::generate::{Generator, Population};
+use crate::support::reference::Reference;
+use crate::support::site::Site;
+
+const DEFINITIONS: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
+const SOON: Duration = Duration::from_mins(2);
+const CUSTOMERS: usize = 25;
+/// Kinds of payload that the Python and the Java producer publish of each customer.
+const KINDS: usize = 7;
+
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn python(site: &Site, registry: &Apicurio, partitioner: &str) {
+    said(
+        Command::new(said(&mut script("python-clients")))
+            .arg(file("tests/interop/python/producer.py"))
+            .args([
+                &site.kafka.bootstrap_servers(),
+                &registry.url(),
+                &site.topic,
+            ])
+            .arg(file("schemas/avro/customer_event.v1.avsc"))
+            .args(["acme", &CUSTOMERS.to_string(), partitioner]),
+    );
+}
+
+/// Folds what is on the topic, on the registry the producers used.
+async fn process(site: &Site, registry: &Apicurio) {
+    let setting = format!("registry.url={}", registry.url());
+    let processor = site.process(&["--set", &setting]);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+}
+
+async fn parked(site: &Site) -> BTreeMap<String, i64> {
+    let counts = "select reason, count(*) from $gen.parked group by reason";
+    site.projections()
+        .await
+        .rows(counts)
+        .await
+        .into_iter()
+        .collect()
+}
+
+/// So many events of so many customers arrived, and nothing was parked.
+async fn assert_arrived(site: &Site, registry: &Apicurio, customers: usize, events: usize) {
+    assert_eq!(parked(site).await, BTreeMap::new());
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    let client = registry.client();
+    let murmur2 = Partitioner::Murmur2;
+    let expected = Reference::by(client, site.kafka, topic, definitions, murmur2).await;
+    assert_eq!(expected.states().len(), customers);
+    let folded: i64 = expected.folded().values().sum();
+    assert_eq!(usize::try_from(folded).unwrap(), events);
+    let projections = site.projections().await;
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_pythons_avro_serializer_publishes_arrives() {
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let registry = Apicurio::shared().await;
+    python(&site, registry, "murmur2_random");
+    process(&site, registry).await;
+    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+}
+
+#[tokio::test]
+async fn pythons_default_partitioner_is_named_and_a_redrive_brings_its_events_home() {
+    // Given a producer that leaves the partitioner at librdkafka's default
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let registry = Apicurio::shared().await;
+    python(&site, registry, "consistent_random");
+
+    // Then what went astray is parked, and says why
+    process(&site, registry).await;
+    let reasons = parked(&site).await;
+    assert_eq!(
+        reasons.keys().collect::<Vec<_>>(),
+        ["misrouted"],
+        "{reasons:?}"
+    );
+    let detail = "select detail from $gen.parked order by partition, \"offset\" limit 1";
+    let [(detail,)]: [(String,); 1] = site
+        .projections()
+        .await
+        .rows(detail)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(detail.contains("consistent_random"), "{detail}");
+
+    // And sent home, nothing is missing
+    let setting = format!("registry.url={}", registry.url());
+    let processor = site.process(&["--set", &setting]);
+    let redriven = site.run(&["parked", "redrive", "--reason", "misrouted", "--apply"]);
+    assert!(redriven.status.success(), "{redriven:?}");
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+}
+
+#[tokio::test]
+async fn what_a_java_producer_publishes_by_default_arrives() {
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let registry = Apicurio::shared().await;
+    said(
+        Command::new("java")
+            .args([
+                "-Xmx128m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+            ])
+            .arg(libs("java").join("*"))
+            .arg(file("tests/interop/java/Producer.java"))
+            .args([
+                &site.kafka.bootstrap_servers(),
+                &registry.own_url(),
+                &site.topic,
+            ])
+            .arg(file("schemas/avro/customer_event.v1.avsc"))
+            .args(["acme", &CUSTOMERS.to_string()]),
+    );
+    process(&site, registry).await;
+    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+}
+
+#[tokio::test]
+async fn what_kcat_publishes_arrives() {
+    // Given values in the wire format, a file each
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let registry = Apicurio::shared().await;
+    let subject = format!("{}-value", site.topic);
+    let schema = registry.client().register(&subject, SCHEMA).await.unwrap();
+    let encoder = Encoder::new(schema);
+    let population = Population {
+        tenants: vec![TenantId::new("acme").unwrap()],
+        customers: 8,
+        begin: WallClock::System.now().plus_micros(-5 * 86_400_000_000),
+        // Within the horizon in any order.
+        days: 4,
+    };
+    let events = Generator::new(7, population).events(30);
+    for event in &events {
+        let path = site.folder.path().join(format!("{}.bin", event.event_id.0));
+        fs::write(&path, encoder.encode(event)).unwrap();
+        said(
+            Command::new(file("tests/interop/kcat/publish.sh"))
+                .args([
+                    &site.kafka.bootstrap_servers(),
+                    &site.topic,
+                    &event.key().record_key(),
+                ])
+                .arg(path),
+        );
+    }
+    process(&site, registry).await;
+    let customers: BTreeSet<_> = events.iter().map(CustomerEvent::key).collect();
+    assert_arrived(&site, registry, customers.len(), events.len()).await;
+}
