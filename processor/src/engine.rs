@@ -4,6 +4,7 @@
 //! - `build`: judges records, loads what is missing, folds; yields a batch.
 //! - `commit`: one batch on its way into the database.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
+//! - `pace`: how large a batch may become.
 //! - `tracking`: from when on tracked counters are exact.
 //! - `redrive`: parked events that come back by themselves.
 //! - `halts`: tenants of whom too much was parked.
@@ -14,6 +15,7 @@ mod cache;
 mod commit;
 mod folder;
 mod halts;
+mod pace;
 mod pending;
 mod redrive;
 mod rows;

@@ -26,9 +26,10 @@ pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
 use self::owned::{Ends, Owned};
 use self::watermarks::Watermarks;
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, Limits};
 use crate::engine::Shared;
 use crate::error::ProcessorError;
+use crate::memory::prefetch_bytes;
 use crate::record::{Input, Record};
 
 /// The longest wait for a message: revocations and shutdown are noticed this fast.
@@ -79,8 +80,6 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("max.poll.interval.ms", "600000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("queued.min.messages", "10000")
         .set("socket.keepalive.enable", "true");
     for (property, value) in &kafka.properties {
         config.set(property, value);
@@ -96,6 +95,22 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     config
 }
 
+/// Of the consumer of events: what it fetches ahead has its part of the memory budget.
+fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
+    let mut config = client_config(kafka);
+    let prefetch = prefetch_bytes(limits.memory_bytes);
+    for (property, value) in [
+        ("queued.max.messages.kbytes", prefetch / 1024),
+        ("fetch.max.bytes", prefetch),
+        ("queued.min.messages", 10_000),
+    ] {
+        if !kafka.properties.contains_key(property) {
+            config.set(property, value.to_string());
+        }
+    }
+    config
+}
+
 impl Intake {
     /// Joins the group. Nothing is read before [`Intake::run`].
     pub(crate) fn join(
@@ -105,7 +120,7 @@ impl Intake {
         runtime: Handle,
         shutdown: CancellationToken,
     ) -> Result<Self, ProcessorError> {
-        let consumer: IntakeConsumer = client_config(kafka)
+        let consumer: IntakeConsumer = intake_config(kafka, &shared.limits)
             .set("group.id", &kafka.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .create_with_context(IntakeContext::default())?;

@@ -1,4 +1,6 @@
-//! One budget of bytes over queued records and cached states of all partitions.
+//! One budget of bytes over queued records, cached states and batches under way of all partitions.
+//!
+//! What librdkafka has fetched ahead is not in our hands: its bound is set aside from the start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +21,12 @@ impl Budget {
         }
     }
 
-    /// Counts bytes in. Never blocks: whoever sees [`Budget::is_over`] gives bytes back.
+    /// What is left of that many bytes beside librdkafka's queue and one answer on its way into it.
+    pub(crate) fn beside_prefetch(limit: usize) -> Self {
+        Self::new(limit - (2 * prefetch_bytes(limit)).min(limit / 2))
+    }
+
+    /// Counts bytes in. Never blocks: whoever sees [`Budget::is_over_with`] gives bytes back.
     pub(crate) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -34,13 +41,50 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether more is used than allowed.
-    pub(crate) fn is_over(&self) -> bool {
-        self.used() > self.limit
+    /// Whether more would be used than allowed if so many bytes were taken.
+    pub(crate) fn is_over_with(&self, more: usize) -> bool {
+        self.used().saturating_add(more) > self.limit
     }
 
     /// The bytes one partition of so many may queue: a quarter of the budget for all of them.
     pub(crate) fn queue_share(&self, partitions: usize) -> usize {
         (self.limit / 4 / partitions.max(1)).max(64 * 1024)
     }
+}
+
+/// Bytes in the budget for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Counts so many bytes in.
+    pub(crate) fn take(budget: &Budget, bytes: usize) -> Self {
+        budget.take(bytes);
+        Self {
+            budget: budget.clone(),
+            bytes,
+        }
+    }
+
+    /// Holds so many bytes more that are counted already.
+    pub(crate) fn adopt(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.give(self.bytes);
+    }
+}
+
+/// How much librdkafka may hold in its queue, and how much it may ask for at once: little enough to
+/// matter little, enough to keep it from waiting.
+pub(crate) fn prefetch_bytes(limit: usize) -> usize {
+    const LEAST: usize = 1024 * 1024;
+    const MOST: usize = 16 * 1024 * 1024;
+    (limit / 64).clamp(LEAST, MOST)
 }

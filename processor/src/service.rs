@@ -70,7 +70,7 @@ impl Processor {
             decoder: Decoder::new(Arc::new(client)),
             clock: config.clock,
             limits: config.limits,
-            budget: Budget::new(config.limits.memory_bytes),
+            budget: Budget::beside_prefetch(config.limits.memory_bytes),
             metrics,
             kept: OnceLock::new(),
             commits: TaskTracker::new(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::redrive::Redrive;
 use super::task::{Ended, PartitionTask};
 use super::verdict::{Verdict, judge, park_undecoded};
+use crate::memory::{Budget, Charge};
 use crate::parking::Park;
 use crate::record::Record;
 use crate::store::{Batch, ParkedRow};
@@ -49,17 +50,20 @@ struct Work {
     clock: Option<Instant>,
     /// The log was read up to here.
     next_offset: i64,
+    /// The records' bytes, in the budget as long as there is work on them.
+    charge: Charge,
 }
 
 impl Work {
     /// Nothing to do, and no further than this.
-    fn nothing(next_offset: i64) -> Self {
+    fn nothing(next_offset: i64, budget: &Budget) -> Self {
         let (redriven, items) = (Vec::new(), Vec::new());
         Self {
             redriven,
             items,
             clock: None,
             next_offset,
+            charge: Charge::take(budget, 0),
         }
     }
 
@@ -101,7 +105,7 @@ impl PartitionTask {
         } else {
             Work {
                 redriven,
-                ..Work::nothing(self.folder.next_offset())
+                ..Work::nothing(self.folder.next_offset(), &self.shared.budget)
             }
         };
         self.load(&work).await?;
@@ -116,7 +120,7 @@ impl PartitionTask {
     async fn take_records(&mut self) -> Result<Work, Ended> {
         let next_offset = self.folder.next_offset();
         let checkpoint = (next_offset / CHECKPOINT_EVERY + 1) * CHECKPOINT_EVERY;
-        let mut work = Work::nothing(next_offset);
+        let mut work = Work::nothing(next_offset, &self.shared.budget);
         if self.records.is_empty() {
             work.clock = self.at_end.map(|seen| seen.plus_micros(-END_MARGIN));
             work.next_offset = next_offset.max(self.position.min(checkpoint));
@@ -142,8 +146,8 @@ impl PartitionTask {
             let Some(record) = self.records.pop_front() else {
                 break;
             };
-            self.release(&record);
             self.record_bytes -= record.bytes();
+            self.take_out(&record, &mut work.charge);
             work.next_offset = record.offset + 1;
             work.items.push(self.judge(record, clock).await?);
         }
@@ -241,7 +245,7 @@ impl PartitionTask {
             .map(|event| event.key());
         let all: Vec<_> = customers.chain(due).collect();
         let asked = all.len();
-        let missing = self.folder.missing(all.into_iter());
+        let missing = self.missing(all);
         self.shared
             .metrics
             .cache_hits

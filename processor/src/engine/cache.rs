@@ -40,10 +40,10 @@ impl Entry {
     }
 
     fn measure(&self) -> usize {
-        // Two keys (cache and timers), the entry, and the map's nodes.
-        const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 64;
+        // Two keys (cache and timers) with one text, the entry, and the map's nodes.
+        const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 64 + 48;
         let outputs = self.standing.segments.len() + self.standing.stages.len();
-        FIXED + self.state.memory_bytes() + outputs * 64
+        FIXED + self.state.memory_bytes() + outputs * 96
     }
 }
 
@@ -99,10 +99,22 @@ impl Cache {
         self.account(after, before);
     }
 
-    /// Drops the least recently used entries while the budget is exceeded, but none that a batch
-    /// later than `committed` changed: the database does not have those yet.
-    pub(crate) fn evict(&mut self, committed: u64) {
-        while self.budget.is_over() {
+    /// Makes a customer the most recently used. False where it is not in memory.
+    pub(crate) fn promote(&mut self, key: &CustomerKey) -> bool {
+        self.entries.promote(key)
+    }
+
+    /// About how many bytes so many more entries will take.
+    pub(crate) fn estimate(&self, entries: usize) -> usize {
+        const UNSEEN: usize = 2 * 1024;
+        let each = self.bytes.checked_div(self.entries.len());
+        entries.saturating_mul(each.unwrap_or(UNSEEN))
+    }
+
+    /// Drops the least recently used entries until there is room for so many bytes, but none that a
+    /// batch later than `committed` changed: the database does not have those yet.
+    pub(crate) fn evict(&mut self, committed: u64, room: usize) {
+        while self.budget.is_over_with(room) {
             match self.entries.peek_lru() {
                 Some((_, oldest)) if !oldest.dirty && oldest.batch <= committed => {}
                 Some(_) | None => return,
@@ -151,11 +163,26 @@ mod tests {
         cache.insert(key("a"), entry(1));
         cache.insert(key("b"), entry(2));
         assert!(cache.get_mut(&key("a")).is_some());
-        cache.evict(0);
+        cache.evict(0, 0);
         assert!(cache.contains(&key("b")), "batch 2 is not committed");
-        cache.evict(2);
+        cache.evict(2, 0);
         assert!(!cache.contains(&key("a")) && !cache.contains(&key("b")));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn room_is_made_before_it_is_needed() {
+        let budget = Budget::new(1 << 20);
+        let mut cache = Cache::new(budget.clone());
+        cache.insert(key("a"), entry(1));
+        cache.insert(key("b"), entry(1));
+        assert!(cache.promote(&key("a")) && !cache.promote(&key("c")));
+        let one = cache.estimate(1);
+        assert_eq!(one, budget.used() / 2);
+        cache.evict(1, (1 << 20) - budget.used());
+        assert_eq!(budget.used(), 2 * one, "there is room");
+        cache.evict(1, (1 << 20) - one);
+        assert!(!cache.contains(&key("b")) && cache.contains(&key("a")));
     }
 
     #[test]

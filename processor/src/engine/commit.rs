@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::task::{Ended, RETRY, Shared};
 use crate::error::ProcessorError;
+use crate::memory::Charge;
 use crate::store::{Batch, Committed, StoreError};
 
 /// A commit under way.
@@ -16,6 +17,11 @@ pub(super) struct InFlight {
     pub(super) batch: u64,
     pub(super) next_offset: i64,
     pub(super) handle: JoinHandle<Result<Committed, Ended>>,
+    pub(super) sent: std::time::Instant,
+    /// The batch was as large as it might be.
+    pub(super) full: bool,
+    /// Its rows, in the budget until it has landed.
+    pub(super) _charge: Charge,
 }
 
 /// How it ended; never, where there is none.

@@ -7,7 +7,7 @@
 mod definitions;
 mod flush;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
@@ -124,15 +124,26 @@ impl Folder {
 
     /// Forgets what the budget has no room for; `committed` is the last batch that landed.
     pub(crate) fn evict(&mut self, committed: u64) {
-        self.cache.evict(committed);
+        self.cache.evict(committed, 0);
     }
 
-    /// Those of the customers that are not in memory.
-    pub(crate) fn missing(&self, customers: impl Iterator<Item = CustomerKey>) -> Vec<CustomerKey> {
-        let missing: BTreeSet<CustomerKey> = customers
-            .filter(|customer| !self.cache.contains(customer))
-            .collect();
-        missing.into_iter().collect()
+    /// Those of the customers that are not in memory, sorted, with room made for them.
+    pub(crate) fn missing(
+        &mut self,
+        mut customers: Vec<CustomerKey>,
+        committed: u64,
+    ) -> Vec<CustomerKey> {
+        customers.sort_unstable();
+        customers.dedup();
+        let mut found = 0;
+        for customer in &customers {
+            // The newest are the last to make room.
+            found += usize::from(self.cache.promote(customer));
+        }
+        let room = self.cache.estimate(customers.len() - found);
+        self.cache.evict(committed, room);
+        customers.retain(|customer| !self.cache.contains(customer));
+        customers
     }
 
     /// Takes in what the database holds of the customers asked for; the rest are new.

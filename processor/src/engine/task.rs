@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
-use tidemark_schemas::{Instant, Partitioner};
+use tidemark_schemas::{CustomerKey, Instant, Partitioner};
 use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -16,12 +16,13 @@ use tokio_util::task::TaskTracker;
 use super::commit::{InFlight, commit, finished};
 use super::folder::Folder;
 use super::halts::Halts;
+use super::pace::Pace;
 use super::redrive::{Redrive, to_redrive};
 use super::verdict::Home;
 use crate::clock::WallClock;
 use crate::config::Limits;
 use crate::error::ProcessorError;
-use crate::memory::Budget;
+use crate::memory::{Budget, Charge};
 use crate::metrics::Metrics;
 use crate::record::{Input, Record};
 use crate::store::{Batch, Claim, Committed, KeptBatches, Store, StoreError};
@@ -105,6 +106,7 @@ pub(crate) struct PartitionTask {
     queue: Arc<Queue>,
     committed_batch: u64,
     in_flight: Option<InFlight>,
+    pace: Pace,
 }
 
 impl PartitionTask {
@@ -155,6 +157,7 @@ impl PartitionTask {
             queue,
             committed_batch: 0,
             in_flight: None,
+            pace: Pace::new(),
             shared,
         })
     }
@@ -185,11 +188,12 @@ impl PartitionTask {
 
     async fn turn(&mut self) -> Result<(), Ended> {
         self.gather().await?;
+        let full = self.is_full();
         let Some(batch) = self.build().await? else {
             return Ok(());
         };
         self.settle().await?;
-        self.send(batch);
+        self.send(batch, full);
         Ok(())
     }
 
@@ -238,8 +242,9 @@ impl PartitionTask {
     }
 
     fn is_full(&self) -> bool {
-        self.records.len() >= self.shared.limits.batch_events
-            || self.record_bytes >= self.shared.limits.batch_bytes
+        let (limits, times) = (&self.shared.limits, self.pace.times());
+        self.records.len() >= limits.batch_events.saturating_mul(times)
+            || self.record_bytes >= limits.batch_bytes.saturating_mul(times)
     }
 
     fn has_background_work(&self) -> bool {
@@ -269,11 +274,23 @@ impl PartitionTask {
         }
     }
 
-    /// Gives the bytes of a record back once it is no longer queued.
-    pub(super) fn release(&self, record: &Record) {
+    /// Gives the bytes of a record back that is not folded.
+    fn release(&self, record: &Record) {
         let bytes = record.bytes();
         self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.shared.budget.give(bytes);
+    }
+
+    /// Takes a record out of the queue; its bytes are in the budget until it is folded.
+    pub(super) fn take_out(&self, record: &Record, charge: &mut Charge) {
+        let bytes = record.bytes();
+        self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        charge.adopt(bytes);
+    }
+
+    /// Those of the customers that must be loaded, with room made for them.
+    pub(super) fn missing(&mut self, customers: Vec<CustomerKey>) -> Vec<CustomerKey> {
+        self.folder.missing(customers, self.committed_batch)
     }
 
     /// The newest definitions, once they are at least as new as those this partition was last
@@ -306,6 +323,7 @@ impl PartitionTask {
         match outcome? {
             Committed::Yes => {
                 self.committed_batch = in_flight.batch;
+                self.pace.landed(in_flight.sent.elapsed(), in_flight.full);
                 self.queue
                     .committed
                     .store(in_flight.next_offset, Ordering::Relaxed);
@@ -321,11 +339,12 @@ impl PartitionTask {
         }
     }
 
-    fn send(&mut self, batch: Batch) {
+    fn send(&mut self, batch: Batch, full: bool) {
         let shared = Arc::clone(&self.shared);
         let stop = self.stop.clone();
         let next_offset = batch.new_next_offset;
         self.sent_clock = self.folder.clock();
+        let charge = Charge::take(&self.shared.budget, batch.bytes());
         let handle = self.shared.commits.spawn(commit(shared, batch, stop));
         // The folder counts from 1 and has begun the next batch already.
         let batch = self.folder.batch_number() - 1;
@@ -333,6 +352,9 @@ impl PartitionTask {
             batch,
             next_offset,
             handle,
+            sent: std::time::Instant::now(),
+            full,
+            _charge: charge,
         });
     }
 

@@ -174,7 +174,12 @@ impl Lease<'_> {
     ) -> Result<T, StoreError> {
         let result = result.map_err(Into::into);
         match &result {
-            Ok(_) => self.connections.idle().push(self.connection),
+            Ok(_) => {
+                let mut connection = self.connection;
+                // A large batch must not leave its buffer behind on every connection.
+                connection.shrink_buffers();
+                self.connections.idle().push(connection);
+            }
             // Where one connection broke, the idle ones most likely did too.
             Err(StoreError::Unavailable(error)) if Fault::of(error) == Fault::Lost => {
                 self.connections.idle().clear();

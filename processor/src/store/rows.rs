@@ -261,6 +261,32 @@ pub struct HaltRow {
     pub records: i32,
 }
 
+impl Batch {
+    /// About how many bytes of memory it takes while it is written: its rows, and the message made
+    /// of them.
+    pub(crate) fn bytes(&self) -> usize {
+        const ROW: usize = 160;
+        let customers: usize = self
+            .customers
+            .iter()
+            .map(|row| ROW + row.state.len() + row.tracked.len() + row.standing.len())
+            .sum();
+        let parked: usize = self
+            .parked
+            .iter()
+            .map(|row| {
+                ROW + row.key.as_ref().map_or(0, Vec::len) + row.value.as_ref().map_or(0, Vec::len)
+            })
+            .sum();
+        let narrow = self.memberships.len()
+            + self.memberships_left.len()
+            + self.positions.len()
+            + self.timers.len()
+            + 2 * self.changes.len();
+        2 * (customers + parked + narrow * ROW)
+    }
+}
+
 /// How a commit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {

@@ -205,7 +205,9 @@ impl<'a> Rig<'a> {
     fn load(&mut self, items: &[Entry], clock: Option<Instant>, limit: usize) {
         let due = clock.map_or_else(Vec::new, |clock| self.folder.timers().due(clock, limit));
         let folded = items.iter().map(|item| item.event.key());
-        let missing = self.folder.missing(folded.chain(due));
+        let missing = self
+            .folder
+            .missing(folded.chain(due).collect(), self.committed);
         let rows = self.table.customers_of(&missing);
         self.folder.install(missing, rows).expect("sound rows");
     }
