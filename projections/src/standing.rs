@@ -166,7 +166,11 @@ impl Standing {
     }
 
     /// As [`Self::next_due`], remembered.
-    fn due(&mut self, state: &CustomerState, definitions: &TenantDefinitions) -> Option<Instant> {
+    pub fn due(
+        &mut self,
+        state: &CustomerState,
+        definitions: &TenantDefinitions,
+    ) -> Option<Instant> {
         let at = self.next_due(state, definitions);
         self.due = Due::Known {
             version: definitions.version,

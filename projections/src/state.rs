@@ -43,8 +43,21 @@ const _: () = assert!(
 
 /// About what an entry of a map costs beside its value, its share of half-filled nodes included.
 const MAP_ENTRY_BYTES: usize = 48;
-/// The two counts in front of shared text.
-const ARC_BYTES: usize = 16;
+/// The two counts in front of shared text, and what the allocator rounds up.
+const ARC_BYTES: usize = 24;
+
+/// About what a map of that many entries takes: its nodes have room for eleven each, which a small
+/// map pays for in full and a large one in part.
+const fn map_bytes<K, V>(entries: usize) -> usize {
+    const ROOM: usize = 11;
+    const USED: usize = 8;
+    let node = 16 + ROOM * (size_of::<K>() + size_of::<V>());
+    match entries {
+        0 => 0,
+        1..=ROOM => node,
+        _ => (entries / USED + 1) * node + 112,
+    }
+}
 
 /// What core state depends on beside the events; fixed when the tenant is created.
 #[derive(Debug, Clone)]

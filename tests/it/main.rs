@@ -27,6 +27,7 @@ mod flood;
 mod halt;
 mod harness;
 mod interop;
+mod memory;
 mod outage;
 mod parked;
 mod pipeline;

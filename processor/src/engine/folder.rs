@@ -183,7 +183,7 @@ impl Folder {
         // The row's timer is not read: it was written for this very evaluation or is earlier.
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
             Some(definitions) if definitions.version == entry.standing.definition_version => {
-                entry.standing.next_due(&entry.state, definitions)
+                entry.standing.due(&entry.state, definitions)
             }
             // Evaluated with older definitions: it is evaluated anew as soon as it is touched.
             Some(_) | None => None,
@@ -256,7 +256,7 @@ impl Folder {
                 .standing
                 .redefine(&entry.state, &definitions, activated_at, &mut changes);
         }
-        let mut due = entry.standing.next_due(&entry.state, &definitions);
+        let mut due = entry.standing.due(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
             touch(entry, customer, &mut self.pending);
             entry

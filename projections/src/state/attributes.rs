@@ -177,7 +177,8 @@ impl Attributes {
     pub(super) fn memory_bytes(&self) -> usize {
         let points: usize = self.by_name.values().map(Vec::capacity).sum();
         self.text_bytes
-            + self.by_name.len() * (super::MAP_ENTRY_BYTES + super::ARC_BYTES)
+            + super::map_bytes::<Arc<str>, Vec<Point>>(self.by_name.len())
+            + self.by_name.len() * super::ARC_BYTES
             + points * size_of::<Point>()
     }
 }

@@ -194,10 +194,12 @@ impl Orders {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let entry = super::MAP_ENTRY_BYTES + super::ARC_BYTES;
+        // One map of refunds for each order that has some, few in each.
         self.text_bytes
-            + self.placed.len() * (entry + size_of::<Placed>())
-            + self.refunds.len() * (entry + super::MAP_ENTRY_BYTES + size_of::<Refund>())
+            + super::map_bytes::<Arc<str>, Placed>(self.placed.len())
+            + super::map_bytes::<Arc<str>, BTreeMap<EventId, Refund>>(self.refunds.len())
+            + self.refunds.len() * super::map_bytes::<EventId, Refund>(1)
+            + (self.placed.len() + self.refunds.len()) * super::ARC_BYTES
     }
 }
 

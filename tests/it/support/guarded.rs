@@ -1,6 +1,6 @@
 //! Processes that end when the test process does, however that ends.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,6 +79,21 @@ impl Guarded {
     /// The last lines the process wrote.
     pub(crate) fn log_tail(&self) -> String {
         logs::tail(&self.log)
+    }
+
+    /// How much memory of its own the process has resident, in bytes; none once it has ended.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        let guard = self.guard.id();
+        let children = format!("/proc/{guard}/task/{guard}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        // The reader of our pipe is a shell, and smaller than anything it guards.
+        let anonymous = |pid: &str| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        };
+        let kilobytes = children.split_whitespace().filter_map(anonymous).max();
+        kilobytes.unwrap_or_default() * 1024
     }
 
     /// Ends the process, unless it has ended by itself, and waits until it is gone. Its folder

@@ -296,4 +296,9 @@ impl Running {
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }
+
+    /// How much memory of its own it has resident, in bytes.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        self.process.anonymous_bytes()
+    }
 }
