@@ -123,7 +123,7 @@ impl Guarded {
 
     /// Everything the process wrote so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        fs::read_to_string(&self.log).unwrap()
     }
 
     fn end_by_reference(&mut self, signal: Signal) -> ExitStatus {
