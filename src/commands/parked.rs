@@ -3,6 +3,7 @@
 //! Looks into Postgres as the processor does, and never moves a parked event itself: what is asked is
 //! done by the owner of the event's partition, behind its fence, and reported here.
 
+mod accepting;
 mod asking;
 mod looking;
 mod republish;
@@ -49,11 +50,16 @@ pub(crate) enum Command {
         after_help = "Example:\n  tidemark parked redrive --reason unknown_schema --apply\n\n\
         Without --apply it only says what it would do. Misrouted events are published again to their\n\
         home; everything else is folded by the processor that owns the partition. What still cannot\n\
-        be folded stays parked, and the exit code is then 1."
+        be folded stays parked, and the exit code is then 1.\n\n\
+        With --accept-late, events parked `late` are looked for in the whole log of their partition.\n\
+        Those of which no other record was folded are accepted by a definition, for good."
     )]
     Redrive {
         #[command(flatten)]
         which: Which,
+        /// Fold late events all the same, unless the log shows that they were folded before
+        #[arg(long)]
+        accept_late: bool,
         #[command(flatten)]
         doing: Doing,
     },
@@ -118,7 +124,14 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
     match command {
         Command::List { which, limit, json } => looking::list(&store, &which, limit, json).await,
         Command::Show { position, json } => looking::show(&store, &config, position, json).await,
-        Command::Redrive { which, doing } => asking::redrive(&store, &config, &which, doing).await,
+        Command::Redrive {
+            which,
+            accept_late: true,
+            doing,
+        } => accepting::accept(&store, &config, &which, doing).await,
+        Command::Redrive { which, doing, .. } => {
+            asking::redrive(&store, &config, &which, doing).await
+        }
         Command::Discard {
             which,
             because,

@@ -1,5 +1,7 @@
 //! What operators do with parked events: look, fold again, publish again, let go.
 
+mod accepting;
+
 use std::process::Output;
 use std::time::Duration;
 
