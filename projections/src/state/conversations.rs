@@ -60,7 +60,9 @@ impl Tally {
         self.inbound = self.inbound.saturating_add(other.inbound);
         self.outbound = self.outbound.saturating_add(other.outbound);
         self.rated = self.rated.saturating_add(other.rated);
-        self.sentiment_thousandths += other.sentiment_thousandths;
+        self.sentiment_thousandths = self
+            .sentiment_thousandths
+            .saturating_add(other.sentiment_thousandths);
         self.response_ms.add(&other.response_ms);
         for (intent, messages) in &other.intents {
             count(&mut self.intents, intent, *messages);
@@ -117,7 +119,9 @@ impl Conversations {
         }
         if let Some(sentiment) = message.sentiment {
             tally.rated = tally.rated.saturating_add(1);
-            tally.sentiment_thousandths += thousandths(sentiment.get());
+            tally.sentiment_thousandths = tally
+                .sentiment_thousandths
+                .saturating_add(thousandths(sentiment.get()));
         }
         if let Some(response_ms) = message.response_ms {
             tally.response_ms.record(response_ms);

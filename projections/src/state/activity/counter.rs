@@ -49,7 +49,7 @@ impl Counter {
 
     /// Counts one more.
     pub(crate) fn record(&mut self, at: Instant, day: i32) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.first = self.first.min(at);
         self.last = self.last.max(at);
         self.add_to_day(day, 1);
@@ -88,7 +88,7 @@ impl Counter {
 
     /// Adds what another one counted; prune afterwards.
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         for held in &other.days {
