@@ -187,6 +187,11 @@ url = "{database}"
 
 [api.auth]
 hs256_secret = "{SECRET}"
+
+# A test asks as fast as it can; the test of floods sets limits of its own.
+[api.limits]
+tenant_per_second = 0
+token_per_second = 0
 "#,
             bootstrap = self.kafka.bootstrap_servers(),
             topic = self.topic,
