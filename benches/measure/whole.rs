@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments) {
     }
 }
 
-/// Says on stderr what comes next, and when.
+/// Says on stderr what was found and what comes next, and when.
 fn step(begun: Instant, what: &str) {
     eprintln!("[{:>4} s] {what}", begun.elapsed().as_secs());
 }
@@ -60,13 +60,14 @@ async fn everything(size: &Size) -> Figures {
     let seed = size.seed;
     let micro = tokio::task::spawn_blocking(move || micro::measure(seed));
     let micro = micro.await.unwrap();
-    step(begun, "starting Kafka and Postgres");
+    step(begun, &format!("{micro:.0?}; starting Kafka and Postgres"));
     let servers = Servers::start().await;
     let mut place = servers.site("bench", size.customers).await;
     step(begun, "publishing the customers' histories");
     live::publish_histories(&servers, &mut place, size).await;
     step(begun, "folding them");
     let load = live::run(&place, size.memory_mib, &place.load_ends_at).await;
+    step(begun, &format!("{load:.0?}"));
     let state_bytes = settle(&place).await;
     let uniform = uniform(&servers, &mut place, size, begun).await;
     step(begun, "live, customers by Zipf's law");
@@ -78,12 +79,12 @@ async fn everything(size: &Size) -> Figures {
     live::publish_live(&servers, &mut place, &by_zipf).await;
     settle(&place).await;
     let zipf = live::run(&place, size.memory_mib, &place.ends_at).await;
-    step(begun, "publish to visible");
+    step(begun, &format!("{zipf:.0?}; publish to visible"));
     let visible = visible::measure(&servers, &place, size, VISIBLE_SECONDS).await;
-    step(begun, "the API");
+    step(begun, &format!("{visible:.0?}; the API"));
     let api = api::measure(&place.database_url, API_SECONDS).await;
     servers.stop().await;
-    step(begun, "done");
+    step(begun, &format!("{api:.2?}"));
     let runs = [load, uniform.run, zipf];
     Figures {
         micro,
@@ -111,18 +112,28 @@ async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Insta
     };
     let from = place.ends_at.clone();
     live::publish_live(servers, place, &uniform).await;
+    settle(place).await;
     let topic = place.clone();
     let consume_only = move || consume::events_per_second(&topic, &from, &topic.ends_at);
     let consume_only = tokio::task::spawn_blocking(consume_only).await.unwrap();
     let run = live::run(place, size.memory_mib, &place.ends_at).await;
 
-    step(begun, "the same again, its batches kept");
+    step(
+        begun,
+        &format!("(a) {consume_only:.0}/s, {run:.0?}; the same again, its batches kept"),
+    );
     capture.ends_at.clone_from(&place.ends_at);
+    settle(&capture).await;
     let captured = replay::capture(&capture, size.memory_mib).await;
     let rows_per_batch = captured.rows_per_batch();
     let again = captured.events_per_second;
     step(begun, &format!("it ran at {again:.0}/s; its batches alone"));
+    settle(&replayed).await;
     let upsert_only_rows_per_second = replay::rows_per_second(&replayed, captured).await;
+    step(
+        begun,
+        &format!("(b) {upsert_only_rows_per_second:.0} rows/s"),
+    );
     for database in ["bench_capture", "bench_replay"] {
         servers.execute(&format!("drop database {database}")).await;
     }
@@ -134,13 +145,16 @@ async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Insta
     }
 }
 
-/// Has Postgres do now what it would else do in the middle of what is measured. Returns the mean
-/// size of a customer's state.
+/// Has Postgres and the disk do now what they would else do in the middle of what is measured:
+/// copies of databases alone are gigabytes that wait to be written. Returns the mean size of a
+/// customer's state.
 async fn settle(place: &Place) -> f64 {
     let pool = place.pool().await;
     let analyze = sqlx::query("vacuum analyze gen_1.customer").execute(&pool);
     analyze.await.unwrap();
     sqlx::query("checkpoint").execute(&pool).await.unwrap();
+    let synced = tokio::process::Command::new("sync").status().await.unwrap();
+    assert!(synced.success(), "{synced}");
     let mean = sqlx::query_scalar(
         "select coalesce(avg(length(state)), 0)::float8 from gen_1.customer limit 1",
     );

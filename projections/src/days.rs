@@ -13,6 +13,8 @@ use tidemark_schemas::Instant;
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+/// Since 1970 no zone has set its clocks back by more than this (Casey in Antarctica did by as much).
+const LARGEST_SETBACK: i64 = 3 * 3_600 * MICROS_PER_SECOND;
 
 /// The number of a date.
 pub(crate) fn number_of(date: Date) -> i32 {
@@ -51,6 +53,10 @@ pub(crate) fn day_of(zone: &TimeZone, at: Instant) -> i32 {
     let offset = i64::from(zone.to_offset(at.to_jiff()).seconds());
     let local = at.micros() + offset * MICROS_PER_SECOND;
     let mut day = i32::try_from(local.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
+    let left = MICROS_PER_DAY - local.rem_euclid(MICROS_PER_DAY);
+    if left > LARGEST_SETBACK && at.micros() > 0 {
+        return day; // Too early in the day for what follows, which takes a second search.
+    }
     // Clocks set back across midnight show yesterday again: the new day has begun nevertheless.
     while start_of(zone, day + 1).is_some_and(|start| start <= at) {
         day += 1;
@@ -117,6 +123,30 @@ mod tests {
                 "{minutes} minutes later"
             );
         }
+    }
+
+    #[test]
+    fn clocks_are_set_back_by_a_few_hours_at_most() {
+        let (from, to) = (jiff::Timestamp::UNIX_EPOCH, "2100-01-01T00:00:00Z");
+        let to: jiff::Timestamp = to.parse().unwrap();
+        let mut zones = 0;
+        for name in jiff::tz::TimeZoneDatabase::bundled().available() {
+            let zone = zone(name.as_str());
+            let mut offset = zone.to_offset(from);
+            for transition in zone.following(from) {
+                if transition.timestamp() > to {
+                    break;
+                }
+                let back = i64::from(offset.seconds() - transition.offset().seconds());
+                assert!(
+                    back * MICROS_PER_SECOND <= LARGEST_SETBACK,
+                    "{name:?}: {back}"
+                );
+                offset = transition.offset();
+            }
+            zones += 1;
+        }
+        assert!(zones > 400, "{zones} zones");
     }
 
     #[test]

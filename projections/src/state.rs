@@ -25,7 +25,7 @@ pub use journeys::Journeys;
 pub use orders::Orders;
 pub use tracked::{LeafId, Tracked};
 
-use activity::Kept;
+use activity::{Kept, Oldest};
 use encoding::{Reader, Span, Writer, damaged};
 
 use crate::days;
@@ -127,6 +127,7 @@ pub struct CustomerState {
     /// What definitions asked to be counted. Not core state: [`Self::encode`] leaves it out, and
     /// [`Self::decode`] finds nothing of it.
     pub tracked: Tracked,
+    oldest: Oldest,
 }
 
 impl CustomerState {
@@ -191,7 +192,7 @@ impl CustomerState {
             Payload::ActivityTracked(tracked) => {
                 let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
-                    let day = days::day_of(&rules.zone, stamp.at);
+                    let day = self.day_of(stamp.at, rules);
                     self.activity.record(&tracked.name, stamp.at, day);
                 }
                 new
@@ -199,7 +200,7 @@ impl CustomerState {
             Payload::MessageExchanged(message) => {
                 let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
-                    let day = days::day_of(&rules.zone, stamp.at);
+                    let day = self.day_of(stamp.at, rules);
                     self.conversations.exchange(message, day);
                 }
                 new
@@ -207,7 +208,7 @@ impl CustomerState {
             Payload::ConversationClosed(closed) => {
                 let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
-                    let day = days::day_of(&rules.zone, stamp.at);
+                    let day = self.day_of(stamp.at, rules);
                     self.conversations.close(closed, day);
                 }
                 new
@@ -227,6 +228,13 @@ impl CustomerState {
         })
     }
 
+    /// The day to count an event on.
+    fn day_of(&mut self, at: Instant, rules: &FoldRules) -> i32 {
+        let day = days::day_of(&rules.zone, at);
+        self.oldest.note(Some(at), Some(day));
+        day
+    }
+
     /// Counts an event just folded for those that ask for it; `leaves` says from which instant on
     /// each is exact.
     pub fn track(
@@ -237,7 +245,7 @@ impl CustomerState {
     ) {
         let at = event.occurred_at;
         for (leaf, exact_from) in leaves {
-            let day = days::day_of(&rules.zone, at);
+            let day = self.day_of(at, rules);
             self.tracked.record(leaf, exact_from, at, day);
         }
         self.forget();
@@ -245,11 +253,14 @@ impl CustomerState {
 
     /// Forgets what is too far behind the newest event for any window.
     fn forget(&mut self) {
-        if let Some(newest) = self.last_seen_at() {
-            let kept = Kept::behind(newest);
-            self.activity.prune(kept);
-            self.tracked.prune(kept);
-            self.conversations.prune(kept);
+        let Some(kept) = self.last_seen_at().map(Kept::behind) else {
+            return;
+        };
+        if self.oldest.is_before(kept) {
+            self.oldest = Oldest::NONE;
+            self.activity.prune(kept, &mut self.oldest);
+            self.tracked.prune(kept, &mut self.oldest);
+            self.conversations.prune(kept, &mut self.oldest);
         }
     }
 
@@ -263,6 +274,7 @@ impl CustomerState {
         self.activity.merge(&other.activity);
         self.conversations.merge(&other.conversations);
         self.tracked.merge(&other.tracked);
+        self.oldest = Oldest::UNKNOWN;
         self.forget();
     }
 
@@ -316,6 +328,7 @@ impl CustomerState {
             activity: Activity::decode(span, &mut reader)?,
             conversations: Conversations::decode(&mut reader)?,
             tracked: Tracked::default(),
+            oldest: Oldest::UNKNOWN,
         };
         reader.finish()?;
         Ok(state)

@@ -52,6 +52,7 @@ pub struct CustomerEvent {
     /// Which customer.
     pub customer_id: CustomerId,
     /// The CRM that says so, for example `hubspot`.
+    #[serde(deserialize_with = "crate::names::deserialize")]
     pub source: Arc<str>,
     /// When it happened, not when it was sent.
     pub occurred_at: Instant,

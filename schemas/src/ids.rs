@@ -47,7 +47,7 @@ pub(crate) fn has_control_character(text: &str) -> bool {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $make:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -57,7 +57,7 @@ macro_rules! text_id {
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
                 $check(text)?;
-                Ok(Self(Arc::from(text)))
+                Ok(Self($make(text)))
             }
 
             /// The id as text.
@@ -111,12 +111,14 @@ fn check_tenant(text: &str) -> Result<(), InvalidId> {
 text_id!(
     /// A tenant: one company whose customers nobody else may see.
     TenantId,
-    check_tenant
+    check_tenant,
+    crate::names::name
 );
 text_id!(
     /// A customer of one tenant. Means nothing without its tenant: see [`CustomerKey`].
     CustomerId,
-    check
+    check,
+    Arc::from
 );
 
 /// The id of one event, the unit of deduplication.

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod development_registry;
 pub mod event;
 pub mod ids;
+pub mod names;
 pub mod partitioner;
 #[cfg(feature = "registry")]
 pub mod registry;

@@ -59,7 +59,8 @@ pub struct PrivatePostgres {
 
 impl PrivatePostgres {
     /// Starts a server whose data are in or for `data_dir`, with a database of ours in it.
-    pub async fn start(data_dir: &Path, keep: Keep) -> anyhow::Result<Self> {
+    /// `settings` are Postgres' own, as `name=value`.
+    pub async fn start(data_dir: &Path, keep: Keep, settings: &[&str]) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let account = Account::for_postgres()?;
         let directory = prepare_directory(data_dir, keep, account.as_ref())?;
@@ -68,6 +69,7 @@ impl PrivatePostgres {
             account,
             directory,
             keep,
+            settings: settings.iter().copied().map(str::to_owned).collect(),
         };
         cluster.initialise().await?;
         let mut problem = None;
@@ -123,6 +125,7 @@ struct Cluster {
     account: Option<Account>,
     directory: PathBuf,
     keep: Keep,
+    settings: Vec<String>,
 }
 
 impl Cluster {
@@ -253,6 +256,8 @@ impl Cluster {
             // What is lost with the machine was not to be kept.
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
+        // Of a setting given twice, Postgres takes the last.
+        settings.extend(self.settings.iter().cloned());
         settings
     }
 }

@@ -97,7 +97,7 @@ impl Stack {
             Keep::Nothing
         };
         let broker = start_broker(&options, &mut config).await?;
-        let postgres = PrivatePostgres::start(&data_dir, keep).await?;
+        let postgres = PrivatePostgres::start(&data_dir, keep, &[]).await?;
         let secret_file = make_key(&data_dir, &mut config)?;
         postgres.url().clone_into(&mut config.database.url);
         config.database.password = None;

@@ -144,7 +144,7 @@ async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let data = folder.path().join("postgres");
     std::fs::create_dir(&data).unwrap();
-    let postgres = PrivatePostgres::start(&data, Keep::Everything)
+    let postgres = PrivatePostgres::start(&data, Keep::Everything, &[])
         .await
         .unwrap();
     let address = Address::of(postgres.url()).await;
@@ -173,7 +173,7 @@ async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
     assert_all_else_is_unavailable(&api).await;
 
     // When it is back, then so are we, by ourselves
-    let postgres = PrivatePostgres::start(&data, Keep::Everything)
+    let postgres = PrivatePostgres::start(&data, Keep::Everything, &[])
         .await
         .unwrap();
     address.moves_to(postgres.url());

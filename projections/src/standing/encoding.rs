@@ -57,7 +57,7 @@ impl Standing {
         };
         let mut before: Option<Arc<str>> = None;
         for _ in 0..reader.count(LEAST_ENTRY_BYTES)? {
-            let name: Arc<str> = Arc::from(reader.text()?);
+            let name: Arc<str> = reader.name()?;
             ascending(before.as_ref(), &name)?;
             let since = instant(&mut reader)?;
             let membership = Membership {
@@ -69,9 +69,9 @@ impl Standing {
         }
         let mut before: Option<Arc<str>> = None;
         for _ in 0..reader.count(LEAST_ENTRY_BYTES)? {
-            let journey: Arc<str> = Arc::from(reader.text()?);
+            let journey: Arc<str> = reader.name()?;
             ascending(before.as_ref(), &journey)?;
-            let stage = Arc::from(reader.text()?);
+            let stage = reader.name()?;
             standing
                 .stages
                 .insert(Arc::clone(&journey), (stage, instant(&mut reader)?));

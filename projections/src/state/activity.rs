@@ -44,6 +44,53 @@ impl Kept {
     }
 }
 
+/// The oldest of what a window may hold: as long as it is kept there is nothing to forget, which
+/// spares most folds the search. It may be too old, which is harmless, and is no part of the state:
+/// all are equal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Oldest {
+    at: Instant,
+    day: i32,
+}
+
+impl Oldest {
+    /// Of nothing.
+    pub(crate) const NONE: Self = Self {
+        at: Instant::MAX,
+        day: i32::MAX,
+    };
+    /// It has to be looked for.
+    pub(crate) const UNKNOWN: Self = Self {
+        at: Instant::MIN,
+        day: i32::MIN,
+    };
+
+    /// An event of that instant, if it is kept, and that day.
+    pub(crate) fn note(&mut self, at: Option<Instant>, day: Option<i32>) {
+        self.at = self.at.min(at.unwrap_or(Instant::MAX));
+        self.day = self.day.min(day.unwrap_or(i32::MAX));
+    }
+
+    /// Whether something may have to go.
+    pub(crate) fn is_before(self, kept: Kept) -> bool {
+        self.at < kept.exact_from || self.day < kept.first_day
+    }
+}
+
+impl Default for Oldest {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl PartialEq for Oldest {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Oldest {}
+
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Activity {
@@ -73,9 +120,9 @@ impl Activity {
     }
 
     /// Forgets the days and instants that are out of every window.
-    pub(super) fn prune(&mut self, kept: Kept) {
+    pub(super) fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
         for counter in self.by_name.values_mut() {
-            counter.prune(kept);
+            counter.prune(kept, oldest);
         }
     }
 
@@ -102,7 +149,7 @@ impl Activity {
     pub(super) fn decode(span: Span, reader: &mut Reader<'_>) -> Result<Self, StateError> {
         let mut activity = Self::default();
         for _ in 0..reader.count(1 + Counter::LEAST_BYTES)? {
-            let name: Arc<str> = Arc::from(reader.text()?);
+            let name: Arc<str> = reader.name()?;
             let last = activity.by_name.last_key_value();
             ascending(last.map(|(last, _)| last), &name)?;
             activity.text_bytes += name.len();

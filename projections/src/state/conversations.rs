@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::event::{Channel, ConversationClosed, Direction, MessageExchanged, Outcome};
 
-use super::activity::Kept;
+use super::activity::{Kept, Oldest};
 
 mod encoding;
 mod histogram;
@@ -141,13 +141,14 @@ impl Conversations {
     }
 
     /// Forgets the days that are out of every window.
-    pub(super) fn prune(&mut self, kept: Kept) {
+    pub(super) fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
         let mut emptied = false;
         for days in self.lines.values_mut() {
             while let Some(oldest) = days.first_entry().filter(|day| *day.key() < kept.first_day) {
                 oldest.remove();
             }
             emptied |= days.is_empty();
+            oldest.note(None, days.keys().next().copied());
         }
         if emptied {
             self.lines.retain(|_, days| !days.is_empty());

@@ -5,6 +5,9 @@
 //! that the rest of the input could not hold, so that damaged input costs neither a panic nor a
 //! large allocation.
 
+use std::sync::Arc;
+
+use tidemark_schemas::names::name;
 use tidemark_schemas::{EventId, Instant};
 use uuid::Uuid;
 
@@ -171,6 +174,11 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| damaged("ends too early"))?;
         self.rest = rest;
         std::str::from_utf8(taken).map_err(|_| damaged("a text is not UTF-8"))
+    }
+
+    /// A text that other customers have, too.
+    pub(crate) fn name(&mut self) -> Result<Arc<str>, StateError> {
+        self.text().map(name)
     }
 
     pub(crate) fn id(&mut self) -> Result<EventId, StateError> {

@@ -126,7 +126,7 @@ impl Journeys {
     pub(super) fn decode(span: Span, reader: &mut Reader<'_>) -> Result<Self, StateError> {
         let mut journeys = Self::default();
         for _ in 0..reader.count(2)? {
-            let name: Arc<str> = Arc::from(reader.text()?);
+            let name: Arc<str> = reader.name()?;
             ascending(
                 journeys.by_name.last_key_value().map(|(last, _)| last),
                 &name,
@@ -150,7 +150,7 @@ impl Journeys {
             };
             let entry = StageEntry {
                 stamp,
-                stage: Arc::from(reader.text()?),
+                stage: reader.name()?,
             };
             ascending(entries.last(), &entry)?;
             from = stamp.at;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use tidemark_schemas::Instant;
 
 use super::StateError;
-use super::activity::{Counter, Kept};
+use super::activity::{Counter, Kept, Oldest};
 use super::encoding::{Reader, Span, Writer, ascending, damaged};
 
 /// Names a condition: a hash of the activity's name and what its properties must satisfy.
@@ -68,9 +68,9 @@ impl Tracked {
             .retain(|leaf, since| exact_from(*leaf) == Some(since.exact_from));
     }
 
-    pub(super) fn prune(&mut self, kept: Kept) {
+    pub(super) fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
         for since in self.by_leaf.values_mut() {
-            since.counter.prune(kept);
+            since.counter.prune(kept, oldest);
         }
     }
 

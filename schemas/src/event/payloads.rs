@@ -8,6 +8,7 @@ use super::AttributeMap;
 use super::reading::{Fields, Node, Read, Shape, Unfit, Unreadable, unlike};
 use super::words::{Channel, Direction, Outcome, SubscriptionStatus};
 use crate::ids::CustomerId;
+use crate::names;
 use crate::value::{Currency, Double};
 
 /// Declares the union, its JSON words and its serde forms from one list. The order is the order
@@ -147,14 +148,16 @@ macro_rules! record {
 record!(/// See [`Payload::ProfileUpdated`].
 ProfileUpdated at "payload" {
     /// The attributes set, by name.
+    #[serde(deserialize_with = "names::deserialize_keys")]
     attributes: AttributeMap,
 });
 record!(/// See [`Payload::ActivityTracked`].
 ActivityTracked at "payload" {
     /// For example `page_viewed`.
+    #[serde(deserialize_with = "names::deserialize")]
     name: Arc<str>,
     /// Details, by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::deserialize_keys")]
     properties: AttributeMap = AttributeMap::new(),
 });
 record!(/// One line of an order.
@@ -178,7 +181,11 @@ OrderPlaced at "payload" {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     items: Option<Vec<OrderItem>>,
     /// Where it was placed, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::deserialize_option"
+    )]
     channel: Option<Arc<str>>,
 });
 record!(/// See [`Payload::OrderRefunded`].
@@ -197,6 +204,7 @@ SubscriptionChanged at "payload" {
     /// As it now is.
     status: SubscriptionStatus,
     /// For example `pro-yearly`.
+    #[serde(deserialize_with = "names::deserialize")]
     plan: Arc<str>,
     /// Monthly recurring revenue in minor units.
     mrr_minor: i64,
@@ -206,8 +214,10 @@ SubscriptionChanged at "payload" {
 record!(/// See [`Payload::StageEntered`].
 StageEntered at "payload" {
     /// For example `purchase`.
+    #[serde(deserialize_with = "names::deserialize")]
     journey: Arc<str>,
     /// For example `viewing`.
+    #[serde(deserialize_with = "names::deserialize")]
     stage: Arc<str>,
 });
 record!(/// See [`Payload::MessageExchanged`].
@@ -219,13 +229,21 @@ MessageExchanged at "payload" {
     /// Who wrote.
     direction: Direction,
     /// Who served the customer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::deserialize_option"
+    )]
     agent: Option<Arc<str>>,
     /// From -1 (angry) to 1 (delighted).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sentiment: Option<Double>,
     /// What the customer wants, where classified.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::deserialize_option"
+    )]
     intent: Option<Arc<str>>,
     /// Time to this answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,7 +256,11 @@ ConversationClosed at "payload" {
     /// How it ended.
     outcome: Outcome,
     /// Who served the customer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::deserialize_option"
+    )]
     agent: Option<Arc<str>>,
 });
 record!(/// See [`Payload::TicketChanged`].
@@ -246,15 +268,19 @@ TicketChanged at "payload" {
     /// The help desk's id.
     ticket_id: Arc<str>,
     /// As it now is, in the help desk's words.
+    #[serde(deserialize_with = "names::deserialize")]
     status: Arc<str>,
     /// In the help desk's words.
+    #[serde(deserialize_with = "names::deserialize")]
     priority: Arc<str>,
 });
 record!(/// See [`Payload::CampaignTouched`].
 CampaignTouched at "payload" {
     /// Which campaign.
+    #[serde(deserialize_with = "names::deserialize")]
     campaign: Arc<str>,
     /// How it reached the customer.
+    #[serde(deserialize_with = "names::deserialize")]
     channel: Arc<str>,
     /// What the touch cost, in minor units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,6 +292,7 @@ CampaignTouched at "payload" {
 record!(/// See [`Payload::ActionOffered`].
 ActionOffered at "payload" {
     /// Which of the tenant's actions.
+    #[serde(deserialize_with = "names::deserialize")]
     action: Arc<str>,
     /// This offer of it.
     offer_id: Arc<str>,
@@ -280,6 +307,7 @@ ActionAnswered at "payload" {
 record!(/// See [`Payload::ConsentChanged`].
 ConsentChanged at "payload" {
     /// For example `marketing_email`.
+    #[serde(deserialize_with = "names::deserialize")]
     purpose: Arc<str>,
     /// Given or withdrawn.
     granted: bool,
@@ -297,6 +325,7 @@ IdentityUnmerged at "payload" {
 record!(/// See [`Payload::CustomerErased`].
 CustomerErased at "payload" {
     /// For the audit, for example `gdpr-art-17`.
+    #[serde(deserialize_with = "names::deserialize")]
     reason: Arc<str>,
 });
 

@@ -90,7 +90,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         shared::block_on(async {
             let folder = fresh_folder();
-            let running = PrivatePostgres::start(&folder, Keep::Nothing)
+            let running = PrivatePostgres::start(&folder, Keep::Nothing, &[])
                 .await
                 .unwrap();
             let server = Server { running };

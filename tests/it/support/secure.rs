@@ -153,7 +153,7 @@ impl SecurePostgres {
     pub(crate) async fn start(folder: &TempDir, certificates: &Certificates) -> Self {
         // The server may run as another user, who must reach what it is to copy.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        let running = PrivatePostgres::start(folder.path(), Keep::Nothing)
+        let running = PrivatePostgres::start(folder.path(), Keep::Nothing, &[])
             .await
             .unwrap();
         let secure = Self { running };

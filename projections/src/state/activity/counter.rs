@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tidemark_schemas::Instant;
 
-use super::Kept;
+use super::{Kept, Oldest};
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Span, Writer, damaged};
 
@@ -73,7 +73,8 @@ impl Counter {
         }
     }
 
-    pub(crate) fn prune(&mut self, kept: Kept) {
+    /// Forgets what is not kept; says what is the oldest that is.
+    pub(crate) fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
         while self.recent.front().is_some_and(|at| *at < kept.exact_from) {
             self.recent.pop_front();
         }
@@ -84,6 +85,8 @@ impl Counter {
         {
             self.days.pop_front();
         }
+        let day = self.days.front().map(|held| held.day);
+        oldest.note(self.recent.front().copied(), day);
     }
 
     /// Adds what another one counted; prune afterwards.

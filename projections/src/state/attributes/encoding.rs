@@ -52,7 +52,7 @@ impl Attributes {
         let mut prune_after = Instant::MAX;
         let mut text_bytes = 0;
         for _ in 0..count {
-            let name: Arc<str> = Arc::from(reader.text()?);
+            let name = reader.name()?;
             ascending(by_name.last().map(|(last, _)| last), &name)?;
             let points = decode_points(&mut stamps, reader)?;
             prune_after = prune_after.min(prunable_after(&points));

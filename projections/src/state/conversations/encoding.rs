@@ -1,7 +1,6 @@
 //! The canonical encoding of [`Conversations`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tidemark_schemas::event::{Channel, Outcome};
 
@@ -41,7 +40,7 @@ impl Conversations {
         for _ in 0..reader.count(3 + LEAST_TALLY_BYTES)? {
             let agent = match reader.unsigned()? {
                 0 => None,
-                1 => Some(Arc::from(reader.text()?)),
+                1 => Some(reader.name()?),
                 _ => return Err(damaged("neither an agent nor none")),
             };
             let channel = match reader.unsigned()? {
@@ -102,7 +101,7 @@ impl Tally {
             }
             Ok(bucket)
         })?;
-        let intents = decode_counts(reader, |reader| Ok(Arc::from(reader.text()?)))?;
+        let intents = decode_counts(reader, Reader::name)?;
         let outcomes = decode_counts(reader, |reader| at(Outcome::ALL, reader.unsigned()?))?;
         Ok(Self {
             inbound,
@@ -116,9 +115,9 @@ impl Tally {
     }
 }
 
-fn decode_counts<K: Ord>(
-    reader: &mut Reader<'_>,
-    key: impl Fn(&mut Reader<'_>) -> Result<K, StateError>,
+fn decode_counts<'a, K: Ord>(
+    reader: &mut Reader<'a>,
+    key: impl Fn(&mut Reader<'a>) -> Result<K, StateError>,
 ) -> Result<BTreeMap<K, u32>, StateError> {
     let mut counts = BTreeMap::new();
     for _ in 0..reader.count(2)? {
