@@ -16,6 +16,7 @@ mod importing;
 pub mod kafka;
 mod output;
 mod progress;
+mod secrets;
 mod services;
 mod telemetry;
 pub mod up;

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use moka::future::Cache;
 use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -51,7 +52,7 @@ pub(crate) enum Access {
 #[derive(Debug)]
 pub(crate) struct Database {
     pool: PgPool,
-    options: PgConnectOptions,
+    options: ArcSwap<PgConnectOptions>,
     session: Session,
     /// By tenant and version; a version never changes, so nothing ever expires.
     definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
@@ -104,7 +105,7 @@ impl Database {
             .connect_lazy_with(options);
         Self {
             pool,
-            options: alone,
+            options: ArcSwap::from_pointee(alone),
             session: session_alone,
             definitions: Cache::new(DEFINITIONS_KEPT),
             clock: config.clock,
@@ -126,7 +127,14 @@ impl Database {
 
     /// A connection beside the pool, for who reads no tenant's rows.
     pub(crate) async fn connect_alone(&self) -> Result<PgConnection, sqlx::Error> {
-        self.session.connect(&self.options).await
+        self.session.connect(&self.options.load_full()).await
+    }
+
+    /// Connections made from now on use this password; those there are stay in.
+    pub(crate) fn set_password(&self, password: &str) {
+        let options = PgConnectOptions::clone(&self.options.load()).password(password);
+        self.pool.set_connect_options(options.clone());
+        self.options.store(Arc::new(options));
     }
 
     /// Reads the answer in a snapshot of the caller's tenant. Once more, if a new generation took

@@ -110,6 +110,11 @@ impl Service {
         Self::new(config, database, &Registry::new()).await
     }
 
+    /// Connections to Postgres made from now on use this password; those there are stay in.
+    pub fn set_database_password(&self, password: &str) {
+        self.0.database.set_password(password);
+    }
+
     /// Every route, for a listener or a test.
     pub fn router(&self) -> Router {
         routes::router(self)

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::WallClock;
 use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
-use crate::intake::{client_config, log_error};
+use crate::intake::{client_config, has_changed, log_error};
 use crate::metrics::Metrics;
 use crate::store::{BundleRow, Store, StoreError};
 
@@ -41,7 +41,10 @@ impl ConsumerContext for FollowerContext {}
 /// See the module.
 pub(crate) struct Follower {
     store: Store,
+    kafka: watch::Receiver<KafkaConfig>,
     consumer: BaseConsumer<FollowerContext>,
+    /// The first record not taken.
+    next: i64,
     clock: WallClock,
     metrics: Metrics,
     runtime: Handle,
@@ -61,7 +64,7 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Takes up what the database holds, and goes on from there.
     pub(crate) async fn start(
-        kafka: &KafkaConfig,
+        mut kafka: watch::Receiver<KafkaConfig>,
         store: Store,
         clock: WallClock,
         metrics: Metrics,
@@ -80,12 +83,7 @@ impl Follower {
                     StoreError::Damaged(format!("definitions version {}: {error}", row.version))
                 })?;
         }
-        let consumer: BaseConsumer<FollowerContext> = client_config(kafka)
-            .set("group.id", format!("{}-definitions", kafka.group))
-            .create_with_context(FollowerContext)?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&kafka.definitions_topic, 0, Offset::Offset(next))?;
-        consumer.assign(&list)?;
+        let consumer = consumer_from(&kafka.borrow_and_update(), next)?;
         metrics
             .definitions_version
             .set(definitions.version.unwrap_or(-1));
@@ -93,7 +91,9 @@ impl Follower {
         let runtime = Handle::current();
         let follower = Self {
             store,
+            kafka,
             consumer,
+            next,
             clock,
             metrics,
             runtime,
@@ -126,6 +126,9 @@ impl Follower {
 
     /// Takes one message; true at the end of the topic.
     fn poll(&mut self) -> Result<bool, ProcessorError> {
+        if has_changed(&self.kafka) {
+            self.connect_anew();
+        }
         let (version, appended_at, record) = match self.consumer.poll(POLL) {
             None => return Ok(false),
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
@@ -144,7 +147,21 @@ impl Follower {
             }
         };
         self.take(version, appended_at, &record)?;
+        self.next = version + 1;
         Ok(false)
+    }
+
+    /// What lets us in has changed: goes on where we are with another consumer.
+    fn connect_anew(&mut self) {
+        let made = consumer_from(&self.kafka.borrow_and_update(), self.next);
+        match made {
+            Ok(consumer) => self.consumer = consumer,
+            Err(error) => {
+                tracing::warn!(%error, "the definitions are followed as before");
+                self.kafka.mark_changed();
+                thread::sleep(RETRY);
+            }
+        }
     }
 
     fn tolerate(error: &KafkaError) -> Result<(), ProcessorError> {
@@ -212,6 +229,20 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// A consumer of the definitions that begins at an offset.
+fn consumer_from(
+    kafka: &KafkaConfig,
+    next: i64,
+) -> Result<BaseConsumer<FollowerContext>, KafkaError> {
+    let consumer: BaseConsumer<FollowerContext> = client_config(kafka)
+        .set("group.id", format!("{}-definitions", kafka.group))
+        .create_with_context(FollowerContext)?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&kafka.definitions_topic, 0, Offset::Offset(next))?;
+    consumer.assign(&list)?;
+    Ok(consumer)
 }
 
 /// The tenants a bundle defined, each as the JSON that the API reads.

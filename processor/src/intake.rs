@@ -52,6 +52,7 @@ pub(crate) struct Intake {
     consumer: IntakeConsumer,
     runtime: Handle,
     definitions: watch::Receiver<Definitions>,
+    kafka: watch::Receiver<KafkaConfig>,
     shutdown: CancellationToken,
     owned: HashMap<i32, Owned>,
     /// Offsets whose folding panicked, by partition.
@@ -95,6 +96,12 @@ pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
     config
 }
 
+/// Whether a client must be made anew, with what lets us in now.
+pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
+    // Nobody is left to change it where the sender is gone.
+    kafka.has_changed().unwrap_or(false)
+}
+
 /// Of the consumer of events: what it fetches ahead has its part of the memory budget.
 fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
     let mut config = client_config(kafka);
@@ -114,22 +121,23 @@ fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
 impl Intake {
     /// Joins the group. Nothing is read before [`Intake::run`].
     pub(crate) fn join(
-        kafka: &KafkaConfig,
+        mut access: watch::Receiver<KafkaConfig>,
         shared: Arc<Shared>,
         definitions: watch::Receiver<Definitions>,
         runtime: Handle,
         shutdown: CancellationToken,
     ) -> Result<Self, ProcessorError> {
-        let consumer: IntakeConsumer = intake_config(kafka, &shared.limits)
+        let kafka = access.borrow_and_update().clone();
+        let consumer: IntakeConsumer = intake_config(&kafka, &shared.limits)
             .set("group.id", &kafka.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .create_with_context(IntakeContext::default())?;
         consumer.subscribe(&[&kafka.topic])?;
         // What an open transaction has appended is not ours to read yet, but it is there.
-        let asking: BaseConsumer<IntakeContext> = client_config(kafka)
+        let asking: BaseConsumer<IntakeContext> = client_config(&kafka)
             .set("isolation.level", "read_uncommitted")
             .create_with_context(IntakeContext::default())?;
-        let watermarks = Watermarks::watch(asking, kafka.topic.clone(), shared.clock)?;
+        let watermarks = Watermarks::watch(asking, kafka.topic, shared.clock)?;
         Ok(Self {
             consumer,
             runtime,
@@ -140,15 +148,17 @@ impl Intake {
             again: HashMap::new(),
             ends: Ends::default(),
             watermarks,
-            client_id: kafka.client_id.clone(),
+            client_id: kafka.client_id,
             has_a_place: kafka.properties.contains_key("group.instance.id"),
+            kafka: access,
             last_commit: Instant::now(),
             warned_of_create_time: false,
             shared,
         })
     }
 
-    /// Polls until told to stop, or until something waiting does not cure. Blocks its thread.
+    /// Polls until told to stop, until it must join anew because what lets us in has changed, or
+    /// until something waiting does not cure. Blocks its thread.
     pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
         let outcome = self.poll_until_stopped();
         self.leave();
@@ -156,7 +166,7 @@ impl Intake {
     }
 
     fn poll_until_stopped(&mut self) -> Result<(), ProcessorError> {
-        while !self.shutdown.is_cancelled() {
+        while !self.shutdown.is_cancelled() && !has_changed(&self.kafka) {
             self.handle_ended()?;
             self.claim_fenced_again()?;
             self.resume_drained();

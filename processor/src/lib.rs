@@ -4,9 +4,11 @@
 //! - `intake`: the poll thread; one partition's records to one task.
 //! - `engine`: the task of a partition: fold, fire timers, commit.
 //! - [`store`]: Postgres, the fence, migrations.
+//! - `access`: secrets that change while we run.
 //! - `follower`: definitions from their topic.
 //! - [`parking`]: what cannot be folded is kept.
 
+mod access;
 pub mod clock;
 mod config;
 mod engine;
@@ -22,6 +24,7 @@ pub mod refusal;
 mod service;
 pub mod store;
 
+pub use access::Access;
 pub use config::{Config, HaltLimit, KafkaConfig, Limits, RESERVED_PROPERTIES};
 pub use error::ProcessorError;
 pub use metrics::Metrics;

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{self, Access, Doors};
 use crate::config::{Config, KafkaConfig, RESERVED_PROPERTIES};
 use crate::engine::Shared;
 use crate::error::ProcessorError;
@@ -25,16 +26,18 @@ use crate::refusal::{Heard, explain};
 use crate::store::{KeptBatches, Store};
 
 const METADATA: Duration = Duration::from_secs(10);
+const JOIN_AGAIN: Duration = Duration::from_secs(1);
 /// How long the threads may take to end; then the process goes without them.
 const END: Duration = Duration::from_secs(30);
 
 /// A processor, ready to run. See [`Processor::run`].
 #[derive(Debug)]
 pub struct Processor {
-    config: Config,
     shared: Arc<Shared>,
     follower: Follower,
     definitions: watch::Receiver<Definitions>,
+    doors: Doors,
+    access: Option<watch::Receiver<Access>>,
     stop: CancellationToken,
 }
 
@@ -50,12 +53,18 @@ impl Processor {
         let store = Store::connect(&config.store).await?;
         let client = RegistryClient::new(&config.registry)
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
+        let client = Arc::new(client);
         let kafka = config.kafka.clone();
         let partitions = on_thread(move || count_partitions(&kafka)).await?;
         check_topic(&config.kafka, partitions, &store)?;
         let stop = CancellationToken::new();
+        let doors = Doors {
+            kafka: watch::channel(config.kafka.clone()).0,
+            store: store.clone(),
+            registry: Arc::clone(&client),
+        };
         let (follower, definitions) = Follower::start(
-            &config.kafka,
+            doors.kafka.subscribe(),
             store.clone(),
             config.clock,
             metrics.clone(),
@@ -63,11 +72,11 @@ impl Processor {
         )
         .await?;
         let shared = Arc::new(Shared {
-            topic: config.kafka.topic.clone(),
+            topic: config.kafka.topic,
             partitions,
             partitioner: config.kafka.partitioner,
             store,
-            decoder: Decoder::new(Arc::new(client)),
+            decoder: Decoder::new(client),
             clock: config.clock,
             limits: config.limits,
             budget: Budget::beside_prefetch(config.limits.memory_bytes),
@@ -76,12 +85,20 @@ impl Processor {
             commits: TaskTracker::new(),
         });
         Ok(Self {
-            config,
             shared,
             follower,
             definitions,
+            doors,
+            access: None,
             stop,
         })
+    }
+
+    /// Uses what is sent from now on, while running: secrets are changed without a restart.
+    #[must_use]
+    pub fn with_access(mut self, access: watch::Receiver<Access>) -> Self {
+        self.access = Some(access);
+        self
     }
 
     /// Keeps every batch from now on, in memory that no budget counts: for a bench that replays
@@ -93,12 +110,14 @@ impl Processor {
     /// Follows the definitions and folds events until told to stop; then drains.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProcessorError> {
         let Self {
-            config,
             shared,
             mut follower,
             definitions,
+            doors,
+            access,
             stop,
         } = self;
+        let kafka = doors.kafka.subscribe();
         let runtime = Handle::current();
         let intake_stop = stop.clone();
         let intake_shared = Arc::clone(&shared);
@@ -113,14 +132,7 @@ impl Processor {
                     outcome
                 }
             })?;
-            let intake = Intake::join(
-                &config.kafka,
-                intake_shared,
-                definitions,
-                runtime,
-                intake_stop.clone(),
-            );
-            let outcome = intake.and_then(Intake::run);
+            let outcome = consume(&kafka, &intake_shared, &definitions, &runtime, &intake_stop);
             intake_stop.cancel();
             let followed = following
                 .join()
@@ -136,6 +148,7 @@ impl Processor {
                     Err(ProcessorError::Internal("Kafka's client did not end in time".to_owned()))
                 })
             }
+            never = access::keep(access, &doors) => match never {},
         };
         stop.cancel();
         shared.commits.close();
@@ -147,6 +160,39 @@ impl Processor {
         }
         outcome
     }
+}
+
+/// Joins the group and folds until told to stop. What changed of what lets us in is taken up by
+/// leaving and joining again: every partition is drained, and claimed anew where its projections
+/// stand.
+fn consume(
+    kafka: &watch::Receiver<KafkaConfig>,
+    shared: &Arc<Shared>,
+    definitions: &watch::Receiver<Definitions>,
+    runtime: &Handle,
+    stop: &CancellationToken,
+) -> Result<(), ProcessorError> {
+    let mut has_joined = false;
+    while !stop.is_cancelled() {
+        let intake = Intake::join(
+            kafka.clone(),
+            Arc::clone(shared),
+            definitions.clone(),
+            runtime.clone(),
+            stop.clone(),
+        );
+        match intake {
+            Ok(intake) => intake.run()?,
+            // A key that is being replaced while we look fits its certificate a moment later.
+            Err(error) if has_joined => {
+                tracing::warn!(%error, "not joined yet");
+                thread::sleep(JOIN_AGAIN);
+            }
+            Err(error) => return Err(error),
+        }
+        has_joined = true;
+    }
+    Ok(())
 }
 
 fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
@@ -163,7 +209,7 @@ fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
 }
 
 /// Asks the brokers how many partitions the topic has.
-fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
+pub(crate) fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
     let consumer: BaseConsumer<Heard> = client_config(kafka)
         .set_log_level(RDKafkaLogLevel::Info)
         .create_with_context(Heard::default())
@@ -232,7 +278,7 @@ fn spawn_thread<T: Send + 'static>(
 
 /// Runs blocking work on a thread of its own, which may outlive the runtime: librdkafka's calls
 /// can hang, and a runtime's blocking pool would wait for them at its end.
-async fn on_thread<T: Send + 'static>(
+pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProcessorError> + Send + 'static,
 ) -> Result<T, ProcessorError> {
     let (sender, receiver) = oneshot::channel();

@@ -139,6 +139,11 @@ impl Store {
         })
     }
 
+    /// Connections made from now on use this password; while none is let in, work waits.
+    pub fn set_password(&self, password: &str) {
+        self.connections.set_password(password);
+    }
+
     /// The generation found active when connecting.
     pub fn generation(&self) -> &Generation {
         &self.generation

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use moka::future::Cache;
 use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
@@ -80,13 +81,22 @@ pub enum RegistryError {
 }
 
 /// Asks a registry, and remembers schemas by id for good: an id never changes its schema.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RegistryClient {
     http: Client,
     root: Url,
-    credentials: Option<(String, Option<String>)>,
+    username: Option<String>,
+    password: Arc<ArcSwapOption<String>>,
     schemas: Cache<u32, Arc<str>>,
     missing: Cache<u32, ()>,
+}
+
+impl std::fmt::Debug for RegistryClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryClient")
+            .field("root", &self.root.as_str())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -138,10 +148,6 @@ impl RegistryClient {
                 "the url {root} is neither http nor https"
             )));
         }
-        let credentials = config
-            .username
-            .clone()
-            .map(|username| (username, config.password.clone()));
         let mut http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
@@ -164,13 +170,19 @@ impl RegistryClient {
         Ok(Self {
             http,
             root,
-            credentials,
+            username: config.username.clone(),
+            password: Arc::new(ArcSwapOption::from_pointee(config.password.clone())),
             schemas: Cache::builder().build(),
             missing: Cache::builder()
                 .time_to_live(MISSING_FOR)
                 .max_capacity(MISSING_AT_MOST)
                 .build(),
         })
+    }
+
+    /// From the next request on this is the password, of every clone.
+    pub fn set_password(&self, password: impl Into<String>) {
+        self.password.store(Some(Arc::new(password.into())));
     }
 
     /// The text of a schema. Asked for once per id; callers at the same time share one request. An
@@ -278,8 +290,8 @@ impl RegistryClient {
             .http
             .request(method, url)
             .header("accept", CONTENT_TYPE);
-        match &self.credentials {
-            Some((username, password)) => request.basic_auth(username, password.as_ref()),
+        match &self.username {
+            Some(username) => request.basic_auth(username, self.password.load().as_deref()),
             None => request,
         }
     }

@@ -1,8 +1,10 @@
 //! `tidemark process`
 
 use tidemark_schemas::Instant;
+use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::secrets::Secrets;
 use crate::services::{Parts, listen, serve_metrics, start_processor, wall_clock};
 
 #[derive(Debug, clap::Args)]
@@ -20,7 +22,15 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let registry = prometheus::Registry::new();
     let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
     let mut parts = Parts::new()?;
-    let processor = start_processor(&config, wall_clock(arguments.clock), &registry).await?;
+    let secrets = Secrets::of(&config);
+    let (changed, access) = watch::channel(secrets.access().clone());
+    let processor = start_processor(&config, wall_clock(arguments.clock), &registry)
+        .await?
+        .with_access(access);
+    let keep = secrets.keep(parts.shutdown(), move |access| {
+        changed.send_replace(access.clone());
+    });
+    parts.spawn("reader of secret files", keep);
     parts.spawn(
         "metrics server",
         serve_metrics(metrics, registry, parts.shutdown()),

@@ -3,6 +3,7 @@
 use tidemark_schemas::Instant;
 
 use crate::config::Config;
+use crate::secrets::Secrets;
 use crate::services::{Parts, api_config, connect_api, listen, serve_metrics};
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,15 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let listener = listen(config.api.listen, "api.listen").await?;
     let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
     let mut parts = Parts::new()?;
+    let secrets = Secrets::of(&config);
     let service = connect_api(&config, api, &registry).await?;
+    let told = service.clone();
+    let keep = secrets.keep(parts.shutdown(), move |access| {
+        if let Some(password) = &access.database_password {
+            told.set_database_password(password);
+        }
+    });
+    parts.spawn("reader of secret files", keep);
     tracing::info!("serving http://{}", listener.local_addr()?);
     parts.spawn(
         "metrics server",

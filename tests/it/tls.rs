@@ -1,6 +1,8 @@
 //! TLS, SCRAM and client certificates against the real servers; and what is said to who sets one
 //! of them wrong.
 
+mod rotation;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,8 +17,7 @@ use crate::support::api::SECRET;
 use crate::support::certificates::Certificates;
 use crate::support::guarded::{Guarded, Signal};
 use crate::support::ports::free_port;
-use crate::support::registry::Registry;
-use crate::support::secure::{PASSWORD, SecureKafka, SecurePostgres, USER};
+use crate::support::secure::{PASSWORD, SecureKafka, SecurePostgres, SecureRegistry, USER};
 use crate::support::up::tidemark;
 use crate::support::wait::wait_until;
 
@@ -24,10 +25,11 @@ const SOON: Duration = Duration::from_mins(2);
 const DEFINITIONS: &str = "tenant: { id: acme, zone: UTC, currency: EUR }\n\
     segments:\n  - name: buyers\n    when: { orders: { count: { gte: 1 } } }\n";
 
-/// Both servers, and whatever proves who we are.
+/// The servers, and whatever proves who we are.
 struct Secure {
     kafka: SecureKafka,
     postgres: SecurePostgres,
+    registry: SecureRegistry,
     certificates: Certificates,
     folder: TempDir,
     api_port: u16,
@@ -41,6 +43,7 @@ struct Access {
     kafka_password: Option<&'static str>,
     database: String,
     database_password: Option<&'static str>,
+    registry_password: &'static str,
 }
 
 impl Access {
@@ -65,10 +68,19 @@ impl Secure {
         Self {
             kafka,
             postgres,
+            registry: SecureRegistry::start().await,
             certificates,
             folder,
             api_port: free_port(),
         }
+    }
+
+    /// Makes the tables and a tenant.
+    async fn define(&self, access: &Access) {
+        self.succeeds(access, &["migrate"]);
+        self.postgres.grant_roles().await;
+        let definitions = self.write("acme.yaml", DEFINITIONS);
+        self.succeeds(access, &["define", "apply", definitions.to_str().unwrap()]);
     }
 
     /// SCRAM to Kafka, a password to Postgres.
@@ -85,6 +97,7 @@ impl Secure {
             kafka_password: Some(PASSWORD),
             database: self.database(USER, "localhost", "ca.pem", false),
             database_password: Some(PASSWORD),
+            registry_password: PASSWORD,
         }
     }
 
@@ -103,6 +116,7 @@ impl Secure {
             kafka_password: None,
             database: self.database("with_certificate", "localhost", "ca.pem", true),
             database_password: None,
+            registry_password: PASSWORD,
         }
     }
 
@@ -132,9 +146,12 @@ impl Secure {
     /// The configuration file.
     fn configure(&self, access: &Access) -> PathBuf {
         let mut text = vec![format!(
-            "[kafka]\nbootstrap_servers = '{}'\n[registry]\nurl = '{}'\n",
+            "[kafka]\nbootstrap_servers = '{}'\n[registry]\nurl = '{}'\nusername = '{USER}'\n\
+             password_file = '{}'\n",
             access.bootstrap,
-            Registry::shared().url
+            self.registry.url,
+            self.write("registry-password", access.registry_password)
+                .display()
         )];
         text.push("[kafka.properties]\n'broker.address.family' = 'v4'\n".to_owned());
         for (name, value) in &access.properties {
@@ -195,13 +212,17 @@ impl Secure {
         self.succeeds(access, &["publish", file.to_str().unwrap()]);
     }
 
-    /// Serves until it says that it is ready.
-    fn serves(&self, access: &Access) {
+    /// Starts `process` or `serve`.
+    fn start_command(&self, access: &Access, command: &str) -> Guarded {
         self.configure(access);
-        let command = tidemark(self.folder.path(), &["serve"]);
-        let log = self.folder.path().join("serve.log");
-        let mut process = Guarded::spawn(&command, &log, self.folder.path());
-        wait_until(SOON, "the API to be ready", || {
+        let log = self.folder.path().join(format!("{command}.log"));
+        let command = tidemark(self.folder.path(), &[command]);
+        Guarded::spawn(&command, &log, self.folder.path())
+    }
+
+    /// Waits until the API answers its readiness so.
+    fn wait_until_ready(&self, process: &mut Guarded, status: u16) {
+        wait_until(SOON, "the API to be as ready as that", || {
             assert!(process.is_running(), "{}", process.log_tail());
             let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.api_port)) else {
                 return false;
@@ -209,27 +230,46 @@ impl Secure {
             let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
             stream.write_all(request.as_bytes()).unwrap();
             let mut answer = String::new();
-            stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+            let expected = format!("HTTP/1.1 {status}");
+            stream.read_to_string(&mut answer).is_ok() && answer.starts_with(&expected)
         });
+    }
+
+    /// Serves until it says that it is ready.
+    fn serves(&self, access: &Access) {
+        let mut process = self.start_command(access, "serve");
+        self.wait_until_ready(&mut process, 200);
         let tail = process.log_tail();
         assert!(process.end(Signal::Terminate).success(), "{tail}");
     }
 
-    /// Folds until there are so many events.
-    fn fold(&self, access: &Access, events: u32) {
-        self.configure(access);
-        let command = tidemark(self.folder.path(), &["process"]);
-        let log = self.folder.path().join("process.log");
-        let mut process = Guarded::spawn(&command, &log, self.folder.path());
+    /// Waits until there are so many events, each of a customer of its own.
+    fn wait_until_folded(&self, process: &mut Guarded, access: &Access, events: u32) -> Value {
+        let mut last = Value::Null;
         wait_until(SOON, "the events to be folded", || {
             assert!(process.is_running(), "{}", process.log_tail());
             let status = self.succeeds(access, &["status", "--json"]);
-            let status: Value = serde_json::from_str(status.lines().last().unwrap()).unwrap();
-            status["tenants"][0]["events"] == events
+            last = serde_json::from_str(status.lines().last().unwrap()).unwrap();
+            last["tenants"][0]["events"] == events
         });
+        last
+    }
+
+    /// Folds until there are so many events.
+    fn fold(&self, access: &Access, events: u32) {
+        let mut process = self.start_command(access, "process");
+        self.wait_until_folded(&mut process, access, events);
         let tail = process.log_tail();
         assert!(process.end(Signal::Terminate).success(), "{tail}");
     }
+}
+
+/// Waits until the process says so, once more than it had.
+fn wait_until_said(process: &mut Guarded, words: &str, times: usize) {
+    wait_until(SOON, words, || {
+        assert!(process.is_running(), "{}", process.log_tail());
+        process.log().matches(words).count() >= times
+    });
 }
 
 const WRONG: &str = "wrong-battery-staple";
@@ -238,13 +278,7 @@ const WRONG: &str = "wrong-battery-staple";
 async fn events_are_folded_over_tls_by_password_and_by_certificate() {
     let secure = Secure::start().await;
     let by_password = secure.by_password();
-    secure.succeeds(&by_password, &["migrate"]);
-    secure.postgres.grant_roles().await;
-    let definitions = secure.write("acme.yaml", DEFINITIONS);
-    secure.succeeds(
-        &by_password,
-        &["define", "apply", definitions.to_str().unwrap()],
-    );
+    secure.define(&by_password).await;
     secure.publish(&by_password, 1);
     secure.fold(&by_password, 1);
 

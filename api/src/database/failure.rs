@@ -46,8 +46,11 @@ impl Failure {
             // admin_shutdown, crash_shutdown, idle_in_transaction_session_timeout
             "57P01" | "57P02" | "25P03" => Self::ConnectionLost,
             // cannot_connect_now, query_canceled (the statement timeout), lock_not_available,
-            // serialization_failure, deadlock_detected
-            "57P03" | "57014" | "55P03" | "40001" | "40P01" => Self::Unavailable,
+            // serialization_failure, deadlock_detected; and a login refused: we were let in at the
+            // start, so a password is being changed
+            "57P03" | "57014" | "55P03" | "40001" | "40P01" | "28000" | "28P01" => {
+                Self::Unavailable
+            }
             _ if code.starts_with("08") => Self::ConnectionLost,
             _ if code.starts_with("53") => Self::Unavailable, // insufficient resources
             _ => Self::Refused,
@@ -88,6 +91,7 @@ mod tests {
             ("08006", Failure::ConnectionLost),
             ("53300", Failure::Unavailable),
             ("57014", Failure::Unavailable),
+            ("28P01", Failure::Unavailable),
             ("42501", Failure::Refused),
             ("22021", Failure::Refused),
         ];

@@ -7,6 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -103,7 +104,7 @@ fn address(options: &PgConnectOptions) -> String {
 /// At most so many connections, made when needed and kept while they work.
 #[derive(Debug)]
 pub(super) struct Connections {
-    options: PgConnectOptions,
+    options: ArcSwap<PgConnectOptions>,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
 }
@@ -112,10 +113,16 @@ impl Connections {
     pub(super) fn new(options: PgConnectOptions, limit: u32) -> Self {
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
         Self {
-            options,
+            options: ArcSwap::from_pointee(options),
             idle: Mutex::default(),
             permits: Semaphore::new(limit),
         }
+    }
+
+    /// New connections are made with this password; those there are stay in.
+    pub(super) fn set_password(&self, password: &str) {
+        let options = PgConnectOptions::clone(&self.options.load());
+        self.options.store(options.password(password).into());
     }
 
     /// A connection of one's own, as soon as one of the writers is free.
@@ -128,7 +135,9 @@ impl Connections {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.options).await?,
+            None => connect(&self.options.load_full())
+                .await
+                .map_err(let_in_before)?,
         };
         Ok(Lease {
             connection,
@@ -139,6 +148,15 @@ impl Connections {
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who was let in at the start and is not any more waits: a password is being changed, and will be
+/// read from its file before long.
+fn let_in_before(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Authentication(error) => StoreError::Unavailable(error),
+        other => other,
     }
 }
 

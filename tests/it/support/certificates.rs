@@ -9,21 +9,28 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 /// All are files in one folder.
 pub(crate) struct Certificates {
     folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
 }
 
 impl Certificates {
     /// Makes them. `client` is the name in the client's certificate.
     pub(crate) fn make(folder: &Path, client: &str) -> Self {
+        let (ours, issuer) = authority("Tidemark tests");
         let made = Self {
             folder: folder.to_owned(),
+            issuer,
         };
-        let (ours, issuer) = authority("Tidemark tests");
         made.write("ca.pem", &ours);
         let (strange, _) = authority("somebody else");
         made.write("other-ca.pem", &strange);
-        made.write_leaf("server", "localhost", vec!["localhost".to_owned()], &issuer);
-        made.write_leaf("client", client, Vec::new(), &issuer);
+        made.write_leaf("server", "localhost", vec!["localhost".to_owned()]);
+        made.write_client(client);
         made
+    }
+
+    /// A certificate and a key for the client, in the place of those it had.
+    pub(crate) fn write_client(&self, name: &str) {
+        self.write_leaf("client", name, Vec::new());
     }
 
     /// `ca.pem`, `other-ca.pem`; `server.crt`, `server.key` and both as `server.pem`; the same of
@@ -36,11 +43,11 @@ impl Certificates {
         fs::write(self.folder.join(name), text).unwrap();
     }
 
-    fn write_leaf(&self, file: &str, name: &str, hosts: Vec<String>, issuer: &Issuer<'_, KeyPair>) {
+    fn write_leaf(&self, file: &str, name: &str, hosts: Vec<String>) {
         let mut params = CertificateParams::new(hosts).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, issuer).unwrap().pem();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         let key = key.serialize_pem();
         self.write(&format!("{file}.crt"), &certificate);
         self.write(&format!("{file}.key"), &key);

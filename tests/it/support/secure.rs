@@ -1,11 +1,18 @@
-//! A real broker and a real `PostgreSQL` that let nobody in without TLS and proof of who they are.
+//! A real broker and a real `PostgreSQL` that let nobody in without TLS and proof of who they are;
+//! and a schema registry with a password.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -13,11 +20,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tidemark::up::postgres::{Keep, PrivatePostgres};
+use tidemark_schemas::development_registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::certificates::Certificates;
-use super::guarded::Guarded;
+use super::guarded::{Guarded, Signal};
 use super::kafka::libs;
 use super::ports::free_port;
+use super::shared;
 use super::wait::wait_until;
 
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -28,7 +39,9 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// Kafka with a listener for SCRAM over TLS and one for mutual TLS, both as `localhost`.
 pub(crate) struct SecureKafka {
-    process: Guarded,
+    /// `None` while it restarts.
+    process: Option<Guarded>,
+    folder: PathBuf,
     /// For SCRAM-SHA-512 over TLS.
     pub(crate) scram: u16,
     /// For SSL with client certificates.
@@ -71,11 +84,9 @@ impl SecureKafka {
         )
         .unwrap();
         format_storage(folder, &properties);
-        let mut command = java(folder);
-        command.arg("kafka.Kafka").arg(&properties);
-        let process = Guarded::spawn(&command, &folder.join("broker.log"), folder);
         let mut kafka = Self {
-            process,
+            process: Some(spawn(folder)),
+            folder: folder.to_owned(),
             scram,
             mutual,
             open,
@@ -86,13 +97,32 @@ impl SecureKafka {
 
     fn wait_until_ready(&mut self) {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        let process = &mut self.process;
+        let process = self.process.as_mut().expect("the broker runs");
         wait_until(READY_WITHIN, "the secure broker", || {
             assert!(process.is_running(), "{}", process.log_tail());
             consumer
                 .fetch_metadata(None, Duration::from_secs(1))
                 .is_ok_and(|metadata| !metadata.brokers().is_empty())
         });
+    }
+
+    /// Ends in good order and starts again: everybody must prove anew who they are.
+    pub(crate) fn restart(&mut self) {
+        let process = self.process.take().expect("the broker runs");
+        process.end(Signal::Terminate);
+        self.process = Some(spawn(&self.folder));
+        self.wait_until_ready();
+    }
+
+    /// Of [`USER`], for SCRAM. Who is in stays in.
+    pub(crate) fn set_password(&self, password: &str) {
+        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/ChangePassword.java");
+        let mut command = java(&self.folder);
+        command
+            .arg(tool)
+            .arg(format!("127.0.0.1:{}", self.open))
+            .args([USER, password]);
+        succeed(&mut command);
     }
 
     /// By the listener that is open to the test alone.
@@ -111,6 +141,26 @@ impl SecureKafka {
     }
 }
 
+fn spawn(folder: &Path) -> Guarded {
+    let mut command = java(folder);
+    command
+        .arg("kafka.Kafka")
+        .arg(folder.join("server.properties"));
+    Guarded::spawn(&command, &folder.join("broker.log"), folder)
+}
+
+fn succeed(command: &mut Command) {
+    let output = command
+        .output()
+        .expect("Java runs: see scripts/bootstrap test");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 fn java(folder: &Path) -> Command {
     let logging = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/log4j2.properties");
     let mut command = Command::new("java");
@@ -125,7 +175,8 @@ fn java(folder: &Path) -> Command {
 
 /// The user of SCRAM is part of a cluster from its first moment.
 fn format_storage(folder: &Path, properties: &Path) {
-    let output = java(folder)
+    let mut command = java(folder);
+    command
         .args(["kafka.tools.StorageTool", "format", "--standalone"])
         .args(["--cluster-id", "TidemarkSecureClusterA"])
         .args([
@@ -133,15 +184,8 @@ fn format_storage(folder: &Path, properties: &Path) {
             &format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
         ])
         .arg("--config")
-        .arg(properties)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .arg(properties);
+    succeed(&mut command);
 }
 
 /// Postgres that speaks TLS as `localhost`, and lets [`USER`] in by password or by certificate.
@@ -197,21 +241,72 @@ impl SecurePostgres {
         secure
     }
 
+    /// Of [`USER`]. Who is in is put out.
+    pub(crate) async fn set_password(&self, password: &str) {
+        self.execute(&format!("alter role {USER} password '{password}'"))
+            .await;
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = ";
+        self.execute(&format!("{end}'{USER}'")).await;
+    }
+
+    async fn execute(&self, statement: &str) {
+        let mut connection = PgConnection::connect(self.running.url()).await.unwrap();
+        let statement = AssertSqlSafe(statement.to_owned());
+        connection.execute(statement).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Lets both logins do what the processor and the API may, once there are such roles.
     pub(crate) async fn grant_roles(&self) {
-        let mut connection = PgConnection::connect(self.running.url()).await.unwrap();
-        connection
-            .execute(AssertSqlSafe(format!(
-                "grant tidemark_processor, tidemark_api to {USER}, with_certificate"
-            )))
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        self.execute(&format!(
+            "grant tidemark_processor, tidemark_api to {USER}, with_certificate"
+        ))
+        .await;
     }
 
     /// Where it listens: `host:port/database`, the host as given.
     pub(crate) fn place(&self, host: &str) -> String {
         let (_, place) = self.running.url().rsplit_once(':').unwrap();
         format!("{host}:{place}")
+    }
+}
+
+/// A registry that knows one user, by basic authentication.
+pub(crate) struct SecureRegistry {
+    pub(crate) url: String,
+    password: watch::Sender<String>,
+}
+
+impl SecureRegistry {
+    /// For [`USER`] with [`PASSWORD`].
+    pub(crate) async fn start() -> Self {
+        // On the runtime it is served on: a test that waits for a command runs nothing meanwhile.
+        let bind = shared::runtime().spawn(TcpListener::bind("127.0.0.1:0"));
+        let listener = bind.await.unwrap().unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let password = watch::channel(PASSWORD.to_owned()).0;
+        let door = from_fn_with_state(password.clone(), let_in);
+        let router = development_registry::router().layer(door);
+        shared::runtime().spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, password }
+    }
+
+    /// Of [`USER`], from the next request on.
+    pub(crate) fn set_password(&self, password: &str) {
+        self.password.send_replace(password.to_owned());
+    }
+}
+
+async fn let_in(
+    State(password): State<watch::Sender<String>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let proof = BASE64.encode(format!("{USER}:{}", *password.borrow()));
+    let shown = request.headers().get(header::AUTHORIZATION);
+    if shown.is_some_and(|shown| *shown == *format!("Basic {proof}")) {
+        next.run(request).await
+    } else {
+        StatusCode::UNAUTHORIZED.into_response()
     }
 }
