@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
@@ -92,45 +92,50 @@ pub struct Parked {
     pub events: i64,
 }
 
+/// A tenant of whom nothing is folded in a partition.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Halt {
+    /// Which.
+    pub tenant: String,
+    /// Where.
+    pub partition: i32,
+    /// Of the record that passed the limit.
+    pub offset: i64,
+    /// How many of the records looked back on were parked.
+    pub parked: i32,
+    /// How many were looked back on.
+    pub records: i32,
+    /// In microseconds.
+    pub halted_at: i64,
+    /// Who asked for it to go on, if its owner has not seen that yet.
+    pub resume_by: Option<String>,
+}
+
 impl Generation {
     /// Connects and finds the active generation.
     pub async fn connect(database: &config::Database) -> anyhow::Result<Self> {
+        let role = &database.processor_role;
         let options: PgConnectOptions = url(database)?
             .parse()
             .map_err(|error| Usage::new(format!("database.url: {error}")))?;
+        let options = options.options([("role", role)]);
         // A pool would say no more than that it waited: a first connection says why it cannot.
         let first = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-        match first.await {
-            Ok(Ok(connection)) => connection.close().await?,
-            Ok(Err(error)) => return Err(unreachable(&options, &error)),
-            Err(_) => return Err(unreachable(&options, &sqlx::Error::PoolTimedOut)),
-        }
-        let role = database.processor_role.clone();
+        let mut first = match first.await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(unreachable(&options, role, &error)),
+            Err(_) => return Err(unreachable(&options, role, &sqlx::Error::PoolTimedOut)),
+        };
+        let id: i32 = sqlx::query_scalar(include_str!("database/active_generation.sql"))
+            .fetch_optional(&mut first)
+            .await
+            .map_err(|error| not_readable(role, error))?
+            .ok_or_else(|| anyhow!("no generation is active: run `tidemark migrate`"))?;
+        first.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT_TIMEOUT)
-            .after_connect(move |connection, _| {
-                let role = role.clone();
-                Box::pin(async move {
-                    sqlx::query("select set_config('role', $1, false)")
-                        .bind(role)
-                        .execute(connection)
-                        .await
-                        .map(drop)
-                })
-            })
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| unreachable(&options, &error))?;
-        let id: i32 = sqlx::query_scalar(include_str!("database/active_generation.sql"))
-            .fetch_optional(&pool)
-            .await
-            .context("cannot read the generations: has `tidemark migrate` been run?")?
-            .ok_or_else(|| anyhow!("no generation is active: run `tidemark migrate`"))?;
-        sqlx::query("select set_config('search_path', $1, false)")
-            .bind(format!("gen_{id}"))
-            .execute(&pool)
-            .await?;
+            .connect_lazy_with(options.options([("search_path", format!("gen_{id}"))]));
         Ok(Self { pool, id })
     }
 
@@ -177,6 +182,13 @@ impl Generation {
             .await
     }
 
+    /// Tenants halted anywhere.
+    pub async fn halts(&self) -> sqlx::Result<Vec<Halt>> {
+        sqlx::query_as(include_str!("database/halts.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
     /// Timers that the clock has passed and that have not fired yet.
     pub async fn due_timers(&self) -> sqlx::Result<i64> {
         sqlx::query_scalar(include_str!("database/due_timers.sql"))
@@ -192,10 +204,31 @@ impl Generation {
     }
 }
 
-fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> anyhow::Error {
+/// The role may do less than it must, or the tables are not there.
+fn not_readable(role: &str, error: sqlx::Error) -> anyhow::Error {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let what = if code.as_deref() == Some("42501") {
+        format!("the role {role} may not read the generations (see database.processor_role)")
+    } else {
+        "cannot read the generations: has `tidemark migrate` been run?".to_owned()
+    };
+    anyhow::Error::new(error).context(what)
+}
+
+fn unreachable(options: &PgConnectOptions, role: &str, error: &sqlx::Error) -> anyhow::Error {
     let place = host_and_port(options);
     let advice = advice(&error.to_string());
     match error {
+        sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42501") => anyhow!(
+            "Postgres at {place} refused: {refused} (`grant {role} to` the login in \
+             database.url, or see database.processor_role)"
+        ),
+        sqlx::Error::Database(refused) if refused.code().as_deref() == Some("22023") => anyhow!(
+            "Postgres at {place} refused: {refused} (run `tidemark migrate`, or see \
+             database.processor_role)"
+        ),
         sqlx::Error::Database(refused) => anyhow!("Postgres at {place} refused: {refused}{advice}"),
         sqlx::Error::PoolTimedOut => {
             anyhow!("Postgres at {place} did not answer within {CONNECT_TIMEOUT:?}")

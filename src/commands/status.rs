@@ -7,7 +7,7 @@ use serde::Serialize;
 use tidemark_schemas::Instant;
 
 use crate::config::Config;
-use crate::database::{Generation, Parked, PartitionProgress, TenantProgress};
+use crate::database::{self, Generation, Parked, PartitionProgress, TenantProgress};
 use crate::output;
 
 /// Between two looks with `--watch`.
@@ -37,6 +37,8 @@ struct Status {
     partitions: Vec<Partition>,
     tenants: Vec<TenantProgress>,
     parked: Vec<Parked>,
+    /// Tenants of whom nothing is folded in a partition.
+    halted: Vec<HaltedTenant>,
     reevaluating: Vec<Reevaluating>,
 }
 
@@ -46,6 +48,20 @@ struct Partition {
     progress: PartitionProgress,
     lag: i64,
     clock: Option<Instant>,
+}
+
+#[derive(Debug, Serialize)]
+struct HaltedTenant {
+    tenant: String,
+    partition: i32,
+    /// Of the record that passed the limit.
+    offset: i64,
+    parked: i32,
+    /// Looked back on.
+    records: i32,
+    halted_at: Option<Instant>,
+    /// Who asked for it to go on.
+    resume_by: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +104,12 @@ impl Status {
             partitions,
             tenants: generation.tenants().await?,
             parked: generation.parked().await?,
+            halted: generation
+                .halts()
+                .await?
+                .into_iter()
+                .map(HaltedTenant::from)
+                .collect(),
             reevaluating: reevaluating
                 .map(|(tenant, version)| Reevaluating { tenant, version })
                 .collect(),
@@ -133,10 +155,47 @@ impl Status {
                 "parked {reason}: {events} events of tenant {tenant}"
             ));
         }
+        for halted in &self.halted {
+            lines.push(halted.to_text());
+        }
         for Reevaluating { tenant, version } in &self.reevaluating {
             lines.push(format!("re-evaluating {tenant} under version {version}"));
         }
         lines.join("\n")
+    }
+}
+
+impl HaltedTenant {
+    fn to_text(&self) -> String {
+        let Self {
+            tenant, partition, ..
+        } = self;
+        let since = self
+            .halted_at
+            .map_or_else(String::new, |at| format!(" since {at}"));
+        let next = match &self.resume_by {
+            Some(who) => format!("{who} asked for it to go on"),
+            None => "mend its producer, then `tidemark parked resume`".to_owned(),
+        };
+        format!(
+            "halted {tenant} in partition {partition}{since}: {} of its last {} records were \
+             parked; {next}",
+            self.parked, self.records
+        )
+    }
+}
+
+impl From<database::Halt> for HaltedTenant {
+    fn from(halt: database::Halt) -> Self {
+        Self {
+            tenant: halt.tenant,
+            partition: halt.partition,
+            offset: halt.offset,
+            parked: halt.parked,
+            records: halt.records,
+            halted_at: Instant::from_micros(halt.halted_at),
+            resume_by: halt.resume_by,
+        }
     }
 }
 

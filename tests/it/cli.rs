@@ -239,6 +239,34 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_login_that_may_not_take_on_the_role_is_told_so() {
+    let database = Database::fresh().await;
+    let login = format!("login_{}", uuid::Uuid::new_v4().simple());
+    let make = format!("create role {login} login password 'hunter2'");
+    sqlx::query(sqlx::AssertSqlSafe(make))
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let mut url = reqwest::Url::parse(&database.url).unwrap();
+    url.set_username(&login).unwrap();
+    url.set_password(None).unwrap();
+    let shell = Shell::new()
+        .set("TIDEMARK_DATABASE__URL", url.as_str())
+        .set("TIDEMARK_DATABASE__PASSWORD", "hunter2");
+    let grant = "`grant tidemark_processor to`";
+    shell.fails(&["status"], 1, &["permission denied to set role", grant]);
+    let nobody = ["--set", "database.processor_role=nobody_at_all", "status"];
+    shell.fails(&nobody, 1, &["nobody_at_all", "does not exist"]);
+    let itself = format!("database.processor_role={login}");
+    let denied = format!("the role {login} may not read the generations");
+    shell.fails(
+        &["--set", &itself, "status"],
+        1,
+        &[&denied, "permission denied"],
+    );
+}
+
+#[tokio::test]
 async fn a_topic_that_is_not_there_is_named() {
     let shell = Shell::new()
         .set(

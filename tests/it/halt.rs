@@ -61,6 +61,17 @@ async fn parked(site: &Site, tenant: &str, reason: &str) -> i64 {
     site.projections().await.number(&query).await
 }
 
+/// Programs are told of the same halts as by `parked halted`, and people of as many.
+fn assert_status_tells(site: &Site, halted: &[serde_json::Value]) {
+    let status = site.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["halted"].as_array().unwrap(), halted);
+    let status = site.run(&["status"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let told = status.matches("\nhalted acme in partition ").count();
+    assert_eq!(told, halted.len(), "{status}");
+}
+
 #[tokio::test]
 async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     // Given two tenants, and a producer of the first that sends much that is invalid
@@ -90,6 +101,7 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     );
     let waiting = parked(&site, "acme", "halted").await;
     assert!(waiting > 0);
+    assert_status_tells(&site, &halted);
     assert_eq!(parked(&site, "globex", "halted").await, 0);
 
     // And it stays halted across a restart
@@ -114,6 +126,7 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
+    assert_status_tells(&site, &[]);
     assert_eq!(
         parked(&site, "acme", "invalid").await,
         400 * 3 / 10 + 400 * 8 / 10
