@@ -8,6 +8,7 @@ mod journeys;
 mod page;
 mod segments;
 mod status;
+mod warming;
 
 use axum::Router;
 use axum::routing::get;

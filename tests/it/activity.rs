@@ -13,6 +13,7 @@ use tidemark_schemas::{
 };
 use uuid::Uuid;
 
+use crate::support::api::Api;
 use crate::support::compare::Projections;
 use crate::support::read;
 use crate::support::reference::Reference;
@@ -203,6 +204,33 @@ async fn passkey_segments(projections: &Projections) -> Vec<String> {
     rows.into_iter().map(|(segment,)| segment).collect()
 }
 
+/// The customer's page says it of the segments it is in, and of those it may be in.
+async fn page_says_the_same(
+    api: &Api,
+    projections: &Projections,
+    warming: impl Fn(&str) -> serde_json::Value,
+) {
+    let (id,): (String,) = projections
+        .rows("select customer_id from $gen.customer")
+        .await
+        .remove(0);
+    let page = api.get("acme", &format!("/v1/customers/{id}")).await.body;
+    let told = |list: &str, name: &str| {
+        let segments = page[list].as_array().unwrap();
+        let found = segments.iter().find(|segment| segment["name"] == name);
+        found.map(|segment| segment["warming"].clone())
+    };
+    for (name, list) in [
+        ("today", "segments"),
+        ("times2", "segments"),
+        ("times3", "may_be_in"),
+    ] {
+        assert_eq!(told(list, name), Some(warming(name)), "{name}: {page}");
+    }
+    assert_eq!(told("may_be_in", "times2"), None);
+    assert_eq!(told("may_be_in", "busy"), None);
+}
+
 #[tokio::test]
 async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill() {
     // Given a login by passkey before anybody asked for them
@@ -257,6 +285,8 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
         warming("times2"),
         json!({ "counts_from": from, "exact_at": null })
     );
+
+    page_says_the_same(&api, &projections, warming).await;
     processor.terminate();
     projections.assert_consistent().await;
 }

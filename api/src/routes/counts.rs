@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::database::Snapshot;
+use crate::problem::Problem;
 use serde::Serialize;
 use sqlx::FromRow;
-use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::state::LeafId;
-use tidemark_schemas::Instant;
-
-use crate::database::{Snapshot, instant};
-use crate::problem::Problem;
 
 /// The tenant's counters of one kind, by name.
 pub(super) async fn of_kind(
@@ -22,26 +18,6 @@ pub(super) async fn of_kind(
         .fetch_all(snapshot.connection())
         .await?;
     Ok(rows.into_iter().collect())
-}
-
-/// From when on each tracked leaf counts in every partition that has read anything; without those
-/// that do not count everywhere yet.
-pub(super) async fn tracked_leaves(
-    snapshot: &mut Snapshot<'_>,
-    definitions: &TenantDefinitions,
-) -> Result<BTreeMap<LeafId, Instant>, Problem> {
-    if definitions.tracked.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let topic = snapshot.generation().topic.clone();
-    let rows = sqlx::query_as::<_, (i64, i64)>(include_str!("../sql/tracked_leaves.sql"))
-        .bind(snapshot.tenant())
-        .bind(topic)
-        .fetch_all(snapshot.connection())
-        .await?;
-    rows.into_iter()
-        .map(|(leaf, exact_from)| Ok((LeafId(leaf.cast_unsigned()), instant(exact_from)?)))
-        .collect()
 }
 
 /// What is folded of a tenant.

@@ -13,6 +13,7 @@ use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 
+use super::warming::CountsFrom;
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
@@ -20,7 +21,9 @@ use crate::database::{Access, Query, Snapshot, clock, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+use membership::{Candidate, Membership};
 
+mod membership;
 mod summary;
 
 /// One customer, asked for in one request.
@@ -44,6 +47,8 @@ pub(crate) struct Profile {
     conversations: summary::Said,
     journeys: BTreeMap<Arc<str>, StageOutput>,
     segments: Vec<Membership>,
+    /// Segments that the customer is not in as far as was counted, and that are not exact yet.
+    may_be_in: Vec<Candidate>,
     churn: Churn,
     /// The instant everything here is true at.
     as_of: Instant,
@@ -52,14 +57,6 @@ pub(crate) struct Profile {
     /// Personal attributes are shown, which is recorded.
     #[serde(skip)]
     is_recorded: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Membership {
-    name: Arc<str>,
-    since: Instant,
-    /// Of the definitions it was last computed with.
-    version: i64,
 }
 
 #[derive(Debug, FromRow)]
@@ -116,7 +113,8 @@ impl Query for OneCustomer {
         };
         let definitions = snapshot.definitions_of(used).await?;
         let newest = snapshot.definitions_of(newest).await?;
-        let mut customer = self.derive(&row, &definitions)?;
+        let counts_from = CountsFrom::read(snapshot, &definitions).await?;
+        let mut customer = self.derive(&row, &definitions, &counts_from)?;
         let is_personal = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
         let personal: Vec<Arc<str>> = customer
             .attributes
@@ -153,7 +151,12 @@ impl OneCustomer {
         })
     }
 
-    fn derive(&self, row: &Row, definitions: &TenantDefinitions) -> Result<Profile, Problem> {
+    fn derive(
+        &self,
+        row: &Row,
+        definitions: &TenantDefinitions,
+        counts_from: &CountsFrom,
+    ) -> Result<Profile, Problem> {
         let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
         let tracked = row.tracked.as_deref().unwrap_or_default();
         state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
@@ -164,12 +167,8 @@ impl OneCustomer {
         // between, the same steps are taken here, so that `since` is what it will say too.
         standing.step_to(&state, definitions, as_of, &mut Vec::new());
         let outputs = outputs::derive(&state, definitions, as_of);
-        let segments = standing.segments.into_iter();
-        let segments = segments.map(|(name, membership)| Membership {
-            name,
-            since: membership.since,
-            version: membership.version,
-        });
+        let (segments, may_be_in) =
+            membership::told(standing.segments, definitions, counts_from, as_of);
         Ok(Profile {
             customer_id: self.id.clone(),
             first_seen_at: instant(row.first_seen_at)?,
@@ -180,7 +179,8 @@ impl OneCustomer {
             activity: summary::done(&state.activity),
             conversations: summary::said(&state.conversations),
             journeys: outputs.journeys,
-            segments: segments.collect(),
+            segments,
+            may_be_in,
             churn: outputs.churn,
             as_of,
             definitions: definitions.version,

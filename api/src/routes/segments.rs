@@ -12,6 +12,7 @@ use tidemark_schemas::Instant;
 
 use super::counts::{self, Evaluation};
 use super::page::{Next, Page};
+use super::warming::{CountsFrom, Warming};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
@@ -44,15 +45,6 @@ struct Segment {
     warming: Option<Warming>,
 }
 
-/// A segment that is not exact yet.
-#[derive(Debug, Serialize)]
-struct Warming {
-    /// It counts what occurred from then on; null before the definitions are in force everywhere.
-    counts_from: Option<Instant>,
-    /// When it is exact; null where only a rebuild makes it so.
-    exact_at: Option<Instant>,
-}
-
 pub(crate) async fn list(
     State(service): State<Service>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
@@ -78,15 +70,8 @@ impl Query for AllSegments {
         };
         let sizes = counts::of_kind(snapshot, "segment").await?;
         let evaluation = counts::evaluation(snapshot, definitions.version).await?;
-        let counts_from = counts::tracked_leaves(snapshot, &definitions).await?;
+        let counts_from = CountsFrom::read(snapshot, &definitions).await?;
         let at = snapshot.freshness().watermark.unwrap_or(Instant::MIN);
-        let warming = |segment| {
-            let warming = definitions.warming(segment, at, &|leaf| counts_from.get(&leaf).copied());
-            warming.map(|warming| Warming {
-                counts_from: warming.counts_from,
-                exact_at: warming.exact_at,
-            })
-        };
         let by_name: BTreeMap<_, _> = definitions
             .segments
             .iter()
@@ -97,7 +82,7 @@ impl Query for AllSegments {
             description: segment.description.clone(),
             size: sizes.get(&*segment.name).copied().unwrap_or(0),
             version: definitions.version,
-            warming: warming(segment),
+            warming: counts_from.warming(&definitions, segment, at),
         });
         Ok(Segments {
             items: segments.collect(),

@@ -1,0 +1,58 @@
+//! Which segments a customer is in, and which of them nobody can be sure of yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::standing;
+use tidemark_schemas::Instant;
+
+use crate::routes::warming::{CountsFrom, Warming};
+
+/// A segment the customer is in.
+#[derive(Debug, Serialize)]
+pub(super) struct Membership {
+    name: Arc<str>,
+    since: Instant,
+    /// Of the definitions it was last computed with.
+    version: i64,
+    /// Null unless the segment is not exact yet.
+    warming: Option<Warming>,
+}
+
+/// A segment the customer is not in as far as was counted, and that is not exact yet.
+#[derive(Debug, Serialize)]
+pub(super) struct Candidate {
+    name: Arc<str>,
+    warming: Warming,
+}
+
+/// Both, by name.
+pub(super) fn told(
+    memberships: BTreeMap<Arc<str>, standing::Membership>,
+    definitions: &TenantDefinitions,
+    counts_from: &CountsFrom,
+    at: Instant,
+) -> (Vec<Membership>, Vec<Candidate>) {
+    let mut warming: BTreeMap<Arc<str>, Warming> = definitions
+        .segments
+        .iter()
+        .filter_map(|segment| {
+            let warming = counts_from.warming(definitions, segment, at)?;
+            Some((Arc::clone(&segment.name), warming))
+        })
+        .collect();
+    let memberships = memberships
+        .into_iter()
+        .map(|(name, membership)| Membership {
+            since: membership.since,
+            version: membership.version,
+            warming: warming.remove(&name),
+            name,
+        })
+        .collect();
+    let candidates = warming.into_iter();
+    let candidates = candidates.map(|(name, warming)| Candidate { name, warming });
+    (memberships, candidates.collect())
+}
