@@ -33,6 +33,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) use self::asking::Asking;
+pub(crate) use self::conditional::Condition;
 pub(crate) use self::follow::follow;
 pub(crate) use self::kept::Answer;
 use self::kept::{Entry, Key};

@@ -1,4 +1,4 @@
-//! Who asks: tokens, roles, and the middleware that lets nobody else in.
+//! Who asks: tokens and roles, and who lets nobody else in.
 //!
 //! A token names one tenant and one role; nothing else in a request can. [`keys`] are what tokens
 //! are checked with, [`ring`] is where they come from and how they change, [`verifier`] checks.
@@ -9,18 +9,17 @@ mod verifier;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use tidemark_schemas::TenantId;
 
 pub(crate) use self::ring::KeyRing;
-pub(crate) use self::verifier::{TokenId, Verifier, check_config};
+pub(crate) use self::verifier::{TokenId, Verified, Verifier, check_config};
 use crate::problem::Problem;
 use crate::{ApiError, Service};
 
@@ -203,31 +202,27 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Unauthenticated> {
     Ok(token)
 }
 
-/// Middleware of every route under `/v1`: puts the [`Caller`] and its [`TokenId`] into the request,
-/// or answers 401.
+/// Who asks, by the request's token.
 ///
 /// A token seen before costs a look into a table. Any other costs the peer a piece of its share,
 /// before its signature is looked at.
 pub(crate) async fn authenticate(
-    State(service): State<Service>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+    service: &Service,
+    request: &mut Request,
+) -> Result<Arc<Verified>, Problem> {
     let verifier = service.verifier();
     let token = bearer_token(request.headers());
     let known = token.ok().and_then(|token| verifier.known(token));
     let good = if let Some(good) = known {
         good
     } else {
-        service.rates().peers.draw(&request).inspect_err(|_| {
+        service.rates().peers.draw(request).inspect_err(|_| {
             service.admission_metrics().limited("peer");
         })?;
         verifier.verify(token?).await?
     };
     tracing::Span::current().record("tenant", good.caller.tenant.as_str());
-    request.extensions_mut().insert(good.caller.clone());
-    request.extensions_mut().insert(good.token);
-    Ok(next.run(request).await)
+    Ok(good)
 }
 
 #[cfg(test)]

@@ -49,13 +49,13 @@ pub(crate) async fn envelope(
     let request_id = RequestId::of(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let span = span(&request, route, &request_id);
     request.extensions_mut().insert(request_id.clone());
 
     let started = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
-    let (mut response, problem) = problem::render(response, &path, &request_id);
+    let (mut response, problem) = problem::render(response, uri.path(), &request_id);
 
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -66,9 +66,7 @@ pub(crate) async fn envelope(
     if service.is_behind_tls() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_TLS);
     }
-    if let Some(value) = request_id.header_value() {
-        headers.insert(request_id::HEADER, value);
-    }
+    headers.insert(request_id::HEADER, request_id.header_value());
     let elapsed = started.elapsed();
     service
         .metrics()

@@ -11,35 +11,57 @@
 //!    on it runs in a task of its own;
 //! 7. its handler.
 //!
+//! 3 to 6 are [one layer](of_tenant): each of axum's copies all that is within it, also for a
+//! request that goes no further than the cache.
+//!
 //! Whatever refuses does so before what is dearer than itself. Compression is outside the cache,
 //! so an answer is kept once, and its `ETag` must be a weak one: its bytes may differ on the wire.
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use tower::ServiceBuilder;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::CorsLayer;
 
 use crate::Service;
-use crate::answers::from_cache;
+use crate::answers::{Condition, from_cache};
 use crate::auth::authenticate;
 use crate::envelope::envelope;
 use crate::guard::guard;
 use crate::limits::limit_rate;
+use crate::problem::Problem;
 
 /// Around every route whose answer depends on who asks: 3 to 6.
 pub(crate) fn of_tenants(service: &Service, routes: Router<Service>) -> Router<Service> {
-    let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(service.clone(), authenticate))
-        .layer(from_fn_with_state(service.clone(), limit_rate))
-        .layer(from_fn_with_state(service.clone(), from_cache))
-        .layer(from_fn_with_state(service.clone(), guard));
-    routes.route_layer(layers)
+    routes.route_layer(from_fn_with_state(service.clone(), of_tenant))
+}
+
+/// What waits has the request to itself, since a body cannot be shared between threads.
+async fn of_tenant(
+    State(service): State<Service>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let verified = authenticate(&service, &mut request).await?;
+    let quotas = limit_rate(&service, &request, &verified)?;
+    let condition = Condition::of(request.headers());
+    let answered = match from_cache(&service, &mut request, &verified.caller).await {
+        Ok(None) => {
+            request.extensions_mut().insert(verified.caller.clone());
+            guard(State(service), request, next).await
+        }
+        Ok(Some(kept)) => Ok(kept),
+        Err(problem) => Err(problem),
+    };
+    let mut response = condition.apply(answered.into_response());
+    quotas.write(response.headers_mut());
+    Ok(response)
 }
 
 /// Around a route that asks the database and wants no token: 6 alone.

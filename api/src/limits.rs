@@ -11,17 +11,15 @@ mod shares;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
 use tidemark_schemas::TenantId;
 
 use self::buckets::Buckets;
 pub use self::peers::{InvalidNetwork, Network};
 pub(crate) use self::peers::{Peer, Peers};
 pub(crate) use self::shares::Shares;
-use crate::auth::{Caller, TokenId};
+use crate::auth::{Caller, TokenId, Verified};
 use crate::problem::Problem;
 use crate::{ApiError, Limits, Service};
 
@@ -151,27 +149,20 @@ impl Quotas {
     }
 }
 
-/// Middleware behind authentication: draws what the request costs, or answers 429.
-pub(crate) async fn limit_rate(
-    State(service): State<Service>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let extensions = request.extensions();
-    let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let cost = route.map_or(UNNAMED_COST, cost);
-    let who = (extensions.get::<Caller>(), extensions.get::<TokenId>());
-    let (Some(caller), Some(token)) = who else {
-        return Err(Problem::internal("limit_rate stands before authenticate"));
-    };
-    let (quotas, refusal) = service.rates().draw(caller, *token, cost);
+/// Draws what the request costs; a problem where it is too much.
+pub(crate) fn limit_rate(
+    service: &Service,
+    request: &Request,
+    verified: &Verified,
+) -> Result<Quotas, Problem> {
+    let route = request.extensions().get::<MatchedPath>();
+    let cost = route.map_or(UNNAMED_COST, |route| cost(route.as_str()));
+    let (quotas, refusal) = service.rates().draw(&verified.caller, verified.token, cost);
     if let Some(refusal) = refusal {
         service.admission_metrics().limited(refusal.limit);
         return Err(Problem::RateLimited { refusal, quotas });
     }
-    let mut response = next.run(request).await;
-    quotas.write(response.headers_mut());
-    Ok(response)
+    Ok(quotas)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use tidemark_schemas::Instant;
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
-/// Since 1970 no zone has set its clocks back by more than this (Casey in Antarctica did by as much).
-const LARGEST_SETBACK: i64 = 3 * 3_600 * MICROS_PER_SECOND;
+/// Since 1970 no zone has set its clocks back by more (Vostok in Antarctica did by as much).
+const LARGEST_SETBACK: i64 = 7 * 3_600 * MICROS_PER_SECOND;
 
 /// The number of a date.
 pub(crate) fn number_of(date: Date) -> i32 {

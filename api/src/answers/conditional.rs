@@ -6,17 +6,17 @@ use axum::response::Response;
 
 /// The entity tags a client has; none for most requests.
 #[derive(Debug)]
-pub(super) struct Condition(Vec<HeaderValue>);
+pub(crate) struct Condition(Vec<HeaderValue>);
 
 impl Condition {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::IF_NONE_MATCH);
         Self(values.iter().cloned().collect())
     }
 
     /// 304 in the place of a 200 that the client has; its headers stay, for they say how fresh it
     /// is.
-    pub(super) fn apply(&self, mut response: Response) -> Response {
+    pub(crate) fn apply(&self, mut response: Response) -> Response {
         if self.0.is_empty() || response.status() != StatusCode::OK {
             return response;
         }
