@@ -1,5 +1,6 @@
 //! How fresh an answer is: said in the headers of everything read from the tables.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -33,13 +34,25 @@ impl Freshness {
         if let Some(version) = self.definitions {
             headers.insert(DEFINITIONS, HeaderValue::from(version));
         }
-        let watermark = self
-            .watermark
-            .map(|clock| HeaderValue::try_from(clock.to_string()));
-        if let Some(Ok(watermark)) = watermark {
+        if let Some(watermark) = self.watermark.and_then(written) {
             headers.insert(WATERMARK, watermark);
         }
     }
+}
+
+/// A clock as a header. It moves ten times a second, and is sent with every kept answer.
+fn written(clock: Instant) -> Option<HeaderValue> {
+    thread_local! {
+        static LAST: RefCell<Option<(Instant, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some((_, value)) = last.as_ref().filter(|(held, _)| *held == clock) {
+            return Some(value.clone());
+        }
+        let value = HeaderValue::try_from(clock.to_string()).ok()?;
+        *last = Some((clock, value.clone()));
+        Some(value)
+    })
 }
 
 /// Of an answer given while the database is away.

@@ -84,11 +84,18 @@ impl Servers {
 
     /// A copy of a database nobody is connected to, page by page.
     pub(crate) async fn copy_database(&self, from: &str, to: &str) -> String {
+        self.drop_database(to).await;
         self.execute(&format!(
             "create database {to} template {from} strategy file_copy"
         ))
         .await;
         self.url(to)
+    }
+
+    /// Also one that a run left behind which was killed.
+    pub(crate) async fn drop_database(&self, name: &str) {
+        self.execute(&format!("drop database if exists {name} with (force)"))
+            .await;
     }
 
     /// One statement outside of any of our databases.
@@ -111,6 +118,7 @@ impl Servers {
             let config = [("retention.ms", "-1"), broker_time];
             self.kafka.create_topic(topic, partitions, &config).await;
         }
+        self.drop_database(database).await;
         self.execute(&format!("create database {database}")).await;
         let database_url = self.url(database);
         tidemark_processor::migrate::migrate(&database_url)

@@ -135,7 +135,7 @@ async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Insta
         &format!("(b) {upsert_only_rows_per_second:.0} rows/s"),
     );
     for database in ["bench_capture", "bench_replay"] {
-        servers.execute(&format!("drop database {database}")).await;
+        servers.drop_database(database).await;
     }
     Uniform {
         run,

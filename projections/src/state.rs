@@ -41,8 +41,6 @@ const _: () = assert!(
     "the first byte names the fold version"
 );
 
-/// About what an entry of a map costs beside its value, its share of half-filled nodes included.
-const MAP_ENTRY_BYTES: usize = 48;
 /// The two counts in front of shared text, and what the allocator rounds up.
 const ARC_BYTES: usize = 24;
 

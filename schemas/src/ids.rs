@@ -39,10 +39,11 @@ fn check(text: &str) -> Result<(), InvalidId> {
     Ok(())
 }
 
-/// Every event's ids and names are asked this, so plain ASCII, nearly all of them, is told byte
-/// by byte.
+/// Every event's ids and names are asked this, so plain ASCII, nearly all of them, is told by its
+/// bytes, all of them: without a way out in the middle many are looked at at once.
 pub(crate) fn has_control_character(text: &str) -> bool {
-    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte);
+    let plain = text.bytes().fold(true, |all, byte| all & plain(byte));
     !plain && text.chars().any(char::is_control)
 }
 

@@ -191,5 +191,7 @@ async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
         .await;
     }
     api.process.terminate();
+    let cluster = postgres.directory().to_owned();
     postgres.stop().await.unwrap();
+    std::fs::remove_dir_all(cluster).unwrap();
 }

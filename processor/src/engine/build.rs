@@ -257,6 +257,8 @@ impl PartitionTask {
             .metrics
             .cache_misses
             .inc_by(missing.len() as u64);
+        // What is read takes as much as what is made of it, until all of it is made.
+        let _read = Charge::take(&self.shared.budget, self.folder.estimate(missing.len()));
         let rows = loop {
             match self.shared.store.load_customers(&missing).await {
                 Ok(rows) => break rows,

@@ -127,6 +127,11 @@ impl Folder {
         self.cache.evict(committed, 0);
     }
 
+    /// About how many bytes so many more customers will take.
+    pub(crate) fn estimate(&self, customers: usize) -> usize {
+        self.cache.estimate(customers)
+    }
+
     /// Those of the customers that are not in memory, sorted, with room made for them.
     pub(crate) fn missing(
         &mut self,

@@ -262,8 +262,8 @@ pub struct HaltRow {
 }
 
 impl Batch {
-    /// About how many bytes of memory it takes while it is written: its rows, and the message made
-    /// of them.
+    /// About how many bytes of memory it takes while it is written: its rows, the arguments and the
+    /// message made of them, and what both grow ahead.
     pub(crate) fn bytes(&self) -> usize {
         const ROW: usize = 160;
         let customers: usize = self
@@ -283,7 +283,7 @@ impl Batch {
             + self.positions.len()
             + self.timers.len()
             + 2 * self.changes.len();
-        2 * (customers + parked + narrow * ROW)
+        4 * (customers + parked + narrow * ROW)
     }
 }
 

@@ -161,8 +161,6 @@ impl Activity {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let counters: usize = self.by_name.values().map(Counter::memory_bytes).sum();
-        self.text_bytes
-            + self.by_name.len() * (super::MAP_ENTRY_BYTES + super::ARC_BYTES)
-            + counters
+        self.text_bytes + super::map_bytes::<Arc<str>, Counter>(self.by_name.len()) + counters
     }
 }

@@ -55,6 +55,13 @@ impl Tally {
         (self.rated > 0).then(|| sum / (1_000.0 * f64::from(self.rated)))
     }
 
+    /// Beside itself.
+    fn memory_bytes(&self) -> usize {
+        super::map_bytes::<u8, u32>(self.response_ms.buckets.len())
+            + super::map_bytes::<Arc<str>, u32>(self.intents.len())
+            + super::map_bytes::<Outcome, u32>(self.outcomes.len())
+    }
+
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         self.inbound = self.inbound.saturating_add(other.inbound);
@@ -165,10 +172,12 @@ impl Conversations {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let tallies: usize = self.lines.values().map(BTreeMap::len).sum();
-        let named = self.lines.len() * (size_of::<Line>() + super::MAP_ENTRY_BYTES);
-        // A tally's own lists are short: a few buckets, intents and outcomes.
-        named + tallies * (size_of::<Tally>() + 4 * super::MAP_ENTRY_BYTES)
+        let lines = super::map_bytes::<Line, BTreeMap<i32, Tally>>(self.lines.len());
+        let days = self.lines.values().map(|days| {
+            let within: usize = days.values().map(Tally::memory_bytes).sum();
+            super::map_bytes::<i32, Tally>(days.len()) + within
+        });
+        lines + days.sum::<usize>()
     }
 }
 

@@ -160,9 +160,9 @@ impl Journeys {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let lists: usize = self.by_name.values().map(Vec::len).sum();
+        let entries: usize = self.by_name.values().map(Vec::capacity).sum();
         self.text_bytes
-            + self.by_name.len() * super::MAP_ENTRY_BYTES
-            + lists * (size_of::<StageEntry>() + super::ARC_BYTES)
+            + super::map_bytes::<Arc<str>, Vec<StageEntry>>(self.by_name.len())
+            + entries * size_of::<StageEntry>()
     }
 }

@@ -140,7 +140,7 @@ impl Tracked {
     pub(super) fn memory_bytes(&self) -> usize {
         let counters = self.by_leaf.values();
         let counters: usize = counters.map(|since| since.counter.memory_bytes()).sum();
-        counters + self.by_leaf.len() * super::MAP_ENTRY_BYTES
+        counters + super::map_bytes::<LeafId, Since>(self.by_leaf.len())
     }
 }
 

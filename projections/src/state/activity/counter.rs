@@ -184,9 +184,8 @@ impl Counter {
         })
     }
 
+    /// Beside itself.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.days.capacity() * size_of::<DayCount>()
-            + self.recent.capacity() * size_of::<Instant>()
+        self.days.capacity() * size_of::<DayCount>() + self.recent.capacity() * size_of::<Instant>()
     }
 }
