@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Status(commands::status::Arguments),
     /// Make a development token for the read API
     Token(commands::token::Arguments),
+    /// Print the description of the read API, as openapi.json
+    Openapi(commands::openapi::Arguments),
     /// The configuration
     #[command(subcommand)]
     Config(commands::config::Command),

@@ -5,6 +5,7 @@ pub(crate) mod define;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod parked;
 pub(crate) mod process;
 pub(crate) mod publish;
@@ -50,6 +51,10 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Parked(command) => Box::pin(parked::run(command, config)).await,
         Command::Status(arguments) => status::run(arguments, config).await,
         Command::Token(arguments) => token::run(&arguments, &config),
+        Command::Openapi(arguments) => {
+            openapi::run(&arguments);
+            Ok(())
+        }
         Command::Config(command) => config::run(&command, &config),
     }
 }
@@ -65,6 +70,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Parked(_)
         | Command::Status(_)
         | Command::Token(_)
+        | Command::Openapi(_)
         | Command::Config(_) => Audience::Tool,
     }
 }

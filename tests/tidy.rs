@@ -324,6 +324,19 @@ fn folds_draw_no_random_numbers_and_read_no_environment() {
     assert_none("a fold is a function of its events alone", &wrong);
 }
 
+/// utoipa's `routes!` takes a handler together with its description; what else adds a route does not.
+#[test]
+fn no_route_comes_without_its_description() {
+    let wrong = lines_where(&files(), |file, line| {
+        let words = [".route(", ".route_service(", ".nest(", ".nest_service("];
+        let is_public = file.path.starts_with("api/src")
+            && !file.path.contains("/tests")
+            && file.path != "api/src/metrics.rs"; // a listener of its own
+        is_public && words.iter().any(|word| line.contains(word))
+    });
+    assert_none("routes of the API are added by `routes!`", &wrong);
+}
+
 #[test]
 fn every_decision_is_in_the_index() {
     let folder = root().join("docs/adr");

@@ -69,6 +69,22 @@ pub(crate) fn of_nobody(service: &Service, routes: Router<Service>) -> Router<Se
     routes.route_layer(from_fn_with_state(service.clone(), guard))
 }
 
+/// Around a route that is the same for everybody: what it costs is charged to its peer.
+pub(crate) fn of_anybody(service: &Service, routes: Router<Service>) -> Router<Service> {
+    routes.route_layer(from_fn_with_state(service.clone(), of_peer))
+}
+
+async fn of_peer(
+    State(service): State<Service>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    service.rates().peers.draw(&request).inspect_err(|_| {
+        service.admission_metrics().limited("peer");
+    })?;
+    Ok(next.run(request).await)
+}
+
 /// Around everything, also what is not there: 1 and 2.
 pub(crate) fn of_all(service: &Service, routes: Router<Service>) -> Router<Service> {
     let layers = ServiceBuilder::new()

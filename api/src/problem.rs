@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::Unauthenticated;
 use crate::freshness::Freshness;
@@ -239,20 +240,29 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The document, as answered.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why there is no answer (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// `urn:tidemark:problem:` and a word that stays the same, for programs to match on.
     r#type: String,
+    /// The type, for people.
     title: &'a str,
+    /// As in the status line.
     status: u16,
+    /// What is wrong with this request.
     detail: String,
     /// Which parameter of the request is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     parameter: Option<&'a str>,
-    /// Which limits are reached.
+    /// Which limits are reached: `token`, `tenant` or `peer`.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     violated_policies: Option<[&'a str; 1]>,
+    /// The path that was asked for.
     instance: &'a str,
+    /// As in the header `x-request-id`, and in our log.
     request_id: &'a str,
 }
 

@@ -3,6 +3,7 @@
 mod counts;
 mod customer;
 mod customers;
+mod docs;
 mod health;
 mod journeys;
 mod page;
@@ -11,29 +12,61 @@ mod status;
 mod warming;
 
 use axum::Router;
-use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::problem::Problem;
-use crate::{Service, layers};
+use crate::{Service, layers, openapi};
 
 /// Every route, within its [layers].
 pub(crate) fn router(service: &Service) -> Router {
-    let of_tenants = Router::new()
-        .route("/customers", get(customers::list))
-        .route("/customers/{id}", get(customer::one))
-        .route("/segments", get(segments::list))
-        .route("/segments/{name}/members", get(segments::members))
-        .route("/journeys", get(journeys::list))
-        .route("/journeys/{name}/stages", get(journeys::stages))
-        .route("/status", get(status::status));
-    let of_nobody = Router::new().route("/readyz", get(health::ready));
     let all = Router::new()
-        .nest("/v1", layers::of_tenants(service, of_tenants))
-        .merge(layers::of_nobody(service, of_nobody))
-        // Not guarded: it says that the process lives, also when it is too busy for anything else.
-        .route("/healthz", get(health::healthy))
+        .merge(layers::of_tenants(service, of_tenants().into()))
+        .merge(layers::of_nobody(service, of_nobody().into()))
+        .merge(layers::of_anybody(service, of_anybody().into()))
+        .merge(of_life())
         .fallback(async || Problem::NoSuchRoute);
     layers::of_all(service, all).with_state(service.clone())
+}
+
+/// What every route is, and what its layers make of it.
+pub(crate) fn description() -> OpenApi {
+    openapi::empty()
+        .merge_from(openapi::of_tenants(of_tenants().into_openapi()))
+        .merge_from(openapi::of_nobody(of_nobody().into_openapi()))
+        .merge_from(openapi::of_anybody(of_anybody().into_openapi()))
+        .merge_from(openapi::of_life(of_life().into_openapi()))
+}
+
+/// Those whose answer depends on who asks. Only by `routes!`, here and below: it is what brings a
+/// route's description along.
+fn of_tenants() -> OpenApiRouter<Service> {
+    OpenApiRouter::default()
+        .routes(routes!(customers::list))
+        .routes(routes!(customer::one))
+        .routes(routes!(segments::list))
+        .routes(routes!(segments::members))
+        .routes(routes!(journeys::list))
+        .routes(routes!(journeys::stages))
+        .routes(routes!(status::status))
+}
+
+/// Those that ask the database and want no token.
+fn of_nobody() -> OpenApiRouter<Service> {
+    OpenApiRouter::default().routes(routes!(health::ready))
+}
+
+/// Those that are the same for everybody.
+fn of_anybody() -> OpenApiRouter<Service> {
+    OpenApiRouter::default()
+        .routes(routes!(docs::document))
+        .routes(routes!(docs::page))
+}
+
+/// Not guarded: it says that the process lives, also when it is too busy for anything else.
+fn of_life() -> OpenApiRouter<Service> {
+    OpenApiRouter::default().routes(routes!(health::healthy))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// How likely a customer is to be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Band {
     /// Below the medium threshold.

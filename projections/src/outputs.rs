@@ -46,10 +46,11 @@ pub struct Outputs {
 
 /// Orders in the tenant's currency.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrdersSummary {
     /// Orders placed.
     pub count: u64,
-    /// Less refunds.
+    /// In minor units of the currency, less refunds.
     pub revenue_minor: i64,
     /// The tenant's.
     pub currency: Currency,
@@ -59,18 +60,22 @@ pub struct OrdersSummary {
     pub purchase_days: u32,
     /// Distinct days with an order after the first such day: the models' x.
     pub repeat_purchase_days: u32,
-    /// In the tenant's zone.
+    /// In the tenant's zone; null for who never bought.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub first_purchase_on: Option<Date>,
-    /// In the tenant's zone.
+    /// In the tenant's zone; null for who never bought.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub last_purchase_on: Option<Date>,
     /// Mean of the daily totals, the first day left out, in minor units. A day on which more was
     /// given back than bought counts as zero; days without any converted order are left out. Null
     /// without such a day.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub mean_repeat_value_minor: Option<f64>,
 }
 
 /// Where a customer stands in a journey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageOutput {
     /// The stage.
     pub stage: Arc<str>,
@@ -80,14 +85,18 @@ pub struct StageOutput {
 
 /// How likely a customer is gone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Churn {
     /// `scored`, or `not_scored` for who never bought.
     pub status: ChurnStatus,
-    /// P(alive).
+    /// How likely the customer still buys, from 0 to 1; null where not scored.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub p_alive: Option<f64>,
-    /// 1 − P(alive).
+    /// 1 − `p_alive`; null where not scored.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub risk: Option<f64>,
-    /// By the tenant's thresholds.
+    /// Of the risk, by the tenant's thresholds; null where not scored.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub band: Option<Band>,
     /// Which model and parameters, and whether they are shipped defaults.
     pub model: String,
@@ -95,6 +104,7 @@ pub struct Churn {
 
 /// Whether there is a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChurnStatus {
     /// There is.

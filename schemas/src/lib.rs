@@ -10,6 +10,8 @@ pub mod development_registry;
 pub mod event;
 pub mod ids;
 pub mod names;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod partitioner;
 #[cfg(feature = "registry")]
 pub mod registry;

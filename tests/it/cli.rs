@@ -144,7 +144,7 @@ fn a_wrong_command_line_is_explained() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["up"],
         &["demo"],
         &["process"],
@@ -157,6 +157,7 @@ fn every_command_has_help_with_an_example() {
         &["define", "show"],
         &["status"],
         &["token"],
+        &["openapi"],
         &["config", "show"],
     ];
     for command in commands {

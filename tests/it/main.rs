@@ -28,6 +28,7 @@ mod halt;
 mod harness;
 mod interop;
 mod memory;
+mod openapi;
 mod outage;
 mod parked;
 mod pipeline;

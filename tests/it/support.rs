@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 #[allow(dead_code, reason = "the tests of the store need what these do not")]
 pub(crate) mod cluster;
 pub(crate) mod compare;
+pub(crate) mod described;
 pub(crate) mod faulty;
 pub(crate) mod generate;
 pub(crate) mod guarded;

@@ -6,6 +6,7 @@ use crate::database::Snapshot;
 use crate::problem::Problem;
 use serde::Serialize;
 use sqlx::FromRow;
+use utoipa::ToSchema;
 
 /// The tenant's counters of one kind, by name.
 pub(super) async fn of_kind(
@@ -38,7 +39,7 @@ pub(super) async fn totals(snapshot: &mut Snapshot<'_>) -> Result<Totals, Proble
 }
 
 /// A re-evaluation under way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Evaluation {
     /// Of the tenant's definitions its customers are being evaluated with.
     version: i64,

@@ -12,6 +12,7 @@ use tidemark_projections::outputs::{self, Churn, OrdersSummary, StageOutput};
 use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
+use utoipa::ToSchema;
 
 use super::warming::CountsFrom;
 use crate::Service;
@@ -19,6 +20,7 @@ use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
 use crate::database::{Access, Query, Snapshot, clock, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
+use crate::openapi::NotFound;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 use membership::{Candidate, Membership};
@@ -33,22 +35,31 @@ struct OneCustomer {
     request_id: RequestId,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Customer)]
 pub(crate) struct Profile {
     customer_id: CustomerId,
+    /// When the oldest of its events occurred.
     first_seen_at: Instant,
+    /// When the newest of its events occurred.
     last_seen_at: Instant,
+    /// By name, without those that are masked.
     attributes: BTreeMap<Arc<str>, AttributeValue>,
     /// Attributes the customer has whose values this caller may not see.
     masked_attributes: Vec<Arc<str>>,
+    /// What was bought, in the tenant's currency.
     orders: OrdersSummary,
     /// What was done, by the event's name.
     activity: BTreeMap<Arc<str>, summary::Done>,
+    /// What was said in the days that are kept.
     conversations: summary::Said,
+    /// Where the customer stands, by journey; journeys never entered are absent.
     journeys: BTreeMap<Arc<str>, StageOutput>,
+    /// Those the customer is in.
     segments: Vec<Membership>,
     /// Segments that the customer is not in as far as was counted, and that are not exact yet.
     may_be_in: Vec<Candidate>,
+    /// How likely the customer is gone.
     churn: Churn,
     /// The instant everything here is true at.
     as_of: Instant,
@@ -71,6 +82,22 @@ struct Row {
     newest_definitions: Option<i64>,
 }
 
+/// Everything about one customer
+///
+/// Derived from the customer's state at the clock of its partition (`as_of`), so also what time
+/// alone changed is in it. Viewers see no personal attributes, only their names; when another role
+/// reads them, that is recorded with the request id, and no cache may keep the answer.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}",
+    operation_id = "get_customer",
+    tag = "customers",
+    params(("id" = CustomerId, Path, description = "The customer's id, percent-encoded.")),
+    responses(
+        (status = 200, description = "The customer.", body = Profile),
+        NotFound,
+    ),
+)]
 pub(crate) async fn one(
     State(service): State<Service>,
     Named(id): Named,

@@ -7,9 +7,10 @@ use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::models::Band;
 use tidemark_projections::touched::Kind;
-use tidemark_schemas::Instant;
+use tidemark_schemas::{CustomerId, Instant};
+use utoipa::ToSchema;
 
-use super::page::{Next, Page};
+use super::page::Page;
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
@@ -21,12 +22,14 @@ use crate::problem::Problem;
 const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
 
 /// What may be asked. Filters narrow the list together.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// Rows on a page: 50 unless said otherwise, 500 at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the page before. It holds for the filters it was given for.
     cursor: Option<String>,
     /// Only members of this segment.
     segment: Option<String>,
@@ -35,6 +38,7 @@ pub(crate) struct Asked {
     /// Only who stands in this stage of `journey`.
     stage: Option<String>,
     /// Only who has this churn band: low, medium or high.
+    #[param(value_type = Option<Band>)]
     band: Option<String>,
 }
 
@@ -48,19 +52,26 @@ struct CustomersPage {
     band: Option<Band>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Customers {
+    /// By customer id.
     items: Vec<Listed>,
-    #[serde(flatten)]
-    next: Next,
+    /// Send it as `cursor`, with the same filters, for the page after; null on the last one.
+    #[schema(required)]
+    next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedCustomer)]
 struct Listed {
+    #[schema(value_type = CustomerId)]
     customer_id: String,
+    /// When the oldest of its events occurred.
     first_seen_at: Instant,
+    /// When the newest of its events occurred.
     last_seen_at: Instant,
-    /// Null where churn is not scored.
+    /// How likely the customer is gone; null where churn is not scored.
+    #[schema(required)]
     band: Option<Band>,
     /// As of when segments, stages and band were last computed.
     evaluated_at: Instant,
@@ -75,6 +86,18 @@ struct Row {
     evaluated_at: i64,
 }
 
+/// Customers, by id, page by page
+///
+/// Filters narrow the list together. Segments, stages and bands are as of each customer's last
+/// evaluation (`evaluated_at`). A filter by something that is not defined is a 422.
+#[utoipa::path(
+    get,
+    path = "/v1/customers",
+    operation_id = "list_customers",
+    tag = "customers",
+    params(Asked),
+    responses((status = 200, description = "A page of customers.", body = Customers)),
+)]
 pub(crate) async fn list(
     State(service): State<Service>,
     Parameters(asked): Parameters<Asked>,

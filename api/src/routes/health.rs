@@ -4,32 +4,53 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Service;
 use crate::problem::Problem;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Healthy {
+    /// `ok`.
     status: &'static str,
 }
 
-/// The process lives and answers. Nothing else: a process is not better for being restarted while
-/// its database is away.
+/// Whether the process lives
+///
+/// Nothing else: a process is not better for being restarted while its database is away.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "get_health",
+    tag = "service",
+    responses((status = 200, description = "It lives and answers.", body = Healthy)),
+)]
 pub(crate) async fn healthy() -> Json<Healthy> {
     Json(Healthy { status: "ok" })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ready {
+    /// `ready`.
     status: &'static str,
     /// Which generation of projections answers.
     generation: i32,
     /// Seconds from the watermark to now; null until every partition has begun.
+    #[schema(required)]
     staleness_seconds: Option<f64>,
 }
 
-/// Requests can be answered: Postgres is there, a generation is active, and, where a limit is
-/// configured, it is fresh enough.
+/// Whether requests can be answered
+///
+/// They can where the keys of tokens are known, Postgres is there, a generation of projections is
+/// active, and, where a limit is configured, it is fresh enough; else 503.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "get_readiness",
+    tag = "service",
+    responses((status = 200, description = "They can.", body = Ready)),
+)]
 pub(crate) async fn ready(State(service): State<Service>) -> Result<Json<Ready>, Problem> {
     if !service.ring().is_ready() {
         let detail = "the keys that tokens are checked with are not known yet";

@@ -6,26 +6,31 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::touched::Kind;
+use utoipa::ToSchema;
 
 use super::counts;
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
 use crate::extract::{Named, NothingAsked, Parameters};
+use crate::openapi::NotFound;
 use crate::problem::Problem;
 
 /// Every journey of the tenant.
 #[derive(Debug)]
 struct AllJourneys;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Journeys {
+    /// By name.
     items: Vec<Journey>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Journey {
+    /// By which it is asked for.
     name: Arc<str>,
+    /// In words, as its author wrote it.
     description: String,
     /// First to last.
     stages: Vec<Arc<str>>,
@@ -33,6 +38,14 @@ struct Journey {
     version: i64,
 }
 
+/// Every journey, with its stages
+#[utoipa::path(
+    get,
+    path = "/v1/journeys",
+    operation_id = "list_journeys",
+    tag = "journeys",
+    responses((status = 200, description = "The tenant's journeys.", body = Journeys)),
+)]
 pub(crate) async fn list(
     State(service): State<Service>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
@@ -70,9 +83,12 @@ struct StagesOf {
     journey: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JourneyStages)]
 pub(crate) struct Standings {
+    /// The journey's name.
     journey: String,
+    /// In words, as its author wrote it.
     description: String,
     /// Of the tenant's definitions that define it.
     version: i64,
@@ -80,13 +96,27 @@ pub(crate) struct Standings {
     stages: Vec<Occupancy>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StageOccupancy)]
 struct Occupancy {
+    /// The stage's name.
     stage: Arc<str>,
     /// How many customers stand in it now.
     customers: i64,
 }
 
+/// How many customers stand in each stage of a journey
+#[utoipa::path(
+    get,
+    path = "/v1/journeys/{name}/stages",
+    operation_id = "list_stages",
+    tag = "journeys",
+    params(("name" = str, Path, description = "The journey's name.")),
+    responses(
+        (status = 200, description = "The journey's stages, with their sizes.", body = Standings),
+        NotFound,
+    ),
+)]
 pub(crate) async fn stages(
     State(service): State<Service>,
     Named(journey): Named,

@@ -1,7 +1,5 @@
 //! Pages of lists that go by customer id.
 
-use serde::Serialize;
-
 use crate::cursor::{self, InvalidCursor, Question};
 use crate::problem::Problem;
 
@@ -60,24 +58,21 @@ impl Page {
     }
 
     /// The rows of the page, and the cursor of the next if there is one.
-    pub(super) fn cut<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, Next) {
+    pub(super) fn cut<T>(
+        &self,
+        mut rows: Vec<T>,
+        id: impl Fn(&T) -> &str,
+    ) -> (Vec<T>, Option<String>) {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if rows.len() <= limit {
-            return (rows, Next { next: None });
+            return (rows, None);
         }
         rows.truncate(limit);
         let next = rows
             .last()
             .map(|row| cursor::encode(&self.question, id(row)));
-        (rows, Next { next })
+        (rows, next)
     }
-}
-
-/// How to go on.
-#[derive(Debug, Serialize)]
-pub(super) struct Next {
-    /// Send it as `cursor` with the same filters; null on the last page.
-    next: Option<String>,
 }
 
 #[cfg(test)]
@@ -99,7 +94,7 @@ mod tests {
             let rows = rows.take(usize::try_from(page.rows()).unwrap()).collect();
             let (rows, next) = page.cut(rows, |id| id);
             seen.extend(rows);
-            cursor = next.next;
+            cursor = next;
             if cursor.is_none() {
                 break;
             }

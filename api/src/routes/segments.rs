@@ -8,33 +8,39 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::touched::Kind;
-use tidemark_schemas::Instant;
+use tidemark_schemas::{CustomerId, Instant};
+use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
-use super::page::{Next, Page};
+use super::page::Page;
 use super::warming::{CountsFrom, Warming};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
 use crate::database::{Query, Snapshot, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
+use crate::openapi::NotFound;
 use crate::problem::Problem;
 
 /// Every segment of the tenant.
 #[derive(Debug)]
 struct AllSegments;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Segments {
+    /// By name.
     items: Vec<Segment>,
     /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
     /// then between those of the old and of the new.
+    #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Segment {
+    /// By which it is asked for.
     name: Arc<str>,
+    /// In words, as its author wrote it.
     description: String,
     /// How many customers are in it.
     size: i64,
@@ -42,9 +48,18 @@ struct Segment {
     version: i64,
     /// Null unless it counts activities by their properties, which are not kept, and what it asks
     /// about began before it did.
+    #[schema(required)]
     warming: Option<Warming>,
 }
 
+/// Every segment, with its size
+#[utoipa::path(
+    get,
+    path = "/v1/segments",
+    operation_id = "list_segments",
+    tag = "segments",
+    responses((status = 200, description = "The tenant's segments.", body = Segments)),
+)]
 pub(crate) async fn list(
     State(service): State<Service>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,
@@ -92,12 +107,14 @@ impl Query for AllSegments {
 }
 
 /// Which page of members.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MembersAsked {
     /// Rows on a page: 50 unless said otherwise, 500 at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the page before. It holds for the segment it was given for.
     cursor: Option<String>,
 }
 
@@ -108,20 +125,24 @@ struct MembersPage {
     page: Page,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Members {
+    /// The segment's name.
     segment: String,
+    /// By customer id.
     items: Vec<Member>,
-    #[serde(flatten)]
-    next: Next,
+    /// Send it as `cursor`, with the same filters, for the page after; null on the last one.
+    #[schema(required)]
+    next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Member {
+    #[schema(value_type = CustomerId)]
     customer_id: String,
     /// When the customer entered it.
     since: Instant,
-    /// Of the definitions the membership was last computed with.
+    /// Of the tenant's definitions the membership was last computed with.
     version: i64,
 }
 
@@ -132,6 +153,18 @@ struct Row {
     version: i64,
 }
 
+/// Who is in a segment, by id, page by page
+#[utoipa::path(
+    get,
+    path = "/v1/segments/{name}/members",
+    operation_id = "list_members",
+    tag = "segments",
+    params(("name" = str, Path, description = "The segment's name."), MembersAsked),
+    responses(
+        (status = 200, description = "A page of members.", body = Members),
+        NotFound,
+    ),
+)]
 pub(crate) async fn members(
     State(service): State<Service>,
     Named(segment): Named,

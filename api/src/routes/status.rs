@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use sqlx::FromRow;
 use tidemark_schemas::{Instant, TenantId};
+use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
 use crate::Service;
@@ -19,43 +20,54 @@ use crate::problem::Problem;
 #[derive(Debug)]
 struct WholeStatus;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
+    /// The token's.
     tenant: TenantId,
     /// Which generation of projections answers.
     generation: i32,
     /// Version of the tenant's definitions in force; null before its first.
+    #[schema(required)]
     definitions: Option<i64>,
     /// Everything appended before it is folded; null until every partition has begun.
+    #[schema(required)]
     watermark: Option<Instant>,
     /// Records not folded yet, of all partitions.
     lag: i64,
+    /// The Kafka topic whose events are folded.
     topic: String,
     /// How many the topic has; those not yet begun are absent below.
     partition_count: i32,
+    /// By number.
     partitions: Vec<PartitionStatus>,
     /// Of the tenant.
     totals: Totals,
     /// Null unless the tenant's customers are being evaluated under newer definitions.
+    #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PartitionStatus {
+    /// Its number, from 0.
     partition: i32,
     /// First offset not folded.
     next_offset: i64,
     /// End of the log when last seen.
     log_end: i64,
+    /// Records between the two.
     lag: i64,
-    /// Null before the partition's first record.
+    /// Everything appended to it before is folded; null before its first record.
+    #[schema(required)]
     clock: Option<Instant>,
     /// Version of all tenants' definitions in force in it; null before the first.
+    #[schema(required)]
     definitions: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Totals {
+    /// Customers with an event.
     customers: i64,
     /// Events folded, duplicates not counted.
     events: i64,
@@ -72,6 +84,14 @@ struct PartitionRow {
     definitions: i64,
 }
 
+/// How far the projections are, and what they hold of the tenant
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    operation_id = "get_status",
+    tag = "status",
+    responses((status = 200, description = "Positions and totals.", body = Status)),
+)]
 pub(crate) async fn status(
     State(service): State<Service>,
     Parameters(NothingAsked {}): Parameters<NothingAsked>,

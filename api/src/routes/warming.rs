@@ -6,16 +6,19 @@ use serde::Serialize;
 use tidemark_projections::definitions::{Segment, TenantDefinitions};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::Instant;
+use utoipa::ToSchema;
 
 use crate::database::{Snapshot, instant};
 use crate::problem::Problem;
 
 /// A segment that is not exact yet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Warming {
     /// It counts what occurred from then on; null before the definitions are in force everywhere.
+    #[schema(required)]
     counts_from: Option<Instant>,
     /// When it is exact; null where only a rebuild makes it so.
+    #[schema(required)]
     exact_at: Option<Instant>,
 }
 

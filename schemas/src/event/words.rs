@@ -22,6 +22,16 @@ macro_rules! word {
             }
         }
 
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::openapi::one_of(Self::ALL.iter().map(|word| word.as_str()))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
+
         impl Read for $name {
             fn read<N: Node>(node: N) -> Result<Self, Unfit> {
                 let Shape::Text(text) = node.open() else {

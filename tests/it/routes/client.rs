@@ -10,6 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::world::{World, tenant};
+use crate::support::described;
 
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 
@@ -86,6 +87,7 @@ impl Api {
         } else {
             serde_json::from_slice(&bytes).unwrap()
         };
+        described::check(path, status, &headers, &body);
         Answer {
             status,
             headers,

@@ -9,6 +9,7 @@ use tidemark_api::auth::{Claims, Role, issue_token};
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::TenantId;
 
+use super::described;
 use super::site::Running;
 use super::wait::wait_for;
 
@@ -91,8 +92,10 @@ impl Api {
 async fn answered(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
+    let path = response.url().path().to_owned();
     let text = response.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    described::check(&path, status.as_u16(), &headers, &body);
     Answer {
         status,
         headers,

@@ -7,24 +7,30 @@ use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::standing;
 use tidemark_schemas::Instant;
+use utoipa::ToSchema;
 
 use crate::routes::warming::{CountsFrom, Warming};
 
 /// A segment the customer is in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Membership {
+    /// Of the segment.
     name: Arc<str>,
+    /// When the customer entered it.
     since: Instant,
-    /// Of the definitions it was last computed with.
+    /// Of the tenant's definitions it was last computed with.
     version: i64,
     /// Null unless the segment is not exact yet.
+    #[schema(required)]
     warming: Option<Warming>,
 }
 
 /// A segment the customer is not in as far as was counted, and that is not exact yet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Candidate {
+    /// Of the segment.
     name: Arc<str>,
+    /// From when it counts, and when it is exact.
     warming: Warming,
 }
 

@@ -7,24 +7,30 @@ use serde::Serialize;
 use tidemark_projections::state::{Activity, Conversations};
 use tidemark_schemas::Instant;
 use tidemark_schemas::event::Outcome;
+use utoipa::ToSchema;
 
 /// All events of one name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityTotals)]
 pub(super) struct Done {
     /// For life.
     count: u64,
+    /// When it was first done.
     first_at: Instant,
+    /// When it was last done.
     last_at: Instant,
 }
 
 /// What was said in the days that are kept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConversationTotals)]
 pub(super) struct Said {
     /// Messages of the customer.
     inbound: u32,
     /// Messages to the customer.
     outbound: u32,
     /// From -1 to 1; null where no message had a sentiment.
+    #[schema(required)]
     mean_sentiment: Option<f64>,
     /// Conversations closed, by how they ended.
     outcomes: BTreeMap<Outcome, u32>,

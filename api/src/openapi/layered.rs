@@ -1,0 +1,111 @@
+//! What the [layers](crate::layers) of a group of routes do to each answer, added to what its
+//! handler says.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi, Ref, RefOr, Response, SecurityRequirement};
+
+use super::common::{ALWAYS, BEARER, FRESHNESS, KEPT, LIMITS, PARAMETERS, PROBLEMS, STALE};
+use crate::auth::Role;
+use crate::limits::cost;
+
+/// 404, of a route that names something.
+pub(crate) struct NotFound;
+
+impl IntoResponses for NotFound {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        BTreeMap::from([("404".to_owned(), RefOr::Ref(response_ref("NotFound")))])
+    }
+}
+
+/// As [`crate::layers::of_tenants`]: a token, limits, the cache, the guard.
+pub(crate) fn of_tenants(mut described: OpenApi) -> OpenApi {
+    for (path, operation) in operations(&mut described) {
+        let any_role = Role::ALL.map(|role| SecurityRequirement::new(BEARER, [role.as_str()]));
+        operation.security = Some(any_role.to_vec());
+        let said = operation.description.take().unwrap_or_default();
+        let costs = format!("Costs {} of the rate limits.", cost(path));
+        let description = [said, costs].join("\n\n").trim_start().to_owned();
+        operation.description = Some(description);
+        let parameters = operation.parameters.get_or_insert_default();
+        parameters.extend(
+            PARAMETERS
+                .map(|(name, ..)| RefOr::Ref(Ref::new(format!("#/components/parameters/{name}")))),
+        );
+        add_headers(operation, &[KEPT, FRESHNESS, LIMITS, STALE]);
+        add_response(operation, "304", "NotModified");
+        for (status, name, _, _) in PROBLEMS {
+            if status != "404" {
+                add_response(operation, status, name);
+            }
+        }
+    }
+    described
+}
+
+/// As [`crate::layers::of_nobody`]: the guard alone.
+pub(crate) fn of_nobody(mut described: OpenApi) -> OpenApi {
+    for (_, operation) in operations(&mut described) {
+        of_everybody(operation);
+        for (status, name, _, _) in PROBLEMS {
+            if ["413", "500", "503"].contains(&status) {
+                add_response(operation, status, name);
+            }
+        }
+    }
+    described
+}
+
+/// As [`crate::layers::of_anybody`]: the limit of the peer.
+pub(crate) fn of_anybody(mut described: OpenApi) -> OpenApi {
+    for (_, operation) in operations(&mut described) {
+        of_everybody(operation);
+        add_headers(operation, &[KEPT]);
+        add_response(operation, "304", "NotModified");
+        add_response(operation, "429", "TooMuch");
+    }
+    described
+}
+
+/// Without any layer of its own, as `/healthz` is.
+pub(crate) fn of_life(mut described: OpenApi) -> OpenApi {
+    for (_, operation) in operations(&mut described) {
+        of_everybody(operation);
+    }
+    described
+}
+
+/// No token is asked for.
+fn of_everybody(operation: &mut Operation) {
+    operation.security = Some(Vec::new());
+    add_headers(operation, &[]);
+}
+
+fn operations(described: &mut OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
+    let items = described.paths.paths.iter_mut();
+    // Reading is all that this API does.
+    items.filter_map(|(path, item)| Some((path, item.get.as_mut()?)))
+}
+
+fn add_headers(operation: &mut Operation, names: &[&[&str]]) {
+    let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else {
+        return;
+    };
+    for name in names.iter().copied().flatten().chain(ALWAYS) {
+        let header = Ref::new(format!("#/components/headers/{name}"));
+        answer
+            .headers
+            .insert((*name).to_owned(), RefOr::Ref(header));
+    }
+}
+
+fn add_response(operation: &mut Operation, status: &str, name: &str) {
+    let responses = &mut operation.responses.responses;
+    responses.insert(status.to_owned(), RefOr::Ref(response_ref(name)));
+}
+
+fn response_ref(name: &str) -> Ref {
+    Ref::new(format!("#/components/responses/{name}"))
+}
