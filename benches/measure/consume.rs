@@ -20,6 +20,7 @@ pub(crate) fn events_per_second(place: &Place, from: &[i64], to: &[i64]) -> f64 
         .set("isolation.level", "read_committed")
         .set("queued.max.messages.kbytes", "16384")
         .set("queued.min.messages", "10000")
+        .set("fetch.queue.backoff.ms", "20")
         .create()
         .unwrap();
     let mut assignment = TopicPartitionList::new();

@@ -13,7 +13,7 @@ use tidemark_schemas::{CustomerEvent, CustomerKey};
 use super::arguments::{Distribution, Size};
 use super::events::{self, Events};
 
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 101;
 const CUSTOMERS: u32 = 1_000;
 const EVENTS: usize = 20_000;
 /// A schema id of nobody else's: there is no registry here.

@@ -80,6 +80,7 @@ async fn everything(size: &Size) -> Figures {
     settle(&place).await;
     let zipf = live::run(&place, size.memory_mib, &place.ends_at).await;
     step(begun, &format!("{zipf:.0?}; publish to visible"));
+    settle(&place).await;
     let visible = visible::measure(&servers, &place, size, VISIBLE_SECONDS).await;
     step(begun, &format!("{visible:.0?}; the API"));
     let api = api::measure(&place.database_url, API_SECONDS).await;

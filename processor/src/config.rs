@@ -1,6 +1,7 @@
 //! What the processor is told. Grouped by concern; the root package reads files and variables.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use tidemark_schemas::Partitioner;
@@ -25,7 +26,7 @@ pub struct Config {
 }
 
 /// Where the log is and how to read it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// `host:port`, comma-separated.
     pub bootstrap_servers: String,
@@ -41,6 +42,18 @@ pub struct KafkaConfig {
     pub partitioner: Partitioner,
     /// Any librdkafka property (security, timeouts); what correctness depends on cannot be set.
     pub properties: BTreeMap<String, String>,
+}
+
+/// Without the values of properties: passwords are among them.
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("topic", &self.topic)
+            .field("group", &self.group)
+            .field("properties", &self.properties.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Bounds on work and memory.

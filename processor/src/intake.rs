@@ -110,6 +110,9 @@ fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
         ("queued.max.messages.kbytes", prefetch / 1024),
         ("fetch.max.bytes", prefetch),
         ("queued.min.messages", 10_000),
+        // A full queue would else be looked at once a second: 10,000 records a second is all that
+        // a partition could give.
+        ("fetch.queue.backoff.ms", 20),
     ] {
         if !kafka.properties.contains_key(property) {
             config.set(property, value.to_string());
