@@ -15,6 +15,8 @@ use crate::support::guarded::Signal;
 use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
+/// How the system says that a disk is full.
+const NO_SPACE: &str = "No space left on device";
 /// Processes in the group at most: as many as there are partitions.
 const MEMBERS: usize = 4;
 
@@ -41,6 +43,8 @@ pub(super) enum Fault {
     PostgresCrash,
     /// Postgres has no space left, then has some again.
     FullDisk,
+    /// A broker has no space left and shuts itself down, then has some again.
+    BrokerFullDisk,
     /// A broker restarts in good order.
     BrokerRestart,
     /// One broker is killed while another restarts.
@@ -52,7 +56,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Kill,
         Self::KillAll,
         Self::Pause,
@@ -63,6 +67,7 @@ impl Fault {
         Self::PostgresRestart,
         Self::PostgresCrash,
         Self::FullDisk,
+        Self::BrokerFullDisk,
         Self::BrokerRestart,
         Self::BrokerKill,
         Self::BrokersAll,
@@ -84,6 +89,7 @@ impl World {
             Fault::PostgresRestart => self.restart_postgres("fast"),
             Fault::PostgresCrash => self.restart_postgres("immediate"),
             Fault::FullDisk => self.fill_disk().await,
+            Fault::BrokerFullDisk => self.fill_broker_disk().await,
             Fault::BrokerRestart => self.restart_brokers(&[Signal::Terminate]),
             Fault::BrokerKill => self.restart_brokers(&[Signal::Kill, Signal::Terminate]),
             Fault::BrokersAll => self.restart_brokers(&[Signal::Kill; 3]),
@@ -202,13 +208,7 @@ impl World {
     /// and go on by themselves.
     async fn fill_disk(&mut self) -> usize {
         let servers = self.servers.as_ref().expect("servers of our own");
-        let told = |member: &Member| {
-            member
-                .running
-                .log()
-                .matches("No space left on device")
-                .count()
-        };
+        let told = |member: &Member| member.running.log().matches(NO_SPACE).count();
         let before: Vec<usize> = self.members.iter().map(told).collect();
         servers.disk.fill(64 * 1024);
         let what = "a process to be told that no space is left";
@@ -222,6 +222,23 @@ impl World {
         })
         .await;
         servers.disk.free();
+        1
+    }
+
+    /// The disk of the first broker ends a little behind what is used. It shuts itself down; the
+    /// processes fold on from the others. Once there is space, it is started again.
+    async fn fill_broker_disk(&mut self) -> usize {
+        let servers = self.servers.as_ref().expect("servers of our own");
+        let kafka = servers.kafka.get();
+        let told = || kafka.log(0).matches(NO_SPACE).count();
+        let before = told();
+        servers.broker_disk.fill(64 * 1024);
+        kafka.wait_until_ended(0);
+        assert!(told() > before, "the broker ended for another reason");
+        self.folds_on().await;
+        servers.broker_disk.free();
+        kafka.start_broker(0);
+        kafka.wait_until_ready();
         1
     }
 

@@ -1,11 +1,9 @@
 //! A disk that is soon full: a file system of a few megabytes.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-use crate::support::cluster::Cluster;
 
 /// Ends with us at the latest, and takes the file system along.
 const GUARD: &str = r#"
@@ -28,8 +26,8 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// One whose owner is the cluster's, and ample as yet.
-    pub(super) fn mount(cluster: &Cluster) -> Self {
+    /// One whose owner is that of this file, and ample as yet.
+    pub(super) fn mount(server: &Metadata) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tidemark-small-disk-")
             .tempdir()
@@ -37,7 +35,6 @@ impl SmallDisk {
             .keep();
         let us = fs::metadata(&folder).unwrap().uid();
         let sudo = if us == 0 { "" } else { "sudo -n" };
-        let server = fs::metadata(cluster.socket()).unwrap();
         let (user, group) = (server.uid(), server.gid());
         let options = format!("size={AMPLE},uid={user},gid={group},mode=0755");
         mount(sudo, &["-t", "tmpfs", "-o", &options, "tmpfs"], &folder);

@@ -1,6 +1,7 @@
 //! A site with processes that come and go, events that go on coming, and the end that must be.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -75,15 +76,22 @@ pub(super) struct Servers {
     pub(super) kafka: OwnKafka,
     pub(super) postgres: Cluster,
     pub(super) disk: SmallDisk,
+    /// Of the first broker.
+    pub(super) broker_disk: SmallDisk,
 }
 
 impl Servers {
     pub(super) fn start(brokers: u16) -> Self {
         let postgres = Cluster::start("");
+        let of_postgres = fs::metadata(postgres.socket()).unwrap();
+        // Brokers run as we do.
+        let ours = fs::metadata(tempfile::tempdir().unwrap()).unwrap();
+        let broker_disk = SmallDisk::mount(&ours);
         Self {
-            kafka: OwnKafka::start(brokers),
-            disk: SmallDisk::mount(&postgres),
+            kafka: OwnKafka::start(brokers, broker_disk.folder()),
+            disk: SmallDisk::mount(&of_postgres),
             postgres,
+            broker_disk,
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Kafka {
 struct Broker {
     port: u16,
     folder: PathBuf,
+    data: PathBuf,
     /// `None` while stopped.
     process: Mutex<Option<Guarded>>,
 }
@@ -47,9 +48,10 @@ impl Drop for Broker {
 pub(crate) struct OwnKafka(&'static Kafka);
 
 impl OwnKafka {
-    pub(crate) fn start(brokers: u16) -> Self {
+    /// The first broker keeps its data in that folder.
+    pub(crate) fn start(brokers: u16, data: &Path) -> Self {
         // A few hundred bytes, for the sake of the many that share one.
-        Self(Box::leak(Box::new(Kafka::start(brokers))))
+        Self(Box::leak(Box::new(Kafka::start_on(brokers, Some(data)))))
     }
 
     pub(crate) const fn get(&self) -> &'static Kafka {
@@ -79,15 +81,24 @@ impl Kafka {
 
     /// A cluster of its own, for a test that stops brokers.
     pub(crate) fn start(brokers: u16) -> Self {
+        Self::start_on(brokers, None)
+    }
+
+    fn start_on(brokers: u16, data: Option<&Path>) -> Self {
         let libs = libs();
         let folder = std::env::temp_dir().join(format!("tidemark-kafka-{}", Uuid::new_v4()));
         let controller_ports: Vec<u16> = (0..brokers).map(|_| free_port()).collect();
         let kafka = Self {
             brokers: (0..brokers)
-                .map(|index| Broker {
-                    port: free_port(),
-                    folder: folder.with_extension(index.to_string()),
-                    process: Mutex::new(None),
+                .map(|index| {
+                    let folder = folder.with_extension(index.to_string());
+                    let elsewhere = data.filter(|_| index == 0);
+                    Broker {
+                        port: free_port(),
+                        data: elsewhere.unwrap_or(&folder).join("data"),
+                        folder,
+                        process: Mutex::new(None),
+                    }
                 })
                 .collect(),
             libs,
@@ -159,6 +170,21 @@ impl Kafka {
     pub(crate) fn stop_broker(&self, index: usize, signal: Signal) {
         let process = self.brokers[index].process.lock().unwrap().take();
         process.expect("the broker runs").end(signal);
+    }
+
+    /// Waits until a broker has ended by itself.
+    pub(crate) fn wait_until_ended(&self, index: usize) {
+        let mut process = self.brokers[index].process.lock().unwrap();
+        let process = process.as_mut().expect("the broker runs");
+        wait_until(READY_WITHIN, "a broker to end by itself", || {
+            !process.is_running()
+        });
+    }
+
+    /// Everything a broker has written since the beginning.
+    pub(crate) fn log(&self, index: usize) -> String {
+        let process = self.brokers[index].process.lock().unwrap();
+        process.as_ref().expect("the broker runs").log()
     }
 
     /// Starts a stopped broker again, on its port and with its data.
@@ -243,7 +269,7 @@ impl Kafka {
     }
 
     fn properties(&self, index: usize, controller_ports: &[u16]) -> String {
-        let Broker { port, folder, .. } = &self.brokers[index];
+        let Broker { port, data, .. } = &self.brokers[index];
         let controllers: Vec<_> = controller_ports
             .iter()
             .map(|port| format!("127.0.0.1:{port}"))
@@ -277,7 +303,7 @@ impl Kafka {
             id = index + 1,
             controllers = controllers.join(","),
             controller_port = controller_ports[index],
-            data = folder.join("data").display(),
+            data = data.display(),
         )
     }
 }
