@@ -19,7 +19,8 @@ use crate::it::support::wait::wait_for;
 const EVENTS_PER_SECOND: u32 = 5_000;
 /// One customer in so many events is new, and looked for.
 const PROBE_EVERY: u32 = 250;
-const WARM_UP: Duration = Duration::from_secs(5);
+/// Joining the group takes seconds, and what waits meanwhile has to be folded first.
+const WARM_UP: Duration = Duration::from_secs(15);
 /// Coarse enough that looking costs little beside what is looked for: each look is a read.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOST: Duration = Duration::from_secs(30);
