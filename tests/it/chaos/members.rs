@@ -176,6 +176,8 @@ async fn a_process_with_a_place_restarts_without_a_rebalance() {
             of(&names[0]) == 2 && of(&names[1]) == 2
         })
         .await;
+    // A claim is seen in the tables before its owner says what it owns; when it folds, it has.
+    world.caught_up().await;
     let right_heard = rebalances(&world, &names[1]);
 
     // When one of them ends in good order and comes back, and is killed and comes back
