@@ -24,8 +24,8 @@ impl RequestId {
         }
     }
 
-    /// Ours are the hashes of a count, keyed at random once: the system's randomness costs as much
-    /// as all else that a kept answer does.
+    /// Ours are the hashes of a count, keyed at random once: to ask the system for randomness is a
+    /// call that a kept answer does without.
     #[allow(clippy::disallowed_methods, reason = "names requests, decides nothing")]
     fn generate() -> Self {
         static KEY: LazyLock<u64> = LazyLock::new(|| Uuid::new_v4().as_u64_pair().0);
