@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::arguments::{PeersArguments, Size};
 use super::live;
-use super::site::{Child, Place, Servers};
+use super::site::{Child, Place, Servers, quiesce};
 use agreement::Agreement;
 use course::Course;
 use delay::Delay;
@@ -68,14 +68,13 @@ pub(crate) async fn run(size: &Size, arguments: &PeersArguments, json: bool) {
         }
         say("comparing their answers");
         agreements.push(agreement::compare(&our_place, &their_place).await);
-        if round < arguments.rounds {
-            drop_databases(&servers, round).await;
-        }
+        drop_databases(&servers, round).await;
     }
     let delays = match arguments.delay_seconds {
         0 => None,
         seconds => {
             say("from publishing to the row, one after the other");
+            quiesce(&place.pool().await).await;
             Some(measure_delays(&servers, &place, size, arguments, seconds).await)
         }
     };
@@ -104,8 +103,7 @@ async fn databases(servers: &Servers, place: &Place, round: u32) -> (Place, Plac
     let name = format!("theirs_{round}");
     servers.execute(&format!("create database {name}")).await;
     theirs.database_url = servers.url(&name);
-    // What the last run left to do, Postgres does now.
-    servers.execute("checkpoint").await;
+    quiesce(&ours.pool().await).await;
     (ours, theirs)
 }
 

@@ -223,6 +223,13 @@ token_per_second = 0
     }
 }
 
+/// Has Postgres and the disk write what waits to be written.
+pub(crate) async fn quiesce(pool: &PgPool) {
+    sqlx::query("checkpoint").execute(pool).await.unwrap();
+    let synced = Command::new("sync").status().unwrap();
+    assert!(synced.success(), "{synced}");
+}
+
 /// Our binary with the configuration of that folder.
 fn command(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::arguments::{Arguments, Distribution, Part, Size};
 use super::report::{Figures, Uniform};
-use super::site::{Place, Servers};
+use super::site::{Place, Servers, quiesce};
 use super::{api, consume, live, micro, peers, replay, visible};
 
 const API_SECONDS: u64 = 10;
@@ -153,9 +153,7 @@ async fn settle(place: &Place) -> f64 {
     let pool = place.pool().await;
     let analyze = sqlx::query("vacuum analyze gen_1.customer").execute(&pool);
     analyze.await.unwrap();
-    sqlx::query("checkpoint").execute(&pool).await.unwrap();
-    let synced = tokio::process::Command::new("sync").status().await.unwrap();
-    assert!(synced.success(), "{synced}");
+    quiesce(&pool).await;
     let mean = sqlx::query_scalar(
         "select coalesce(avg(length(state)), 0)::float8 from gen_1.customer limit 1",
     );

@@ -113,6 +113,10 @@ fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
         // A full queue would else be looked at once a second: 10,000 records a second is all that
         // a partition could give.
         ("fetch.queue.backoff.ms", 20),
+        // An answer for each handful of records would cost the broker and us more than folding them;
+        // they wait for company in any case.
+        ("fetch.min.bytes", 16 * 1024),
+        ("fetch.wait.max.ms", 20),
     ] {
         if !kafka.properties.contains_key(property) {
             config.set(property, value.to_string());

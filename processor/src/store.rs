@@ -33,7 +33,7 @@ pub use self::parking::{
     Action, Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
 };
 pub use self::rows::{
-    Batch, BundleRow, ChangeRow, Claim, Committed, CustomerRow, HaltRow, Outcome, ParkedRow,
+    Batch, BundleRow, ChangeSet, Claim, Committed, CustomerRow, HaltRow, Outcome, ParkedRow,
     Reevaluation, SettledRequest, TenantDigest, TrackedRow,
 };
 

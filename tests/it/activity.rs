@@ -64,7 +64,7 @@ async fn changes(projections: &Projections) -> Vec<String> {
     let rows: Vec<(String, bool, i64, String)> = projections
         .rows(
             "select name, to_value is not null, effective_at, cause
-             from $gen.change where kind = 'segment' order by partition, seq",
+             from $gen.change where kind = 'segment' order by partition, seq, step, name",
         )
         .await;
     let told = rows.into_iter().map(|(name, enters, at, cause)| {

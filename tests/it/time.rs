@@ -153,7 +153,8 @@ async fn changes(projections: &Projections) -> BTreeMap<String, Vec<Row>> {
     let rows: Vec<Known> = projections
         .rows(
             "select customer_id, kind, name, from_value, to_value, effective_at, cause
-             from $gen.change order by partition, seq",
+             from $gen.change order by partition, seq, step,
+                 array_position(array['segment', 'stage', 'band'], kind), name",
         )
         .await;
     let mut found = BTreeMap::<String, Vec<Row>>::new();

@@ -1,7 +1,7 @@
 //! The states of one partition's customers, as many as the memory budget holds.
 
 use lru::LruCache;
-use tidemark_projections::standing::Standing;
+use tidemark_projections::standing::{Change, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerKey, Instant};
 
@@ -16,7 +16,9 @@ pub(crate) struct Entry {
     pub(crate) flushed_hash: Option<u128>,
     /// The standing as last flushed, kept while this batch changes it.
     pub(crate) flushed_standing: Option<Standing>,
-    /// The timer row is due at or before this instant; `None`: there is no row.
+    /// What changed in the batch under construction.
+    pub(crate) changes: Vec<Change>,
+    /// A timer's row is due at or before this instant; `None`: there may be none.
     pub(crate) timer: Option<Instant>,
     /// The last batch that changed this entry.
     pub(crate) batch: u64,
@@ -32,6 +34,7 @@ impl Entry {
             standing,
             flushed_hash: None,
             flushed_standing: None,
+            changes: Vec::new(),
             timer: None,
             batch: 0,
             dirty: false,
@@ -44,8 +47,8 @@ impl Entry {
         const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 128;
         let outputs = self.standing.segments.len() + self.standing.stages.len();
         let bytes = FIXED + self.state.memory_bytes() + 512 + outputs * 64;
-        // What lies unused in the allocator's pages.
-        bytes + bytes / 8
+        // What lies unused in the allocator's pages while customers come and go.
+        bytes + bytes / 4
     }
 }
 

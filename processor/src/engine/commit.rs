@@ -55,7 +55,8 @@ pub(super) async fn commit(
                     metrics
                         .commit_customers
                         .observe(batch.customers.len() as f64);
-                    metrics.changes.inc_by(batch.changes.len() as u64);
+                    let changes: usize = batch.changes.iter().map(|set| set.changes.len()).sum();
+                    metrics.changes.inc_by(changes as u64);
                     if let Some(kept) = shared.kept.get() {
                         kept.push(batch);
                     }

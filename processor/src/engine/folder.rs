@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::standing::{Change, Standing};
+use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
@@ -223,16 +223,10 @@ impl Folder {
             // Deleting its row without looking would lose whatever is due.
             unreachable!("the task installs every customer due in a batch before its timer fires")
         };
-        // Its row was due: whatever follows, the row is written anew or deleted.
+        // Its row goes, and may have been the only one: what is due next is written anew.
         entry.timer = None;
+        self.pending.delete_timer((due, customer.clone()));
         self.catch_up(customer, due);
-        let written = self
-            .cache
-            .get_mut(customer)
-            .is_some_and(|entry| entry.timer.is_some());
-        if !written {
-            self.pending.timers.insert(customer.clone(), None);
-        }
     }
 
     /// Brings a customer's outputs up to an instant: first to the definitions in force, then
@@ -247,7 +241,6 @@ impl Folder {
         if entry.state.first_seen_at().is_none() {
             return;
         }
-        let mut changes = Vec::new();
         if entry.standing.definition_version < definitions.version {
             touch(entry, customer, &mut self.pending);
             let activated_at = self
@@ -259,18 +252,17 @@ impl Folder {
             self.tracking.forget(&customer.tenant, &mut entry.state);
             entry
                 .standing
-                .redefine(&entry.state, &definitions, activated_at, &mut changes);
+                .redefine(&entry.state, &definitions, activated_at, &mut entry.changes);
         }
         let mut due = entry.standing.due(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
             touch(entry, customer, &mut self.pending);
             entry
                 .standing
-                .step_to(&entry.state, &definitions, until, &mut changes);
+                .step_to(&entry.state, &definitions, until, &mut entry.changes);
             due = entry.standing.next_due(&entry.state, &definitions);
         }
         self.note_due(customer, due);
-        self.note_changes(customer, changes);
     }
 
     /// Folds one event of a customer that is in memory.
@@ -329,22 +321,16 @@ impl Folder {
             }
         }
         self.tracking.count(event, definitions, &mut entry.state);
-        let mut changes = Vec::new();
         let (state, standing) = (&entry.state, &mut entry.standing);
-        standing.observe(
-            state,
-            definitions,
-            event.event_id,
-            event.occurred_at,
-            &mut changes,
-        );
+        let changes = &mut entry.changes;
+        let (id, at) = (event.event_id, event.occurred_at);
+        standing.observe(state, definitions, id, at, changes);
         let mut due = standing.next_due(state, definitions);
         if due.is_some_and(|due| due <= self.clock) {
-            standing.step_to(state, definitions, self.clock, &mut changes);
+            standing.step_to(state, definitions, self.clock, changes);
             due = standing.next_due(state, definitions);
         }
         self.note_due(customer, due);
-        self.note_changes(customer, changes);
         self.digests
             .entry(customer.tenant.clone())
             .or_default()
@@ -352,22 +338,23 @@ impl Folder {
         Ok(Folded::New)
     }
 
-    /// Writes the timer if it is earlier than the row; a stale early row just derives again.
+    /// Writes a timer where none is as early; a row that turns out to be stale just derives again.
     fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>) {
         let (Some(due), Some(entry)) = (due, self.cache.get_mut(customer)) else {
             return;
         };
-        if entry.timer.is_none_or(|timer| due < timer) {
-            entry.timer = Some(due);
-            self.timers.set(customer, due);
-            self.pending.timers.insert(customer.clone(), Some(due));
+        if entry.timer.is_some_and(|timer| timer <= due) {
+            return;
         }
-    }
-
-    fn note_changes(&mut self, customer: &CustomerKey, changes: Vec<Change>) {
-        for change in changes {
-            self.change_seq += 1;
-            self.pending.note_change(self.change_seq, customer, change);
+        if let Some(later) = entry.timer.replace(due) {
+            let later = (later, customer.clone());
+            if self.pending.withdraw_timer(&later) {
+                self.timers.remove(&later);
+            }
+        }
+        let due = (due, customer.clone());
+        if self.timers.insert(due.clone()) {
+            self.pending.write_timer(due);
         }
     }
 }

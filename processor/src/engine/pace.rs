@@ -1,5 +1,6 @@
-//! How large a batch may become: as configured, or a few times that while commits are quick and
-//! records wait. A larger batch writes a customer once that a smaller one would write twice.
+//! How large a batch may become, and how long it waits for company: as configured, or more where
+//! commits say so. A larger batch writes a customer once that a smaller one would write twice; fewer
+//! of them cost less when the database is slow.
 
 use std::time::Duration;
 
@@ -7,17 +8,24 @@ use std::time::Duration;
 const QUICK: Duration = Duration::from_millis(200);
 /// One that took longer is followed by one half as large.
 const SLOW: Duration = Duration::from_millis(500);
-const MOST: usize = 4;
+const MOST: usize = 2;
+/// Waiting no longer than this, whatever commits take: somebody wants to see what was published.
+const LONGEST_LINGER: Duration = Duration::from_millis(80);
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     times: usize,
+    /// What commits took of late.
+    took: Duration,
 }
 
 impl Pace {
     pub(super) const fn new() -> Self {
-        Self { times: 1 }
+        Self {
+            times: 1,
+            took: Duration::ZERO,
+        }
     }
 
     /// How many times the configured size a batch may have.
@@ -25,8 +33,15 @@ impl Pace {
         self.times
     }
 
+    /// How long the first record of a batch waits for others: twice what a commit takes, so that
+    /// commits take a third of the time at most, but not less than configured.
+    pub(super) fn linger(self, configured: Duration) -> Duration {
+        configured.max((self.took * 2).min(LONGEST_LINGER))
+    }
+
     /// Learns from a commit. `full`: the batch was as large as it might be.
     pub(super) fn landed(&mut self, took: Duration, full: bool) {
+        self.took = (self.took * 3 + took) / 4;
         if took > SLOW {
             self.times = (self.times / 2).max(1);
         } else if took < QUICK && full {
@@ -44,15 +59,36 @@ mod tests {
         let mut pace = Pace::new();
         pace.landed(QUICK / 2, false);
         assert_eq!(pace.times(), 1, "nothing waits");
-        for expected in [2, 4, 4] {
+        for expected in [2, 2] {
             pace.landed(QUICK / 2, true);
             assert_eq!(pace.times(), expected);
         }
         pace.landed((QUICK + SLOW) / 2, true);
-        assert_eq!(pace.times(), 4, "neither quick nor slow");
-        for expected in [2, 1, 1] {
+        assert_eq!(pace.times(), 2, "neither quick nor slow");
+        for expected in [1, 1] {
             pace.landed(SLOW * 2, true);
             assert_eq!(pace.times(), expected);
         }
+    }
+    #[test]
+    fn records_wait_longer_while_commits_take_longer() {
+        let configured = Duration::from_millis(20);
+        let mut pace = Pace::new();
+        assert_eq!(pace.linger(configured), configured);
+        let settled_at = |pace: &mut Pace, took| {
+            for _ in 0..50 {
+                pace.landed(Duration::from_millis(took), false);
+            }
+            pace.linger(configured).as_millis()
+        };
+        assert_eq!(settled_at(&mut pace, 5), 20, "as configured at least");
+        assert!((58..=60).contains(&settled_at(&mut pace, 30)));
+        assert_eq!(settled_at(&mut pace, 900), 80, "and not for long");
+        assert_eq!(
+            pace.linger(LONGEST_LINGER * 2),
+            LONGEST_LINGER * 2,
+            "who configured more gets more"
+        );
+        assert_eq!(settled_at(&mut pace, 1), 20, "it is forgotten");
     }
 }

@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use tidemark_projections::standing::Change;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use crate::store::{
-    Batch, ChangeRow, HaltRow, ParkedRow, Reevaluation, SettledRequest, TrackedRow,
-};
+use super::timers::Due;
+use crate::store::{Batch, HaltRow, ParkedRow, Reevaluation, SettledRequest, TrackedRow};
+
+/// What becomes of a timer's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimerRow {
+    Written,
+    Deleted,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// Customers whose rows are written, each once, in the order they were first touched.
+    /// Customers whose rows are written, each once.
     pub(crate) touched: Vec<CustomerKey>,
-    pub(crate) changes: Vec<ChangeRow>,
-    /// The last word on each timer: written, or deleted.
-    pub(crate) timers: BTreeMap<CustomerKey, Option<Instant>>,
+    /// The last word on each row of a timer.
+    timers: BTreeMap<Due, TimerRow>,
     pub(crate) activation: Option<(i64, Instant)>,
     pub(crate) reevaluations: BTreeMap<TenantId, Reevaluation>,
     /// What is tracked from when on, and what no more.
@@ -44,12 +48,25 @@ impl Pending {
             && self.tracked.is_empty()
     }
 
-    pub(crate) fn note_change(&mut self, seq: i64, customer: &CustomerKey, change: Change) {
-        self.changes.push(ChangeRow {
-            seq,
-            key: customer.clone(),
-            change,
-        });
+    /// A due time is written.
+    pub(crate) fn write_timer(&mut self, due: Due) {
+        self.timers.insert(due, TimerRow::Written);
+    }
+
+    /// A due time has fired: its row goes, unless it was never written.
+    pub(crate) fn delete_timer(&mut self, due: Due) {
+        if !self.withdraw_timer(&due) {
+            self.timers.insert(due, TimerRow::Deleted);
+        }
+    }
+
+    /// Takes back a due time that this very batch wrote: false where it did not.
+    pub(crate) fn withdraw_timer(&mut self, due: &Due) -> bool {
+        let written = self.timers.get(due) == Some(&TimerRow::Written);
+        if written {
+            self.timers.remove(due);
+        }
+        written
     }
 
     /// Parks an event for the first time.
@@ -116,13 +133,12 @@ impl Pending {
     }
 
     pub(crate) fn write_into(self, batch: &mut Batch) {
-        for (customer, due) in self.timers {
-            match due {
-                Some(due) => batch.timers.push((customer, due)),
-                None => batch.timers_cleared.push(customer),
+        for (due, row) in self.timers {
+            match row {
+                TimerRow::Written => batch.timers.push(due),
+                TimerRow::Deleted => batch.timers_fired.push(due),
             }
         }
-        batch.changes = self.changes;
         batch.parked = self.parked;
         batch.unparked = self.unparked;
         batch.settled = self.settled;

@@ -219,7 +219,7 @@ impl PartitionTask {
             }
             if !self.records.is_empty() && !waits_for_company {
                 waits_for_company = true;
-                deadline = time::Instant::now() + self.shared.limits.linger;
+                deadline = time::Instant::now() + self.pace.linger(self.shared.limits.linger);
             }
             let idle = self.in_flight.is_none();
             tokio::select! {

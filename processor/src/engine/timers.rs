@@ -1,6 +1,6 @@
 //! Due times of one partition: those of the next while in memory, all of them in the database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use tidemark_schemas::{CustomerKey, Instant};
 
@@ -15,7 +15,6 @@ pub(crate) const WINDOW: usize = if cfg!(test) { 4 } else { 10_000 };
 #[derive(Debug)]
 pub(crate) struct Timers {
     due: BTreeSet<Due>,
-    by_customer: HashMap<CustomerKey, Instant>,
     /// The table's rows up to and including this one are in memory; `None`: all rows are.
     horizon: Option<Due>,
 }
@@ -25,7 +24,6 @@ impl Timers {
     pub(crate) fn new(rows: Vec<Due>) -> Self {
         let mut timers = Self {
             due: BTreeSet::new(),
-            by_customer: HashMap::new(),
             horizon: None,
         };
         timers.install(rows);
@@ -50,38 +48,33 @@ impl Timers {
         self.horizon = (rows.len() >= WINDOW)
             .then(|| rows.last().cloned())
             .flatten();
-        for (due, customer) in rows {
-            self.put(customer, due);
-        }
+        self.due.extend(rows);
     }
 
-    /// What was written to the customer's row.
-    pub(crate) fn set(&mut self, customer: &CustomerKey, due: Instant) {
-        self.clear(customer);
-        let row = (due, customer.clone());
-        if self.horizon.as_ref().is_none_or(|horizon| row <= *horizon) {
-            self.put(row.1, due);
-            self.shrink();
+    /// A row that there must be; false where it is known to be there.
+    pub(crate) fn insert(&mut self, row: Due) -> bool {
+        let beyond = self.horizon.as_ref().is_some_and(|horizon| row > *horizon);
+        if beyond {
+            return true;
         }
+        let new = self.due.insert(row);
+        self.shrink();
+        new
     }
 
-    /// The customer's row is deleted.
-    pub(crate) fn clear(&mut self, customer: &CustomerKey) {
-        if let Some((customer, due)) = self.by_customer.remove_entry(customer) {
-            self.due.remove(&(due, customer));
-        }
+    /// A row that is not written after all.
+    pub(crate) fn remove(&mut self, row: &Due) {
+        self.due.remove(row);
     }
 
     /// The first timer due at or before `clock`; it is gone from memory afterwards, and the caller
-    /// writes its row anew or deletes it.
+    /// deletes its row.
     pub(crate) fn pop(&mut self, clock: Instant) -> Option<Due> {
         let (due, _) = self.due.first()?;
         if *due > clock {
             return None;
         }
-        let first = self.due.pop_first()?;
-        self.by_customer.remove(&first.1);
-        Some(first)
+        self.due.pop_first()
     }
 
     /// The customers due at or before `clock`, at most `limit` of them, in order.
@@ -99,19 +92,12 @@ impl Timers {
         self.due.iter().nth(n).map(|(due, _)| *due)
     }
 
-    fn put(&mut self, customer: CustomerKey, due: Instant) {
-        self.by_customer.insert(customer.clone(), due);
-        self.due.insert((due, customer));
-    }
-
     fn shrink(&mut self) {
         if self.due.len() <= 2 * WINDOW {
             return;
         }
         while self.due.len() > WINDOW {
-            if let Some((_, customer)) = self.due.pop_last() {
-                self.by_customer.remove(&customer);
-            }
+            self.due.pop_last();
         }
         self.horizon = self.due.last().cloned();
     }
@@ -136,8 +122,9 @@ mod tests {
     #[test]
     fn fires_in_order_of_due_time_and_once() {
         let mut timers = Timers::new(vec![(at(1), key(1)), (at(2), key(2))]);
-        timers.set(&key(3), at(1));
-        timers.set(&key(2), at(5));
+        timers.insert((at(1), key(3)));
+        timers.insert((at(5), key(2)));
+        timers.remove(&(at(2), key(2)));
         assert_eq!(timers.due(at(4), 10), vec![key(1), key(3)]);
         assert_eq!(timers.pop(at(4)), Some((at(1), key(1))));
         assert_eq!(timers.pop(at(4)), Some((at(1), key(3))));
@@ -152,7 +139,7 @@ mod tests {
         let mut timers = Timers::new(window.clone());
         assert!(timers.needs_load(at(1)) && !timers.needs_load(at(0)));
         assert_eq!(timers.horizon(), window.last());
-        timers.set(&key(999_999), at(2));
+        timers.insert((at(2), key(999_999)));
         assert_eq!(
             timers.due(at(9), usize::MAX).len(),
             WINDOW,
@@ -167,7 +154,7 @@ mod tests {
     fn memory_keeps_only_the_next_ones() {
         let mut timers = Timers::new(Vec::new());
         for n in 0..=2 * WINDOW {
-            timers.set(&key(n), at(i64::try_from(n).expect("small")));
+            timers.insert((at(i64::try_from(n).expect("small")), key(n)));
         }
         assert!(timers.due(at(i64::MAX / 2_000_000), usize::MAX).len() <= WINDOW);
         assert!(timers.needs_load(at(i64::try_from(WINDOW).expect("small"))));

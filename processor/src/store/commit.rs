@@ -1,5 +1,6 @@
 //! One batch, one transaction, the fence first.
 
+mod changes;
 mod columns;
 mod operators;
 

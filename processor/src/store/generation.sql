@@ -9,7 +9,7 @@ create table progress (
     next_offset bigint not null default 0,  -- of the topic, first not folded
     clock       bigint not null,            -- the partition's clock; never goes back
     log_end     bigint not null default 0,  -- end of the log when last seen; for the lag only
-    change_seq  bigint not null default 0,  -- last contiguous sequence given to a change
+    change_seq  bigint not null default 0,  -- last sequence given in change_set
     definitions bigint not null default -1, -- version of the definitions in force here
     owner       text,
     backend_pid int,
@@ -89,35 +89,77 @@ create table counter (
     primary key (tenant_id, kind, name, partition)
 ) with (fillfactor = 50);
 
--- Due times. Written only when the new one is earlier; a stale early one just derives again.
+-- When customers are looked at again. A row is written only where none is earlier, and goes when it
+-- fires: one that is stale by then just derives again.
 create table timer (
     partition   int not null,
+    due_at      bigint not null,
     tenant_id   text collate "C" not null,
     customer_id text collate "C" not null,
-    due_at      bigint not null,
-    primary key (partition, tenant_id, customer_id)
+    -- Many fall due at the same midnight, so the order within an instant is in the key too.
+    primary key (partition, due_at, tenant_id, customer_id)
 );
--- Many fall due at the same midnight, so the order within an instant is in the index too.
-create index timer_due on timer (partition, due_at, tenant_id, customer_id);
 
--- Every discrete output change.
-create table change (
+-- Every discrete output change: what one commit changed of one customer is one row, since a row and
+-- its index entries cost more than what a change says. Read it by the view `change`.
+create table change_set (
     partition          int not null,
     seq                bigint not null,     -- contiguous per partition
-    id                 uuid not null,       -- derived from the content
     tenant_id          text collate "C" not null,
     customer_id        text collate "C" not null,
-    kind               text not null,       -- segment, stage, band
-    name               text not null,       -- segment, journey; 'churn' for a band
-    from_value         text,
-    to_value           text,
-    effective_at       bigint not null,
-    cause              text not null,       -- event, timer, definition
-    cause_event_id     uuid,
     definition_version bigint not null,
+    -- An array with an object for each evaluation that found changes, in order:
+    -- at (when they took effect), by (the event's id, or timer, or definition), and of entered and
+    -- left (segments), stages ([journey, from, to]) and band ([from, to]) those that there are.
+    changes            json not null,
     primary key (partition, seq)
 );
-create index change_customer on change (tenant_id, customer_id, effective_at);
+create index change_customer on change_set (tenant_id, customer_id, seq);
+
+-- One row per change; (seq, step, kind, name) tells those of a partition apart, (seq, step) is their
+-- order. The id is derived from the content, so that folding again after a crash gives the same: a
+-- UUID of version 8 made of SHA-256 of its fields, none of which holds the separator.
+create view change with (security_invoker = true) as
+select set.partition,
+       set.seq,
+       evaluation.step,
+       (left(hash, 12) || '8' || substr(hash, 14, 3) || '8' || substr(hash, 18, 15))::uuid as id,
+       set.tenant_id,
+       set.customer_id,
+       moved.kind,
+       moved.name,
+       moved.from_value,
+       moved.to_value,
+       effective_at,
+       case when by in ('timer', 'definition') then by else 'event' end as cause,
+       case when by not in ('timer', 'definition') then by::uuid end as cause_event_id,
+       set.definition_version
+from change_set as set
+cross join lateral json_array_elements(set.changes) with ordinality as evaluation (found, step)
+cross join lateral (
+    select (found ->> 'at')::bigint as effective_at,
+           found ->> 'by' as by
+) as stamp
+cross join lateral (
+    select 'segment' as kind, name, null as from_value, name as to_value
+    from json_array_elements_text(found -> 'entered') as name
+    union all
+    select 'segment', name, name, null
+    from json_array_elements_text(found -> 'left') as name
+    union all
+    select 'stage', stage ->> 0, stage ->> 1, stage ->> 2
+    from json_array_elements(found -> 'stages') as stage
+    union all
+    select 'band', 'churn', found -> 'band' ->> 0, found -> 'band' ->> 1
+    where found -> 'band' is not null
+) as moved
+cross join lateral (
+    select encode(sha256(convert_to(concat_ws(
+        E'\x1f', set.tenant_id, set.customer_id, moved.kind, moved.name,
+        coalesce(moved.from_value, ''), coalesce(moved.to_value, ''), effective_at, by,
+        set.definition_version
+    ), 'UTF8')), 'hex') as hash
+) as content;
 
 -- Events that could not be folded, with all their bytes.
 create table parked (

@@ -93,15 +93,17 @@ pub struct TrackedRow {
     pub exact_from: Option<Instant>,
 }
 
-/// A change with its place.
+/// What one commit changes of one customer.
 #[derive(Debug, Clone)]
-pub struct ChangeRow {
+pub struct ChangeSet {
     /// Contiguous per partition, from 1.
     pub seq: i64,
-    /// Whose output.
+    /// Whose outputs.
     pub key: CustomerKey,
-    /// What changed.
-    pub change: Change,
+    /// The definitions all of them were computed with.
+    pub definition_version: i64,
+    /// What changed, in order; never empty.
+    pub changes: Vec<Change>,
 }
 
 /// An event that could not be folded.
@@ -148,7 +150,7 @@ pub struct Batch {
     pub clock: i64,
     /// Last stable offset, when last seen.
     pub log_end: i64,
-    /// Last sequence given to a change after this batch.
+    /// Last sequence given to a change set after this batch.
     pub change_seq: i64,
     /// Version of the definitions in force after this batch.
     pub definitions: i64,
@@ -163,11 +165,11 @@ pub struct Batch {
     /// Journeys a customer no longer stands in.
     pub positions_left: Vec<(CustomerKey, Arc<str>)>,
     /// Due times to write.
-    pub timers: Vec<(CustomerKey, Instant)>,
-    /// Customers with nothing due any more.
-    pub timers_cleared: Vec<CustomerKey>,
+    pub timers: Vec<(Instant, CustomerKey)>,
+    /// Due times that have fired.
+    pub timers_fired: Vec<(Instant, CustomerKey)>,
     /// In sequence.
-    pub changes: Vec<ChangeRow>,
+    pub changes: Vec<ChangeSet>,
     /// Newly parked.
     pub parked: Vec<ParkedRow>,
     /// Parked before, folded now: their offsets.
@@ -282,8 +284,13 @@ impl Batch {
             + self.memberships_left.len()
             + self.positions.len()
             + self.timers.len()
-            + 2 * self.changes.len();
-        4 * (customers + parked + narrow * ROW)
+            + self.timers_fired.len();
+        let changes: usize = self
+            .changes
+            .iter()
+            .map(|set| ROW + set.changes.len() * size_of::<Change>())
+            .sum();
+        4 * (customers + parked + changes + narrow * ROW)
     }
 }
 

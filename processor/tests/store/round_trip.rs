@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use tidemark_processor::store::{ChangeRow, Committed, Reevaluation, StoreError, TenantDigest};
+use tidemark_processor::store::{Committed, Reevaluation, TenantDigest};
 use tidemark_projections::digest::Digest;
-use tidemark_projections::standing::{Cause, Change, ChangeKind};
-use tidemark_schemas::{EventId, Instant};
-use uuid::Uuid;
+use tidemark_schemas::Instant;
 
 use crate::batches::{after, at, customer, key, next, tenant};
 use crate::database::{Database, TOPIC};
@@ -95,11 +93,11 @@ async fn timers() {
     let (noon, night) = (at("2024-05-01T12:00:00Z"), at("2024-05-02T00:00:00Z"));
     let mut batch = after(&claim, 0);
     batch.timers = vec![
-        (key("b", "1"), night),
-        (key("a", "2"), night),
-        (key("a", "1"), night),
-        (key("c", "1"), noon),
-        (key("d", "1"), Instant::MIN),
+        (night, key("b", "1")),
+        (night, key("a", "2")),
+        (night, key("a", "1")),
+        (noon, key("c", "1")),
+        (Instant::MIN, key("d", "1")),
     ];
     store.commit(TOPIC, &batch).await.unwrap();
     let mut expected = vec![
@@ -119,11 +117,11 @@ async fn timers() {
     assert_eq!(store.load_timers(1, None, 10).await.unwrap(), []);
 
     let mut second = next(&batch);
-    second.timers = vec![(key("a", "1"), noon)];
-    second.timers_cleared = vec![key("b", "1"), key("nobody", "1")];
+    // One that is earlier, one that is there already; one that fired, one that nobody knows
+    second.timers = vec![(noon, key("a", "1")), (night, key("a", "2"))];
+    second.timers_fired = vec![(night, key("b", "1")), (noon, key("b", "1"))];
     store.commit(TOPIC, &second).await.unwrap();
     expected.pop();
-    expected.remove(2);
     expected.insert(1, (noon, key("a", "1")));
     assert_eq!(store.load_timers(0, None, 10).await.unwrap(), expected);
 }
@@ -188,78 +186,6 @@ async fn what_a_claim_finds() {
         store.claim(TOPIC, 3, "c").await.unwrap().clock.micros(),
         batch.clock
     );
-}
-
-fn change(kind: ChangeKind, name: &str, from: Option<&str>, to: Option<&str>) -> Change {
-    Change {
-        kind,
-        name: Arc::from(name),
-        from: from.map(Arc::from),
-        to: to.map(Arc::from),
-        effective_at: at("2024-05-01T12:00:00Z"),
-        cause: Cause::Timer,
-        definition_version: 4,
-    }
-}
-
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
-struct StoredChange {
-    seq: i64,
-    id: Uuid,
-    kind: String,
-    to_value: Option<String>,
-    cause: String,
-    cause_event_id: Option<Uuid>,
-}
-
-#[tokio::test]
-async fn changes() {
-    let database = Database::ready().await;
-    let store = database.store().await;
-    let claim = store.claim(TOPIC, 0, "a").await.unwrap();
-    let ada = key("acme", "ada");
-    let event = Uuid::from_u128(9);
-    let mut entered = change(ChangeKind::Segment, "vip", None, Some("vip"));
-    entered.cause = Cause::Event(EventId(event));
-    let moved = change(ChangeKind::Stage, "sales", Some("lead"), None);
-    let row = |seq, change: &Change| ChangeRow {
-        seq,
-        key: ada.clone(),
-        change: change.clone(),
-    };
-    let mut batch = after(&claim, 0);
-    batch.changes = vec![row(2, &moved), row(1, &entered)];
-    batch.change_seq = 2;
-    store.commit(TOPIC, &batch).await.unwrap();
-    let stored: Vec<StoredChange> = sqlx::query_as("select * from gen_1.change order by seq")
-        .fetch_all(&mut database.admin().await)
-        .await
-        .unwrap();
-    let expected = |seq, change: &Change, kind: &str, cause: &str, event| StoredChange {
-        seq,
-        id: Uuid::from_u128(change.id(&ada)),
-        kind: kind.to_owned(),
-        to_value: change.to.as_deref().map(str::to_owned),
-        cause: cause.to_owned(),
-        cause_event_id: event,
-    };
-    assert_eq!(
-        stored,
-        [
-            expected(1, &entered, "segment", "event", Some(event)),
-            expected(2, &moved, "stage", "timer", None),
-        ]
-    );
-
-    // A sequence given twice is a bug that must not pass, and leaves nothing behind.
-    let mut again = next(&batch);
-    again.changes.clone_from(&batch.changes);
-    again.customers.push(customer(ada.clone(), b"state"));
-    let error = store.commit(TOPIC, &again).await.unwrap_err();
-    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    assert_eq!(store.load_customers(&[ada]).await.unwrap(), []);
-    let sound = next(&batch);
-    assert_eq!(store.commit(TOPIC, &sound).await.unwrap(), Committed::Yes);
 }
 
 #[tokio::test]

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::models::Band;
-use tidemark_projections::standing::{Cause, Change, ChangeKind, Delta, Membership, Standing};
+use tidemark_projections::standing::{Change, Delta, Membership, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::{OrderPlaced, ProfileUpdated, StageEntered};
 use tidemark_schemas::{
-    AttributeValue, Currency, CustomerEvent, CustomerId, CustomerKey, EventId, Instant, Payload,
-    TenantId,
+    AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
 };
 
 pub(crate) const REST: &str = "
@@ -53,14 +52,6 @@ pub(crate) fn event(id: u128, occurred_at: Instant, payload: Payload) -> Custome
         occurred_at,
         payload,
     }
-}
-
-pub(crate) fn key(customer: &str) -> CustomerKey {
-    let (tenant, customer) = (
-        TenantId::new("t").unwrap(),
-        CustomerId::new(customer).unwrap(),
-    );
-    CustomerKey { tenant, customer }
 }
 
 pub(crate) fn order(id: &str) -> Payload {
@@ -265,81 +256,3 @@ fn what_is_no_longer_defined_is_left() {
     assert!(changes.iter().all(|change| change.to.is_none()));
     assert!(standing.segments.is_empty() && standing.stages.is_empty());
 }
-
-fn a_change() -> Change {
-    Change {
-        kind: ChangeKind::Segment,
-        name: "a".into(),
-        from: None,
-        to: Some("a".into()),
-        effective_at: at("2024-01-01T00:00:00Z"),
-        cause: Cause::Timer,
-        definition_version: 3,
-    }
-}
-
-#[test]
-fn ids_follow_from_content_alone() {
-    let change = a_change();
-    let id = change.id(&key("c"));
-    assert_eq!(id, change.clone().id(&key("c")));
-    let uuid = uuid::Uuid::from_u128(id);
-    assert_eq!(
-        (uuid.get_version_num(), uuid.get_variant()),
-        (8, uuid::Variant::RFC4122)
-    );
-    // Stored ids must stay what they are.
-    assert_eq!(uuid.to_string(), EXPECTED_ID);
-}
-
-#[test]
-fn ids_tell_changes_apart() {
-    let change = a_change();
-    let id = change.id(&key("c"));
-    let others = [
-        Change {
-            kind: ChangeKind::Stage,
-            ..change.clone()
-        },
-        Change {
-            name: "b".into(),
-            ..change.clone()
-        },
-        Change {
-            from: Some("a".into()),
-            to: None,
-            ..change.clone()
-        },
-        Change {
-            from: Some("".into()),
-            ..change.clone()
-        },
-        Change {
-            effective_at: change.effective_at.plus_micros(1),
-            ..change.clone()
-        },
-        Change {
-            cause: Cause::Definition,
-            ..change.clone()
-        },
-        Change {
-            cause: Cause::Event(EventId(uuid::Uuid::nil())),
-            ..change.clone()
-        },
-        Change {
-            cause: Cause::Event(EventId(uuid::Uuid::max())),
-            ..change.clone()
-        },
-        Change {
-            definition_version: 4,
-            ..change.clone()
-        },
-    ];
-    let mut ids: Vec<u128> = others.iter().map(|other| other.id(&key("c"))).collect();
-    ids.extend([id, change.id(&key("d"))]);
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), others.len() + 2);
-}
-
-const EXPECTED_ID: &str = "0aac2652-f234-8c8b-bc5b-66adfba59638";

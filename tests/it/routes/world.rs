@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_processor::store::{
-    Batch, BundleRow, ChangeRow, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
+    Batch, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
     StoreConfig, TenantDigest,
 };
 use tidemark_projections::definitions::{Bundle, Definitions};
@@ -303,13 +303,17 @@ impl Customer {
         for (journey, stage, since) in delta.positions {
             batch.positions.push((key.clone(), journey, stage, since));
         }
-        for change in std::mem::take(&mut self.changes) {
-            count(tenant, &change, batch);
+        let changes = std::mem::take(&mut self.changes);
+        for change in &changes {
+            count(tenant, change, batch);
+        }
+        if !changes.is_empty() {
             batch.change_seq += 1;
-            batch.changes.push(ChangeRow {
+            batch.changes.push(ChangeSet {
                 seq: batch.change_seq,
                 key: key.clone(),
-                change,
+                definition_version: standing.definition_version,
+                changes,
             });
         }
         batch.customers.push(CustomerRow {

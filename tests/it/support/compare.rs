@@ -122,15 +122,15 @@ impl Projections {
 /// Queries whose every row is a fault.
 const CONTRADICTIONS: &[(&str, &str)] = &[
     (
-        "changes are not numbered without a gap from 1",
-        "select partition::text from $gen.change group by partition
+        "sets of changes are not numbered without a gap from 1",
+        "select partition::text from $gen.change_set group by partition
          having min(seq) <> 1 or max(seq) <> count(*)",
     ),
     (
-        "the progress does not name the last change",
+        "the progress does not name the last set of changes",
         "select p.partition::text from $gen.progress p
          where p.change_seq <>
-             (select count(*) from $gen.change c where c.partition = p.partition)",
+             (select count(*) from $gen.change_set c where c.partition = p.partition)",
     ),
     (
         "a change is there twice",
@@ -172,7 +172,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
         "select l.tenant_id || '/' || l.customer_id || '/' || l.name
          from (select distinct on (tenant_id, customer_id, name) *
                from $gen.change where kind = 'segment'
-               order by tenant_id, customer_id, name, partition, seq desc) l
+               order by tenant_id, customer_id, name, partition, seq desc, step desc) l
          left join $gen.membership m on m.tenant_id = l.tenant_id
              and m.customer_id = l.customer_id and m.segment = l.name
          where (l.to_value is not null) <> (m.segment is not null)",

@@ -221,14 +221,12 @@ impl Kafka {
     fn java(&self, folder: &Path) -> Command {
         let logging = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/log4j2.properties");
         let mut command = Command::new("java");
+        if cfg!(debug_assertions) {
+            // The client compiler alone: a test is too short for the other to pay. A bench is not.
+            command.arg("-XX:TieredStopAtLevel=1");
+        }
         command
-            // The client compiler alone: a run is too short for the other to pay.
-            .args([
-                "-Xmx512m",
-                "-Xms256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-            ])
+            .args(["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC"])
             .arg(format!("-Dlog4j2.configurationFile={}", logging.display()))
             .arg(format!("-Djava.io.tmpdir={}", folder.display()))
             .arg("-cp")

@@ -6,7 +6,7 @@ use tidemark_schemas::TenantId;
 
 use super::Folder;
 use crate::engine::rows;
-use crate::store::Batch;
+use crate::store::{Batch, ChangeSet};
 
 /// What a batch settles beside customers: where it ends and what else was seen.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +29,12 @@ impl Folder {
             new_next_offset: end.next_offset,
             clock: self.clock.micros(),
             log_end: end.log_end.max(end.next_offset),
-            change_seq: self.change_seq,
             definitions: self.definitions_version,
             ..Batch::default()
         };
         let mut counted: BTreeSet<TenantId> = BTreeSet::new();
+        // In the order of their keys: neighbours share pages.
+        pending.touched.sort_unstable();
         for customer in &std::mem::take(&mut pending.touched) {
             let Some(entry) = self.cache.get_mut(customer) else {
                 continue;
@@ -47,6 +48,15 @@ impl Folder {
                 &mut pending,
                 &mut batch,
             );
+            if !entry.changes.is_empty() {
+                self.change_seq += 1;
+                batch.changes.push(ChangeSet {
+                    seq: self.change_seq,
+                    key: customer.clone(),
+                    definition_version: entry.standing.definition_version,
+                    changes: std::mem::take(&mut entry.changes),
+                });
+            }
             counted.insert(customer.tenant.clone());
             self.cache.remeasure(customer);
         }
@@ -62,6 +72,7 @@ impl Folder {
                     .collect(),
             );
         }
+        batch.change_seq = self.change_seq;
         pending.write_into(&mut batch);
         self.batch += 1;
         self.commits += 1;

@@ -32,14 +32,14 @@ pub(super) fn before() -> Activations {
 
 /// `customer name from>to when cause`, of all but bands, in order.
 pub(super) fn changes(rig: &Rig<'_>) -> Vec<String> {
-    let rows = rig.table.changes.iter();
-    let told = rows
-        .filter(|row| row.change.kind.name() != "band")
-        .map(|row| {
+    let sets = rig.table.changes.iter();
+    let changes = sets.flat_map(|set| set.changes.iter().map(|change| (&set.key, change)));
+    let told = changes
+        .filter(|(_, change)| change.kind.name() != "band")
+        .map(|(key, change)| {
             let side =
                 |side: &Option<std::sync::Arc<str>>| side.as_deref().unwrap_or("-").to_owned();
-            let change = &row.change;
-            let (customer, name) = (row.key.customer.as_str(), &change.name);
+            let (customer, name) = (key.customer.as_str(), &change.name);
             let (from, to) = (side(&change.from), side(&change.to));
             let (when, cause) = (change.effective_at, change.cause.name());
             format!("{customer} {name} {from}>{to} {when} {cause}")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidemark_projections::definitions::{Bundle, Definitions};
-use tidemark_projections::standing::Standing;
+use tidemark_projections::standing::{Change, Standing};
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
@@ -293,10 +293,10 @@ impl<'a> Rig<'a> {
                 "evaluated anew"
             );
             if let Some(due) = standing.next_due(&state, tenant) {
-                let timer = self.table.timers.get(customer);
+                let mut timers = self.table.timers.iter();
                 assert!(
-                    timer.is_some_and(|timer| *timer <= due),
-                    "{customer:?}: {timer:?} > {due}"
+                    timers.any(|timer| timer.1 == *customer && timer.0 <= due),
+                    "{customer:?} has no timer by {due}"
                 );
                 assert!(due > self.table.clock, "{customer:?} was due at {due}");
             }
@@ -335,11 +335,11 @@ impl<'a> Rig<'a> {
     }
 
     /// What was noted of each customer, in order.
-    pub(super) fn histories(&self) -> BTreeMap<CustomerKey, Vec<u128>> {
-        let mut histories: BTreeMap<CustomerKey, Vec<u128>> = BTreeMap::new();
-        for row in &self.table.changes {
-            let id = row.change.id(&row.key);
-            histories.entry(row.key.clone()).or_default().push(id);
+    pub(super) fn histories(&self) -> BTreeMap<CustomerKey, Vec<Change>> {
+        let mut histories: BTreeMap<CustomerKey, Vec<Change>> = BTreeMap::new();
+        for set in &self.table.changes {
+            let history = histories.entry(set.key.clone()).or_default();
+            history.extend(set.changes.iter().cloned());
         }
         histories
     }

@@ -6,7 +6,7 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::engine::timers::Due;
 use crate::store::{
-    Batch, ChangeRow, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest, TrackedRow,
+    Batch, ChangeSet, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest, TrackedRow,
 };
 use tidemark_projections::state::LeafId;
 
@@ -23,8 +23,8 @@ pub(super) struct Table {
     change_seq: i64,
     pub(super) definitions: i64,
     pub(super) customers: BTreeMap<CustomerKey, CustomerRow>,
-    pub(super) timers: BTreeMap<CustomerKey, Instant>,
-    pub(super) changes: Vec<ChangeRow>,
+    pub(super) timers: BTreeSet<Due>,
+    pub(super) changes: Vec<ChangeSet>,
     pub(super) counters: Counters,
     pub(super) digests: BTreeMap<TenantId, TenantDigest>,
     pub(super) memberships: BTreeMap<(CustomerKey, String), (Instant, i64)>,
@@ -46,7 +46,7 @@ impl Table {
             change_seq: 0,
             definitions: -1,
             customers: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            timers: BTreeSet::new(),
             changes: Vec::new(),
             counters: Counters::new(),
             digests: BTreeMap::new(),
@@ -143,19 +143,15 @@ impl Table {
             self.customers.insert(row.key.clone(), row.clone());
         }
         let mut once = BTreeSet::new();
-        for (customer, due) in &batch.timers {
-            assert!(
-                once.insert(customer),
-                "two timers of {customer:?} in a batch"
-            );
-            self.timers.insert(customer.clone(), *due);
+        for due in &batch.timers {
+            assert!(once.insert(&due.1), "two timers of {:?} in a batch", due.1);
+            self.timers.insert(due.clone());
         }
-        for customer in &batch.timers_cleared {
+        for due in &batch.timers_fired {
             assert!(
-                once.insert(customer),
-                "{customer:?} has a timer and has none"
+                !batch.timers.contains(due) && self.timers.remove(due),
+                "{due:?} fired without a row"
             );
-            self.timers.remove(customer);
         }
         for offset in &batch.unparked {
             assert!(
@@ -212,14 +208,10 @@ impl Table {
 
     /// The next timers in order, strictly after `after`.
     pub(super) fn timers_after(&self, after: Option<&Due>, limit: usize) -> Vec<Due> {
-        let mut rows: Vec<Due> = self
-            .timers
-            .iter()
-            .map(|(customer, due)| (*due, customer.clone()))
-            .filter(|row| after.is_none_or(|after| row > after))
-            .collect();
-        rows.sort();
-        rows.truncate(limit);
-        rows
+        let rows = self.timers.iter();
+        rows.filter(|row| after.is_none_or(|after| *row > after))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 }

@@ -1,22 +1,34 @@
-//! Rows turned into the arrays that `unnest` takes: one statement and one round trip for each kind
-//! of row, none where there are no rows. In key order, so that neighbours share pages.
+//! Rows turned into the arrays that `unnest` takes: a statement and a round trip for each kind of row
+//! and [`ROWS_AT_ONCE`], none where there are no rows. In key order, so that neighbours share pages;
+//! batches come in the order of customers.
 
 use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
-use tidemark_projections::standing::Cause;
 use tidemark_projections::touched::{COMMITS_KEPT, Kind, Touched};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
-use uuid::Uuid;
 
+use super::changes;
 use crate::store::load::encode_headers;
 use crate::store::rows::Batch;
 
-/// References to the rows, in the order of a key.
+/// More rows gain nothing, and every connection keeps a buffer as large as its largest message.
+const ROWS_AT_ONCE: usize = 2_000;
+
+/// References to the rows, in the order of a key; those with the same key stay in their order.
 pub(super) fn sorted<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
     let mut sorted: Vec<&T> = rows.iter().collect();
-    sorted.sort_unstable_by_key(|row| key(row));
+    sorted.sort_by_key(|row| key(row));
     sorted
+}
+
+/// Rows that go and rows that come, so many of each at once.
+fn pieces<'a, A, B>(gone: &'a [A], come: &'a [B]) -> impl Iterator<Item = (&'a [A], &'a [B])> {
+    let (mut gone, mut come) = (gone.chunks(ROWS_AT_ONCE), come.chunks(ROWS_AT_ONCE));
+    std::iter::from_fn(move || match (gone.next(), come.next()) {
+        (None, None) => None,
+        (gone, come) => Some((gone.unwrap_or_default(), come.unwrap_or_default())),
+    })
 }
 
 /// One column of the rows.
@@ -36,26 +48,25 @@ pub(super) async fn customers(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    if batch.customers.is_empty() {
-        return Ok(());
-    }
     let rows = sorted(&batch.customers, |row| &row.key);
-    sqlx::query(include_str!("../customers.sql"))
-        .bind(batch.partition)
-        .bind(column(&rows, |row| tenant(&row.key)))
-        .bind(column(&rows, |row| customer(&row.key)))
-        .bind(column(&rows, |row| row.state.as_slice()))
-        .bind(column(&rows, |row| row.standing.as_slice()))
-        .bind(column(&rows, |row| row.evaluated_at.micros()))
-        .bind(column(&rows, |row| row.definition_version))
-        .bind(column(&rows, |row| row.first_seen_at.micros()))
-        .bind(column(&rows, |row| row.last_seen_at.micros()))
-        .bind(column(&rows, |row| row.band))
-        .bind(column(&rows, |row| {
-            Some(row.tracked.as_slice()).filter(|tracked| !tracked.is_empty())
-        }))
-        .execute(connection)
-        .await?;
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        sqlx::query(include_str!("../customers.sql"))
+            .bind(batch.partition)
+            .bind(column(rows, |row| tenant(&row.key)))
+            .bind(column(rows, |row| customer(&row.key)))
+            .bind(column(rows, |row| row.state.as_slice()))
+            .bind(column(rows, |row| row.standing.as_slice()))
+            .bind(column(rows, |row| row.evaluated_at.micros()))
+            .bind(column(rows, |row| row.definition_version))
+            .bind(column(rows, |row| row.first_seen_at.micros()))
+            .bind(column(rows, |row| row.last_seen_at.micros()))
+            .bind(column(rows, |row| row.band))
+            .bind(column(rows, |row| {
+                Some(row.tracked.as_slice()).filter(|tracked| !tracked.is_empty())
+            }))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -63,26 +74,25 @@ pub(super) async fn memberships(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    if batch.memberships.is_empty() && batch.memberships_left.is_empty() {
-        return Ok(());
-    }
     let left = sorted(&batch.memberships_left, |(key, segment)| {
-        (&key.tenant, segment, key)
+        (&key.tenant, segment)
     });
     let rows = sorted(&batch.memberships, |(key, segment, ..)| {
-        (&key.tenant, segment, key)
+        (&key.tenant, segment)
     });
-    sqlx::query(include_str!("../memberships.sql"))
-        .bind(column(&left, |row| tenant(&row.0)))
-        .bind(column(&left, |row| &*row.1))
-        .bind(column(&left, |row| customer(&row.0)))
-        .bind(column(&rows, |row| tenant(&row.0)))
-        .bind(column(&rows, |row| &*row.1))
-        .bind(column(&rows, |row| customer(&row.0)))
-        .bind(column(&rows, |row| row.2.micros()))
-        .bind(column(&rows, |row| row.3))
-        .execute(connection)
-        .await?;
+    for (left, rows) in pieces(&left, &rows) {
+        sqlx::query(include_str!("../memberships.sql"))
+            .bind(column(left, |row| tenant(&row.0)))
+            .bind(column(left, |row| &*row.1))
+            .bind(column(left, |row| customer(&row.0)))
+            .bind(column(rows, |row| tenant(&row.0)))
+            .bind(column(rows, |row| &*row.1))
+            .bind(column(rows, |row| customer(&row.0)))
+            .bind(column(rows, |row| row.2.micros()))
+            .bind(column(rows, |row| row.3))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -90,26 +100,25 @@ pub(super) async fn positions(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    if batch.positions.is_empty() && batch.positions_left.is_empty() {
-        return Ok(());
-    }
     let left = sorted(&batch.positions_left, |(key, journey)| {
-        (&key.tenant, journey, key)
+        (&key.tenant, journey)
     });
     let rows = sorted(&batch.positions, |(key, journey, ..)| {
-        (&key.tenant, journey, key)
+        (&key.tenant, journey)
     });
-    sqlx::query(include_str!("../positions.sql"))
-        .bind(column(&left, |row| tenant(&row.0)))
-        .bind(column(&left, |row| &*row.1))
-        .bind(column(&left, |row| customer(&row.0)))
-        .bind(column(&rows, |row| tenant(&row.0)))
-        .bind(column(&rows, |row| &*row.1))
-        .bind(column(&rows, |row| customer(&row.0)))
-        .bind(column(&rows, |row| &*row.2))
-        .bind(column(&rows, |row| row.3.micros()))
-        .execute(connection)
-        .await?;
+    for (left, rows) in pieces(&left, &rows) {
+        sqlx::query(include_str!("../positions.sql"))
+            .bind(column(left, |row| tenant(&row.0)))
+            .bind(column(left, |row| &*row.1))
+            .bind(column(left, |row| customer(&row.0)))
+            .bind(column(rows, |row| tenant(&row.0)))
+            .bind(column(rows, |row| &*row.1))
+            .bind(column(rows, |row| customer(&row.0)))
+            .bind(column(rows, |row| &*row.2))
+            .bind(column(rows, |row| row.3.micros()))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -117,20 +126,20 @@ pub(super) async fn timers(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    if batch.timers.is_empty() && batch.timers_cleared.is_empty() {
-        return Ok(());
+    let fired = sorted(&batch.timers_fired, |row| row);
+    let rows = sorted(&batch.timers, |row| row);
+    for (fired, rows) in pieces(&fired, &rows) {
+        sqlx::query(include_str!("../timers.sql"))
+            .bind(batch.partition)
+            .bind(column(fired, |row| row.0.micros()))
+            .bind(column(fired, |row| tenant(&row.1)))
+            .bind(column(fired, |row| customer(&row.1)))
+            .bind(column(rows, |row| row.0.micros()))
+            .bind(column(rows, |row| tenant(&row.1)))
+            .bind(column(rows, |row| customer(&row.1)))
+            .execute(&mut *connection)
+            .await?;
     }
-    let cleared = sorted(&batch.timers_cleared, |key| key);
-    let rows = sorted(&batch.timers, |(key, _)| key);
-    sqlx::query(include_str!("../timers.sql"))
-        .bind(batch.partition)
-        .bind(column(&cleared, |key| tenant(key)))
-        .bind(column(&cleared, |key| customer(key)))
-        .bind(column(&rows, |row| tenant(&row.0)))
-        .bind(column(&rows, |row| customer(&row.0)))
-        .bind(column(&rows, |row| row.1.micros()))
-        .execute(connection)
-        .await?;
     Ok(())
 }
 
@@ -138,36 +147,23 @@ pub(super) async fn changes(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    if batch.changes.is_empty() {
-        return Ok(());
-    }
     let rows = sorted(&batch.changes, |row| row.seq);
-    sqlx::query(include_str!("../changes.sql"))
-        .bind(batch.partition)
-        .bind(column(&rows, |row| row.seq))
-        .bind(column(&rows, |row| {
-            Uuid::from_u128(row.change.id(&row.key))
-        }))
-        .bind(column(&rows, |row| tenant(&row.key)))
-        .bind(column(&rows, |row| customer(&row.key)))
-        .bind(column(&rows, |row| row.change.kind.name()))
-        .bind(column(&rows, |row| &*row.change.name))
-        .bind(column(&rows, |row| row.change.from.as_deref()))
-        .bind(column(&rows, |row| row.change.to.as_deref()))
-        .bind(column(&rows, |row| row.change.effective_at.micros()))
-        .bind(column(&rows, |row| row.change.cause.name()))
-        .bind(column(&rows, |row| causing_event(row.change.cause)))
-        .bind(column(&rows, |row| row.change.definition_version))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-fn causing_event(cause: Cause) -> Option<Uuid> {
-    match cause {
-        Cause::Event(id) => Some(id.0),
-        Cause::Timer | Cause::Definition => None,
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let json: Result<Vec<String>, _> = rows
+            .iter()
+            .map(|row| changes::to_json(&row.changes))
+            .collect();
+        sqlx::query(include_str!("../changes.sql"))
+            .bind(batch.partition)
+            .bind(column(rows, |row| row.seq))
+            .bind(column(rows, |row| tenant(&row.key)))
+            .bind(column(rows, |row| customer(&row.key)))
+            .bind(column(rows, |row| row.definition_version))
+            .bind(json.map_err(|error| sqlx::Error::Encode(error.into()))?)
+            .execute(&mut *connection)
+            .await?;
     }
+    Ok(())
 }
 
 pub(super) async fn parked(
