@@ -266,7 +266,8 @@ async fn a_redrive_counts_once_however_often_the_owner_is_killed() {
     let processor = site.process(&flags);
     wait_for(SOON, "nothing to be parked", async || {
         match projections.number("select count(*) from $gen.parked").await {
-            0 => Ok(()),
+            // The one before it may have folded the last: it must be there to be ended.
+            0 if processor.log().contains("claimed") => Ok(()),
             found => Err(format!("{found} parked")),
         }
     })
