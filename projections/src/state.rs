@@ -10,36 +10,50 @@ use tidemark_schemas::{CustomerEvent, EventId, Instant, Payload};
 
 pub mod activity;
 pub mod attributes;
+pub mod campaigns;
+mod canonical;
+pub mod consents;
 pub mod conversations;
 pub(crate) mod encoding;
 pub mod identity;
 pub mod journeys;
+pub mod offers;
 pub mod orders;
+pub mod records;
+pub mod subscriptions;
+pub mod tickets;
 pub mod tracked;
 
 pub use activity::Activity;
 pub use attributes::Attributes;
+pub use campaigns::Campaigns;
+pub use consents::Consents;
 pub use conversations::Conversations;
 pub use identity::Identity;
 pub use journeys::Journeys;
+pub use offers::Offers;
 pub use orders::Orders;
+pub use records::Records;
+pub use subscriptions::Subscriptions;
+pub use tickets::Tickets;
 pub use tracked::{LeafId, Tracked};
 
 use activity::{Kept, Oldest};
-use encoding::{Reader, Span, Writer, damaged};
 
 use crate::days;
 
 /// Bumped whenever the meaning or the encoding of core state changes. A processor folds only
 /// generations of its own version.
-pub const FOLD_VERSION: i32 = 2;
+pub const FOLD_VERSION: i32 = 3;
 
-/// [`FOLD_VERSION`] as the first byte of every state.
-const VERSION_BYTE: u8 = 2;
-const _: () = assert!(
-    VERSION_BYTE as i32 == FOLD_VERSION,
-    "the first byte names the fold version"
-);
+/// Replaces what is held by something greater. True when it did.
+fn keep_greatest<T: Ord>(held: &mut T, new: T) -> bool {
+    let greater = new > *held;
+    if greater {
+        *held = new;
+    }
+    greater
+}
 
 /// The two counts in front of shared text, and what the allocator rounds up.
 const ARC_BYTES: usize = 24;
@@ -122,6 +136,9 @@ pub struct CustomerState {
     pub activity: Activity,
     /// What was said.
     pub conversations: Conversations,
+    /// Subscriptions, tickets, campaigns, offers and consents; `None` of who has none of them. Read
+    /// it through [`Self::records`].
+    pub records: Option<Box<Records>>,
     /// What definitions asked to be counted. Not core state: [`Self::encode`] leaves it out, and
     /// [`Self::decode`] finds nothing of it.
     pub tracked: Tracked,
@@ -211,19 +228,33 @@ impl CustomerState {
                 }
                 new
             }
-            Payload::CampaignTouched(_) => self.identity.admit(stamp, horizon, recognised)?,
+            Payload::CampaignTouched(touched) => {
+                let new = self.identity.admit(stamp, horizon, recognised)?;
+                if new {
+                    let day = self.day_of(stamp.at, rules);
+                    let records = self.with_records();
+                    records.campaigns.touch(touched, stamp.at, day);
+                }
+                new
+            }
             Payload::OrderPlaced(order) => self.orders.place(order, stamp, &rules.zone),
             Payload::OrderRefunded(refunded) => self.orders.refund(refunded, stamp),
             Payload::StageEntered(entered) => self.journeys.enter(entered, stamp),
-            Payload::SubscriptionChanged(_)
-            | Payload::TicketChanged(_)
-            | Payload::ActionOffered(_)
-            | Payload::ActionAnswered(_)
-            | Payload::ConsentChanged(_)
-            | Payload::IdentityMerged(_)
+            Payload::SubscriptionChanged(changed) => {
+                self.with_records().subscriptions.change(changed, stamp)
+            }
+            Payload::TicketChanged(changed) => self.with_records().tickets.change(changed, stamp),
+            Payload::ActionOffered(offered) => self.with_records().offers.offer(offered, stamp),
+            Payload::ActionAnswered(answered) => self.with_records().offers.answer(answered, stamp),
+            Payload::ConsentChanged(changed) => self.with_records().consents.change(changed, stamp),
+            Payload::IdentityMerged(_)
             | Payload::IdentityUnmerged(_)
             | Payload::CustomerErased(_) => self.identity.remember_for_life(stamp.id),
         })
+    }
+
+    fn with_records(&mut self) -> &mut Records {
+        self.records.get_or_insert_default()
     }
 
     /// The day to count an event on.
@@ -259,6 +290,9 @@ impl CustomerState {
             self.activity.prune(kept, &mut self.oldest);
             self.tracked.prune(kept, &mut self.oldest);
             self.conversations.prune(kept, &mut self.oldest);
+            if let Some(records) = &mut self.records {
+                records.campaigns.prune(kept, &mut self.oldest);
+            }
         }
     }
 
@@ -271,65 +305,17 @@ impl CustomerState {
         self.journeys.merge(&other.journeys);
         self.activity.merge(&other.activity);
         self.conversations.merge(&other.conversations);
+        if let Some(records) = &other.records {
+            self.records.get_or_insert_default().merge(records);
+        }
         self.tracked.merge(&other.tracked);
         self.oldest = Oldest::UNKNOWN;
         self.forget();
     }
 
-    /// The canonical bytes: equal states, equal bytes.
-    ///
-    /// The version, then nothing for a customer without events; else first and last seen and the
-    /// accumulators, whose instants are distances from the first.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(512);
-        writer.byte(VERSION_BYTE);
-        if let Some(span) = self.identity.span() {
-            writer.signed(span.first.micros());
-            writer.distance(span.first, span.last);
-            self.identity.encode(span, &mut writer);
-            self.attributes.encode(span, &mut writer);
-            self.orders.encode(span, &mut writer);
-            self.journeys.encode(span, &mut writer);
-            self.activity.encode(span, &mut writer);
-            self.conversations.encode(&mut writer);
-        }
-        writer.into_bytes()
-    }
-
-    /// The state of canonical bytes. Whatever it accepts, [`Self::encode`] gives back.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.byte()?;
-        if version != VERSION_BYTE {
-            return Err(StateError(format!(
-                "fold version {version}, expected {FOLD_VERSION}"
-            )));
-        }
-        if reader.finish().is_ok() {
-            return Ok(Self::default());
-        }
-        let first = Instant::from_micros(reader.signed()?)
-            .ok_or_else(|| damaged("an instant out of range"))?;
-        let last = reader.instant(
-            first,
-            Span {
-                first,
-                last: Instant::MAX,
-            },
-        )?;
-        let span = Span { first, last };
-        let state = Self {
-            identity: Identity::decode(span, &mut reader)?,
-            attributes: Attributes::decode(span, &mut reader)?,
-            orders: Orders::decode(span, &mut reader)?,
-            journeys: Journeys::decode(span, &mut reader)?,
-            activity: Activity::decode(span, &mut reader)?,
-            conversations: Conversations::decode(&mut reader)?,
-            tracked: Tracked::default(),
-            oldest: Oldest::UNKNOWN,
-        };
-        reader.finish()?;
-        Ok(state)
+    /// Subscriptions, tickets, campaigns, offers and consents, of who has none of them, too.
+    pub fn records(&self) -> &Records {
+        self.records.as_deref().unwrap_or(&records::NONE)
     }
 
     /// When the earliest folded event occurred.
@@ -351,6 +337,10 @@ impl CustomerState {
             + self.journeys.memory_bytes()
             + self.activity.memory_bytes()
             + self.conversations.memory_bytes()
+            + self
+                .records
+                .as_ref()
+                .map_or(0, |records| records.memory_bytes())
             + self.tracked.memory_bytes()
     }
 }

@@ -10,6 +10,8 @@ mod bounds;
 mod counting;
 #[path = "laws/damage.rs"]
 mod damage;
+#[path = "laws/damaged_records.rs"]
+mod damaged_records;
 #[path = "laws/digest.rs"]
 mod digest;
 #[path = "laws/encoding.rs"]
@@ -22,6 +24,8 @@ mod merge;
 mod order;
 #[path = "laws/reading.rs"]
 mod reading;
+#[path = "laws/records.rs"]
+mod records;
 #[path = "support/events.rs"]
 mod support;
 #[path = "laws/tracked.rs"]

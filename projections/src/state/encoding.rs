@@ -8,10 +8,10 @@
 use std::sync::Arc;
 
 use tidemark_schemas::names::name;
-use tidemark_schemas::{EventId, Instant};
+use tidemark_schemas::{Currency, EventId, Instant};
 use uuid::Uuid;
 
-use crate::state::StateError;
+use crate::state::{Stamp, StateError};
 
 /// The length of an [`EventId`].
 pub(crate) const ID_BYTES: usize = 16;
@@ -72,6 +72,16 @@ impl Writer {
 
     pub(crate) fn id(&mut self, id: EventId) {
         self.raw(id.0.as_bytes());
+    }
+
+    pub(crate) fn currency(&mut self, currency: Currency) {
+        self.raw(currency.code().as_bytes());
+    }
+
+    /// An event, its instant as the distance from an earlier one.
+    pub(crate) fn stamp(&mut self, from: Instant, stamp: Stamp) {
+        self.distance(from, stamp.at);
+        self.id(stamp.id);
     }
 
     /// The distance of a later instant from an earlier one.
@@ -194,6 +204,36 @@ impl<'a> Reader<'a> {
             .and_then(Instant::from_micros)
             .filter(|instant| *instant <= span.last)
             .ok_or_else(|| damaged("an instant lies after the newest event"))
+    }
+
+    /// An event; see [`Self::instant`].
+    pub(crate) fn stamp(&mut self, from: Instant, span: Span) -> Result<Stamp, StateError> {
+        Ok(Stamp {
+            at: self.instant(from, span)?,
+            id: self.id()?,
+        })
+    }
+
+    /// A day, written as its distance from another one.
+    pub(crate) fn day(&mut self, from: i32) -> Result<i32, StateError> {
+        let day = self.signed()?.checked_add(i64::from(from));
+        let day = day.and_then(|day| i32::try_from(day).ok());
+        day.ok_or_else(|| damaged("a day out of range"))
+    }
+
+    pub(crate) fn currency(&mut self) -> Result<Currency, StateError> {
+        let code = self.array::<3>()?;
+        let code = std::str::from_utf8(&code).ok();
+        code.and_then(Currency::new)
+            .ok_or_else(|| damaged("an unknown currency"))
+    }
+
+    /// One of a closed set of words, written as its place.
+    pub(crate) fn word<T: Copy>(&mut self, all: &[T]) -> Result<T, StateError> {
+        let place = usize::try_from(self.unsigned()?).ok();
+        let word = place.and_then(|place| all.get(place));
+        word.copied()
+            .ok_or_else(|| damaged("a word that does not exist"))
     }
 }
 

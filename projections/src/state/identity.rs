@@ -4,9 +4,10 @@
 //!
 //! - High-volume events (activities, messages, touches) by (`occurred_at`, id), for as long as
 //!   they are within the dedup horizon behind the customer's newest event. Older ones are [`Late`].
-//! - Consequential events whose accumulator keeps their ids (orders, refunds, stages): there.
-//! - The other consequential events by id, for life, here; so are high-volume events that it was
-//!   decided to fold although they are late.
+//! - Consequential events with a business key (orders, refunds, stages, subscriptions, tickets,
+//!   offers, answers, consents) by that key and the stamps kept beside it, in their accumulators.
+//! - The other consequential events (merges, erasures) by id, for life, here; so are high-volume
+//!   events that it was decided to fold although they are late.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::event::{OrderPlaced, OrderRefunded};
 use tidemark_schemas::{Currency, EventId, Instant};
 
-use super::Stamp;
+use super::{Stamp, keep_greatest};
+use crate::days;
 
 mod encoding;
 
@@ -137,7 +138,7 @@ impl Orders {
     pub(super) fn place(&mut self, order: &OrderPlaced, stamp: Stamp, zone: &TimeZone) -> bool {
         let placed = Placed {
             stamp,
-            day: local_day(stamp.at, zone),
+            day: days::day_of(zone, stamp.at),
             amount_minor: order.amount_minor,
             currency: order.currency,
         };
@@ -201,30 +202,4 @@ impl Orders {
             + self.refunds.len() * super::map_bytes::<EventId, Refund>(1)
             + (self.placed.len() + self.refunds.len()) * super::ARC_BYTES
     }
-}
-
-/// Replaces what is held by something greater. True when it did.
-fn keep_greatest<T: Ord>(held: &mut T, new: T) -> bool {
-    let greater = new > *held;
-    if greater {
-        *held = new;
-    }
-    greater
-}
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
-
-/// The calendar day of an instant in a zone, in days since 1970-01-01.
-///
-/// The offset alone is looked up: making a civil date of it takes several times as long, and a day
-/// is a division away.
-fn local_day(at: Instant, zone: &TimeZone) -> i32 {
-    let offset = i64::from(zone.to_offset(at.to_jiff()).seconds());
-    day_of(at.micros() + offset * MICROS_PER_SECOND)
-}
-
-fn day_of(micros: i64) -> i32 {
-    // Instants end with the year 9999, day 2,932,896.
-    i32::try_from(micros.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX)
 }

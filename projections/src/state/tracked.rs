@@ -92,7 +92,7 @@ impl Tracked {
             return Vec::new();
         }
         let mut writer = Writer::default();
-        writer.byte(super::VERSION_BYTE);
+        writer.byte(super::canonical::VERSION_BYTE);
         writer.count(self.by_leaf.len());
         for (
             leaf,
@@ -116,7 +116,7 @@ impl Tracked {
             return Ok(Self { by_leaf });
         }
         let mut reader = Reader::new(bytes);
-        if reader.byte()? != super::VERSION_BYTE {
+        if reader.byte()? != super::canonical::VERSION_BYTE {
             return Err(damaged("counters of another fold version"));
         }
         for _ in 0..reader.count_from_one(LEAST_BYTES)? {

@@ -3,7 +3,12 @@
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{AttributeValue, Payload};
 
-use crate::support::{DAY, activity, after, event, message, profile, rules, string, touch};
+use tidemark_schemas::event::SubscriptionStatus;
+
+use crate::support::{
+    DAY, activity, after, answer, consent, currency, event, message, offer, paid_touch, profile,
+    rules, string, subscription, ticket,
+};
 
 /// The state after an event a day, for so many days.
 fn daily(days: i64, payload: impl Fn(i64) -> Payload) -> CustomerState {
@@ -16,7 +21,7 @@ fn daily(days: i64, payload: impl Fn(i64) -> Payload) -> CustomerState {
     state
 }
 
-/// Two years say no more than three weeks do, but for the longer span.
+/// Two years say no more than three weeks do, but for longer spans.
 #[track_caller]
 fn check_bounded(payload: impl Fn(i64) -> Payload) {
     let [weeks, years] = [20, 720].map(|days| daily(days, &payload));
@@ -25,13 +30,12 @@ fn check_bounded(payload: impl Fn(i64) -> Payload) {
 }
 
 #[test]
-fn high_volume_events_behind_the_horizon_are_forgotten() {
-    check_bounded(|_| touch("spring"));
-}
-
-#[test]
-fn of_activities_and_conversations_the_days_of_the_longest_window_are_kept() {
-    for payload in [activity("login"), message("kim")] {
+fn of_activities_conversations_and_touches_the_days_of_the_longest_window_are_kept() {
+    for payload in [
+        activity("login"),
+        message("kim"),
+        paid_touch("spring", "post", 70),
+    ] {
         let [two_years, six] = [720, 2_160].map(|days| daily(days, |_| payload.clone()));
         assert!(six.encode().len() <= two_years.encode().len() + 8);
         assert!(six.memory_bytes() <= two_years.memory_bytes() + 8);
@@ -52,6 +56,25 @@ fn an_equal_value_written_every_day_is_a_run_with_two_ends() {
 fn of_values_that_changed_every_day_the_horizon_and_the_last_before_are_kept() {
     check_bounded(|day| profile([("plan", string(["free", "pro"][usize::from(day % 2 == 0)]))]));
     check_bounded(|day| profile([("visits", AttributeValue::Long(100 + day))]));
+}
+
+/// Whatever is said of one subscription, ticket, offer or purpose, and however often.
+#[test]
+fn what_has_a_key_takes_no_more_room_than_its_newest_version() {
+    check_bounded(|day| {
+        let place = usize::try_from(day).unwrap() % SubscriptionStatus::ALL.len();
+        let status = SubscriptionStatus::ALL[place];
+        subscription("s-1", status, "pro", 900, currency("EUR"))
+    });
+    check_bounded(|day| ticket("t-1", ["open", "done"][usize::from(day % 2 == 0)], "high"));
+    check_bounded(|day| consent("email", day % 2 == 0));
+    check_bounded(|day| {
+        if day % 2 == 0 {
+            offer("x-1", "call")
+        } else {
+            answer("x-1", day % 4 == 1)
+        }
+    });
 }
 
 /// An id of 16 bytes and a distance of about 4 for each event within the horizon, and 4 more for

@@ -2,17 +2,17 @@
 
 use tidemark_projections::state::CustomerState;
 
-/// Version 2, first seen at the epoch, last seen four microseconds later.
-const HEAD: &str = "020004";
+/// Version 3, first seen at the epoch, last seen four microseconds later.
+const HEAD: &str = "030004";
 const NO_IDENTITY: &str = "0000";
 const NO_ATTRIBUTES: &str = "0000";
 const NO_ORDERS: &str = "000000";
 /// Neither journeys nor activities nor conversations.
 const NOTHING_ELSE: &str = "000000";
-const ID_1: &str = "00000000000000000000000000000001";
-const ID_2: &str = "00000000000000000000000000000002";
+pub(crate) const ID_1: &str = "00000000000000000000000000000001";
+pub(crate) const ID_2: &str = "00000000000000000000000000000002";
 
-fn bytes(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn bytes(parts: &[&str]) -> Vec<u8> {
     let hex = parts.concat();
     let digits: Vec<u32> = hex
         .chars()
@@ -25,13 +25,13 @@ fn bytes(parts: &[&str]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn check_accepted(parts: &[&str]) {
+pub(crate) fn check_accepted(parts: &[&str]) {
     let bytes = bytes(parts);
     assert_eq!(CustomerState::decode(&bytes).unwrap().encode(), bytes);
 }
 
 #[track_caller]
-fn check_refused(parts: &[&str], reason: &str) {
+pub(crate) fn check_refused(parts: &[&str], reason: &str) {
     let error = CustomerState::decode(&bytes(parts)).unwrap_err();
     assert_eq!(error.0, reason);
 }
@@ -69,21 +69,21 @@ fn check_orders(orders: &[&str], refused: Option<&str>) {
 #[test]
 fn numbers_have_one_encoding_and_64_bits() {
     let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NOTHING_ELSE].concat();
-    check_accepted(&["02", "00", &rest]);
+    check_accepted(&["03", "00", &rest]);
     check_refused(
-        &["02", "8000", &rest],
+        &["03", "8000", &rest],
         "a number is longer than it needs to be",
     );
     check_refused(
-        &["02", "ffffffffffffffffff7f", &rest],
+        &["03", "ffffffffffffffffff7f", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["02", "ffffffffffffffffffff", &rest],
+        &["03", "ffffffffffffffffffff", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["02", "ffffffffffffffffff01", &rest],
+        &["03", "ffffffffffffffffff01", &rest],
         "an instant out of range",
     );
 }

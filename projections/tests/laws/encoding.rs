@@ -4,12 +4,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidemark_projections::state::{CustomerState, FOLD_VERSION};
 
-use crate::support::{activity, after, event, events, fold, order, profile, rules, stage, string};
+use tidemark_schemas::event::SubscriptionStatus;
+
+use crate::support::{
+    activity, after, answer, consent, currency, event, events, fold, offer, order, paid_touch,
+    profile, rules, stage, string, subscription, ticket,
+};
 
 #[test]
 fn a_customer_without_events_is_the_version_alone() {
-    assert_eq!(CustomerState::default().encode(), [2]);
-    assert_eq!(CustomerState::decode(&[2]), Ok(CustomerState::default()));
+    assert_eq!(CustomerState::default().encode(), [3]);
+    assert_eq!(CustomerState::decode(&[3]), Ok(CustomerState::default()));
 }
 
 #[test]
@@ -22,7 +27,13 @@ fn another_fold_version_is_named() {
     assert!(CustomerState::decode(&[]).is_err());
 }
 
-/// The bytes of fold version 2: stored by the million, so a change means a new version.
+fn hex(state: &CustomerState) -> String {
+    let bytes = state.encode();
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
+
+/// The bytes of fold version 3: stored by the million, so a change means a new version.
 #[test]
 fn the_bytes_stay_what_they_are() {
     let mut state = CustomerState::default();
@@ -43,15 +54,10 @@ fn the_bytes_stay_what_they_are() {
             )
             .unwrap();
     }
-    let hex: Vec<String> = state
-        .encode()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     assert_eq!(
-        hex.concat(),
+        hex(&state),
         concat!(
-            "02808099eac5fda60603",                 // version, first seen, last seen
+            "03808099eac5fda60603",                 // version, first seen, last seen
             "010300000000000000000000000000000003", // a recent activity
             "00",                                   // nothing remembered for life
             "010100000000000000000000000000000001", // an event that set attributes
@@ -67,6 +73,72 @@ fn the_bytes_stay_what_they_are() {
             "01f6c00201", // on one day, once
             "0100",       // at that instant
             "00",         // no conversations
+        )
+    );
+}
+
+/// A bit of the version says that records follow.
+#[test]
+fn the_bytes_of_records_stay_what_they_are() {
+    let mut state = CustomerState::default();
+    for (number, payload) in [
+        subscription(
+            "s-1",
+            SubscriptionStatus::Active,
+            "pro",
+            900,
+            currency("EUR"),
+        ),
+        subscription(
+            "s-1",
+            SubscriptionStatus::Cancelled,
+            "pro",
+            0,
+            currency("EUR"),
+        ),
+        ticket("t-1", "open", "high"),
+        paid_touch("spring", "post", 70),
+        offer("x-1", "call"),
+        answer("x-1", true),
+        consent("email", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let number = u32::try_from(number).unwrap();
+        let event = event(number.into(), after(number.into()), payload);
+        state.fold(&event, &rules()).unwrap();
+    }
+    assert_eq!(
+        hex(&state),
+        concat!(
+            "83808099eac5fda60606", // version with records, first seen, last seen
+            "010300000000000000000000000000000003", // a recent touch
+            "00",                   // nothing remembered for life
+            "0000",                 // no attributes
+            "000000",               // no orders
+            "000000",               // neither journeys nor activities nor conversations
+            "0103732d31",           // s-1
+            "0100000000000000000000000000000001", // its newest version is of event 1
+            "040370726f00455552",   // cancelled, pro, 0.00 EUR
+            "00",                   // never a trial
+            "010000",               // active at the beginning, and only then
+            "0000",                 // neither past due nor paused
+            "0101",                 // cancelled from one microsecond later to the newest version
+            "0103742d31",           // t-1
+            "020000000000000000000000000000000002", // first heard of in event 2
+            "046f70656e0468696768", // open, high
+            "0106737072696e6704706f7374", // spring, by post
+            "010300",               // once, three microseconds after the first event
+            "01f6c00201",           // on one day, once
+            "0100",                 // at that instant
+            "01f6c0024555528c01",   // on that day 0.70 EUR
+            "0103782d31",           // x-1
+            "05",                   // offered and accepted
+            "04000000000000000000000000000000040463616c6c", // a call, by event 4
+            "0500000000000000000000000000000005", // answered by event 5
+            "0105656d61696c",       // e-mail
+            "060000000000000000000000000000000601", // given by event 6
         )
     );
 }
@@ -118,9 +190,10 @@ proptest! {
 
     #[test]
     fn random_bytes_are_refused_or_mean_just_themselves(
+        version in prop::sample::select(vec![3_u8, 0x83]),
         bytes in vec(prop_oneof![Just(0_u8), Just(1), 0_u8..20, any::<u8>()], 0..200),
     ) {
-        let bytes = [&[2], &bytes[..]].concat();
+        let bytes = [&[version], &bytes[..]].concat();
         if let Ok(state) = CustomerState::decode(&bytes) {
             prop_assert_eq!(state.encode(), bytes);
         }

@@ -1,7 +1,7 @@
 //! Uniting states: commutative, associative, and the same as folding all the events.
 
 use proptest::prelude::*;
-use tidemark_projections::state::{Activity, Conversations, CustomerState};
+use tidemark_projections::state::{Activity, Campaigns, Conversations, CustomerState};
 use tidemark_schemas::CustomerEvent;
 
 use crate::support::{events, fold, under_other_ids};
@@ -22,6 +22,9 @@ fn together(one: &[CustomerEvent], other: &[CustomerEvent]) -> CustomerState {
 fn without_counts(mut state: CustomerState) -> CustomerState {
     state.activity = Activity::default();
     state.conversations = Conversations::default();
+    if let Some(records) = &mut state.records {
+        records.campaigns = Campaigns::default();
+    }
     state
 }
 
@@ -57,11 +60,16 @@ proptest! {
     }
 
     #[test]
-    fn of_orders_and_journeys_merging_is_always_folding(a in events(6, 20), b in events(6, 20)) {
+    fn of_what_is_kept_by_its_key_merging_is_always_folding(a in events(6, 20), b in events(6, 20)) {
         let merged = united(&[&fold(&a).0, &fold(&b).0]);
         let folded = together(&a, &b);
-        prop_assert_eq!(merged.orders, folded.orders);
-        prop_assert_eq!(merged.journeys, folded.journeys);
+        prop_assert_eq!(&merged.orders, &folded.orders);
+        prop_assert_eq!(&merged.journeys, &folded.journeys);
+        let (merged, folded) = (merged.records(), folded.records());
+        prop_assert_eq!(&merged.subscriptions, &folded.subscriptions);
+        prop_assert_eq!(&merged.tickets, &folded.tickets);
+        prop_assert_eq!(&merged.offers, &folded.offers);
+        prop_assert_eq!(&merged.consents, &folded.consents);
     }
 
     #[test]

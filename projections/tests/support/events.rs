@@ -98,6 +98,61 @@ pub(crate) fn touch(campaign: &str) -> Payload {
     })
 }
 
+/// A touch that cost so many cents.
+pub(crate) fn paid_touch(campaign: &str, channel: &str, cost_minor: i64) -> Payload {
+    Payload::CampaignTouched(CampaignTouched {
+        campaign: text(campaign),
+        channel: text(channel),
+        cost_minor: Some(cost_minor),
+        currency: Some(currency("EUR")),
+    })
+}
+
+pub(crate) fn subscription(
+    subscription_id: &str,
+    status: SubscriptionStatus,
+    plan: &str,
+    mrr_minor: i64,
+    currency: Currency,
+) -> Payload {
+    Payload::SubscriptionChanged(SubscriptionChanged {
+        subscription_id: text(subscription_id),
+        status,
+        plan: text(plan),
+        mrr_minor,
+        currency,
+    })
+}
+
+pub(crate) fn ticket(ticket_id: &str, status: &str, priority: &str) -> Payload {
+    Payload::TicketChanged(TicketChanged {
+        ticket_id: text(ticket_id),
+        status: text(status),
+        priority: text(priority),
+    })
+}
+
+pub(crate) fn offer(offer_id: &str, action: &str) -> Payload {
+    Payload::ActionOffered(ActionOffered {
+        action: text(action),
+        offer_id: text(offer_id),
+    })
+}
+
+pub(crate) fn answer(offer_id: &str, accepted: bool) -> Payload {
+    Payload::ActionAnswered(ActionAnswered {
+        offer_id: text(offer_id),
+        accepted,
+    })
+}
+
+pub(crate) fn consent(purpose: &str, granted: bool) -> Payload {
+    Payload::ConsentChanged(ConsentChanged {
+        purpose: text(purpose),
+        granted,
+    })
+}
+
 pub(crate) fn order(order_id: &str, amount_minor: i64) -> Payload {
     Payload::OrderPlaced(OrderPlaced {
         order_id: text(order_id),
@@ -215,7 +270,8 @@ fn consequential() -> impl Strategy<Value = Payload> {
         ),
         2 => (one_of(&["sales", "support"]), one_of(&["lead", "trial", "customer"]))
             .prop_map(|(journey, stage)| Payload::StageEntered(StageEntered { journey, stage })),
-        2 => for_life(),
+        1 => for_life(),
+        4 => records(),
     ]
 }
 
@@ -252,39 +308,21 @@ fn high_volume(id: u128) -> Payload {
             outcome: Outcome::ALL[usize::try_from(id / 4).unwrap() % Outcome::ALL.len()],
             agent,
         }),
-        _ => touch("spring"),
+        _ => Payload::CampaignTouched(CampaignTouched {
+            campaign: pick(&["spring", "autumn"], 4),
+            channel: pick(&["email", "post"], 8),
+            cost_minor: (number % 3 != 0).then_some(
+                [0, 7, i64::MAX][usize::from(id.is_multiple_of(5)) + usize::from(id % 2 == 1)],
+            ),
+            currency: Some(currency(["EUR", "JPY"][usize::from(id % 7 < 3)])),
+        }),
     }
 }
 
+/// Consequential events that no accumulator keeps.
 fn for_life() -> impl Strategy<Value = Payload> {
     let other = CustomerId::new("c-2").unwrap();
-    let subscription = SubscriptionChanged {
-        subscription_id: text("s-1"),
-        status: SubscriptionStatus::Active,
-        plan: text("pro"),
-        mrr_minor: 900,
-        currency: currency("EUR"),
-    };
-    let ticket = TicketChanged {
-        ticket_id: text("t-1"),
-        status: text("open"),
-        priority: text("high"),
-    };
     prop::sample::select(vec![
-        Payload::SubscriptionChanged(subscription),
-        Payload::TicketChanged(ticket),
-        Payload::ActionOffered(ActionOffered {
-            action: text("call"),
-            offer_id: text("x-1"),
-        }),
-        Payload::ActionAnswered(ActionAnswered {
-            offer_id: text("x-1"),
-            accepted: true,
-        }),
-        Payload::ConsentChanged(ConsentChanged {
-            purpose: text("email"),
-            granted: true,
-        }),
         Payload::IdentityMerged(IdentityMerged {
             into_customer_id: other.clone(),
         }),
@@ -295,4 +333,24 @@ fn for_life() -> impl Strategy<Value = Payload> {
             reason: text("asked"),
         }),
     ])
+}
+
+/// Subscriptions, tickets, offers, answers and consents, of few ids.
+fn records() -> impl Strategy<Value = Payload> {
+    let statuses = prop::sample::select(SubscriptionStatus::ALL);
+    prop_oneof![
+        3 => (one_of(&["s-1", "s-2"]), statuses, one_of(&["basic", "pro"]), money()).prop_map(
+            |(id, status, plan, (mrr_minor, currency))| subscription(
+                &id, status, &plan, mrr_minor, currency
+            )
+        ),
+        2 => (one_of(&["t-1", "t-2"]), one_of(&["open", "solved"]), one_of(&["low", "high"]))
+            .prop_map(|(id, status, priority)| ticket(&id, &status, &priority)),
+        1 => (one_of(&["x-1", "x-2", "x-3"]), one_of(&["call", "discount"]))
+            .prop_map(|(id, action)| offer(&id, &action)),
+        1 => (one_of(&["x-1", "x-2", "x-3"]), any::<bool>())
+            .prop_map(|(id, accepted)| answer(&id, accepted)),
+        1 => (one_of(&["email", "sms"]), any::<bool>())
+            .prop_map(|(purpose, granted)| consent(&purpose, granted)),
+    ]
 }

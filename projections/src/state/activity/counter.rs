@@ -157,10 +157,7 @@ impl Counter {
         let day_count = reader.count(2)?;
         let mut days: VecDeque<DayCount> = VecDeque::with_capacity(day_count);
         for _ in 0..day_count {
-            let before = days.back().map_or(0, |held| i64::from(held.day));
-            let day = reader.signed()?.checked_add(before);
-            let day = day.and_then(|day| i32::try_from(day).ok());
-            let day = day.ok_or_else(|| damaged("a day out of range"))?;
+            let day = reader.day(days.back().map_or(0, |held| held.day))?;
             if days.back().is_some_and(|newest| newest.day >= day) {
                 return Err(damaged("a list is out of order"));
             }

@@ -59,9 +59,7 @@ fn decode_days(reader: &mut Reader<'_>) -> Result<BTreeMap<i32, Tally>, StateErr
     let mut days: BTreeMap<i32, Tally> = BTreeMap::new();
     for _ in 0..reader.count_from_one(LEAST_TALLY_BYTES)? {
         let before = days.last_key_value().map(|(day, _)| *day);
-        let day = reader.signed()?.checked_add(before.map_or(0, i64::from));
-        let day = day.and_then(|day| i32::try_from(day).ok());
-        let day = day.ok_or_else(|| damaged("a day out of range"))?;
+        let day = reader.day(before.unwrap_or(0))?;
         ascending(before.as_ref(), &day)?;
         days.insert(day, Tally::decode(reader)?);
     }
@@ -102,7 +100,7 @@ impl Tally {
             Ok(bucket)
         })?;
         let intents = decode_counts(reader, Reader::name)?;
-        let outcomes = decode_counts(reader, |reader| at(Outcome::ALL, reader.unsigned()?))?;
+        let outcomes = decode_counts(reader, |reader| reader.word(Outcome::ALL))?;
         Ok(Self {
             inbound,
             outbound,

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidemark_schemas::{Currency, EventId};
+use tidemark_schemas::{Currency, EventId, Instant};
 
-use super::{Orders, Placed, Refund, day_of};
+use super::{Orders, Placed, Refund};
 use crate::state::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
 use crate::state::{Stamp, StateError};
 
 /// No zone is further from UTC than this.
 const MOST_DAYS_FROM_UTC: i64 = 2;
+
+/// The day of an instant by UTC.
+fn utc_day(at: Instant) -> i32 {
+    // Instants end with the year 9999, day 2,932,896.
+    i32::try_from(at.micros().div_euclid(86_400_000_000)).unwrap_or(i32::MAX)
+}
 
 /// The currencies in use, ascending, written once: an amount names its currency by its place.
 struct CurrencyTable {
@@ -37,7 +43,7 @@ impl CurrencyTable {
     fn encode(&self, writer: &mut Writer) {
         writer.count(self.currencies.len());
         for currency in &self.currencies {
-            writer.raw(currency.code().as_bytes());
+            writer.currency(*currency);
         }
     }
 
@@ -45,11 +51,7 @@ impl CurrencyTable {
         let count = reader.count(3)?;
         let mut currencies = Vec::new();
         for _ in 0..count {
-            let code = reader.array::<3>()?;
-            let currency = std::str::from_utf8(&code)
-                .ok()
-                .and_then(Currency::new)
-                .ok_or_else(|| damaged("an unknown currency"))?;
+            let currency = reader.currency()?;
             ascending(currencies.last(), &currency)?;
             currencies.push(currency);
         }
@@ -96,7 +98,7 @@ impl Orders {
             writer.text(order_id);
             writer.distance(span.first, placed.stamp.at);
             writer.id(placed.stamp.id);
-            writer.signed(i64::from(placed.day) - i64::from(day_of(placed.stamp.at.micros())));
+            writer.signed(i64::from(placed.day) - i64::from(utc_day(placed.stamp.at)));
             writer.signed(placed.amount_minor);
             currencies.write(placed.currency, writer);
         }
@@ -157,7 +159,7 @@ fn decode_placed(
     if !(-MOST_DAYS_FROM_UTC..=MOST_DAYS_FROM_UTC).contains(&days_from_utc) {
         return Err(damaged("a day is not the day of its instant in any zone"));
     }
-    let day = i64::from(day_of(stamp.at.micros())) + days_from_utc;
+    let day = i64::from(utc_day(stamp.at)) + days_from_utc;
     Ok(Placed {
         stamp,
         day: i32::try_from(day).map_err(|_| damaged("a day out of range"))?,

@@ -5,9 +5,11 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.util.concurrent.TimeUnit;
 import tidemark.v1.ActivityTracked;
-import tidemark.v1.CampaignTouched;
 import tidemark.v1.ConversationClosed;
+import tidemark.v1.CustomerErased;
 import tidemark.v1.CustomerEvent;
+import tidemark.v1.IdentityMerged;
+import tidemark.v1.IdentityUnmerged;
 import tidemark.v1.MessageExchanged;
 import tidemark.v1.OrderPlaced;
 import tidemark.v1.OrderRefunded;
@@ -23,7 +25,7 @@ public final class CustomerState {
     /** How far behind the newest event one is told from a duplicate. */
     private static final long DEDUP_HORIZON = TimeUnit.MICROSECONDS.convert(Duration.ofDays(7));
 
-    private static final int VERSION = 2;
+    private static final int VERSION = 3;
 
     private boolean empty = true;
     private long first;
@@ -77,10 +79,13 @@ public final class CustomerState {
             if (identity.admit(stamp, horizon)) {
                 conversations.close(closed, Days.of(stamp.at(), zone));
             }
-        } else if (payload instanceof CampaignTouched) {
-            identity.admit(stamp, horizon);
-        } else {
+        } else if (payload instanceof IdentityMerged
+                || payload instanceof IdentityUnmerged
+                || payload instanceof CustomerErased) {
             identity.rememberForLife(stamp.id());
+        } else {
+            // Subscriptions, tickets, campaigns, offers and consents, of which the bench has none.
+            throw new IllegalArgumentException("not folded here: " + payload.getClass());
         }
     }
 

@@ -29,7 +29,7 @@ class CustomerStateTest {
     @Test
     void theBytesAreTidemarks() throws LateException {
         String expected =
-                "02808099eac5fda60603"
+                "03808099eac5fda60603"
                         + "010300000000000000000000000000000003"
                         + "00"
                         + "010100000000000000000000000000000001"

@@ -1,0 +1,75 @@
+//! What many customers have nothing of: subscriptions, tickets, campaigns, offers and consents.
+//!
+//! Kept behind one pointer and left out of the bytes where there is none, so that a customer without
+//! any of them takes a word of memory for all of them and not a byte of state.
+
+use super::encoding::{Reader, Span, Writer, damaged};
+use super::{Campaigns, Consents, Offers, StateError, Subscriptions, Tickets};
+
+/// See the module's documentation. Each is an accumulator of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Records {
+    /// What is paid for again and again.
+    pub subscriptions: Subscriptions,
+    /// What the help desk was asked.
+    pub tickets: Tickets,
+    /// What reached the customer.
+    pub campaigns: Campaigns,
+    /// What was offered, and the answers.
+    pub offers: Offers,
+    /// What the customer agreed to.
+    pub consents: Consents,
+}
+
+/// Of who has nothing of all this.
+pub(super) static NONE: Records = Records::EMPTY;
+
+impl Records {
+    const EMPTY: Self = Self {
+        subscriptions: Subscriptions::EMPTY,
+        tickets: Tickets::EMPTY,
+        campaigns: Campaigns::EMPTY,
+        offers: Offers::EMPTY,
+        consents: Consents::EMPTY,
+    };
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.subscriptions.merge(&other.subscriptions);
+        self.tickets.merge(&other.tickets);
+        self.campaigns.merge(&other.campaigns);
+        self.offers.merge(&other.offers);
+        self.consents.merge(&other.consents);
+    }
+
+    pub(super) fn encode(&self, span: Span, writer: &mut Writer) {
+        self.subscriptions.encode(span, writer);
+        self.tickets.encode(span, writer);
+        self.campaigns.encode(span, writer);
+        self.offers.encode(span, writer);
+        self.consents.encode(span, writer);
+    }
+
+    pub(super) fn decode(span: Span, reader: &mut Reader<'_>) -> Result<Self, StateError> {
+        let records = Self {
+            subscriptions: Subscriptions::decode(span, reader)?,
+            tickets: Tickets::decode(span, reader)?,
+            campaigns: Campaigns::decode(span, reader)?,
+            offers: Offers::decode(span, reader)?,
+            consents: Consents::decode(span, reader)?,
+        };
+        if records == NONE {
+            return Err(damaged("records are written out though there is none"));
+        }
+        Ok(records)
+    }
+
+    /// With itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.subscriptions.memory_bytes()
+            + self.tickets.memory_bytes()
+            + self.campaigns.memory_bytes()
+            + self.offers.memory_bytes()
+            + self.consents.memory_bytes()
+    }
+}
