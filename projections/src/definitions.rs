@@ -266,6 +266,15 @@ impl TenantDefinitions {
             .is_some_and(|declared| declared.personal)
     }
 
+    /// An amount in the tenant's currency; `None` without a rate.
+    pub(crate) fn convert(&self, amount_minor: i64, currency: Currency) -> Option<i128> {
+        if currency == self.currency {
+            return Some(i128::from(amount_minor));
+        }
+        let rate = self.rates.get(&currency)?;
+        Some(rate.convert(amount_minor))
+    }
+
     /// The segment of a name.
     pub fn segment(&self, name: &str) -> Option<&Segment> {
         self.segments.iter().find(|segment| &*segment.name == name)

@@ -24,8 +24,14 @@ mod conditions;
 mod evaluate;
 mod events;
 mod ledger;
+mod records;
+mod summaries;
+mod tallies;
 
 pub use evaluate::{Discrete, evaluate};
+pub use summaries::{
+    CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
+};
 
 use ledger::Ledger;
 
@@ -42,6 +48,8 @@ pub struct Outputs {
     pub segments: BTreeSet<Arc<str>>,
     /// How likely the customer is gone.
     pub churn: Churn,
+    /// Subscriptions, tickets, campaigns, offers and consents.
+    pub records: RecordsSummary,
 }
 
 /// Orders in the tenant's currency.
@@ -157,6 +165,7 @@ pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instan
         journeys,
         segments,
         churn,
+        records: summaries::records_summary(state.records(), definitions),
     }
 }
 

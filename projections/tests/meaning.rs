@@ -19,6 +19,10 @@ mod models;
 mod next_change;
 #[path = "meaning/outputs.rs"]
 mod outputs;
+#[path = "meaning/records.rs"]
+mod records;
+#[path = "meaning/records_laws.rs"]
+mod records_laws;
 #[path = "meaning/standing.rs"]
 mod standing;
 #[path = "meaning/standing_laws.rs"]

@@ -9,6 +9,13 @@ pub use super::quantities::Duration;
 use crate::models::Band;
 use crate::state::LeafId;
 
+mod records;
+
+pub use records::{
+    CampaignCondition, ConsentCondition, ConversationCondition, Counted, DayWindow, OfferAnswer,
+    OfferCondition, Quantity, RecordCondition, SubscriptionCondition, TicketCondition,
+};
+
 /// A condition over one customer.
 #[derive(Debug)]
 pub enum Expression {
@@ -30,6 +37,8 @@ pub enum Expression {
     Stage(StageCondition),
     /// How likely the customer is gone.
     Churn(ChurnCondition),
+    /// What is known of subscriptions, tickets, campaigns, offers, consents and conversations.
+    Record(RecordCondition),
 }
 
 /// Another segment of the tenant.

@@ -16,6 +16,8 @@ use crate::state::LeafId;
 mod attribute;
 mod event;
 mod leaves;
+mod records;
+mod tallies;
 
 pub(crate) use leaves::decimal_text;
 
@@ -93,9 +95,13 @@ impl Language<'_> {
             "orders" => self.orders(value).map(Expression::Orders),
             "stage" => self.stage(value).map(Expression::Stage),
             "churn" => self.churn(value).map(Expression::Churn),
+            name if records::CONDITIONS.contains(&name) => {
+                self.record(name, value).map(Expression::Record)
+            }
             other => {
+                let known = CONDITIONS.into_iter().chain(records::CONDITIONS);
                 self.problems
-                    .add(&key.place, unknown("condition", other, CONDITIONS));
+                    .add(&key.place, unknown("condition", other, known));
                 None
             }
         }

@@ -174,6 +174,24 @@ pub(crate) fn amount_minor(text: &str, currency: Currency) -> Result<i64, String
         })
 }
 
+/// A number from -1 to 1 with three digits after the point, in thousandths.
+pub(crate) fn thousandths(text: &str) -> Result<i64, String> {
+    scaled_decimal(text, 3)
+        .and_then(|scaled| i64::try_from(scaled).ok())
+        .filter(|scaled| (-1_000..=1_000).contains(scaled))
+        .ok_or_else(|| {
+            format!("{text:?} is not a number from -1 to 1 with up to three digits after the point")
+        })
+}
+
+/// A duration in milliseconds; its days have 24 hours.
+pub(crate) fn milliseconds(text: &str) -> Result<i64, String> {
+    Ok(match duration(text)? {
+        Duration::Exact(micros) => micros / 1_000,
+        Duration::Days(days) => i64::from(days) * 24 * MICROS_PER_HOUR / 1_000,
+    })
+}
+
 /// A date, or a date and time; without an offset by the clocks of the tenant's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {

@@ -286,6 +286,7 @@ fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>)
         | Expression::Orders(_)
         | Expression::Stage(_)
         | Expression::Churn(_)
+        | Expression::Record(_)
         | Expression::Event(_) => {}
     }
 }
@@ -359,6 +360,7 @@ fn point_to_places(expression: &mut Expression, places: &[usize]) {
         | Expression::Orders(_)
         | Expression::Stage(_)
         | Expression::Churn(_)
+        | Expression::Record(_)
         | Expression::Event(_) => {}
     }
 }

@@ -74,6 +74,7 @@ impl TenantDefinitions {
             Expression::Attribute(_)
             | Expression::Orders(_)
             | Expression::Stage(_)
+            | Expression::Record(_)
             | Expression::Churn(_) => None,
         }
     }

@@ -185,6 +185,7 @@ impl<'a> Evaluation<'a> {
             Expression::Orders(condition) => self.orders(condition),
             Expression::Stage(condition) => self.stage(condition),
             Expression::Churn(condition) => self.churn(condition),
+            Expression::Record(condition) => self.record(condition),
         }
     }
 }

@@ -18,21 +18,25 @@ impl Evaluation<'_> {
             let never = condition.first_time.is_none() && condition.last.is_none();
             return never && count_holds(&condition.count, 0);
         };
-        self.counted(condition, counter)
+        self.counted(condition.window, &condition.count, counter)
             && self.was(condition.first_time, counter.first)
             && self.was(condition.last, counter.last)
     }
 
-    fn counted(&mut self, condition: &EventCondition, counter: &Counter) -> bool {
-        match condition.window {
-            EventWindow::Ever => count_holds(&condition.count, counter.count),
-            EventWindow::Between(from, to) => {
-                count_holds(&condition.count, counter.between(from, to))
-            }
+    /// Whether bounds hold of how many fall into a window.
+    pub(super) fn counted(
+        &mut self,
+        window: EventWindow,
+        bounds: &Bounds<i64>,
+        counter: &Counter,
+    ) -> bool {
+        match window {
+            EventWindow::Ever => count_holds(bounds, counter.count),
+            EventWindow::Between(from, to) => count_holds(bounds, counter.between(from, to)),
             EventWindow::LastMicros(micros) => {
                 let inside = counter.after(self.at.plus_micros(-micros));
                 let leaving = inside.map(|at| (Some(at.plus_micros(micros)), 1));
-                self.counted_until(&condition.count, leaving)
+                self.counted_until(bounds, leaving)
             }
             EventWindow::LastDays(length) => {
                 let zone = &self.definitions.rules.zone;
@@ -42,7 +46,7 @@ impl Evaluation<'_> {
                     let at = gone.and_then(|day| days::start_of(zone, day));
                     (at, u64::from(of.events))
                 });
-                self.counted_until(&condition.count, leaving)
+                self.counted_until(bounds, leaving)
             }
         }
     }
@@ -66,24 +70,29 @@ impl Evaluation<'_> {
     }
 
     /// Whether something was as long ago as asked.
-    fn was(&mut self, asked: Option<Ago>, then: Instant) -> bool {
+    pub(super) fn was(&mut self, asked: Option<Ago>, then: Instant) -> bool {
         let (duration, within) = match asked {
             None => return true,
             Some(Ago::Within(duration)) => (duration, true),
             Some(Ago::NotWithin(duration)) => (duration, false),
         };
+        let end = self.within_until(duration, then);
+        self.may_change_at(end);
+        end.is_none_or(|end| self.at < end) == within
+    }
+
+    /// When what was then will be longer ago than that; `None` for never.
+    pub(super) fn within_until(&self, duration: Duration, then: Instant) -> Option<Instant> {
         let zone = &self.definitions.rules.zone;
-        let end = match duration {
+        match duration {
             Duration::Exact(micros) => Some(then.plus_micros(micros)),
             Duration::Days(length) => days::day_of(zone, then)
                 .checked_add(length)
                 .and_then(|day| days::start_of(zone, day)),
-        };
-        self.may_change_at(end);
-        end.is_none_or(|end| self.at < end) == within
+        }
     }
 }
 
-fn count_holds(bounds: &Bounds<i64>, count: u64) -> bool {
+pub(super) fn count_holds(bounds: &Bounds<i64>, count: u64) -> bool {
     bounds.hold(|bound| i128::from(count).cmp(&i128::from(*bound)))
 }

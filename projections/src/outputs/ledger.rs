@@ -1,7 +1,5 @@
 //! Orders by day in the tenant's currency.
 
-use tidemark_schemas::Currency;
-
 use crate::definitions::TenantDefinitions;
 use crate::models::PurchaseHistory;
 use crate::state::Orders;
@@ -129,15 +127,7 @@ pub(super) fn totals_of(days: &[Day]) -> Totals {
 
 /// The order's amount less its refunds, unless a currency has no rate.
 fn net_minor(order: Order<'_>, definitions: &TenantDefinitions) -> Option<i128> {
-    let convert = |amount_minor: i64, currency: Currency| {
-        if currency == definitions.currency {
-            return Some(i128::from(amount_minor));
-        }
-        definitions
-            .rates
-            .get(&currency)
-            .map(|rate| rate.convert(amount_minor))
-    };
+    let convert = |amount_minor, currency| definitions.convert(amount_minor, currency);
     let mut net = convert(order.placed.amount_minor, order.placed.currency)?;
     for refund in order.refunds() {
         net -= convert(refund.amount_minor, refund.currency)?;

@@ -99,7 +99,7 @@ impl Language<'_> {
         Some(condition)
     }
 
-    fn event_window(&mut self, fields: &Fields<'_>) -> Option<EventWindow> {
+    pub(super) fn event_window(&mut self, fields: &Fields<'_>) -> Option<EventWindow> {
         match (fields.get("within"), fields.get("between")) {
             (None, None) => Some(EventWindow::Ever),
             (Some(node), None) => {
@@ -129,7 +129,7 @@ impl Language<'_> {
     }
 
     /// Without a bound: at least one, unless something else is asked of it.
-    fn event_count(&mut self, fields: &Fields<'_>) -> Option<Bounds<i64>> {
+    pub(super) fn event_count(&mut self, fields: &Fields<'_>) -> Option<Bounds<i64>> {
         match (fields.get("count"), fields.get("never")) {
             (Some(node), None) => self.bounds(node, "count", &EXACT_OPERATORS, &mut whole_number),
             (None, Some(node)) => {
@@ -165,7 +165,7 @@ impl Language<'_> {
     }
 
     /// `{ within: 7d }` or `{ not_within: 30d }`.
-    fn ago(&mut self, node: &Node, what: &str) -> Option<Ago> {
+    pub(super) fn ago(&mut self, node: &Node, what: &str) -> Option<Ago> {
         let fields = Fields::of(node, what, &["within", "not_within"], self.problems)?;
         let (ago, node): (fn(Duration) -> Ago, _) =
             match (fields.get("within"), fields.get("not_within")) {

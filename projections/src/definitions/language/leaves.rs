@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tidemark_schemas::Currency;
+
 use super::{Language, Read};
 use crate::definitions::expression::{
     Bounds, ChurnCondition, OrderWindow, OrdersCondition, StageCondition,
@@ -15,7 +17,7 @@ use crate::models::Band;
 /// Of quantities that are counted.
 pub(super) const EXACT_OPERATORS: [&str; 7] = ["eq", "ne", "gt", "gte", "lt", "lte", "between"];
 /// Of probabilities, which are never equal to anything.
-const CONTINUOUS_OPERATORS: [&str; 5] = ["gt", "gte", "lt", "lte", "between"];
+pub(super) const CONTINUOUS_OPERATORS: [&str; 5] = ["gt", "gte", "lt", "lte", "between"];
 /// How many stages or bands one condition may list.
 const MAX_NAMES: usize = 100;
 const BANDS: [(&str, Band); 3] = [
@@ -28,14 +30,7 @@ impl Language<'_> {
     pub(super) fn orders(&mut self, node: &Node) -> Option<OrdersCondition> {
         let known = ["count", "revenue", "average", "within", "between"];
         let fields = Fields::of(node, "an orders condition", &known, self.problems)?;
-        let currency = self.currency;
-        let mut money = |node: &Node, problems: &mut Problems| {
-            let text = decimal_text(node, problems)?;
-            let amount = quantities::amount_minor(&text, currency);
-            amount
-                .map_err(|message| problems.add(&node.place, message))
-                .ok()
-        };
+        let mut money = money(self.currency);
         let mut bounds = |name: &'static str, read: Read<'_, i64>| {
             let Some(node) = fields.get(name) else {
                 return Bounds(Vec::new());
@@ -178,6 +173,17 @@ pub(super) fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> 
     }
 }
 
+/// An amount in units of a currency, as minor units.
+pub(super) fn money(currency: Currency) -> impl FnMut(&Node, &mut Problems) -> Option<i64> {
+    move |node, problems| {
+        let text = decimal_text(node, problems)?;
+        let amount = quantities::amount_minor(&text, currency);
+        amount
+            .map_err(|message| problems.add(&node.place, message))
+            .ok()
+    }
+}
+
 /// A number as it was written, so that 19.99 is exactly that.
 pub(crate) fn decimal_text(node: &Node, problems: &mut Problems) -> Option<String> {
     match &node.content {
@@ -204,7 +210,7 @@ fn probability(node: &Node, problems: &mut Problems) -> Option<f64> {
 }
 
 /// One value or a list of them.
-fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -> Option<Vec<T>> {
+pub(super) fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -> Option<Vec<T>> {
     let items = match &node.content {
         Content::List(_) => fields::list(node, "one name or several", MAX_NAMES, problems)?,
         Content::Null
@@ -219,7 +225,12 @@ fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -> Option<Ve
 }
 
 /// Which of the valid names stands there.
-fn one_of(node: &Node, what: &str, valid: &[&str], problems: &mut Problems) -> Option<usize> {
+pub(super) fn one_of(
+    node: &Node,
+    what: &str,
+    valid: &[&str],
+    problems: &mut Problems,
+) -> Option<usize> {
     let text = fields::text(node, &format!("the name of a {what}"), problems)?;
     let found = valid.iter().position(|name| *name == &**text);
     if found.is_none() {
