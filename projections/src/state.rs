@@ -228,21 +228,18 @@ impl CustomerState {
                 }
                 new
             }
-            Payload::CampaignTouched(touched) => {
+            Payload::CampaignTouched(touch) => {
                 let new = self.identity.admit(stamp, horizon, recognised)?;
                 if new {
                     let day = self.day_of(stamp.at, rules);
-                    let records = self.with_records();
-                    records.campaigns.touch(touched, stamp.at, day);
+                    self.with_records().campaigns.touch(touch, stamp.at, day);
                 }
                 new
             }
             Payload::OrderPlaced(order) => self.orders.place(order, stamp, &rules.zone),
             Payload::OrderRefunded(refunded) => self.orders.refund(refunded, stamp),
             Payload::StageEntered(entered) => self.journeys.enter(entered, stamp),
-            Payload::SubscriptionChanged(changed) => {
-                self.with_records().subscriptions.change(changed, stamp)
-            }
+            Payload::SubscriptionChanged(it) => self.with_records().subscriptions.change(it, stamp),
             Payload::TicketChanged(changed) => self.with_records().tickets.change(changed, stamp),
             Payload::ActionOffered(offered) => self.with_records().offers.offer(offered, stamp),
             Payload::ActionAnswered(answered) => self.with_records().offers.answer(answered, stamp),

@@ -21,6 +21,8 @@ mod next_change;
 mod outputs;
 #[path = "meaning/records.rs"]
 mod records;
+#[path = "meaning/records_language.rs"]
+mod records_language;
 #[path = "meaning/records_laws.rs"]
 mod records_laws;
 #[path = "meaning/standing.rs"]

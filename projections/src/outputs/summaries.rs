@@ -9,8 +9,11 @@ use tidemark_schemas::{Currency, Instant};
 
 use crate::definitions::TenantDefinitions;
 use crate::state::campaigns::{CampaignLine, Touches};
+use crate::state::consents::Consent;
+use crate::state::offers::Offer;
 use crate::state::subscriptions::Subscription;
-use crate::state::{Campaigns, Records, Subscriptions};
+use crate::state::tickets::Ticket;
+use crate::state::{Records, Subscriptions};
 
 /// See the module's documentation. Money is in the tenant's currency unless a currency stands beside
 /// it.
@@ -114,42 +117,95 @@ pub struct ConsentOutput {
     pub changed_at: Instant,
 }
 
-pub(super) fn records_summary(
-    records: &Records,
-    definitions: &TenantDefinitions,
-) -> RecordsSummary {
-    let tickets = records.tickets.iter().map(|(id, ticket)| {
-        let output = TicketOutput {
+impl From<&Subscription> for SubscriptionOutput {
+    fn from(subscription: &Subscription) -> Self {
+        let newest = &subscription.newest;
+        Self {
+            status: newest.status,
+            plan: Arc::clone(&newest.plan),
+            mrr_minor: newest.mrr_minor,
+            currency: newest.currency,
+            first_at: subscription.first_at(),
+            started_at: subscription.started_at(),
+            ended_at: subscription.ended_at(),
+            changed_at: newest.stamp.at,
+        }
+    }
+}
+
+impl From<&Ticket> for TicketOutput {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
             status: Arc::clone(&ticket.newest.status),
             priority: Arc::clone(&ticket.newest.priority),
             opened_at: ticket.first_at,
             changed_at: ticket.newest.stamp.at,
-        };
-        (Arc::clone(id), output)
-    });
-    let offers = records.offers.iter().map(|offer| {
-        let output = OfferOutput {
+        }
+    }
+}
+
+impl From<Offer<'_>> for OfferOutput {
+    fn from(offer: Offer<'_>) -> Self {
+        Self {
             action: Arc::clone(&offer.offered.action),
             offered_at: offer.offered.stamp.at,
             accepted: offer.answer.map(|answer| answer.accepted),
             answered_at: offer.answer.map(|answer| answer.stamp.at),
-        };
-        (Arc::clone(offer.offer_id), output)
-    });
-    let consents = records.consents.iter().map(|(purpose, consent)| {
-        let output = ConsentOutput {
+        }
+    }
+}
+
+impl From<Consent> for ConsentOutput {
+    fn from(consent: Consent) -> Self {
+        Self {
             granted: consent.granted,
             changed_at: consent.stamp.at,
-        };
-        (Arc::clone(purpose), output)
-    });
+        }
+    }
+}
+
+impl CampaignOutput {
+    fn of(line: &CampaignLine, touches: &Touches, definitions: &TenantDefinitions) -> Self {
+        let costs = touches
+            .costs()
+            .filter_map(|(_, currency, minor)| definitions.convert(minor, currency));
+        Self {
+            campaign: Arc::clone(&line.campaign),
+            channel: Arc::clone(&line.channel),
+            touches: touches.counter.count,
+            first_at: touches.counter.first,
+            last_at: touches.counter.last,
+            cost_minor: within_64_bits(costs),
+        }
+    }
+}
+
+pub(super) fn records_summary(
+    records: &Records,
+    definitions: &TenantDefinitions,
+) -> RecordsSummary {
+    let subscriptions = records.subscriptions.iter();
+    let tickets = records.tickets.iter();
+    let campaigns = records.campaigns.iter();
+    let offers = records.offers.iter();
+    let consents = records.consents.iter();
     RecordsSummary {
         mrr_minor: mrr_minor(&records.subscriptions, definitions),
-        subscriptions: subscriptions(&records.subscriptions),
-        tickets: tickets.collect(),
-        campaigns: campaigns(&records.campaigns, definitions),
-        offers: offers.collect(),
-        consents: consents.collect(),
+        subscriptions: subscriptions
+            .map(|(id, subscription)| (Arc::clone(id), subscription.into()))
+            .collect(),
+        tickets: tickets
+            .map(|(id, ticket)| (Arc::clone(id), ticket.into()))
+            .collect(),
+        campaigns: campaigns
+            .map(|(line, touches)| CampaignOutput::of(line, touches, definitions))
+            .collect(),
+        offers: offers
+            .map(|offer| (Arc::clone(offer.offer_id), offer.into()))
+            .collect(),
+        consents: consents
+            .map(|(purpose, consent)| (Arc::clone(purpose), consent.into()))
+            .collect(),
     }
 }
 
@@ -160,38 +216,6 @@ fn mrr_minor(subscriptions: &Subscriptions, definitions: &TenantDefinitions) -> 
         .map(|(_, subscription)| &subscription.newest)
         .filter(|newest| [Active, PastDue].contains(&newest.status));
     within_64_bits(paid.filter_map(|newest| definitions.convert(newest.mrr_minor, newest.currency)))
-}
-
-fn subscriptions(subscriptions: &Subscriptions) -> BTreeMap<Arc<str>, SubscriptionOutput> {
-    let output = |subscription: &Subscription| SubscriptionOutput {
-        status: subscription.newest.status,
-        plan: Arc::clone(&subscription.newest.plan),
-        mrr_minor: subscription.newest.mrr_minor,
-        currency: subscription.newest.currency,
-        first_at: subscription.first_at(),
-        started_at: subscription.started_at(),
-        ended_at: subscription.ended_at(),
-        changed_at: subscription.newest.stamp.at,
-    };
-    let all = subscriptions.iter();
-    all.map(|(id, subscription)| (Arc::clone(id), output(subscription)))
-        .collect()
-}
-
-fn campaigns(campaigns: &Campaigns, definitions: &TenantDefinitions) -> Vec<CampaignOutput> {
-    let output = |(line, touches): (&CampaignLine, &Touches)| CampaignOutput {
-        campaign: Arc::clone(&line.campaign),
-        channel: Arc::clone(&line.channel),
-        touches: touches.counter.count,
-        first_at: touches.counter.first,
-        last_at: touches.counter.last,
-        cost_minor: within_64_bits(
-            touches
-                .costs()
-                .filter_map(|(_, currency, minor)| definitions.convert(minor, currency)),
-        ),
-    };
-    campaigns.iter().map(output).collect()
 }
 
 /// The sum of amounts that are not negative, or the end of what 64 bits hold.

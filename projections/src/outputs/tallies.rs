@@ -14,7 +14,7 @@ use crate::definitions::expression::{
 use crate::state::campaigns::Touches;
 use crate::state::conversations::{Histogram, Line, Tally};
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
     pub(super) fn campaign(&mut self, condition: &CampaignCondition) -> bool {
         let lines = self.state.records().campaigns.iter().filter(|(line, _)| {
             listed(&condition.names, &line.campaign) && listed(&condition.channels, &line.channel)
@@ -66,19 +66,7 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn conversation(&mut self, condition: &ConversationCondition) -> bool {
-        let (first, last) = match condition.window {
-            DayWindow::LastDays(length) => (self.today().saturating_sub(length - 1), i32::MAX),
-            DayWindow::Between(first, last) => (first, last),
-        };
-        let mut days: BTreeMap<i32, Vec<&Tally>> = BTreeMap::new();
-        for (line, tallies) in self.state.conversations.iter() {
-            if !concerns(condition, line) {
-                continue;
-            }
-            for (day, tally) in tallies.range(first..=last) {
-                days.entry(*day).or_default().push(tally);
-            }
-        }
+        let days = self.said_by_day(condition);
         // Time takes days away, oldest first: so they are added up from the newest, and what holds
         // of each day and those after it is what will hold once those before it are gone.
         let mut said = Said::default();
@@ -98,6 +86,24 @@ impl Evaluation<'_> {
             self.may_change_once_gone(leaving.map(|(day, _)| *day), length);
         }
         holds
+    }
+
+    /// What was said on the days of the window, by those the condition concerns.
+    fn said_by_day(&self, condition: &ConversationCondition) -> BTreeMap<i32, Vec<&'a Tally>> {
+        let (first, last) = match condition.window {
+            DayWindow::LastDays(length) => (self.today().saturating_sub(length - 1), i32::MAX),
+            DayWindow::Between(first, last) => (first, last),
+        };
+        let mut days: BTreeMap<i32, Vec<&'a Tally>> = BTreeMap::new();
+        for (line, tallies) in self.state.conversations.iter() {
+            if !concerns(condition, line) {
+                continue;
+            }
+            for (day, tally) in tallies.range(first..=last) {
+                days.entry(*day).or_default().push(tally);
+            }
+        }
+        days
     }
 
     /// Notes that something may change when a day leaves a window of so many days.

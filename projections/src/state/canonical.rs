@@ -6,7 +6,7 @@ use super::activity::Oldest;
 use super::encoding::{Reader, Span, Writer, damaged};
 use super::{
     Activity, Attributes, Conversations, CustomerState, FOLD_VERSION, Identity, Journeys, Orders,
-    Records, StateError, Tracked,
+    Records, StateError,
 };
 
 /// [`FOLD_VERSION`] as the first byte of every state.
@@ -81,8 +81,8 @@ impl CustomerState {
             } else {
                 None
             },
-            tracked: Tracked::default(),
             oldest: Oldest::UNKNOWN,
+            ..Self::default()
         };
         reader.finish()?;
         Ok(state)

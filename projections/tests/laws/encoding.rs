@@ -114,10 +114,7 @@ fn the_bytes_of_records_stay_what_they_are() {
         concat!(
             "83808099eac5fda60606", // version with records, first seen, last seen
             "010300000000000000000000000000000003", // a recent touch
-            "00",                   // nothing remembered for life
-            "0000",                 // no attributes
-            "000000",               // no orders
-            "000000",               // neither journeys nor activities nor conversations
+            "000000000000000000",   // nothing else that is not a record
             "0103732d31",           // s-1
             "0100000000000000000000000000000001", // its newest version is of event 1
             "040370726f00455552",   // cancelled, pro, 0.00 EUR
