@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
 
 use crate::models::ChurnModel;
-use crate::state::{CustomerState, FoldRules, Folded, Late, LeafId};
+use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
 
 mod bundle;
 pub mod expression;
@@ -207,6 +207,8 @@ pub struct TenantDefinitions {
     pub journeys: BTreeMap<Arc<str>, Journey>,
     /// What the segments want counted.
     pub tracked: BTreeMap<LeafId, TrackedLeaf>,
+    /// The places of segments of which `member_for` asks since when a customer has been in them.
+    pub(crate) lasting: BTreeSet<usize>,
 }
 
 impl TenantDefinitions {
@@ -232,6 +234,14 @@ impl TenantDefinitions {
             churn,
             ..
         } = settings;
+        let mut lasting = BTreeSet::new();
+        for segment in &segments {
+            segment.expression.each(&mut |expression| {
+                if let Expression::MemberFor(condition) = expression {
+                    lasting.insert(condition.segment.index);
+                }
+            });
+        }
         Ok(Self {
             id,
             version,
@@ -245,18 +255,24 @@ impl TenantDefinitions {
             segments,
             journeys,
             tracked,
+            lasting,
         })
     }
 
-    /// The tracked leaves that count this event.
-    pub fn tracking<'d>(&'d self, event: &'d CustomerEvent) -> impl Iterator<Item = LeafId> + 'd {
-        let counted = self.tracked.iter().filter(|(_, leaf)| {
-            if let Payload::ActivityTracked(activity) = &event.payload {
-                return leaf.counts(activity, &self.rules.zone);
-            }
-            false
-        });
-        counted.map(|(leaf, _)| *leaf)
+    /// The tracked leaves that ask for this event, and what it is to them.
+    pub fn tracking<'d>(
+        &'d self,
+        event: &'d CustomerEvent,
+    ) -> impl Iterator<Item = (LeafId, Asked)> + 'd {
+        let activity = if let Payload::ActivityTracked(activity) = &event.payload {
+            Some(activity)
+        } else {
+            None
+        };
+        let asked = move |(leaf, tracked): (&LeafId, &TrackedLeaf)| {
+            Some((*leaf, tracked.asks(activity?, &self.rules.zone)?))
+        };
+        self.tracked.iter().filter_map(asked)
     }
 
     /// Whether the attribute holds personal data, hidden from viewers.

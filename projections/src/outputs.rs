@@ -23,12 +23,15 @@ use crate::state::CustomerState;
 mod conditions;
 mod evaluate;
 mod events;
+mod habits;
 mod ledger;
+mod members;
 mod records;
 mod summaries;
 mod tallies;
 
-pub use evaluate::{Discrete, evaluate};
+pub use evaluate::{Discrete, evaluate, evaluate_knowing};
+pub use members::History;
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
 };
@@ -121,9 +124,20 @@ pub enum ChurnStatus {
     NotScored,
 }
 
-/// What follows from the state at an instant not before the newest event.
+/// What follows from the state at an instant not before the newest event, of a customer of whom
+/// nothing was known before: see [`derive_knowing`].
 pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Outputs {
-    let (discrete, ledger) = evaluate::evaluate_with_ledger(state, definitions, at);
+    derive_knowing(History::none(at), state, definitions, at)
+}
+
+/// As [`derive`], of a customer with a history: `member_for` asks since when it is in a segment.
+pub fn derive_knowing(
+    known: History,
+    state: &CustomerState,
+    definitions: &TenantDefinitions,
+    at: Instant,
+) -> Outputs {
+    let (discrete, ledger) = evaluate::evaluate_with_ledger(known, state, definitions, at);
     let attributes = state
         .attributes
         .iter()

@@ -11,7 +11,7 @@ use tidemark_schemas::{EventId, Instant};
 
 use crate::definitions::TenantDefinitions;
 use crate::models::Band;
-use crate::outputs::{Discrete, evaluate};
+use crate::outputs::{Discrete, History, evaluate_knowing};
 use crate::state::CustomerState;
 
 mod change;
@@ -160,7 +160,8 @@ impl Standing {
         match self.due {
             Due::Known { version, at } if version == definitions.version => at,
             Due::Known { .. } | Due::Unknown => {
-                evaluate(state, definitions, self.evaluated_at).next_change
+                let known = self.history(definitions, self.evaluated_at);
+                evaluate_knowing(known, state, definitions, self.evaluated_at).next_change
             }
         }
     }
@@ -179,6 +180,11 @@ impl Standing {
         at
     }
 
+    /// What the next evaluation knows of this one; what it finds entered is so from `entered` on.
+    pub fn history(&self, definitions: &TenantDefinitions, entered: Instant) -> History {
+        History::new(&self.segments, definitions, entered)
+    }
+
     /// Makes this what is known at an instant, and notes every difference.
     fn become_at(
         &mut self,
@@ -188,7 +194,8 @@ impl Standing {
         stamp: Stamp,
         changes: &mut Vec<Change>,
     ) {
-        let discrete = evaluate(state, definitions, at);
+        let known = self.history(definitions, stamp.effective_at);
+        let discrete = evaluate_knowing(known, state, definitions, at);
         self.due = Due::Known {
             version: definitions.version,
             at: discrete.next_change,

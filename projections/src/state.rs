@@ -6,7 +6,7 @@
 //! of the *set* of events folded: neither their order nor their repetition leaves a trace.
 
 use jiff::tz::TimeZone;
-use tidemark_schemas::{CustomerEvent, EventId, Instant, Payload};
+use tidemark_schemas::{CustomerEvent, CustomerId, EventId, Instant, Payload};
 
 pub mod activity;
 pub mod attributes;
@@ -36,7 +36,7 @@ pub use orders::Orders;
 pub use records::Records;
 pub use subscriptions::Subscriptions;
 pub use tickets::Tickets;
-pub use tracked::{LeafId, Tracked};
+pub use tracked::{Asked, LeafId, Tracked};
 
 use activity::{Kept, Oldest};
 
@@ -142,10 +142,34 @@ pub struct CustomerState {
     /// What definitions asked to be counted. Not core state: [`Self::encode`] leaves it out, and
     /// [`Self::decode`] finds nothing of it.
     pub tracked: Tracked,
+    whose: Whose,
     oldest: Oldest,
 }
 
+/// Whose state it is. Stored as the key of the state, and no part of it: all are equal.
+#[derive(Debug, Clone, Default)]
+struct Whose(Option<CustomerId>);
+
+impl PartialEq for Whose {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Whose {}
+
 impl CustomerState {
+    /// Says whose state it is, as its first event does. A state that was decoded needs to be told:
+    /// conditions such as `bucket` ask for it.
+    pub fn belongs_to(&mut self, customer: &CustomerId) {
+        self.whose = Whose(Some(customer.clone()));
+    }
+
+    /// Whose state it is, if it was told.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.whose.0.as_ref()
+    }
+
     /// Folds one event in. On an error the state is as it was.
     pub fn fold(&mut self, event: &CustomerEvent, rules: &FoldRules) -> Result<Folded, Late> {
         self.fold_recognised(event, rules, Recognised::WithinTheHorizon)
@@ -177,6 +201,9 @@ impl CustomerState {
             .identity
             .horizon_with(stamp.at, rules.dedup_horizon_micros);
         let changed = self.take_in(event, rules, (stamp, horizon), recognised)?;
+        if self.whose.0.is_none() {
+            self.belongs_to(&event.customer_id);
+        }
         let seen = self.identity.see(stamp.at);
         self.identity.prune(horizon);
         self.attributes.prune(horizon);
@@ -267,12 +294,20 @@ impl CustomerState {
         &mut self,
         event: &CustomerEvent,
         rules: &FoldRules,
-        leaves: impl Iterator<Item = (LeafId, Instant)>,
+        leaves: impl Iterator<Item = (LeafId, Asked, Instant)>,
     ) {
         let at = event.occurred_at;
-        for (leaf, exact_from) in leaves {
-            let day = self.day_of(at, rules);
-            self.tracked.record(leaf, exact_from, at, day);
+        for (leaf, asked, exact_from) in leaves {
+            match asked {
+                Asked::Count => {
+                    let day = self.day_of(at, rules);
+                    self.tracked.record(leaf, exact_from, at, day);
+                }
+                Asked::Steps(steps, pace) => {
+                    self.tracked
+                        .step(leaf, exact_from, (at, steps, pace), rules);
+                }
+            }
         }
         self.forget();
     }

@@ -15,10 +15,16 @@ mod hostile;
 mod language;
 #[path = "meaning/models.rs"]
 mod models;
+#[path = "meaning/naive.rs"]
+mod naive;
+#[path = "meaning/naive_laws.rs"]
+mod naive_laws;
 #[path = "meaning/next_change.rs"]
 mod next_change;
 #[path = "meaning/outputs.rs"]
 mod outputs;
+#[path = "meaning/random.rs"]
+mod random;
 #[path = "meaning/records.rs"]
 mod records;
 #[path = "meaning/records_language.rs"]

@@ -187,13 +187,15 @@ impl OneCustomer {
         let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
         let tracked = row.tracked.as_deref().unwrap_or_default();
         state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
+        state.belongs_to(&self.id);
         let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
         let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
         let as_of = clock.max(standing.evaluated_at);
         // The processor steps through due times before it moves the clock; where it was stopped in
         // between, the same steps are taken here, so that `since` is what it will say too.
         standing.step_to(&state, definitions, as_of, &mut Vec::new());
-        let outputs = outputs::derive(&state, definitions, as_of);
+        let known = standing.history(definitions, as_of);
+        let outputs = outputs::derive_knowing(known, &state, definitions, as_of);
         let (segments, may_be_in) =
             membership::told(standing.segments, definitions, counts_from, as_of);
         Ok(Profile {

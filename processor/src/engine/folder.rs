@@ -181,6 +181,7 @@ impl Folder {
             CustomerState::decode(&row.state).map_err(|error| damaged(error.to_string()))?;
         state.tracked =
             Tracked::decode(&row.tracked).map_err(|error| damaged(error.to_string()))?;
+        state.belongs_to(&row.key.customer);
         let standing =
             Standing::decode(&row.standing).map_err(|error| damaged(error.to_string()))?;
         let mut entry = Entry::new(state, standing);

@@ -80,7 +80,7 @@ impl Tracking {
             return;
         };
         let asking = definitions.tracking(event);
-        let asking = asking.filter_map(|leaf| Some((leaf, *leaves.get(&leaf)?)));
+        let asking = asking.filter_map(|(leaf, asked)| Some((leaf, asked, *leaves.get(&leaf)?)));
         state.track(event, &definitions.rules, asking);
     }
 

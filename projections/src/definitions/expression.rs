@@ -9,8 +9,15 @@ pub use super::quantities::Duration;
 use crate::models::Band;
 use crate::state::LeafId;
 
+mod habits;
+mod members;
 mod records;
 
+pub use habits::{
+    ActivityPattern, Period, RegularlyCondition, RestartedCondition, SequenceCondition,
+    SequenceRule,
+};
+pub use members::{BucketCondition, ManualCondition, MemberForCondition};
 pub use records::{
     CampaignCondition, ConsentCondition, ConversationCondition, Counted, DayWindow, OfferAnswer,
     OfferCondition, Quantity, RecordCondition, SubscriptionCondition, TicketCondition,
@@ -39,6 +46,39 @@ pub enum Expression {
     Churn(ChurnCondition),
     /// What is known of subscriptions, tickets, campaigns, offers, consents and conversations.
     Record(RecordCondition),
+    /// One activity after the other.
+    Sequence(SequenceCondition),
+    /// An activity that recurs.
+    Regularly(RegularlyCondition),
+    /// An activity taken up again.
+    Restarted(RestartedCondition),
+    /// Long in another segment.
+    MemberFor(MemberForCondition),
+    /// In a share of all customers.
+    Bucket(BucketCondition),
+    /// Listed by name.
+    Manual(ManualCondition),
+}
+
+impl Expression {
+    /// The conditions this one is made of; a leaf has none.
+    pub fn inner(&self) -> &[Self] {
+        if let Self::All(inner) | Self::Any(inner) = self {
+            inner
+        } else if let Self::Not(inner) = self {
+            std::slice::from_ref(inner)
+        } else {
+            &[]
+        }
+    }
+
+    /// Calls for this condition and each inside it.
+    pub(crate) fn each<'e>(&'e self, call: &mut dyn FnMut(&'e Self)) {
+        call(self);
+        for inner in self.inner() {
+            inner.each(call);
+        }
+    }
 }
 
 /// Another segment of the tenant.
@@ -156,13 +196,13 @@ pub struct EventCondition {
     pub last: Option<Ago>,
 }
 
-/// Activities that are counted as they come, because what they must satisfy is not kept.
+/// What is noted as it comes, because what it must satisfy is not kept.
 #[derive(Debug)]
-pub struct TrackedLeaf {
-    /// The activity.
-    pub name: Arc<str>,
-    /// What must be true of its properties; none depends on the time.
-    pub properties: Vec<AttributeCondition>,
+pub enum TrackedLeaf {
+    /// Activities, counted.
+    Count(ActivityPattern),
+    /// How far a customer has come in a sequence.
+    Sequence(SequenceRule),
 }
 
 /// Which activities count.

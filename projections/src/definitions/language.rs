@@ -15,7 +15,9 @@ use crate::state::LeafId;
 
 mod attribute;
 mod event;
+mod habits;
 mod leaves;
+mod members;
 mod records;
 mod tallies;
 
@@ -28,7 +30,7 @@ const MAX_CONDITIONS: usize = 500;
 /// How many patterns a tenant's segments may hold; each takes up to a quarter of a megabyte.
 const MAX_PATTERNS: usize = 100;
 
-const CONDITIONS: [&str; 9] = [
+const CONDITIONS: [&str; 16] = [
     "all",
     "any",
     "not",
@@ -38,6 +40,13 @@ const CONDITIONS: [&str; 9] = [
     "orders",
     "stage",
     "churn",
+    "sequence",
+    "regularly",
+    "stopped",
+    "restarted",
+    "member_for",
+    "bucket",
+    "manual",
 ];
 
 /// Reads one value of a condition.
@@ -95,6 +104,13 @@ impl Language<'_> {
             "orders" => self.orders(value).map(Expression::Orders),
             "stage" => self.stage(value).map(Expression::Stage),
             "churn" => self.churn(value).map(Expression::Churn),
+            "sequence" => self.sequence(value).map(Expression::Sequence),
+            "regularly" => self.regularly(value).map(Expression::Regularly),
+            "stopped" => self.stopped(value).map(Expression::Event),
+            "restarted" => self.restarted(value).map(Expression::Restarted),
+            "member_for" => self.member_for(value).map(Expression::MemberFor),
+            "bucket" => self.bucket(value).map(Expression::Bucket),
+            "manual" => self.manual(value).map(Expression::Manual),
             name if records::CONDITIONS.contains(&name) => {
                 self.record(name, value).map(Expression::Record)
             }

@@ -123,6 +123,12 @@ fn scaled_decimal(text: &str, scale: usize) -> Option<i128> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
+/// Percent, from 0 to 100, as millionths.
+pub(crate) fn percent_millionths(text: &str) -> Option<u32> {
+    let millionths = scaled_decimal(text, 4).and_then(|scaled| u32::try_from(scaled).ok());
+    millionths.filter(|millionths| *millionths <= 1_000_000)
+}
+
 /// How amounts of one currency become amounts of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::expression::{Expression, TrackedLeaf};
+use super::expression::{Expression, MemberForCondition, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::language::Language;
 use super::problems::Problems;
@@ -279,7 +279,10 @@ fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>)
             }
         }
         Expression::Not(inner) => collect_references(inner, references),
-        Expression::Segment(reference) => {
+        Expression::Segment(reference)
+        | Expression::MemberFor(MemberForCondition {
+            segment: reference, ..
+        }) => {
             references.insert(reference.index);
         }
         Expression::Attribute(_)
@@ -287,7 +290,12 @@ fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>)
         | Expression::Stage(_)
         | Expression::Churn(_)
         | Expression::Record(_)
-        | Expression::Event(_) => {}
+        | Expression::Event(_)
+        | Expression::Sequence(_)
+        | Expression::Regularly(_)
+        | Expression::Restarted(_)
+        | Expression::Bucket(_)
+        | Expression::Manual(_) => {}
     }
 }
 
@@ -355,12 +363,20 @@ fn point_to_places(expression: &mut Expression, places: &[usize]) {
             }
         }
         Expression::Not(inner) => point_to_places(inner, places),
-        Expression::Segment(reference) => reference.index = places[reference.index],
+        Expression::Segment(reference)
+        | Expression::MemberFor(MemberForCondition {
+            segment: reference, ..
+        }) => reference.index = places[reference.index],
         Expression::Attribute(_)
         | Expression::Orders(_)
         | Expression::Stage(_)
         | Expression::Churn(_)
         | Expression::Record(_)
-        | Expression::Event(_) => {}
+        | Expression::Event(_)
+        | Expression::Sequence(_)
+        | Expression::Regularly(_)
+        | Expression::Restarted(_)
+        | Expression::Bucket(_)
+        | Expression::Manual(_) => {}
     }
 }

@@ -6,7 +6,10 @@
 
 use tidemark_schemas::Instant;
 
-use super::expression::{Ago, Duration, EventCondition, EventWindow, Expression};
+use super::expression::{
+    Ago, Duration, EventCondition, EventWindow, Expression, RegularlyCondition, SequenceCondition,
+    TrackedLeaf,
+};
 use super::{Segment, TenantDefinitions};
 use crate::days;
 use crate::state::LeafId;
@@ -29,6 +32,22 @@ impl Warming {
             exact_at: both(self.exact_at, other.exact_at),
         }
     }
+}
+
+/// Of a leaf that counts from an instant on, and that is exact from another.
+fn until(
+    at: Instant,
+    counts_from: Option<Instant>,
+    exact_at: impl FnOnce(Instant) -> Option<Instant>,
+) -> Option<Warming> {
+    let exact_at = counts_from.and_then(exact_at);
+    let warming = Warming {
+        counts_from,
+        exact_at,
+    };
+    exact_at
+        .is_none_or(|exact_at| exact_at > at)
+        .then_some(warming)
 }
 
 impl TenantDefinitions {
@@ -60,22 +79,56 @@ impl TenantDefinitions {
                 .segments
                 .get(reference.index)
                 .and_then(|segment| self.warming(segment, at, counts_from)),
-            Expression::Event(condition) => {
-                let counts_from = counts_from(condition.tracked?);
-                let exact_at = counts_from.and_then(|from| self.exact_at(condition, from));
-                let warming = Warming {
-                    counts_from,
-                    exact_at,
-                };
-                exact_at
-                    .is_none_or(|exact_at| exact_at > at)
-                    .then_some(warming)
+            Expression::Event(condition) => until(at, counts_from(condition.tracked?), |from| {
+                self.exact_at(condition, from)
+            }),
+            Expression::Sequence(condition) => until(at, counts_from(condition.tracked), |from| {
+                self.sequence_exact_at(condition, from)
+            }),
+            Expression::Regularly(condition) => {
+                until(at, counts_from(condition.tracked?), |from| {
+                    self.regularly_exact_at(condition, from)
+                })
             }
+            // Whether it was done before is never known.
+            Expression::Restarted(condition) => {
+                until(at, counts_from(condition.tracked?), |_| None)
+            }
+            Expression::MemberFor(condition) => self
+                .segments
+                .get(condition.segment.index)
+                .and_then(|segment| self.warming(segment, at, counts_from)),
             Expression::Attribute(_)
             | Expression::Orders(_)
             | Expression::Stage(_)
+            | Expression::Churn(_)
             | Expression::Record(_)
-            | Expression::Churn(_) => None,
+            | Expression::Bucket(_)
+            | Expression::Manual(_) => None,
+        }
+    }
+
+    /// It may have begun long before it was completed.
+    fn sequence_exact_at(&self, condition: &SequenceCondition, from: Instant) -> Option<Instant> {
+        match self.tracked.get(&condition.tracked)? {
+            TrackedLeaf::Sequence(rule) => {
+                self.after(self.after(from, rule.length)?, condition.within?)
+            }
+            TrackedLeaf::Count(_) => None,
+        }
+    }
+
+    fn regularly_exact_at(&self, condition: &RegularlyCondition, from: Instant) -> Option<Instant> {
+        let zone = &self.rules.zone;
+        let begun = condition.period.of_day(days::day_of(zone, from));
+        let over = begun.checked_add(condition.of)?;
+        days::start_of(zone, condition.period.first_day(over)?)
+    }
+
+    fn after(&self, from: Instant, duration: Duration) -> Option<Instant> {
+        match duration {
+            Duration::Exact(micros) => Some(from.plus_micros(micros)),
+            Duration::Days(length) => self.days_after(from, length),
         }
     }
 
@@ -95,8 +148,7 @@ impl TenantDefinitions {
         };
         let last = match condition.last {
             None => Some(from),
-            Some(Ago::Within(Duration::Exact(micros))) => Some(from.plus_micros(micros)),
-            Some(Ago::Within(Duration::Days(length))) => self.days_after(from, length),
+            Some(Ago::Within(duration)) => self.after(from, duration),
             // Nobody knows of one that was long ago.
             Some(Ago::NotWithin(_)) => None,
         };

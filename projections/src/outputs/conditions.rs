@@ -13,8 +13,8 @@ use super::ledger::{Totals, totals_of};
 use crate::days;
 use crate::definitions::Moment;
 use crate::definitions::expression::{
-    AttributeCondition, AttributeTest, Bounds, ChurnCondition, Duration, OrderWindow,
-    OrdersCondition, StageCondition, TrackedLeaf,
+    ActivityPattern, AttributeCondition, AttributeTest, Bounds, ChurnCondition, Duration,
+    OrderWindow, OrdersCondition, StageCondition,
 };
 
 impl Evaluation<'_> {
@@ -44,7 +44,7 @@ impl Evaluation<'_> {
 
     /// Whether something that began then has lasted that long. Days are days of the calendar: from
     /// ten o'clock to ten o'clock.
-    fn has_lasted(&mut self, since: Instant, duration: Duration) -> bool {
+    pub(super) fn has_lasted(&mut self, since: Instant, duration: Duration) -> bool {
         let long_enough = match duration {
             Duration::Exact(micros) => Some(since.plus_micros(micros)),
             Duration::Days(days) => {
@@ -204,10 +204,10 @@ fn satisfies(test: &AttributeTest, value: Option<&AttributeValue>, zone: &TimeZo
     }
 }
 
-impl TrackedLeaf {
-    /// Whether it counts this activity. Of a property without a value everything is false but what
-    /// is of an attribute, too.
-    pub(crate) fn counts(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
+impl ActivityPattern {
+    /// Whether an activity is one of these. Of a property without a value everything is false but
+    /// what is of an attribute, too.
+    pub(super) fn fits(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
         let holds = |condition: &AttributeCondition| {
             let value = activity.properties.get(&condition.name);
             let value = value.filter(|value| !matches!(value, AttributeValue::Null));

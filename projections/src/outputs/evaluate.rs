@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::ledger::Ledger;
+use super::members::History;
 use crate::days;
+use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, Journey, TenantDefinitions};
 use crate::models::{Band, PurchaseHistory};
 use crate::state::CustomerState;
@@ -37,22 +39,34 @@ pub struct Standpoint<'a> {
     pub since: Instant,
 }
 
-/// The discrete outputs that follow from the state at an instant not before the newest event.
+/// The discrete outputs that follow from the state at an instant not before the newest event, of a
+/// customer of whom nothing was known before: see [`evaluate_knowing`].
 pub fn evaluate<'a>(
     state: &'a CustomerState,
     definitions: &'a TenantDefinitions,
     at: Instant,
 ) -> Discrete<'a> {
-    evaluate_with_ledger(state, definitions, at).0
+    evaluate_knowing(History::none(at), state, definitions, at)
 }
 
-/// As [`evaluate`], with the orders it was made of.
+/// As [`evaluate`], of a customer with a history: `member_for` asks since when it is in a segment.
+pub fn evaluate_knowing<'a>(
+    known: History,
+    state: &'a CustomerState,
+    definitions: &'a TenantDefinitions,
+    at: Instant,
+) -> Discrete<'a> {
+    evaluate_with_ledger(known, state, definitions, at).0
+}
+
+/// As [`evaluate_knowing`], with the orders it was made of.
 pub(super) fn evaluate_with_ledger<'a>(
+    known: History,
     state: &'a CustomerState,
     definitions: &'a TenantDefinitions,
     at: Instant,
 ) -> (Discrete<'a>, Ledger) {
-    let mut evaluation = Evaluation::new(state, definitions, at);
+    let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.score();
     for segment in &definitions.segments {
         let member = evaluation.holds(&segment.expression);
@@ -85,6 +99,7 @@ pub(super) fn evaluate_with_ledger<'a>(
 /// already decided, need no say: as long as those looked at stay as they are, the same ones are
 /// skipped again.
 pub(super) struct Evaluation<'a> {
+    pub(super) known: History,
     pub(super) state: &'a CustomerState,
     pub(super) definitions: &'a TenantDefinitions,
     pub(super) at: Instant,
@@ -99,12 +114,18 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(state: &'a CustomerState, definitions: &'a TenantDefinitions, at: Instant) -> Self {
+    fn new(
+        known: History,
+        state: &'a CustomerState,
+        definitions: &'a TenantDefinitions,
+        at: Instant,
+    ) -> Self {
         let standpoints = definitions
             .journeys
             .values()
             .filter_map(|j| standpoint(state, j));
         Self {
+            known,
             state,
             definitions,
             at,
@@ -177,16 +198,25 @@ impl<'a> Evaluation<'a> {
             Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),
             Expression::Not(inner) => !self.holds(inner),
             // Evaluated before: its own `next_change` is noted already.
-            Expression::Segment(reference) => {
-                self.segments.get(reference.index).copied().unwrap_or(false)
-            }
+            Expression::Segment(reference) => self.is_member(reference),
             Expression::Attribute(condition) => self.attribute(condition),
             Expression::Event(condition) => self.event(condition),
             Expression::Orders(condition) => self.orders(condition),
             Expression::Stage(condition) => self.stage(condition),
             Expression::Churn(condition) => self.churn(condition),
+            Expression::Sequence(condition) => self.sequence(condition),
+            Expression::Regularly(condition) => self.regularly(condition),
+            Expression::Restarted(condition) => self.restarted(condition),
+            Expression::MemberFor(condition) => self.member_for(condition),
+            Expression::Bucket(condition) => self.bucket(condition),
+            Expression::Manual(condition) => self.manual(condition),
             Expression::Record(condition) => self.record(condition),
         }
+    }
+
+    /// Membership of a segment evaluated before.
+    pub(super) fn is_member(&self, reference: &SegmentReference) -> bool {
+        self.segments.get(reference.index).copied().unwrap_or(false)
     }
 }
 

@@ -3,18 +3,14 @@
 use tidemark_schemas::Instant;
 
 use super::evaluate::Evaluation;
+use super::habits::counter;
 use crate::days;
 use crate::definitions::expression::{Ago, Bounds, Duration, EventCondition, EventWindow};
 use crate::state::activity::Counter;
 
 impl Evaluation<'_> {
     pub(super) fn event(&mut self, condition: &EventCondition) -> bool {
-        let state = self.state;
-        let counter = match condition.tracked {
-            Some(leaf) => state.tracked.get(leaf),
-            None => state.activity.get(&condition.name),
-        };
-        let Some(counter) = counter else {
+        let Some(counter) = counter(self.state, &condition.name, condition.tracked) else {
             let never = condition.first_time.is_none() && condition.last.is_none();
             return never && count_holds(&condition.count, 0);
         };

@@ -3,19 +3,35 @@
 //! Core state does not keep properties, so these cannot be counted afterwards. A counter starts
 //! when a definition first asks for it and counts what occurred from then on: it is a function of
 //! the set of folded events, as core state is, and of the instant from which it is exact. It is
-//! kept beside core state and is no part of its bytes or of any digest.
+//! kept beside core state and is no part of its bytes or of any digest. The same goes for
+//! sequences, whose steps core state does not keep for long enough.
 
 use std::collections::BTreeMap;
 
 use tidemark_schemas::Instant;
 
-use super::StateError;
 use super::activity::{Counter, Kept, Oldest};
 use super::encoding::{Reader, Span, Writer, ascending, damaged};
+use super::{FoldRules, StateError};
+
+mod sequence;
+
+pub use sequence::{MAX_STEPS, Pace, Steps};
+
+use sequence::Sequence;
 
 /// Names a condition: a hash of the activity's name and what its properties must satisfy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeafId(pub u64);
+
+/// What an event is to a leaf that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// One more to count.
+    Count,
+    /// Steps of a sequence.
+    Steps(Steps, Pace),
+}
 
 /// One condition's counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +44,7 @@ struct Since {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tracked {
     by_leaf: BTreeMap<LeafId, Since>,
+    sequences: BTreeMap<LeafId, Sequence>,
 }
 
 impl Tracked {
@@ -36,9 +53,34 @@ impl Tracked {
         self.by_leaf.get(&leaf).map(|since| &since.counter)
     }
 
+    /// When a sequence was completed last; `None` if it never was.
+    pub fn completed(&self, leaf: LeafId) -> Option<Instant> {
+        self.sequences.get(&leaf)?.completed
+    }
+
     /// Whether nothing is counted.
     pub fn is_empty(&self) -> bool {
-        self.by_leaf.is_empty()
+        self.by_leaf.is_empty() && self.sequences.is_empty()
+    }
+
+    /// Takes in steps of a sequence, not taken in before, unless they are too early; see
+    /// [`Self::record`].
+    pub(super) fn step(
+        &mut self,
+        leaf: LeafId,
+        exact_from: Instant,
+        (at, steps, pace): (Instant, Steps, Pace),
+        rules: &FoldRules,
+    ) {
+        if at < exact_from {
+            return;
+        }
+        let fresh = || Sequence::new(exact_from, pace);
+        let sequence = self.sequences.entry(leaf).or_insert_with(fresh);
+        if sequence.exact_from != exact_from {
+            *sequence = fresh();
+        }
+        sequence.record((at, steps), pace, &rules.zone, rules.dedup_horizon_micros);
     }
 
     /// Counts one event, not counted before, unless it occurred too early. A counter that was exact
@@ -66,6 +108,8 @@ impl Tracked {
     pub fn keep(&mut self, exact_from: impl Fn(LeafId) -> Option<Instant>) {
         self.by_leaf
             .retain(|leaf, since| exact_from(*leaf) == Some(since.exact_from));
+        self.sequences
+            .retain(|leaf, sequence| exact_from(*leaf) == Some(sequence.exact_from));
     }
 
     pub(super) fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
@@ -84,11 +128,18 @@ impl Tracked {
                 self.by_leaf.insert(*leaf, theirs.clone());
             }
         }
+        for (leaf, theirs) in &other.sequences {
+            if let Some(ours) = self.sequences.get_mut(leaf) {
+                ours.merge(theirs);
+            } else {
+                self.sequences.insert(*leaf, theirs.clone());
+            }
+        }
     }
 
-    /// The canonical bytes; none without a counter.
+    /// The canonical bytes; none where nothing is counted.
     pub fn encode(&self) -> Vec<u8> {
-        if self.by_leaf.is_empty() {
+        if self.is_empty() {
             return Vec::new();
         }
         let mut writer = Writer::default();
@@ -106,20 +157,27 @@ impl Tracked {
             writer.signed(exact_from.micros());
             counter.encode(span_from(*exact_from), &mut writer);
         }
+        if !self.sequences.is_empty() {
+            writer.count(self.sequences.len());
+        }
+        for (leaf, sequence) in &self.sequences {
+            writer.raw(&leaf.0.to_be_bytes());
+            sequence.encode(&mut writer);
+        }
         writer.into_bytes()
     }
 
     /// The counters of canonical bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        let mut by_leaf = BTreeMap::new();
         if bytes.is_empty() {
-            return Ok(Self { by_leaf });
+            return Ok(Self::default());
         }
+        let mut by_leaf = BTreeMap::new();
         let mut reader = Reader::new(bytes);
         if reader.byte()? != super::canonical::VERSION_BYTE {
             return Err(damaged("counters of another fold version"));
         }
-        for _ in 0..reader.count_from_one(LEAST_BYTES)? {
+        for _ in 0..reader.count(LEAST_BYTES)? {
             let leaf = LeafId(u64::from_be_bytes(reader.array()?));
             ascending(by_leaf.last_key_value().map(|(last, _)| last), &leaf)?;
             let exact_from = Instant::from_micros(reader.signed()?)
@@ -133,15 +191,36 @@ impl Tracked {
                 },
             );
         }
+        let sequences = if by_leaf.is_empty() || reader.finish().is_err() {
+            sequences(&mut reader)?
+        } else {
+            BTreeMap::new()
+        };
         reader.finish()?;
-        Ok(Self { by_leaf })
+        Ok(Self { by_leaf, sequences })
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
         let counters = self.by_leaf.values();
         let counters: usize = counters.map(|since| since.counter.memory_bytes()).sum();
-        counters + super::map_bytes::<LeafId, Since>(self.by_leaf.len())
+        let sequences = self.sequences.values();
+        let sequences: usize = sequences.map(Sequence::memory_bytes).sum();
+        counters
+            + sequences
+            + super::map_bytes::<LeafId, Since>(self.by_leaf.len())
+            + super::map_bytes::<LeafId, Sequence>(self.sequences.len())
     }
+}
+
+/// Those that follow the counters.
+fn sequences(reader: &mut Reader<'_>) -> Result<BTreeMap<LeafId, Sequence>, StateError> {
+    let mut sequences = BTreeMap::new();
+    for _ in 0..reader.count_from_one(8 + Sequence::LEAST_BYTES)? {
+        let leaf = LeafId(u64::from_be_bytes(reader.array()?));
+        ascending(sequences.last_key_value().map(|(last, _)| last), &leaf)?;
+        sequences.insert(leaf, Sequence::decode(reader)?);
+    }
+    Ok(sequences)
 }
 
 /// The leaf, one byte of its instant and a counter.

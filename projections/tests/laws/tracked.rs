@@ -1,7 +1,7 @@
 //! Tracked counters: order-free like core state, and one encoding of each.
 
 use proptest::prelude::*;
-use tidemark_projections::state::{CustomerState, LeafId, Tracked};
+use tidemark_projections::state::{Asked, CustomerState, LeafId, Tracked};
 use tidemark_schemas::{CustomerEvent, Instant, Payload};
 
 use crate::support::{DAY, after, events, fold, oldest_first, rules};
@@ -16,8 +16,8 @@ fn tracked(events: &[CustomerEvent]) -> CustomerState {
             continue;
         }
         if let Payload::ActivityTracked(activity) = &event.payload {
-            let login = (&*activity.name == "login").then_some((LeafId(7), after(0)));
-            let any = (LeafId(1), after(9 * DAY));
+            let login = (&*activity.name == "login").then_some((LeafId(7), Asked::Count, after(0)));
+            let any = (LeafId(1), Asked::Count, after(9 * DAY));
             state.track(event, &rules(), login.into_iter().chain([any]));
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Language;
 use super::leaves::{EXACT_OPERATORS, whole_number};
 use crate::definitions::expression::{
-    Ago, AttributeCondition, AttributeTest, Bounds, Comparison, EventCondition, EventWindow,
-    TrackedLeaf,
+    ActivityPattern, Ago, AttributeCondition, AttributeTest, Bounds, Comparison, EventCondition,
+    EventWindow, TrackedLeaf,
 };
 use crate::definitions::fields::{self, Fields};
 use crate::definitions::quantities::{self, Duration};
@@ -14,7 +14,8 @@ use crate::definitions::tree::{Content, Node};
 use crate::state::LeafId;
 use crate::state::activity::DAYS_KEPT;
 
-/// How many different `where` a tenant's segments may hold: each counts every activity of its name.
+/// How many different `where` and sequences a tenant's segments may hold: each looks at every
+/// activity of its name.
 const MAX_TRACKED: usize = 100;
 const KEYS: [&str; 8] = [
     "name",
@@ -30,14 +31,7 @@ const KEYS: [&str; 8] = [
 impl Language<'_> {
     pub(super) fn event(&mut self, node: &Node) -> Option<EventCondition> {
         let fields = Fields::of(node, "an event condition", &KEYS, self.problems)?;
-        let name = fields.require("name", self.problems).and_then(|node| {
-            let name = fields::text(node, "the name of an activity", self.problems)?;
-            if name.is_empty() {
-                self.problems.add(&node.place, "an activity has a name");
-                return None;
-            }
-            Some(Arc::clone(name))
-        });
+        let activity = self.activity(&fields);
         let window = self.event_window(&fields);
         let count = self.event_count(&fields);
         let mut ago = |key: &str| match fields.get(key) {
@@ -45,11 +39,7 @@ impl Language<'_> {
             None => Some(None),
         };
         let (first_time, last) = (ago("first_time"), ago("last"));
-        let name = name?;
-        let tracked = match fields.get("where") {
-            Some(node) => Some(self.tracked(&name, node)?),
-            None => None,
-        };
+        let (name, tracked) = activity?;
         Some(EventCondition {
             name,
             tracked,
@@ -60,27 +50,59 @@ impl Language<'_> {
         })
     }
 
-    /// What must be true of an activity's properties; the same conditions are counted once.
-    fn tracked(&mut self, name: &Arc<str>, node: &Node) -> Option<LeafId> {
+    /// `name`: which activity.
+    pub(super) fn activity_name(&mut self, fields: &Fields<'_>) -> Option<Arc<str>> {
+        let node = fields.require("name", self.problems)?;
+        let name = fields::text(node, "the name of an activity", self.problems)?;
+        if name.is_empty() {
+            self.problems.add(&node.place, "an activity has a name");
+            return None;
+        }
+        Some(Arc::clone(name))
+    }
+
+    /// `name`, and `where`: what must be true of the activity's properties.
+    pub(super) fn activity(&mut self, fields: &Fields<'_>) -> Option<(Arc<str>, Option<LeafId>)> {
+        let name = self.activity_name(fields)?;
+        let Some(node) = fields.get("where") else {
+            return Some((name, None));
+        };
+        let properties = self.properties(node)?;
+        let text = serde_json::json!([*name, node.to_json()]).to_string();
+        let pattern = ActivityPattern {
+            name: Arc::clone(&name),
+            properties,
+        };
+        let leaf = self.track(node, &text, TrackedLeaf::Count(pattern))?;
+        Some((name, Some(leaf)))
+    }
+
+    /// What is asked for in the same words is counted once.
+    pub(super) fn track(
+        &mut self,
+        node: &Node,
+        text: &str,
+        tracked: TrackedLeaf,
+    ) -> Option<LeafId> {
+        let leaf = LeafId(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        self.tracked.entry(leaf).or_insert(tracked);
+        if self.tracked.len() > MAX_TRACKED {
+            let message =
+                format!("a tenant may have {MAX_TRACKED} different `where` and sequences at most");
+            self.problems.add(&node.place, message);
+            return None;
+        }
+        Some(leaf)
+    }
+
+    pub(super) fn properties(&mut self, node: &Node) -> Option<Vec<AttributeCondition>> {
         let items = if matches!(node.content, Content::List(_)) {
             fields::list(node, "a list of conditions", MAX_TRACKED, self.problems)?
         } else {
             std::slice::from_ref(node)
         };
         let properties: Vec<_> = items.iter().map(|item| self.property(item)).collect();
-        let properties = properties.into_iter().collect::<Option<Vec<_>>>()?;
-        let text = serde_json::json!([**name, node.to_json()]).to_string();
-        let leaf = LeafId(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
-        self.tracked.entry(leaf).or_insert_with(|| TrackedLeaf {
-            name: Arc::clone(name),
-            properties,
-        });
-        if self.tracked.len() > MAX_TRACKED {
-            let message = format!("a tenant may have {MAX_TRACKED} different `where` at most");
-            self.problems.add(&node.place, message);
-            return None;
-        }
-        Some(leaf)
+        properties.into_iter().collect()
     }
 
     fn property(&mut self, node: &Node) -> Option<AttributeCondition> {

@@ -1,0 +1,103 @@
+//! Conditions on habits: sequences of activities, activities that recur, and those taken up again.
+
+use std::sync::Arc;
+
+use super::{AttributeCondition, Duration};
+use crate::days;
+use crate::state::LeafId;
+
+/// A sequence was completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceCondition {
+    /// The sequence, a [`SequenceRule`] of [`crate::definitions::TenantDefinitions::tracked`].
+    pub tracked: LeafId,
+    /// How long ago at most; `None`: ever.
+    pub within: Option<Duration>,
+}
+
+/// Steps one after the other, each later than the one before.
+#[derive(Debug)]
+pub struct SequenceRule {
+    /// First to last.
+    pub steps: Vec<ActivityPattern>,
+    /// From the first to the last it takes less than this; days are whole days, the first one's
+    /// and those after it.
+    pub length: Duration,
+}
+
+/// Activities of one name whose properties satisfy some conditions.
+#[derive(Debug)]
+pub struct ActivityPattern {
+    /// The activity.
+    pub name: Arc<str>,
+    /// What must be true of its properties; none depends on the time.
+    pub properties: Vec<AttributeCondition>,
+}
+
+/// Something was done in at least so many of the last periods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegularlyCondition {
+    /// The activity.
+    pub name: Arc<str>,
+    /// As of [`super::EventCondition::tracked`].
+    pub tracked: Option<LeafId>,
+    /// How long a period is.
+    pub period: Period,
+    /// In how many periods it was done at least.
+    pub at_least: i32,
+    /// How many periods, the one under way and those before it.
+    pub of: i32,
+}
+
+/// A period of the calendar of the tenant's zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// A day.
+    Day,
+    /// A week, which begins on Monday (ISO 8601).
+    Week,
+    /// A month.
+    Month,
+}
+
+impl Period {
+    /// Which period a day lies in, counted from that of 1970-01-01.
+    pub(crate) fn of_day(self, day: i32) -> i32 {
+        match self {
+            Self::Day => day,
+            // It was a Thursday.
+            Self::Week => (day + 3).div_euclid(7),
+            Self::Month => days::date_of(day).map_or(i32::MAX, |date| {
+                (i32::from(date.year()) - 1970) * 12 + i32::from(date.month()) - 1
+            }),
+        }
+    }
+
+    /// The first day of a period, unless it lies beyond the calendar.
+    pub(crate) fn first_day(self, period: i32) -> Option<i32> {
+        match self {
+            Self::Day => Some(period),
+            Self::Week => period.checked_mul(7)?.checked_sub(3),
+            Self::Month => {
+                let year = i16::try_from(period.div_euclid(12).checked_add(1970)?).ok()?;
+                let month = i8::try_from(period.rem_euclid(12) + 1).ok()?;
+                jiff::civil::Date::new(year, month, 1)
+                    .ok()
+                    .map(days::number_of)
+            }
+        }
+    }
+}
+
+/// Something was taken up again lately, after it had not been done for some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartedCondition {
+    /// The activity.
+    pub name: Arc<str>,
+    /// As of [`super::EventCondition::tracked`].
+    pub tracked: Option<LeafId>,
+    /// So many days, or more, after the day it was done before.
+    pub after: i32,
+    /// That day is one of so many: today and those before it.
+    pub within: i32,
+}
