@@ -23,6 +23,7 @@ use crate::state::CustomerState;
 mod conditions;
 mod evaluate;
 mod events;
+mod explain;
 mod habits;
 mod ledger;
 mod members;
@@ -31,6 +32,7 @@ mod summaries;
 mod tallies;
 
 pub use evaluate::{Discrete, evaluate, evaluate_knowing};
+pub use explain::{Explanation, Reason, explain};
 pub use members::History;
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,

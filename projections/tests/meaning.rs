@@ -9,6 +9,10 @@ mod conditions;
 mod definitions;
 #[path = "meaning/documentation.rs"]
 mod documentation;
+#[path = "meaning/explain.rs"]
+mod explain;
+#[path = "meaning/habits.rs"]
+mod habits;
 #[path = "meaning/hostile.rs"]
 mod hostile;
 #[path = "meaning/language.rs"]

@@ -72,6 +72,19 @@ impl Expression {
         }
     }
 
+    /// The segment whose membership this very condition asks for.
+    pub fn refers_to(&self) -> Option<&SegmentReference> {
+        if let Self::Segment(reference)
+        | Self::MemberFor(MemberForCondition {
+            segment: reference, ..
+        }) = self
+        {
+            Some(reference)
+        } else {
+            None
+        }
+    }
+
     /// Calls for this condition and each inside it.
     pub(crate) fn each<'e>(&'e self, call: &mut dyn FnMut(&'e Self)) {
         call(self);

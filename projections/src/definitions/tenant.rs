@@ -240,7 +240,9 @@ fn evaluation_order(
         .map(|(index, expression)| {
             let mut references = BTreeSet::new();
             if let Some(expression) = expression {
-                collect_references(expression, &mut references);
+                expression.each(&mut |condition| {
+                    references.extend(condition.refers_to().map(|reference| reference.index));
+                });
             }
             (index, references)
         })
@@ -269,34 +271,6 @@ fn evaluation_order(
         }
     }
     order
-}
-
-fn collect_references(expression: &Expression, references: &mut BTreeSet<usize>) {
-    match expression {
-        Expression::All(inner) | Expression::Any(inner) => {
-            for expression in inner {
-                collect_references(expression, references);
-            }
-        }
-        Expression::Not(inner) => collect_references(inner, references),
-        Expression::Segment(reference)
-        | Expression::MemberFor(MemberForCondition {
-            segment: reference, ..
-        }) => {
-            references.insert(reference.index);
-        }
-        Expression::Attribute(_)
-        | Expression::Orders(_)
-        | Expression::Stage(_)
-        | Expression::Churn(_)
-        | Expression::Record(_)
-        | Expression::Event(_)
-        | Expression::Sequence(_)
-        | Expression::Regularly(_)
-        | Expression::Restarted(_)
-        | Expression::Bucket(_)
-        | Expression::Manual(_) => {}
-    }
 }
 
 /// A cycle among segments each of which refers to another that waits; from its first in the list.

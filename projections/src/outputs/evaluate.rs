@@ -67,11 +67,7 @@ pub(super) fn evaluate_with_ledger<'a>(
     at: Instant,
 ) -> (Discrete<'a>, Ledger) {
     let mut evaluation = Evaluation::new(known, state, definitions, at);
-    evaluation.score();
-    for segment in &definitions.segments {
-        let member = evaluation.holds(&segment.expression);
-        evaluation.segments.push(member);
-    }
+    evaluation.evaluate_segments(|_| true);
     let Evaluation {
         segments,
         stages,
@@ -114,7 +110,7 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(
+    pub(super) fn new(
         known: History,
         state: &'a CustomerState,
         definitions: &'a TenantDefinitions,
@@ -138,6 +134,25 @@ impl<'a> Evaluation<'a> {
             today: OnceCell::new(),
             next_change: None,
         }
+    }
+
+    /// Finds the band, and the membership of those segments that are wanted, by place.
+    pub(super) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
+        self.score();
+        for (place, segment) in self.definitions.segments.iter().enumerate() {
+            let member = wanted(place) && self.holds(&segment.expression);
+            self.segments.push(member);
+        }
+    }
+
+    /// The membership found of each segment.
+    pub(super) fn into_members(self) -> Vec<bool> {
+        self.segments
+    }
+
+    /// The earliest later instant at which something looked at may change by itself.
+    pub(super) fn next_change(&self) -> Option<Instant> {
+        self.next_change
     }
 
     /// The tenant's day. Looked up at most once, and not at all where nothing depends on it.
@@ -192,7 +207,7 @@ impl<'a> Evaluation<'a> {
         self.may_change_at_age(age);
     }
 
-    fn holds(&mut self, expression: &Expression) -> bool {
+    pub(super) fn holds(&mut self, expression: &Expression) -> bool {
         match expression {
             Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
             Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),

@@ -74,6 +74,11 @@ impl Attributes {
         self.by_name.get(name).and_then(|points| current(points))
     }
 
+    /// Which event wrote the current value, and when; the newest of those that wrote the same.
+    pub fn written(&self, name: &str) -> Option<Stamp> {
+        Some(self.by_name.get(name)?.last()?.stamp)
+    }
+
     /// Every attribute ever set (those set to null included), by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, CurrentValue<'_>)> {
         self.by_name

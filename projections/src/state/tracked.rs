@@ -144,6 +144,15 @@ impl Tracked {
         }
         let mut writer = Writer::default();
         writer.byte(super::canonical::VERSION_BYTE);
+        if !self.sequences.is_empty() {
+            // No counter at all: then sequences follow, and the counters after them.
+            writer.count(0);
+            writer.count(self.sequences.len());
+        }
+        for (leaf, sequence) in &self.sequences {
+            writer.raw(&leaf.0.to_be_bytes());
+            sequence.encode(&mut writer);
+        }
         writer.count(self.by_leaf.len());
         for (
             leaf,
@@ -156,13 +165,6 @@ impl Tracked {
             writer.raw(&leaf.0.to_be_bytes());
             writer.signed(exact_from.micros());
             counter.encode(span_from(*exact_from), &mut writer);
-        }
-        if !self.sequences.is_empty() {
-            writer.count(self.sequences.len());
-        }
-        for (leaf, sequence) in &self.sequences {
-            writer.raw(&leaf.0.to_be_bytes());
-            sequence.encode(&mut writer);
         }
         writer.into_bytes()
     }
@@ -177,7 +179,13 @@ impl Tracked {
         if reader.byte()? != super::canonical::VERSION_BYTE {
             return Err(damaged("counters of another fold version"));
         }
-        for _ in 0..reader.count(LEAST_BYTES)? {
+        let mut count = reader.count(LEAST_BYTES)?;
+        let mut sequences = BTreeMap::new();
+        if count == 0 {
+            sequences = read_sequences(&mut reader)?;
+            count = reader.count(LEAST_BYTES)?;
+        }
+        for _ in 0..count {
             let leaf = LeafId(u64::from_be_bytes(reader.array()?));
             ascending(by_leaf.last_key_value().map(|(last, _)| last), &leaf)?;
             let exact_from = Instant::from_micros(reader.signed()?)
@@ -191,11 +199,6 @@ impl Tracked {
                 },
             );
         }
-        let sequences = if by_leaf.is_empty() || reader.finish().is_err() {
-            sequences(&mut reader)?
-        } else {
-            BTreeMap::new()
-        };
         reader.finish()?;
         Ok(Self { by_leaf, sequences })
     }
@@ -212,8 +215,7 @@ impl Tracked {
     }
 }
 
-/// Those that follow the counters.
-fn sequences(reader: &mut Reader<'_>) -> Result<BTreeMap<LeafId, Sequence>, StateError> {
+fn read_sequences(reader: &mut Reader<'_>) -> Result<BTreeMap<LeafId, Sequence>, StateError> {
     let mut sequences = BTreeMap::new();
     for _ in 0..reader.count_from_one(8 + Sequence::LEAST_BYTES)? {
         let leaf = LeafId(u64::from_be_bytes(reader.array()?));

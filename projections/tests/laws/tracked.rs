@@ -1,13 +1,16 @@
 //! Tracked counters: order-free like core state, and one encoding of each.
 
 use proptest::prelude::*;
+use tidemark_projections::definitions::expression::Duration;
+use tidemark_projections::state::tracked::{Pace, Steps};
 use tidemark_projections::state::{Asked, CustomerState, LeafId, Tracked};
 use tidemark_schemas::{CustomerEvent, Instant, Payload};
 
 use crate::support::{DAY, after, events, fold, oldest_first, rules};
 
-/// Counts what was folded: every login, and every activity from a later instant on.
-fn tracked(events: &[CustomerEvent]) -> CustomerState {
+/// Counts what was folded: every login, every activity from a later instant on, and how often a
+/// login is followed by two others.
+fn tracked(events: &[CustomerEvent], kept_on_the_way: bool) -> CustomerState {
     let mut state = CustomerState::default();
     let mut seen = std::collections::BTreeSet::new();
     for event in events {
@@ -18,7 +21,21 @@ fn tracked(events: &[CustomerEvent]) -> CustomerState {
         if let Payload::ActivityTracked(activity) = &event.payload {
             let login = (&*activity.name == "login").then_some((LeafId(7), Asked::Count, after(0)));
             let any = (LeafId(1), Asked::Count, after(9 * DAY));
-            state.track(event, &rules(), login.into_iter().chain([any]));
+            let step = match &*activity.name {
+                "login" => Steps(0b001),
+                _ => Steps(0b110),
+            };
+            let sequence = |hours: i64| Pace {
+                steps: 3,
+                length: Duration::Exact(hours * 3_600_000_000),
+            };
+            let short = (LeafId(2), Asked::Steps(step, sequence(20)), after(2 * DAY));
+            let long = (LeafId(3), Asked::Steps(step, sequence(500)), after(0));
+            let leaves = login.into_iter().chain([any, short, long]);
+            state.track(event, &rules(), leaves);
+            if kept_on_the_way {
+                state.tracked = Tracked::decode(&state.tracked.encode()).unwrap();
+            }
         }
     }
     state
@@ -39,8 +56,9 @@ proptest! {
     #[test]
     fn counters_are_a_function_of_the_set_of_folded_events(events in activities(6)) {
         let accepted = fold(&events).1;
-        let counted = tracked(&accepted);
-        prop_assert_eq!(&counted.tracked, &tracked(&oldest_first(&accepted)).tracked);
+        let counted = tracked(&accepted, false);
+        prop_assert_eq!(&counted.tracked, &tracked(&oldest_first(&accepted), false).tracked);
+        prop_assert_eq!(&counted.tracked, &tracked(&accepted, true).tracked, "kept in between");
         prop_assert_eq!(&counted.encode(), &fold(&accepted).0.encode(), "not core state");
         let login = counted.tracked.get(LeafId(7));
         prop_assert_eq!(login, counted.activity.get("login"), "a leaf that all satisfy");
@@ -51,7 +69,7 @@ proptest! {
 
     #[test]
     fn decoding_inverts_encoding(events in activities(6)) {
-        let counted = tracked(&fold(&events).1).tracked;
+        let counted = tracked(&fold(&events).1, false).tracked;
         let bytes = counted.encode();
         prop_assert_eq!(bytes.is_empty(), counted.is_empty());
         prop_assert_eq!(Tracked::decode(&bytes), Ok(counted));

@@ -59,7 +59,7 @@ fn every_example_is_valid() {
     }
 }
 
-const OPERATORS: [&str; 84] = [
+const OPERATORS: &[&str] = &[
     "all:",
     "any:",
     "not:",
@@ -103,6 +103,21 @@ const OPERATORS: [&str; 84] = [
     "outcome:",
     "sentiment:",
     "response_time:",
+    "sequence:",
+    "steps:",
+    "in:",
+    "regularly:",
+    "at_least:",
+    "of:",
+    "period:",
+    "stopped:",
+    "restarted:",
+    "member_for:",
+    "for:",
+    "bucket:",
+    "salt:",
+    "share:",
+    "manual:",
     "eq:",
     "ne:",
     "gt:",

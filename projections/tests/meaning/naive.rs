@@ -253,7 +253,7 @@ impl<'a> Naive<'a> {
         // In percent: below 2^64 / 100 · n.
         let below = |percent: &Value| {
             let millionths = percent.as_u64().unwrap() * 10_000;
-            hash * 1_000_000 >> 64 < u128::from(millionths)
+            (hash * 1_000_000) >> 64 < u128::from(millionths)
         };
         match what["share"].as_array() {
             Some(ends) => !below(&ends[0]) && below(&ends[1]),
@@ -340,7 +340,7 @@ fn same(value: &AttributeValue, bound: &Value) -> bool {
     }
 }
 
-fn compares<T: PartialOrd>(operator: &str, value: T, bound: T) -> bool {
+fn compares<T: PartialOrd + Copy>(operator: &str, value: T, bound: T) -> bool {
     match operator {
         "eq" => value == bound,
         "ne" => value != bound,

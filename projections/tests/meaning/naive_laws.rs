@@ -48,7 +48,7 @@ fn occasions(events: &[CustomerEvent], definitions: &TenantDefinitions) -> Vec<I
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn membership_in_any_order_is_the_naive_one(
@@ -75,7 +75,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_year_of_timers_is_the_same_as_looking_whenever_something_could_change(

@@ -1,6 +1,7 @@
 //! What was bought, and how likely the customer is gone: `orders` and `churn`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde_json::Value;
@@ -29,7 +30,10 @@ impl Naive<'_> {
         for event in &self.events {
             if let Payload::OrderPlaced(order) = &event.payload {
                 let value = self.convert(order.amount_minor, order.currency);
-                newest.insert(order.order_id.clone(), (self.day(event.occurred_at), value));
+                newest.insert(
+                    Arc::clone(&order.order_id),
+                    (self.day(event.occurred_at), value),
+                );
             }
         }
         for event in &self.events {
@@ -81,19 +85,20 @@ impl Naive<'_> {
             return false;
         };
         let weeks = |from: &Date, to: &Date| f64::from((*to - *from).get_days()) / 7.0;
-        let x = f64::from(u32::try_from(days.len()).unwrap()) - 1.0;
-        let (t_x, t) = (weeks(first, last), weeks(first, &self.today()));
+        let repeats = f64::from(u32::try_from(days.len()).unwrap()) - 1.0;
+        let (last, age) = (weeks(first, last), weeks(first, &self.today()));
         let churn = self.source.tenant.churn.clone().unwrap_or_default();
         let p_alive = if churn.model.as_deref() == Some("bg_nbd") {
             let [r, alpha, a, b] = BG_NBD;
-            if x == 0.0 {
+            if days.len() == 1 {
                 1.0
             } else {
-                1.0 / (1.0 + a / (b + x - 1.0) * ((alpha + t) / (alpha + t_x)).powf(r + x))
+                1.0 / (1.0
+                    + a / (b + repeats - 1.0) * ((alpha + age) / (alpha + last)).powf(r + repeats))
             }
         } else {
             let [r, alpha, a, b] = MBG_NBD;
-            1.0 / (1.0 + a / (b + x) * ((alpha + t) / (alpha + t_x)).powf(r + x))
+            1.0 / (1.0 + a / (b + repeats) * ((alpha + age) / (alpha + last)).powf(r + repeats))
         };
         let risk: f64 = 1.0 - p_alive;
         let band = if risk >= 0.7 {

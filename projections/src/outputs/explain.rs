@@ -1,0 +1,261 @@
+//! Why a customer is in a segment, or not: each condition with what was found of it, and when it
+//! changes by itself if nothing happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tidemark_schemas::Instant;
+
+use super::evaluate::Evaluation;
+use super::members::History;
+use crate::definitions::{Expression, Segment, TenantDefinitions};
+use crate::standing::{Membership, Standing};
+use crate::state::CustomerState;
+
+mod facts;
+
+/// How many instants of change are looked at, at most.
+const MAX_STEPS: usize = 1_000;
+
+/// Why a customer is in a segment, or not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Explanation {
+    /// The segment.
+    pub segment: Arc<str>,
+    /// Whether the customer is in it.
+    pub member: bool,
+    /// Since when that is known; null of who is not in it.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub since: Option<Instant>,
+    /// When the customer enters or leaves by itself if nothing happens; null: never, as far as was
+    /// looked.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub changes_at: Option<Instant>,
+    /// How far ahead was looked; null: to the end of time.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub looked_until: Option<Instant>,
+    /// The segment's condition.
+    pub why: Reason,
+}
+
+/// A condition, and whether it holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reason {
+    /// Its kind: `all`, `any`, `not` or that of a leaf, such as `orders`.
+    pub kind: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// When that changes by itself if nothing happens; null: never, as far as was looked.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub changes_at: Option<Instant>,
+    /// What is asked, as it was written; null of what is made of other conditions.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Value>))]
+    pub asked: Option<Value>,
+    /// What was found of the customer: values by name, and `events`, the ids of events behind them
+    /// where they are kept. Null of what is made of other conditions, and where it is personal.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Object>))]
+    pub found: Option<Map<String, Value>>,
+    /// The conditions it is made of; none of a leaf.
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
+    pub of: Vec<Self>,
+}
+
+impl Reason {
+    /// Takes out what was found of attributes that the reader may not see.
+    pub fn mask(&mut self, hidden: &impl Fn(&str) -> bool) {
+        let attribute = self.asked.as_ref().and_then(|asked| asked.get("name"));
+        let attribute = attribute.filter(|_| self.kind == "attribute");
+        if attribute.and_then(Value::as_str).is_some_and(hidden) {
+            self.found = None;
+        }
+        for reason in &mut self.of {
+            reason.mask(hidden);
+        }
+    }
+}
+
+/// Why a customer is in a segment at an instant, or not. `None` where the tenant has no such
+/// segment. The standing is that of the customer at that instant, made with these definitions.
+pub fn explain(
+    state: &CustomerState,
+    standing: &Standing,
+    definitions: &TenantDefinitions,
+    segment: &str,
+    at: Instant,
+) -> Option<Explanation> {
+    let place = definitions
+        .segments
+        .iter()
+        .position(|other| *other.name == *segment)?;
+    let segment = &definitions.segments[place];
+    let source = definitions.source.segments.iter();
+    let written = source.clone().find(|other| *other.name == *segment.name)?;
+    let mut ahead = Ahead::new(state, standing, definitions, place);
+    let mut now = ahead.look(at, History::new(&standing.segments, definitions, at));
+    let mut reasons = Vec::new();
+    segment
+        .expression
+        .each(&mut |condition| reasons.push(now.holds(condition)));
+    let found: Vec<_> = facts_of(&mut now, &segment.expression);
+    let mut changes = vec![None; reasons.len()];
+    let looked_until = ahead.step(now.next_change(), &reasons, &mut changes);
+    let mut told = Told {
+        holds: &reasons,
+        changes: &changes,
+        found: found.into_iter(),
+        next: 0,
+    };
+    let why = told.reason(&segment.expression, &written.when);
+    Some(Explanation {
+        segment: Arc::clone(&segment.name),
+        member: why.holds,
+        since: standing
+            .segments
+            .get(&segment.name)
+            .map(|membership| membership.since),
+        changes_at: why.changes_at,
+        looked_until,
+        why,
+    })
+}
+
+/// What was found of each leaf, in order.
+fn facts_of(now: &mut Evaluation<'_>, expression: &Expression) -> Vec<Map<String, Value>> {
+    let mut found = Vec::new();
+    expression.each(&mut |condition| found.extend(now.facts(condition)));
+    found
+}
+
+/// A look ahead at one segment, and those it refers to.
+struct Ahead<'a> {
+    state: &'a CustomerState,
+    definitions: &'a TenantDefinitions,
+    segment: &'a Segment,
+    needed: Vec<bool>,
+    memberships: BTreeMap<Arc<str>, Membership>,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(
+        state: &'a CustomerState,
+        standing: &Standing,
+        definitions: &'a TenantDefinitions,
+        place: usize,
+    ) -> Self {
+        let mut needed = vec![false; definitions.segments.len()];
+        needed[place] = true;
+        // Segments stand after those they refer to.
+        for place in (0..=place).rev() {
+            if needed[place] {
+                definitions.segments[place]
+                    .expression
+                    .each(&mut |condition| {
+                        if let Some(reference) = condition.refers_to() {
+                            needed[reference.index] = true;
+                        }
+                    });
+            }
+        }
+        Self {
+            state,
+            definitions,
+            segment: &definitions.segments[place],
+            needed,
+            memberships: standing.segments.clone(),
+        }
+    }
+
+    /// Evaluates the segments needed.
+    fn look(&self, at: Instant, known: History) -> Evaluation<'a> {
+        let mut evaluation = Evaluation::new(known, self.state, self.definitions, at);
+        evaluation.evaluate_segments(|place| self.needed[place]);
+        evaluation
+    }
+
+    /// Goes from one instant of change to the next, and notes when each condition is no longer what
+    /// it is. Returns where it had to stop.
+    fn step(
+        &mut self,
+        mut next: Option<Instant>,
+        holds: &[bool],
+        changes: &mut [Option<Instant>],
+    ) -> Option<Instant> {
+        for _ in 0..MAX_STEPS {
+            let at = next?;
+            if changes.iter().all(Option::is_some) {
+                return None;
+            }
+            let known = History::new(&self.memberships, self.definitions, at);
+            let mut then = self.look(at, known);
+            let mut place = 0;
+            self.segment.expression.each(&mut |condition| {
+                if then.holds(condition) != holds[place] && changes[place].is_none() {
+                    changes[place] = Some(at);
+                }
+                place += 1;
+            });
+            next = then.next_change();
+            let members = then.into_members();
+            self.remember(&members, at);
+        }
+        next
+    }
+
+    fn remember(&mut self, members: &[bool], at: Instant) {
+        for (place, segment) in self.definitions.segments.iter().enumerate() {
+            if !self.needed[place] {
+                continue;
+            }
+            if members.get(place) == Some(&true) {
+                let version = self.definitions.version;
+                let entered = Membership { since: at, version };
+                self.memberships
+                    .entry(Arc::clone(&segment.name))
+                    .or_insert(entered);
+            } else {
+                self.memberships.remove(&segment.name);
+            }
+        }
+    }
+}
+
+/// Puts together what was found, condition by condition in the order they are written.
+struct Told<'a, F> {
+    holds: &'a [bool],
+    changes: &'a [Option<Instant>],
+    found: F,
+    next: usize,
+}
+
+impl<F: Iterator<Item = Map<String, Value>>> Told<'_, F> {
+    fn reason(&mut self, expression: &Expression, written: &Value) -> Reason {
+        let place = self.next;
+        self.next += 1;
+        let entry = written
+            .as_object()
+            .and_then(|entries| entries.iter().next());
+        let (kind, asked) = entry.map_or((String::new(), Value::Null), |(kind, asked)| {
+            (kind.clone(), asked.clone())
+        });
+        let inner = expression.inner();
+        let is_leaf = inner.is_empty();
+        let found = if is_leaf { self.found.next() } else { None };
+        let of = inner.iter().enumerate().map(|(index, inner)| {
+            let written = asked.get(index).unwrap_or(&asked);
+            self.reason(inner, written)
+        });
+        let of = of.collect();
+        Reason {
+            kind,
+            holds: self.holds[place],
+            changes_at: self.changes[place],
+            asked: is_leaf.then_some(asked),
+            found,
+            of,
+        }
+    }
+}
