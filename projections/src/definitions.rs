@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
 
-use crate::models::ChurnModel;
+use crate::models::{ChurnModel, Family, TrainedModels};
 use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
 
 mod bundle;
@@ -21,6 +21,7 @@ mod quantities;
 mod settings;
 pub mod source;
 mod tenant;
+mod trained;
 mod tree;
 mod warming;
 mod yaml;
@@ -103,6 +104,7 @@ impl Definitions {
         let accepted = bundle.accepted()?;
         let mut tenants = BTreeMap::clone(&self.tenants);
         for source in bundle.tenants {
+            let source = self.with_models(source);
             let defined = TenantDefinitions::from_source(source, version, appended_at)?;
             let id = defined.id.clone();
             if let Some(before) = self.tenants.get(&id) {
@@ -128,6 +130,17 @@ impl Definitions {
             tenants: Arc::new(tenants),
             accepted_late,
         })
+    }
+
+    /// The source with the models that are in force, if it says nothing of models: who writes
+    /// segments does not know of them.
+    pub fn with_models(&self, mut source: TenantSource) -> TenantSource {
+        if source.models.is_none() {
+            let mut tenants = self.tenants.iter();
+            let before = tenants.find(|(id, _)| id.as_str() == source.tenant.id);
+            source.models = before.and_then(|(_, before)| before.source.models.clone());
+        }
+        source
     }
 
     /// Whether it was decided to fold this event of a tenant even if it is late.
@@ -201,6 +214,10 @@ pub struct TenantDefinitions {
     pub attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
     /// Which model scores churn.
     pub churn: ChurnModel,
+    /// The family of churn models the definition names; without one training chooses.
+    pub churn_family: Option<Family>,
+    /// What was trained on the tenant's customers.
+    pub models: TrainedModels,
     /// In the order in which they can be evaluated (a segment after those it refers to).
     pub segments: Vec<Segment>,
     /// By name.
@@ -223,7 +240,7 @@ impl TenantDefinitions {
             segments,
             journeys,
             tracked,
-            ..
+            source: read,
         } = bundle::read_source(&source)?;
         let settings::Settings {
             id,
@@ -232,6 +249,7 @@ impl TenantDefinitions {
             rates,
             attributes,
             churn,
+            churn_family,
             ..
         } = settings;
         let mut lasting = BTreeSet::new();
@@ -242,6 +260,14 @@ impl TenantDefinitions {
                 }
             });
         }
+        let models = read.models.unwrap_or_default();
+        let trained = models.churn.as_ref();
+        // Of another family than asked for it does not score.
+        let churn = trained
+            .filter(|of| churn_family.is_none_or(|asked| asked == of.model.family))
+            .map_or(churn.clone(), |of| {
+                ChurnModel::trained(of, churn.thresholds)
+            });
         Ok(Self {
             id,
             version,
@@ -252,6 +278,8 @@ impl TenantDefinitions {
             rates,
             attributes,
             churn,
+            churn_family,
+            models,
             segments,
             journeys,
             tracked,

@@ -8,6 +8,7 @@
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
 //! - [`standing`]: what was last known of a customer and since when; yields changes.
 //! - [`digest`]: the sum of hashes by which two projections are compared.
+//! - [`models`]: what is to come; [`training`]: how models are fitted to a tenant's own customers.
 //! - [`touched`]: what a commit touched, by which answers kept elsewhere learn that they are old.
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -19,3 +20,4 @@ pub mod outputs;
 pub mod standing;
 pub mod state;
 pub mod touched;
+pub mod training;

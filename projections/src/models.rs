@@ -6,6 +6,33 @@
 
 use serde::{Deserialize, Serialize};
 
+mod actions;
+mod attribution;
+mod clusters;
+mod conversion;
+mod fit;
+mod forecast;
+mod purchases;
+mod renewal;
+mod rfm;
+mod special;
+mod spending;
+mod trained;
+
+pub use actions::{BestAction, Candidate, Responses, best_action};
+pub use attribution::Attribution;
+pub use clusters::{Assignment, ClusterModel};
+pub use conversion::{Conversion, ConversionModel, MOST_HORIZON_DAYS, Stay};
+pub use fit::{Fit, fit_purchases, fit_renewals, fit_spending};
+pub use forecast::{Forecast, ForecastError, ForecastSum};
+pub use renewal::{RenewalModel, Renewals};
+pub use rfm::{Rfm, RfmCell, RfmModel};
+pub(crate) use special::double;
+pub use spending::{SpendingModel, discounted_value};
+pub use trained::{Decile, Holdout, Trained, TrainedChurn, TrainedModels, TrainedSpending};
+
+use special::inverse_odds;
+
 /// How likely a customer is to be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -47,7 +74,8 @@ impl Band {
 }
 
 /// A family of models of customers who may leave without saying so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Family {
     /// A customer may leave after any purchase, the first included.
     MbgNbd,
@@ -92,7 +120,8 @@ impl Family {
 }
 
 /// Parameters of either family, all positive; the unit of time is the week.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// Shape of the purchase rates.
     pub r: f64,
@@ -149,7 +178,7 @@ pub struct PurchaseHistory {
 /// Which churn model scores a tenant's customers, with its parameters and band thresholds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChurnModel {
-    /// For example `mbg_nbd/shipped-cdnow`: names family and origin of the parameters.
+    /// `mbg_nbd/shipped-cdnow`, `mbg_nbd/trained-2025-03-31`: family and origin of the parameters.
     pub name: String,
     /// Which formula.
     pub family: Family,
@@ -174,16 +203,21 @@ impl ChurnModel {
         }
     }
 
+    /// The model as it was trained on the tenant's own customers.
+    pub fn trained(model: &Trained<TrainedChurn>, thresholds: Thresholds) -> Self {
+        Self {
+            name: model.name(),
+            family: model.model.family,
+            parameters: model.model.parameters,
+            thresholds,
+        }
+    }
+
     /// The probability that the customer will buy again: in [0, 1], and the older the purchases,
     /// the smaller.
     pub fn p_alive(&self, history: PurchaseHistory) -> f64 {
         match self.log_odds_of_death(history) {
-            // 1 / (1 + e^z), without overflow on either side.
-            Some(z) if z > 0.0 => {
-                let inverse = libm::exp(-z);
-                inverse / (1.0 + inverse)
-            }
-            Some(z) => 1.0 / (1.0 + libm::exp(z)),
+            Some(z) => inverse_odds(z),
             None => 1.0,
         }
     }

@@ -27,6 +27,7 @@ mod explain;
 mod habits;
 mod ledger;
 mod members;
+mod predictions;
 mod records;
 mod summaries;
 mod tallies;
@@ -34,11 +35,14 @@ mod tallies;
 pub use evaluate::{Discrete, evaluate, evaluate_knowing};
 pub use explain::{Explanation, Reason, explain};
 pub use members::History;
+pub use predictions::{
+    ConversionOutput, Predictions, Scored, ValueHorizon, ValueOutput, next_rfm_change, predict,
+};
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
 };
 
-use ledger::Ledger;
+pub(crate) use ledger::Ledger;
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]

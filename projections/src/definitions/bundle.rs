@@ -79,6 +79,17 @@ impl Bundle {
         Err(errors)
     }
 
+    /// Of definitions that were read before. Set [`Bundle::based_on`].
+    pub fn of_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
+        Self {
+            format: FORMAT,
+            based_on: None,
+            author: author.to_owned(),
+            tenants,
+            accepted_late: BTreeMap::new(),
+        }
+    }
+
     /// The decision to fold late events of a tenant nevertheless. Set [`Bundle::based_on`].
     pub fn accepting_late(
         tenant: &TenantId,
@@ -209,7 +220,7 @@ struct Draft<'n> {
 fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> {
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for document in documents {
-        let known = ["tenant", "segments", "journeys"];
+        let known = ["tenant", "segments", "journeys", "models"];
         let Some(fields) = Fields::of(document, "a definition", &known, problems) else {
             continue;
         };
@@ -227,6 +238,13 @@ fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> 
         }
         draft.parts.segments.extend(fields.get("segments"));
         draft.parts.journeys.extend(fields.get("journeys"));
+        if let Some(block) = fields.get("models") {
+            if let Some(first) = draft.parts.models {
+                let message = format!("the models stand twice: first at {}", first.place);
+                problems.add(&block.place, message);
+            }
+            draft.parts.models.get_or_insert(block);
+        }
     }
     let mut tenants = BTreeMap::new();
     for draft in drafts {
@@ -294,12 +312,13 @@ pub(super) fn read_source(source: &TenantSource) -> Result<Tenant, Rejected> {
     let tree = serde_json::to_value(source)
         .map(|value| Node::of_record(String::new(), &value))
         .map_err(|error| Rejected::Invalid(error.to_string()))?;
-    let known = ["tenant", "segments", "journeys"];
+    let known = ["tenant", "segments", "journeys", "models"];
     let tenant = Fields::of(&tree, "a definition", &known, &mut problems).and_then(|fields| {
         let parts = Parts {
             settings: fields.require("tenant", &mut problems),
             segments: fields.get("segments").into_iter().collect(),
             journeys: fields.get("journeys").into_iter().collect(),
+            models: fields.get("models"),
         };
         tenant::read(&parts, &mut problems)
     });

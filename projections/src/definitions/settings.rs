@@ -34,7 +34,10 @@ pub(crate) struct Settings {
     pub(crate) currency: Currency,
     pub(crate) rates: BTreeMap<Currency, Rate>,
     pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
+    /// As shipped.
     pub(crate) churn: ChurnModel,
+    /// The one the block names.
+    pub(crate) churn_family: Option<Family>,
     pub(crate) source: TenantSettings,
 }
 
@@ -73,6 +76,8 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     let (id, currency, attributes) = (id?, currency?, attributes?);
     let (rules, zone, dedup_horizon) = rules?;
     let ((rates, rate_texts), (churn, churn_source)) = (rates?, churn?);
+    let named = churn_source.as_ref().and_then(|of| of.model.as_deref());
+    let churn_family = named.and_then(Family::named);
     let source = TenantSettings {
         id: id.as_str().to_owned(),
         zone,
@@ -92,6 +97,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         rates,
         attributes,
         churn,
+        churn_family,
         source,
     })
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::models::TrainedModels;
+
 /// The whole of one tenant's definitions as data, before validation.
 ///
 /// Laid out like a definition file, so that printing it gives a file that defines the same.
@@ -19,6 +21,9 @@ pub struct TenantSource {
     /// In the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<JourneySource>,
+    /// What `tidemark train` published. Left out, what was in force stays; empty, nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<TrainedModels>,
 }
 
 /// Who a tenant is and how it counts.

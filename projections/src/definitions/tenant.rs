@@ -9,6 +9,7 @@ use super::language::Language;
 use super::problems::Problems;
 use super::settings::{self, Settings};
 use super::source::{JourneySource, SegmentSource, TenantSource};
+use super::trained;
 use super::tree::{Node, Place};
 use super::{Journey, Segment};
 use crate::state::LeafId;
@@ -26,6 +27,7 @@ pub(crate) struct Parts<'n> {
     pub(crate) settings: Option<&'n Node>,
     pub(crate) segments: Vec<&'n Node>,
     pub(crate) journeys: Vec<&'n Node>,
+    pub(crate) models: Option<&'n Node>,
 }
 
 /// A tenant's definitions, validated.
@@ -43,6 +45,9 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
     let settings = parts
         .settings
         .and_then(|node| settings::settings(node, problems));
+    let models = parts
+        .models
+        .and_then(|node| trained::models(node, problems));
     let journeys = read_journeys(&parts.journeys, problems);
     let drafts = read_segments(&parts.segments, problems);
     // Without valid settings the conditions are read by other clocks, only to find problems.
@@ -53,14 +58,7 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         .as_ref()
         .map(|settings| settings.currency)
         .or_else(euro);
-    let mut by_name = BTreeMap::new();
-    for (index, draft) in drafts
-        .iter()
-        .enumerate()
-        .filter(|(_, draft)| !draft.name.is_empty())
-    {
-        by_name.entry(Arc::clone(&draft.name)).or_insert(index);
-    }
+    let by_name = places(&drafts);
     let by_journey: BTreeMap<Arc<str>, Journey> = journeys
         .iter()
         .map(|journey| (Arc::clone(&journey.name), journey.clone()))
@@ -87,6 +85,7 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         tenant: settings.as_ref()?.source.clone(),
         segments: drafts.iter().map(Draft::source).collect::<Option<_>>()?,
         journeys: journeys.iter().map(journey_source).collect(),
+        models,
     };
     let segments = in_order(drafts, expressions, &order)?;
     Some(Tenant {
@@ -100,6 +99,16 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
 
 fn euro() -> Option<tidemark_schemas::Currency> {
     tidemark_schemas::Currency::new("EUR")
+}
+
+/// The place of each segment that has a name; of those alike the first.
+fn places(drafts: &[Draft<'_>]) -> BTreeMap<Arc<str>, usize> {
+    let mut places = BTreeMap::new();
+    let named = drafts.iter().enumerate();
+    for (index, draft) in named.filter(|(_, draft)| !draft.name.is_empty()) {
+        places.entry(Arc::clone(&draft.name)).or_insert(index);
+    }
+    places
 }
 
 /// A segment whose condition has not been read yet.

@@ -237,7 +237,10 @@ impl<'a> Evaluation<'a> {
 
 /// The newest stage that belongs to the journey, since the run of it began. Stages the definition
 /// does not list are as if they had not been entered.
-fn standpoint<'a>(state: &'a CustomerState, journey: &'a Journey) -> Option<Standpoint<'a>> {
+pub(super) fn standpoint<'a>(
+    state: &'a CustomerState,
+    journey: &'a Journey,
+) -> Option<Standpoint<'a>> {
     let entries = state.journeys.entries(&journey.name);
     let mut listed = entries.iter().rev().filter_map(|entry| {
         journey

@@ -1,19 +1,19 @@
 //! Orders by day in the tenant's currency.
 
 use crate::definitions::TenantDefinitions;
-use crate::models::PurchaseHistory;
+use crate::models::{PurchaseHistory, Rfm};
 use crate::state::Orders;
 use crate::state::orders::Order;
 
 /// What was ordered on a day, or on several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     /// Orders placed.
-    pub(super) orders: u64,
+    pub(crate) orders: u64,
     /// Those of them whose money could be converted.
-    pub(super) converted: u64,
+    pub(crate) converted: u64,
     /// Amounts less refunds, in minor units. 128 bits hold any sum of orders.
-    pub(super) net_minor: i128,
+    pub(crate) net_minor: i128,
 }
 
 impl Totals {
@@ -32,20 +32,20 @@ impl Totals {
 
 /// One day with an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Day {
+pub(crate) struct Day {
     /// In days since 1970-01-01.
-    pub(super) day: i32,
-    pub(super) totals: Totals,
+    pub(crate) day: i32,
+    pub(crate) totals: Totals,
 }
 
 /// The days with an order, first to last.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    pub(super) days: Vec<Day>,
+pub(crate) struct Ledger {
+    pub(crate) days: Vec<Day>,
 }
 
 impl Ledger {
-    pub(super) fn of(orders: &Orders, definitions: &TenantDefinitions) -> Self {
+    pub(crate) fn of(orders: &Orders, definitions: &TenantDefinitions) -> Self {
         let mut days: Vec<Day> = Vec::with_capacity(orders.len());
         for order in orders.iter() {
             let net = net_minor(order, definitions);
@@ -99,8 +99,23 @@ impl Ledger {
         })
     }
 
-    /// Mean of the daily totals after the first day, none below zero.
-    pub(super) fn mean_repeat_value_minor(&self) -> Option<f64> {
+    /// What cells and clusters are made of; `None` of one who never bought.
+    pub(crate) fn rfm(&self, today: i32) -> Option<Rfm> {
+        let history = self.purchase_history(today)?;
+        let spent = self.totals().net_minor;
+        Some(Rfm {
+            recency_days: history.age - history.last,
+            frequency: history.repeat_days.saturating_add(1),
+            monetary_minor: i64::try_from(spent).unwrap_or(if spent > 0 {
+                i64::MAX
+            } else {
+                i64::MIN
+            }),
+        })
+    }
+
+    /// How many days after the first could be converted, and their sum, none below zero.
+    pub(crate) fn repeat_spending(&self) -> (u32, i128) {
         let repeat = self
             .days
             .iter()
@@ -111,6 +126,12 @@ impl Ledger {
             sum += day.totals.net_minor.max(0);
             count += 1;
         }
+        (count, sum)
+    }
+
+    /// Mean of the daily totals after the first day, none below zero.
+    pub(super) fn mean_repeat_value_minor(&self) -> Option<f64> {
+        let (count, sum) = self.repeat_spending();
         #[expect(clippy::cast_precision_loss, reason = "the mean is a double")]
         let mean = sum as f64 / f64::from(count);
         (count > 0).then_some(mean)

@@ -1,0 +1,81 @@
+//! The next best action: how often an offer is accepted, and which one is worth making.
+
+use serde::{Deserialize, Serialize};
+
+use super::special::double;
+
+/// How many offers' worth the rate of the action in all segments counts in each of them.
+const PRIOR_OFFERS: f64 = 10.0;
+
+/// What became of offers that were answered, or whose time to answer is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Responses {
+    /// Made.
+    pub offered: u64,
+    /// Accepted.
+    pub accepted: u64,
+}
+
+impl Responses {
+    /// The posterior mean of the rate of acceptance (Beta-Binomial), drawn toward `prior` where
+    /// offers are few.
+    pub fn rate(self, prior: f64) -> f64 {
+        let accepted = double(self.accepted.min(self.offered));
+        (accepted + PRIOR_OFFERS * prior) / (double(self.offered) + PRIOR_OFFERS)
+    }
+
+    /// The prior for the parts of a whole: its own rate, drawn toward one in two by two offers.
+    pub fn prior(self) -> f64 {
+        let accepted = double(self.accepted.min(self.offered));
+        (accepted + 1.0) / (double(self.offered) + 2.0)
+    }
+}
+
+/// An action a customer is eligible for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate<'a> {
+    /// The action's name.
+    pub action: &'a str,
+    /// What an accepted offer is worth, in minor units.
+    pub value_minor: i64,
+    /// Of the action, in all segments.
+    pub everywhere: Responses,
+    /// Of the action, in the customer's segment.
+    pub here: Responses,
+}
+
+/// The answer, and why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BestAction<'a> {
+    /// The action's name.
+    pub action: &'a str,
+    /// How likely the customer accepts.
+    pub rate: f64,
+    /// Rate times value, in minor units.
+    pub expected_minor: f64,
+    /// The offers the rate was learnt from, in the customer's segment.
+    pub here: Responses,
+}
+
+/// The action of the greatest expected value; of equal ones the first by name. `None` without any
+/// whose value is above zero.
+pub fn best_action<'a>(
+    candidates: impl IntoIterator<Item = Candidate<'a>>,
+) -> Option<BestAction<'a>> {
+    let judged = candidates.into_iter().map(|candidate| {
+        let rate = candidate.here.rate(candidate.everywhere.prior());
+        BestAction {
+            action: candidate.action,
+            rate,
+            expected_minor: rate * double(candidate.value_minor),
+            here: candidate.here,
+        }
+    });
+    judged
+        .filter(|judged| judged.expected_minor > 0.0)
+        .min_by(|left, right| {
+            let by_value = right.expected_minor.total_cmp(&left.expected_minor);
+            by_value.then_with(|| left.action.cmp(right.action))
+        })
+}

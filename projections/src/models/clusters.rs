@@ -1,0 +1,222 @@
+//! Groups of customers alike: k-means on standardised log RFM features, and their picture.
+//!
+//! The same customers give the same clusters, whatever their order: rows are put in the order of
+//! their ids, everything is summed in that order by one thread, and what k-means++ draws comes from
+//! a generator with a fixed seed.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::rfm::Rfm;
+use super::special::double;
+
+mod kmeans;
+mod principal;
+mod silhouette;
+
+/// A customer in the space of features.
+pub(super) type Point = [f64; 3];
+
+/// How many clusters are tried.
+const CLUSTERS: std::ops::RangeInclusive<usize> = 2..=8;
+/// Silhouettes take time by the square: as many customers, chosen by the hash of their id.
+const MOST_IN_SILHOUETTE: usize = 5_000;
+
+/// Trained clusters, best customers first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterModel {
+    /// Of the features (ln(1 + recency days), ln(1 + purchase days), ln(1 + units spent)).
+    pub means: [f64; 3],
+    /// Their standard deviations; 1 where all customers are alike.
+    pub deviations: [f64; 3],
+    /// The centre of each cluster, in standard deviations from the means.
+    pub centroids: Vec<[f64; 3]>,
+    /// How many customers it was trained on.
+    pub sizes: Vec<u64>,
+    /// Two directions, first the one in which customers differ most.
+    pub components: [[f64; 3]; 2],
+    /// Mean silhouette, from -1 to 1: how well the clusters are apart.
+    pub silhouette: f64,
+    /// Minor units in a unit of the currency.
+    pub minor_units: i64,
+}
+
+/// Where a customer belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Assignment {
+    /// The cluster, from 0.
+    pub cluster: usize,
+    /// 0 halfway to the second nearest cluster, 1 at the centre of its own.
+    pub confidence: f64,
+    /// In the picture.
+    pub coordinates: [f64; 2],
+}
+
+impl ClusterModel {
+    /// Of customers by id; `None` of fewer than would make two clusters. Ids are distinct.
+    pub fn of(customers: &[(String, Rfm)], minor_units: i64) -> Option<Self> {
+        let mut ordered: Vec<&(String, Rfm)> = customers.iter().collect();
+        ordered.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        let raw: Vec<Point> = ordered
+            .iter()
+            .map(|(_, rfm)| features(*rfm, minor_units))
+            .collect();
+        let (means, deviations) = moments(&raw)?;
+        let points: Vec<Point> = raw
+            .iter()
+            .map(|raw| standardised(raw, &means, &deviations))
+            .collect();
+        let sample = sample(&ordered);
+        let (silhouette, clustering) = CLUSTERS
+            .filter_map(|k| kmeans::cluster(&points, k))
+            .map(|found| {
+                let chosen: Vec<(Point, usize)> = sample
+                    .iter()
+                    .map(|index| (points[*index], found.members[*index]))
+                    .collect();
+                (silhouette::mean(&chosen, found.centroids.len()), found)
+            })
+            // Of equals the fewest clusters: later ones must be better.
+            .reduce(|best, other| if other.0 > best.0 { other } else { best })?;
+        let clustering = clustering.best_first();
+        Some(Self {
+            means,
+            deviations,
+            centroids: clustering.centroids,
+            sizes: clustering.sizes,
+            components: principal::components(&points),
+            silhouette,
+            minor_units,
+        })
+    }
+
+    /// The nearest cluster, of equally near ones the first.
+    pub fn assign(&self, of: Rfm) -> Assignment {
+        let raw = features(of, self.minor_units);
+        let point = standardised(&raw, &self.means, &self.deviations);
+        let (cluster, nearest, second) = kmeans::nearest(&self.centroids, &point);
+        let confidence = if second > 0.0 && second.is_finite() {
+            1.0 - (nearest / second).sqrt()
+        } else {
+            0.0
+        };
+        Assignment {
+            cluster,
+            confidence,
+            coordinates: self.components.map(|direction| dot(&direction, &point)),
+        }
+    }
+
+    /// A recency, in days, not above the one at which the cluster changes next if nothing is
+    /// bought; `None` if it never does.
+    ///
+    /// While recency grows a customer moves along a line, and the points as near to two centroids
+    /// cut it once. What rounding could do there is one day early, never late.
+    pub fn next_recency(&self, of: Rfm) -> Option<i64> {
+        let raw = features(of, self.minor_units);
+        let point = standardised(&raw, &self.means, &self.deviations);
+        let (own, _, _) = kmeans::nearest(&self.centroids, &point);
+        let mine = self.centroids.get(own)?;
+        let crossing = |other: &Point| {
+            // |p − other|² = |p − mine|², solved for the first feature.
+            let mut needed = 0.0;
+            for axis in 0..3 {
+                needed += other[axis] * other[axis] - mine[axis] * mine[axis];
+                if axis > 0 {
+                    needed -= 2.0 * point[axis] * (other[axis] - mine[axis]);
+                }
+            }
+            let approach = 2.0 * (other[0] - mine[0]);
+            (approach > 0.0).then(|| needed / approach)
+        };
+        let first = self
+            .centroids
+            .iter()
+            .filter_map(crossing)
+            .min_by(f64::total_cmp)?;
+        let ln_recency = first * self.deviations[0] + self.means[0];
+        let exact = libm::expm1(ln_recency);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "casts from floats saturate"
+        )]
+        let day = exact.floor() as i64;
+        // Two different days of the future are told apart; beyond any age there is no change.
+        (day < super::MAX_AGE).then(|| day.max(of.recency_days.saturating_add(1)))
+    }
+
+    /// Whether it can assign.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut numbers = self
+            .means
+            .iter()
+            .chain(self.centroids.iter().flatten())
+            .chain(self.components.iter().flatten());
+        !self.centroids.is_empty()
+            && self.sizes.len() == self.centroids.len()
+            && numbers.all(|number| number.is_finite())
+            && self.deviations.iter().all(|of| of.is_finite() && *of > 0.0)
+            && self.silhouette.is_finite()
+            && self.minor_units > 0
+    }
+}
+
+fn features(of: Rfm, minor_units: i64) -> Point {
+    let units = double(of.monetary_minor.max(0)) / double(minor_units.max(1));
+    [
+        libm::log1p(double(of.recency_days.max(0))),
+        libm::log1p(f64::from(of.frequency)),
+        libm::log1p(units),
+    ]
+}
+
+fn standardised(raw: &Point, means: &Point, deviations: &Point) -> Point {
+    std::array::from_fn(|axis| (raw[axis] - means[axis]) / deviations[axis])
+}
+
+/// Means and standard deviations; `None` of fewer than two.
+fn moments(points: &[Point]) -> Option<(Point, Point)> {
+    if points.len() < 2 {
+        return None;
+    }
+    let count = double(points.len());
+    let mean = |axis: usize| points.iter().map(|p| p[axis]).sum::<f64>() / count;
+    let means: Point = std::array::from_fn(mean);
+    let deviation = |axis: usize| {
+        let squares = points.iter().map(|p| {
+            let off = p[axis] - means[axis];
+            off * off
+        });
+        let deviation = (squares.sum::<f64>() / count).sqrt();
+        if deviation > 1e-9 { deviation } else { 1.0 }
+    };
+    Some((means, std::array::from_fn(deviation)))
+}
+
+/// The rows of those with the least hashes of their ids, in order.
+fn sample(ordered: &[&(String, Rfm)]) -> Vec<usize> {
+    let mut hashed: Vec<(u64, usize)> = ordered
+        .iter()
+        .enumerate()
+        .map(|(index, (id, _))| (xxh3_64(id.as_bytes()), index))
+        .collect();
+    hashed.sort_unstable();
+    hashed.truncate(MOST_IN_SILHOUETTE);
+    let mut rows: Vec<usize> = hashed.into_iter().map(|(_, index)| index).collect();
+    rows.sort_unstable();
+    rows
+}
+
+pub(super) fn squared_distance(left: &Point, right: &Point) -> f64 {
+    let mut sum = 0.0;
+    for axis in 0..3 {
+        let off = left[axis] - right[axis];
+        sum += off * off;
+    }
+    sum
+}
+
+fn dot(left: &Point, right: &Point) -> f64 {
+    left[0] * right[0] + left[1] * right[1] + left[2] * right[2]
+}

@@ -1,0 +1,54 @@
+//! Whether a subscriber renews: the shifted-beta-geometric model (Fader and Hardie 2007).
+
+use serde::{Deserialize, Serialize};
+
+use super::special::{double, ln_beta};
+
+/// Each subscriber cancels at every renewal with a probability of its own, drawn from
+/// Beta(alpha, beta): those who stay are ever more loyal.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalModel {
+    /// First shape, positive.
+    pub alpha: f64,
+    /// Second shape, positive.
+    pub beta: f64,
+}
+
+/// How many subscribers were seen to do something at a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewals {
+    /// The renewal: the first is 1.
+    pub period: u32,
+    /// Cancelled then.
+    pub cancelled: u64,
+    /// Were last seen to renew then, and still subscribe.
+    pub still_subscribed: u64,
+}
+
+impl RenewalModel {
+    /// P(T > t): still subscribed after so many renewals.
+    pub fn survival(&self, periods: u32) -> f64 {
+        let Self { alpha, beta } = *self;
+        libm::exp(ln_beta(alpha, beta + f64::from(periods)) - ln_beta(alpha, beta)).min(1.0)
+    }
+
+    /// The probability of cancelling at the next renewal, after so many: falls with tenure.
+    pub fn risk(&self, renewed: u32) -> f64 {
+        let Self { alpha, beta } = *self;
+        alpha / (alpha + beta + f64::from(renewed))
+    }
+
+    /// The logarithm of how likely all of this is.
+    pub fn log_likelihood(&self, seen: &[Renewals]) -> f64 {
+        let Self { alpha, beta } = *self;
+        let ln_norm = ln_beta(alpha, beta);
+        let of_period = |seen: &Renewals| {
+            let period = f64::from(seen.period);
+            let ln_cancels = ln_beta(alpha + 1.0, beta + period - 1.0) - ln_norm;
+            let ln_survives = ln_beta(alpha, beta + period) - ln_norm;
+            double(seen.cancelled) * ln_cancels + double(seen.still_subscribed) * ln_survives
+        };
+        seen.iter().map(of_period).sum()
+    }
+}

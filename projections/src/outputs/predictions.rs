@@ -1,0 +1,203 @@
+//! What is to come of one customer: value, RFM cell, cluster and conversion.
+//!
+//! Apart from [`super::derive`] because it costs more, and nothing discrete is stored of it. Recency
+//! and age are whole days of the tenant's zone, so that all of it changes at local midnight alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidemark_schemas::Instant;
+
+use super::evaluate::standpoint;
+use super::ledger::Ledger;
+use crate::days;
+use crate::definitions::TenantDefinitions;
+use crate::models::{
+    Assignment, PurchaseHistory, RfmCell, SpendingModel, discounted_value, double,
+};
+use crate::state::CustomerState;
+
+/// The horizons of value, in days.
+const VALUE_HORIZONS: [u32; 3] = [30, 90, 365];
+/// The horizons of conversion, in days.
+const CONVERSION_HORIZONS: [u32; 2] = [30, 90];
+/// Of a year: ten percent.
+pub(super) const DISCOUNT: f64 = 0.1;
+const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
+
+/// Everything predicted at one instant, each with the model it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Predictions {
+    /// What the customer will buy; null of who never bought.
+    pub value: Option<Scored<ValueOutput>>,
+    /// Null of who never bought, and until it is trained.
+    pub rfm: Option<Scored<RfmCell>>,
+    /// Null of who never bought, and until it is trained.
+    pub cluster: Option<Scored<Assignment>>,
+    /// By journey: where the customer will go. Without those it is not in or that are not trained.
+    pub conversion: BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>>,
+}
+
+/// A score with its model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scored<T> {
+    /// For example `rfm/trained-2025-03-31`; of shipped parameters `…/shipped-cdnow`.
+    pub model: String,
+    /// What the model says.
+    #[serde(flatten)]
+    pub score: T,
+}
+
+/// What a customer will buy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ValueOutput {
+    /// What a purchase day of it is worth in the long run, in minor units.
+    pub mean_purchase_minor: f64,
+    /// 30, 90 and 365 days.
+    pub horizons: Vec<ValueHorizon>,
+}
+
+/// What a customer will buy within some days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ValueHorizon {
+    /// From now.
+    pub days: u32,
+    /// Days with a purchase.
+    pub expected_purchases: f64,
+    /// What they are worth today, in minor units, discounted by ten percent a year.
+    pub value_minor: f64,
+}
+
+/// Where a customer will go within some days.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConversionOutput {
+    /// From now.
+    pub days: u32,
+    /// By stage: the probability that it is the next one, and entered in time.
+    pub next: BTreeMap<Arc<str>, f64>,
+    /// The probability of reaching the last stage in time.
+    pub last: f64,
+}
+
+/// What is to come, as seen at an instant not before the newest event.
+pub fn predict(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Predictions {
+    let ledger = Ledger::of(&state.orders, definitions);
+    let today = days::day_of(&definitions.rules.zone, at);
+    let history = ledger.purchase_history(today);
+    let models = &definitions.models;
+    let rfm = ledger.rfm(today);
+    Predictions {
+        value: history.map(|history| value(&ledger, history, definitions)),
+        rfm: models.rfm.as_ref().zip(rfm).map(|(trained, of)| Scored {
+            model: format!("rfm/trained-{}", trained.as_of),
+            score: trained.model.cell(of),
+        }),
+        cluster: models
+            .clusters
+            .as_ref()
+            .zip(rfm)
+            .map(|(trained, of)| Scored {
+                model: format!("clusters/trained-{}", trained.as_of),
+                score: trained.model.assign(of),
+            }),
+        conversion: conversion(state, definitions, at),
+    }
+}
+
+/// The earliest local midnight at which the RFM cell or the cluster may change if nothing happens.
+/// May be early, never late.
+pub fn next_rfm_change(
+    state: &CustomerState,
+    definitions: &TenantDefinitions,
+    at: Instant,
+) -> Option<Instant> {
+    let ledger = Ledger::of(&state.orders, definitions);
+    let zone = &definitions.rules.zone;
+    let rfm = ledger.rfm(days::day_of(zone, at))?;
+    let models = &definitions.models;
+    let cell = models.rfm.as_ref();
+    let cell = cell.and_then(|of| of.model.next_recency(rfm.recency_days));
+    let cluster = models.clusters.as_ref();
+    let cluster = cluster.and_then(|of| of.model.next_recency(rfm));
+    let recency = cell.into_iter().chain(cluster).min()?;
+    let day = i64::from(ledger.days.last()?.day).checked_add(recency)?;
+    let midnight = days::start_of(zone, i32::try_from(day).ok()?);
+    // A clock behind the newest order has seen no silence yet.
+    midnight.filter(|midnight| *midnight > at)
+}
+
+fn value(
+    ledger: &Ledger,
+    history: PurchaseHistory,
+    definitions: &TenantDefinitions,
+) -> Scored<ValueOutput> {
+    let model = match &definitions.models.spending {
+        Some(trained) => format!("gamma_gamma/trained-{}", trained.as_of),
+        None => "gamma_gamma/shipped-cdnow".to_owned(),
+    };
+    let mean_purchase_minor = mean_purchase_minor(ledger, definitions);
+    let churn = &definitions.churn;
+    let horizons = VALUE_HORIZONS.map(|days| ValueHorizon {
+        days,
+        expected_purchases: churn.expected_purchases(history, days),
+        value_minor: discounted_value(churn, history, mean_purchase_minor, days, DISCOUNT),
+    });
+    Scored {
+        model: format!("{} {model}", churn.name),
+        score: ValueOutput {
+            mean_purchase_minor,
+            horizons: horizons.into(),
+        },
+    }
+}
+
+/// What a purchase day of a customer is worth in the long run, in minor units.
+pub(super) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
+    let trained = definitions.models.spending.as_ref();
+    let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
+    let unit = double(10_i64.pow(u32::from(definitions.currency.minor_digits())));
+    let (count, sum) = ledger.repeat_spending();
+    let own = double(sum) / unit / double(count.max(1));
+    spending.expected_mean(double(count), own) * unit
+}
+
+fn conversion(
+    state: &CustomerState,
+    definitions: &TenantDefinitions,
+    at: Instant,
+) -> BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>> {
+    let mut found = BTreeMap::new();
+    for journey in definitions.journeys.values() {
+        let trained = definitions.models.conversion.get(&*journey.name);
+        let Some((trained, stands)) = trained.zip(standpoint(state, journey)) else {
+            continue;
+        };
+        let stages = journey.stages.iter().map(|stage| &**stage);
+        // The journey has other stages than when it was trained.
+        if !stages.eq(trained.model.stages.iter().map(String::as_str)) {
+            continue;
+        }
+        let Some(place) = journey.position(stands.stage) else {
+            continue;
+        };
+        let micros = at.micros().saturating_sub(stands.since.micros());
+        let dwell = u32::try_from(micros / MICROS_PER_DAY).unwrap_or(0);
+        let score = CONVERSION_HORIZONS.map(|days| {
+            let found = trained.model.predict(place, dwell, days);
+            let next = journey.stages.iter().map(Arc::clone).zip(found.next);
+            ConversionOutput {
+                days,
+                next: next.filter(|(_, chance)| *chance > 0.0).collect(),
+                last: found.last,
+            }
+        });
+        let model = format!("conversion/trained-{}", trained.as_of);
+        let scored = Scored {
+            model,
+            score: score.into(),
+        };
+        found.insert(Arc::clone(&journey.name), scored);
+    }
+    found
+}

@@ -1,0 +1,201 @@
+//! What training did, for people (as text) and programs (as JSON).
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::models::{Family, Parameters, TrainedModels};
+
+/// What was trained, how well it does, what was left out, and what was refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainingReport {
+    /// Whose customers.
+    pub tenant: String,
+    /// The last day taken into account, in the tenant's zone.
+    pub as_of: Date,
+    /// All of the tenant's.
+    pub customers: u64,
+    /// Of them bought.
+    pub bought: u64,
+    /// Of these on more than one day.
+    pub bought_again: u64,
+    /// What was trained; what was refused is absent, and stays in force as it was.
+    pub models: TrainedModels,
+    /// The churn models compared.
+    pub candidates: Vec<CandidateFit>,
+    /// What was not trained, and why.
+    pub refused: Vec<Refused>,
+    /// Customers left out.
+    pub excluded: Vec<Excluded>,
+    /// What is worth knowing beside.
+    pub notes: Vec<String>,
+}
+
+/// One family of churn models.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateFit {
+    /// Which.
+    pub family: Family,
+    /// Fitted to all of the data; the unit of time is the week.
+    pub parameters: Parameters,
+    /// Of all of the data.
+    pub log_likelihood: f64,
+    /// Whether a parameter stands at the edge of what is searched.
+    pub at_edge: bool,
+    /// Of the holdout, with parameters fitted to what was before.
+    pub holdout_log_likelihood: f64,
+}
+
+/// A model that was not trained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Which.
+    pub model: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Customers who were left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Excluded {
+    /// How many.
+    pub customers: u64,
+    /// Of what.
+    pub from: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl TrainingReport {
+    /// Whether anything was trained.
+    pub fn trained_anything(&self) -> bool {
+        self.models != TrainedModels::default()
+    }
+
+    pub(super) fn refuse(&mut self, model: &str, reason: String) {
+        self.refused.push(Refused {
+            model: model.to_owned(),
+            reason,
+        });
+    }
+
+    pub(super) fn exclude(&mut self, customers: u64, from: &str, reason: &str) {
+        if customers > 0 {
+            self.excluded.push(Excluded {
+                customers,
+                from: from.to_owned(),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
+    fn write_churn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for candidate in &self.candidates {
+            let Parameters { r, alpha, a, b } = candidate.parameters;
+            writeln!(
+                f,
+                "  {}: r {r:.5}, alpha {alpha:.5}, a {a:.5}, b {b:.5} (weeks); log-likelihood \
+                 {:.4}, of the holdout {:.4}",
+                candidate.family.name(),
+                candidate.log_likelihood,
+                candidate.holdout_log_likelihood
+            )?;
+        }
+        let Some(churn) = &self.models.churn else {
+            return Ok(());
+        };
+        let holdout = &churn.model.holdout;
+        writeln!(
+            f,
+            "churn: {} on {} customers, {} to {}",
+            churn.name(),
+            churn.customers,
+            churn.from,
+            churn.as_of
+        )?;
+        writeln!(
+            f,
+            "  holdout from {}: {} customers, purchases off by {:.1} %",
+            holdout.from,
+            holdout.customers,
+            holdout.error.relative * 100.0
+        )?;
+        writeln!(f, "  tenth  customers  expected      seen")?;
+        for (number, tenth) in (1..).zip(&holdout.calibration) {
+            writeln!(
+                f,
+                "  {number:>5}  {:>9}  {:>8.4}  {:>8.4}",
+                tenth.customers, tenth.expected, tenth.seen
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(spending) = &self.models.spending {
+            let of = &spending.model;
+            let (p, q, v) = (of.parameters.p, of.parameters.q, of.parameters.v);
+            writeln!(
+                f,
+                "spending: p {p:.4}, q {q:.4}, v {v:.4} on {} customers; log-likelihood {:.3}, \
+                 correlation of number and mean {:.3}",
+                spending.customers, of.log_likelihood, of.correlation
+            )?;
+        }
+        if let Some(rfm) = &self.models.rfm {
+            let of = &rfm.model;
+            writeln!(
+                f,
+                "rfm: fifths end at {:?} days, {:?} purchase days, {:?} minor units",
+                of.recency_days, of.frequency, of.monetary_minor
+            )?;
+        }
+        if let Some(clusters) = &self.models.clusters {
+            let of = &clusters.model;
+            writeln!(
+                f,
+                "clusters: {:?} customers; silhouette {:.3}",
+                of.sizes, of.silhouette
+            )?;
+        }
+        for (journey, of) in &self.models.conversion {
+            writeln!(f, "conversion of {journey}: {} customers", of.customers)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TrainingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tenant,
+            as_of,
+            customers,
+            bought,
+            bought_again,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{tenant}, as of {as_of}: {customers} customers, {bought} bought, {bought_again} of them again"
+        )?;
+        self.write_churn(f)?;
+        self.write_others(f)?;
+        for Excluded {
+            customers,
+            from,
+            reason,
+        } in &self.excluded
+        {
+            writeln!(f, "left out of {from}: {customers} ({reason})")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        for Refused { model, reason } in &self.refused {
+            writeln!(f, "not trained: {model} ({reason})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! What is to come: the models' mathematics, their fits and their training.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "numbers of the tests are small"
+)]
+
+#[path = "predictions/cdnow.rs"]
+mod cdnow;
+#[path = "predictions/choices.rs"]
+mod choices;
+#[path = "predictions/clusters.rs"]
+mod clusters;
+#[path = "predictions/conversion.rs"]
+mod conversion;
+#[path = "predictions/fits.rs"]
+mod fits;
+#[path = "predictions/purchases.rs"]
+mod purchases;
+#[path = "predictions/recovery.rs"]
+mod recovery;
+#[path = "predictions/rfm.rs"]
+mod rfm;
+#[path = "predictions/shop.rs"]
+mod shop;
+#[path = "predictions/training.rs"]
+mod training;
