@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Parked(commands::parked::Command),
     /// Position, lag, clock and parked events
     Status(commands::status::Arguments),
+    /// Fit the models to the customers there are, and put them in force
+    Train(commands::train::Arguments),
     /// Make a development token for the read API
     Token(commands::token::Arguments),
     /// Print the description of the read API, as openapi.json

@@ -12,6 +12,7 @@ pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod token;
+pub(crate) mod train;
 pub(crate) mod up;
 
 use anyhow::Context as _;
@@ -50,6 +51,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Define(command) => define::run(command, config).await,
         Command::Parked(command) => Box::pin(parked::run(command, config)).await,
         Command::Status(arguments) => status::run(arguments, config).await,
+        Command::Train(arguments) => Box::pin(train::run(arguments, config)).await,
         Command::Token(arguments) => token::run(&arguments, &config),
         Command::Openapi(arguments) => {
             openapi::run(&arguments);
@@ -69,6 +71,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Define(_)
         | Command::Parked(_)
         | Command::Status(_)
+        | Command::Train(_)
         | Command::Token(_)
         | Command::Openapi(_)
         | Command::Config(_) => Audience::Tool,

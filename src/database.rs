@@ -175,6 +175,21 @@ impl Generation {
             .await
     }
 
+    /// Ids and states of a tenant's customers after one of them, by id; the first so many.
+    pub async fn states(
+        &self,
+        tenant: &str,
+        after: &str,
+        limit: i64,
+    ) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
+        sqlx::query_as(include_str!("database/states.sql"))
+            .bind(tenant)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+    }
+
     /// Parked events by tenant and reason.
     pub async fn parked(&self) -> sqlx::Result<Vec<Parked>> {
         sqlx::query_as(include_str!("database/parked.sql"))

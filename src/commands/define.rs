@@ -136,10 +136,12 @@ pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result
     let log = read_log(config).await?;
     let in_force = &log.definitions;
     bundle.tenants.retain(|source| {
+        // Files of segments say nothing of models: those in force stay.
+        let source = in_force.with_models(source.clone());
         !in_force
             .tenants
             .values()
-            .any(|existing| existing.source == *source)
+            .any(|existing| existing.source == source)
     });
     if bundle.tenants.is_empty() {
         let version = in_force.version;
@@ -160,7 +162,7 @@ pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result
     })
 }
 
-async fn read_log(config: &Config) -> anyhow::Result<DefinitionsLog> {
+pub(super) async fn read_log(config: &Config) -> anyhow::Result<DefinitionsLog> {
     let kafka = config.kafka.clone();
     tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka)).await?
 }
@@ -254,7 +256,7 @@ fn show(definitions: &Definitions, tenant: Option<&TenantId>, json: bool) -> any
     Ok(())
 }
 
-fn unknown_tenant(definitions: &Definitions, id: &TenantId) -> String {
+pub(super) fn unknown_tenant(definitions: &Definitions, id: &TenantId) -> String {
     let known = definitions.tenants.keys().map(TenantId::as_str);
     match nearest(id.as_str(), known) {
         Some(near) => format!("tenant {id} is not defined; did you mean {near}?"),

@@ -37,4 +37,5 @@ mod routes;
 mod tenancy;
 mod time;
 mod tls;
+mod train;
 mod up;

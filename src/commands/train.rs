@@ -1,0 +1,184 @@
+//! `tidemark train`
+//!
+//! Reads the states of the active generation, fits the models, and publishes them with the rest of
+//! the tenant's definitions, by the same record as `tidemark define apply`.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use jiff::civil::Date;
+use serde::Serialize;
+use tidemark_processor::clock::WallClock;
+use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::state::CustomerState;
+use tidemark_projections::training::{Trainer, TrainingReport};
+use tidemark_schemas::{CustomerId, Instant, TenantId};
+
+use super::define::{read_log, unknown_tenant};
+use crate::config::{Config, user_name};
+use crate::database::Generation;
+use crate::definitions_log::DefinitionsLog;
+use crate::output;
+use crate::progress::Progress;
+
+/// Customers read at once.
+const PAGE: i64 = 2_000;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  tidemark train --tenant acme --as-of 2025-03-31 --dry-run\n\n\
+    What cannot be trained, for want of data, stays in force as it was; the report says why.\n\
+    The customers are scored anew in the background. Exit code 1 if nothing could be trained."
+)]
+pub(crate) struct Arguments {
+    /// Whose customers [default: every tenant's]
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// The last day taken into account, in the tenant's zone [default: that of the clock]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+    /// Only print the report
+    #[arg(long)]
+    dry_run: bool,
+    /// Who publishes the models, for those who look later [default: the user's name]
+    #[arg(long)]
+    author: Option<String>,
+    /// As one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one tenant.
+#[derive(Debug, Serialize)]
+struct Trained {
+    /// `published`, `unchanged`, `dry_run` or `refused`.
+    outcome: &'static str,
+    /// Version of the definitions that has the models.
+    version: Option<i64>,
+    #[serde(flatten)]
+    report: TrainingReport,
+}
+
+pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    let mut log = read_log(&config).await?;
+    let tenants = tenants(&log.definitions, arguments.tenant.as_ref())?;
+    let generation = Generation::connect(&config.database).await?;
+    let clock = clock(&generation, &config.kafka.topic).await?;
+    let author = arguments.author.unwrap_or_else(user_name);
+    let mut answers = Vec::new();
+    for tenant in tenants {
+        let as_of = arguments
+            .as_of
+            .unwrap_or_else(|| clock.to_jiff().to_zoned(tenant.rules.zone.clone()).date());
+        let report = train(&generation, &tenant, as_of).await?;
+        let mut outcome = "refused";
+        let mut version = None;
+        if report.trained_anything() {
+            outcome = "dry_run";
+            if !arguments.dry_run {
+                (log, outcome, version) = publish(log, &tenant, &report, &author).await?;
+            }
+        }
+        let answer = Trained {
+            outcome,
+            version,
+            report,
+        };
+        if !arguments.json {
+            output::line(answer.to_text());
+        }
+        answers.push(answer);
+    }
+    if arguments.json {
+        output::json(&answers)?;
+    }
+    if answers.iter().all(|answer| answer.outcome == "refused") {
+        bail!("nothing could be trained; the models in force stay");
+    }
+    Ok(())
+}
+
+fn tenants(
+    definitions: &Definitions,
+    asked: Option<&TenantId>,
+) -> anyhow::Result<Vec<Arc<TenantDefinitions>>> {
+    match asked {
+        None if definitions.tenants.is_empty() => bail!("no tenant is defined"),
+        None => Ok(definitions.tenants.values().map(Arc::clone).collect()),
+        Some(id) => definitions
+            .tenant(id)
+            .map(|tenant| vec![Arc::clone(tenant)])
+            .ok_or_else(|| anyhow!(unknown_tenant(definitions, id))),
+    }
+}
+
+/// The least clock of the partitions: up to it all is folded.
+async fn clock(generation: &Generation, topic: &str) -> anyhow::Result<Instant> {
+    let partitions = generation.partitions(topic).await?;
+    let clocks = partitions.iter().map(|partition| partition.clock);
+    let set = clocks.filter_map(Instant::from_micros);
+    set.filter(|clock| *clock > Instant::MIN)
+        .min()
+        .ok_or_else(|| anyhow!("nothing is folded yet: has `tidemark process` been run?"))
+}
+
+async fn train(
+    generation: &Generation,
+    tenant: &TenantDefinitions,
+    as_of: Date,
+) -> anyhow::Result<TrainingReport> {
+    let mut trainer = Trainer::new(tenant, as_of);
+    let mut progress = Progress::start("customers read", None);
+    let mut after = String::new();
+    loop {
+        let page = generation.states(tenant.id.as_str(), &after, PAGE).await?;
+        let Some((last, _)) = page.last() else {
+            break;
+        };
+        after.clone_from(last);
+        for (id, state) in page {
+            let state = CustomerState::decode(&state)
+                .with_context(|| format!("the state of customer {id} cannot be read"))?;
+            let id = CustomerId::new(id.as_str())
+                .map_err(|error| anyhow!("customer {id:?}: the id {error}"))?;
+            trainer.add(&id, &state);
+            progress.advance(0);
+        }
+    }
+    progress.finish();
+    Ok(trainer.train())
+}
+
+/// Publishes what was trained, with everything else as it is in force.
+async fn publish(
+    log: DefinitionsLog,
+    tenant: &TenantDefinitions,
+    report: &TrainingReport,
+    author: &str,
+) -> anyhow::Result<(DefinitionsLog, &'static str, Option<i64>)> {
+    let mut source = tenant.source.clone();
+    let mut models = source.models.clone().unwrap_or_default();
+    models.replace_with(report.models.clone());
+    source.models = Some(models);
+    if source == tenant.source {
+        return Ok((log, "unchanged", Some(tenant.version)));
+    }
+    let mut bundle = Bundle::of_sources(vec![source], author);
+    bundle.based_on = log.definitions.version;
+    log.try_apply(&bundle, WallClock::System.now())?;
+    let (log, version) = log.append(&bundle).await?;
+    Ok((log, "published", Some(version)))
+}
+
+impl Trained {
+    fn to_text(&self) -> String {
+        let report = &self.report;
+        let last = match (self.outcome, self.version) {
+            ("published", Some(version)) => format!("in force as version {version}"),
+            ("unchanged", _) => "unchanged: these models are in force already".to_owned(),
+            ("dry_run", _) => "a dry run: nothing was published".to_owned(),
+            _ => "nothing could be trained; the models in force stay".to_owned(),
+        };
+        format!("{report}{last}")
+    }
+}

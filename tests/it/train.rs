@@ -1,0 +1,150 @@
+//! Training through the whole pipeline: a real purchase log is imported and folded, the models are
+//! fitted to what was folded, put in force, and score.
+
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::site::{Running, Site};
+use crate::support::wait::wait_for;
+
+/// The end of the calibration period of the published figures.
+const CLOCK: &str = "1997-09-30T00:00:00Z";
+const SOON: Duration = Duration::from_mins(1);
+const DEFINITIONS: &str = "tenant: { id: cdnow, zone: UTC, currency: USD }";
+
+fn file(name: &str) -> String {
+    format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[track_caller]
+fn assert_success(output: &Output) {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+}
+
+/// Trains, and returns the answer of the one tenant.
+#[track_caller]
+fn train(site: &Site, flags: &[&str]) -> Value {
+    let output = site.run(&[&["train", "--json"], flags].concat());
+    assert_success(&output);
+    let mut answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer[0].take()
+}
+
+#[track_caller]
+fn assert_near(value: &Value, expected: f64, off: f64) {
+    let found = value.as_f64().unwrap();
+    assert!((found - expected).abs() <= off, "{found} is not {expected}");
+}
+
+/// The purchase log, imported up to the end of calibration and folded.
+async fn folded() -> (Site, Running) {
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let (log, mapping) = (
+        file("data/cdnow/CDNOW_sample.txt"),
+        file("data/cdnow/mapping.toml"),
+    );
+    assert_success(&site.run(&["import", &log, "--mapping", &mapping, "--until", CLOCK]));
+    let processor = site.process(&["--clock", CLOCK]);
+    site.wait_until_folded(SOON).await;
+    (site, processor)
+}
+
+#[track_caller]
+fn assert_as_published(trained: &Value) {
+    for (candidate, family, figures, log_likelihood) in [
+        (
+            0,
+            "mbg_nbd",
+            [0.52484, 6.18309, 0.89136, 1.614],
+            -9_582.135_7,
+        ),
+        (
+            1,
+            "bg_nbd",
+            [0.24259, 4.4136, 0.79292, 2.42591],
+            -9_582.429_2,
+        ),
+    ] {
+        let found = &trained["candidates"][candidate];
+        assert_eq!(found["family"], family);
+        for (name, figure) in ["r", "alpha", "a", "b"].into_iter().zip(figures) {
+            assert_near(&found["parameters"][name], figure, figure * 5e-5);
+        }
+        assert_near(&found["log_likelihood"], log_likelihood, 0.01);
+    }
+    let spending = &trained["models"]["spending"]["model"];
+    for (name, figure) in [("p", 6.2496), ("q", 3.7442), ("v", 15.4435)] {
+        assert_near(&spending["parameters"][name], figure, figure * 5e-5);
+    }
+    assert_near(&spending["log_likelihood"], -4_055.918, 0.01);
+}
+
+#[tokio::test]
+async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
+    let (site, processor) = folded().await;
+    let api = site.serve().await;
+
+    // When it is only asked what training would do, then nothing is published
+    let dry = train(&site, &["--dry-run"]);
+    assert_eq!(dry["outcome"], "dry_run");
+    assert_eq!(dry["version"], Value::Null);
+
+    // When the models are trained, then their figures are the published ones
+    let trained = train(&site, &[]);
+    assert_eq!(trained["outcome"], "published");
+    assert_eq!(trained["version"], 1);
+    assert_eq!(trained["as_of"], "1997-09-30");
+    assert_eq!(trained["models"], dry["models"]);
+    assert_as_published(&trained);
+
+    // And in the background every customer is scored with them
+    let churn = &trained["models"]["churn"]["model"];
+    let model = format!("{}/trained-1997-09-30", churn["family"].as_str().unwrap());
+    let projections = site.projections().await;
+    let left = "select count(*) from $gen.customer where definition_version < 1";
+    wait_for(
+        SOON,
+        "every customer to be scored",
+        async || match projections.number(left).await {
+            0 => Ok(()),
+            left => Err(format!("{left} left")),
+        },
+    )
+    .await;
+    let customer = api.get("cdnow", "/v1/customers/0001").await;
+    assert_eq!(
+        customer.body["churn"]["model"], model,
+        "{:?}",
+        customer.body
+    );
+    processor.terminate();
+}
+
+#[tokio::test]
+async fn models_stay_in_force_until_better_ones_are_trained() {
+    let (site, processor) = folded().await;
+    let trained = train(&site, &["--tenant", "cdnow"]);
+
+    // Trained again, nothing changes; nor do the models when other definitions are applied
+    assert_eq!(train(&site, &[])["outcome"], "unchanged");
+    site.define(&format!(
+        "{DEFINITIONS}\nsegments: [{{ name: lost, when: {{ churn: {{ band: high }} }} }}]"
+    ));
+    let shown = site.run(&["define", "show", "cdnow", "--json"]);
+    assert_success(&shown);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["models"], trained["models"]);
+    assert_eq!(shown["segments"][0]["name"], "lost");
+
+    // And where there are too few data, the reason is said, and they stay as well
+    let refused = site.run(&["train", "--as-of", "1997-01-01"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stdout);
+    let reason = "not trained: churn (18 customers bought; 100 are needed)";
+    assert!(said.contains(reason), "{said}");
+    processor.terminate();
+}
