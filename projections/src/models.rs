@@ -190,7 +190,7 @@ pub struct ChurnModel {
 
 const DAYS_PER_WEEK: f64 = 7.0;
 /// No customer gets older than from the first year that can be shown to the last.
-const MAX_AGE: i64 = 7_400_000;
+pub(crate) const MAX_AGE: i64 = 7_400_000;
 
 impl ChurnModel {
     /// The model as it ships: parameters of the CDNOW sample, not of the tenant's customers.

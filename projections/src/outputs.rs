@@ -29,6 +29,7 @@ mod ledger;
 mod members;
 mod predictions;
 mod records;
+mod scores;
 mod summaries;
 mod tallies;
 

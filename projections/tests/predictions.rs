@@ -16,6 +16,8 @@ mod clusters;
 mod conversion;
 #[path = "predictions/fits.rs"]
 mod fits;
+#[path = "predictions/leaves.rs"]
+mod leaves;
 #[path = "predictions/purchases.rs"]
 mod purchases;
 #[path = "predictions/recovery.rs"]

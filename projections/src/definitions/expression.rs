@@ -12,6 +12,7 @@ use crate::state::LeafId;
 mod habits;
 mod members;
 mod records;
+mod scores;
 
 pub use habits::{
     ActivityPattern, Period, RegularlyCondition, RestartedCondition, SequenceCondition,
@@ -22,6 +23,7 @@ pub use records::{
     CampaignCondition, ConsentCondition, ConversationCondition, Counted, DayWindow, OfferAnswer,
     OfferCondition, Quantity, RecordCondition, SubscriptionCondition, TicketCondition,
 };
+pub use scores::{RfmCondition, ScoreCondition, ValueCondition};
 
 /// A condition over one customer.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub enum Expression {
     Stage(StageCondition),
     /// How likely the customer is gone.
     Churn(ChurnCondition),
+    /// What trained models say of the customer.
+    Score(ScoreCondition),
     /// What is known of subscriptions, tickets, campaigns, offers, consents and conversations.
     Record(RecordCondition),
     /// One activity after the other.

@@ -19,6 +19,7 @@ mod habits;
 mod leaves;
 mod members;
 mod records;
+mod scores;
 mod tallies;
 
 pub(crate) use leaves::decimal_text;
@@ -30,7 +31,7 @@ const MAX_CONDITIONS: usize = 500;
 /// How many patterns a tenant's segments may hold; each takes up to a quarter of a megabyte.
 const MAX_PATTERNS: usize = 100;
 
-const CONDITIONS: [&str; 16] = [
+const CONDITIONS: [&str; 19] = [
     "all",
     "any",
     "not",
@@ -47,6 +48,9 @@ const CONDITIONS: [&str; 16] = [
     "member_for",
     "bucket",
     "manual",
+    "rfm",
+    "cluster",
+    "value",
 ];
 
 /// Reads one value of a condition.
@@ -111,6 +115,9 @@ impl Language<'_> {
             "member_for" => self.member_for(value).map(Expression::MemberFor),
             "bucket" => self.bucket(value).map(Expression::Bucket),
             "manual" => self.manual(value).map(Expression::Manual),
+            "rfm" => self.rfm(value).map(Expression::Score),
+            "cluster" => self.cluster(value).map(Expression::Score),
+            "value" => self.value(value).map(Expression::Score),
             name if records::CONDITIONS.contains(&name) => {
                 self.record(name, value).map(Expression::Record)
             }

@@ -355,6 +355,7 @@ fn point_to_places(expression: &mut Expression, places: &[usize]) {
         | Expression::Stage(_)
         | Expression::Churn(_)
         | Expression::Record(_)
+        | Expression::Score(_)
         | Expression::Event(_)
         | Expression::Sequence(_)
         | Expression::Regularly(_)

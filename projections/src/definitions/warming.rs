@@ -103,6 +103,7 @@ impl TenantDefinitions {
             | Expression::Stage(_)
             | Expression::Churn(_)
             | Expression::Record(_)
+            | Expression::Score(_)
             | Expression::Bucket(_)
             | Expression::Manual(_) => None,
         }

@@ -142,7 +142,7 @@ impl ClusterModel {
             reason = "casts from floats saturate"
         )]
         let day = exact.floor() as i64;
-        // Two different days of the future are told apart; beyond any age there is no change.
+        // Beyond any age nothing changes.
         (day < super::MAX_AGE).then(|| day.max(of.recency_days.saturating_add(1)))
     }
 

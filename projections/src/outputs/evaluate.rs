@@ -226,6 +226,7 @@ impl<'a> Evaluation<'a> {
             Expression::Bucket(condition) => self.bucket(condition),
             Expression::Manual(condition) => self.manual(condition),
             Expression::Record(condition) => self.record(condition),
+            Expression::Score(condition) => self.scored(condition),
         }
     }
 

@@ -7,9 +7,11 @@ use tidemark_schemas::{EventId, Instant};
 use crate::definitions::Expression;
 use crate::definitions::expression::{
     EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition, RegularlyCondition,
+    ScoreCondition,
 };
 use crate::outputs::evaluate::Evaluation;
 use crate::outputs::habits::counter;
+use crate::outputs::predictions::predict;
 use crate::outputs::summaries::records_summary;
 use crate::state::activity::Counter;
 use crate::{days, state::orders::Order};
@@ -77,6 +79,7 @@ impl Evaluation<'_> {
             }
             Expression::Manual(_) => put(&mut facts, "customer", self.state.customer()),
             Expression::Record(condition) => self.record_facts(condition, &mut facts),
+            Expression::Score(condition) => self.score_facts(condition, &mut facts),
         }
         Some(facts)
     }
@@ -97,6 +100,30 @@ impl Evaluation<'_> {
             }
             // What was said is kept by day and agent: too much to tell.
             RecordCondition::Conversation(_) => {}
+        }
+    }
+
+    /// Null throughout of whom the models do not score.
+    fn score_facts(&self, condition: &ScoreCondition, facts: &mut Facts) {
+        match condition {
+            ScoreCondition::Rfm(_) => {
+                let found = predict(self.state, self.definitions, self.at).rfm;
+                put(facts, "cell", found.as_ref().map(|found| found.score));
+                put(facts, "model", found.map(|found| found.model));
+            }
+            ScoreCondition::Cluster(_) => {
+                let found = predict(self.state, self.definitions, self.at).cluster;
+                // As they are asked for: from 1.
+                let number = found.as_ref().map(|found| found.score.cluster + 1);
+                put(facts, "cluster", number);
+                put(facts, "model", found.map(|found| found.model));
+            }
+            ScoreCondition::Value(condition) => {
+                let (purchases, amount) = self.expected_value(condition).unzip();
+                put(facts, "expected_purchases", purchases);
+                put(facts, "value_minor", amount);
+                put(facts, "currency", self.definitions.currency);
+            }
         }
     }
 
