@@ -18,7 +18,7 @@ pub(crate) enum Command {
     /// Check definition files and put them in force
     #[command(
         after_help = "Example:\n  tidemark define apply --up definitions/cdnow.yaml\n\n\
-        Each tenant in the files is replaced as a whole: what is left out is gone."
+        Each tenant in the files is replaced as a whole: what is left out is gone, but for its models."
     )]
     Apply {
         /// YAML or JSON
