@@ -156,9 +156,8 @@ fn evaluate(group: &mut Group<'_>, world: &World) {
                 for event in &world.events {
                     let state = states.get_mut(&event.customer_id).unwrap();
                     let standing = standings.get_mut(&event.customer_id).unwrap();
-                    let (id, at) = (event.event_id, event.occurred_at);
                     state.fold(event, &definitions.rules).unwrap();
-                    standing.observe(state, definitions, id, at, &mut changes);
+                    standing.observe(state, definitions, event, &mut changes);
                 }
                 changes.len()
             },

@@ -21,6 +21,7 @@ mod quantities;
 mod settings;
 pub mod source;
 mod tenant;
+mod touching;
 mod trained;
 mod tree;
 mod warming;
@@ -31,6 +32,7 @@ pub use expression::{Expression, TrackedLeaf};
 pub(crate) use quantities::Moment;
 pub use quantities::Rate;
 pub use source::{AttributeDeclaration, TenantSource};
+pub(crate) use touching::Touched;
 pub use warming::Warming;
 
 /// One wrong place in a definition file.
@@ -226,6 +228,8 @@ pub struct TenantDefinitions {
     pub tracked: BTreeMap<LeafId, TrackedLeaf>,
     /// The places of segments of which `member_for` asks since when a customer has been in them.
     pub(crate) lasting: BTreeSet<usize>,
+    /// Which segments read what an event changes.
+    readers: touching::Readers,
 }
 
 impl TenantDefinitions {
@@ -260,6 +264,7 @@ impl TenantDefinitions {
                 }
             });
         }
+        let readers = touching::Readers::new(&segments, &tracked);
         let models = read.models.unwrap_or_default();
         let trained = models.churn.as_ref();
         // Of another family than asked for it does not score.
@@ -284,6 +289,7 @@ impl TenantDefinitions {
             journeys,
             tracked,
             lasting,
+            readers,
         })
     }
 

@@ -33,7 +33,8 @@ mod scores;
 mod summaries;
 mod tallies;
 
-pub use evaluate::{Discrete, evaluate, evaluate_knowing};
+pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
+pub(crate) use evaluate::{Found, Scores};
 pub use explain::{Explanation, Reason, explain};
 pub use members::History;
 pub use predictions::{

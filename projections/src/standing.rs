@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidemark_schemas::{EventId, Instant};
+use tidemark_schemas::{CustomerEvent, Instant};
 
 use crate::definitions::TenantDefinitions;
 use crate::models::Band;
-use crate::outputs::{Discrete, History, evaluate_knowing};
+use crate::outputs::{Found, History, Scores, Standpoint, evaluate_knowing};
 use crate::state::CustomerState;
 
 mod change;
@@ -43,18 +43,20 @@ pub struct Standing {
     pub stages: BTreeMap<Arc<str>, (Arc<str>, Instant)>,
     /// Churn band, where scored.
     pub band: Option<Band>,
-    /// What the last evaluation found, so that the next need not repeat it. No part of what is
-    /// known: neither stored nor compared.
+    /// When the customer must be looked at next. Stored, so that reading a customer takes no
+    /// evaluation; no part of what is known, so not compared.
     due: Due,
 }
 
 /// When a customer must be stepped next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// Nothing was evaluated since this standing was read.
+    /// Nothing was evaluated yet, or with other definitions.
     Unknown,
-    /// As evaluated with the definitions of this version.
-    Known { version: i64, at: Option<Instant> },
+    /// As the evaluation of everything found.
+    Exactly(Option<Instant>),
+    /// Not before this instant: since then only what events touched was evaluated.
+    NotBefore(Option<Instant>),
 }
 
 impl PartialEq for Standing {
@@ -101,7 +103,7 @@ impl Standing {
         changes: &mut Vec<Change>,
     ) {
         // Due times only grow, and are made of the finitely many things the state holds: this ends.
-        while let Some(due) = self.due(state, definitions).filter(|due| *due <= until) {
+        while let Some(due) = self.due_by(state, definitions, until) {
             let stamp = Stamp {
                 effective_at: due,
                 cause: Cause::Timer,
@@ -110,21 +112,36 @@ impl Standing {
         }
     }
 
-    /// Evaluates after an event was folded, at max(`occurred_at`, `evaluated_at`).
+    /// Evaluates what an event can have touched, after it was folded, at max(`occurred_at`,
+    /// `evaluated_at`). Call for each event that is folded, stepped to it before.
     pub fn observe(
         &mut self,
         state: &CustomerState,
         definitions: &TenantDefinitions,
-        event: EventId,
-        occurred_at: Instant,
+        event: &CustomerEvent,
         changes: &mut Vec<Change>,
     ) {
-        let at = occurred_at.max(self.evaluated_at);
+        let at = event.occurred_at.max(self.evaluated_at);
         let stamp = Stamp {
             effective_at: at,
-            cause: Cause::Event(event),
+            cause: Cause::Event(event.event_id),
         };
-        self.become_at(at, state, definitions, stamp, changes);
+        let next = match self.due {
+            _ if self.definition_version != definitions.version => None,
+            Due::Unknown => None,
+            Due::Exactly(next) | Due::NotBefore(next) => Some(next),
+        };
+        // What is due by now may be due to anything.
+        let Some(next) = next.filter(|next| next.is_none_or(|next| next > at)) else {
+            self.become_at(at, state, definitions, stamp, changes);
+            return;
+        };
+        let touched = definitions.touched(&event.payload);
+        let known = self.history(definitions, at);
+        let found = Found::touched(touched, &self.segments, known, state, definitions, at);
+        let next = next.into_iter().chain(found.next_change).min();
+        self.due = Due::NotBefore(next);
+        self.become_found(found, at, definitions, stamp, changes);
     }
 
     /// Evaluates under new definitions at max(`at`, `evaluated_at`), changes stamped with the
@@ -150,34 +167,53 @@ impl Standing {
         );
     }
 
-    /// When this customer must be stepped next if nothing happens. With the state and definitions
-    /// of the last evaluation the answer is known already.
+    /// When this customer must be looked at next if nothing happens: not after anything of it may
+    /// change. Of the state and definitions of the last evaluation; `None`: never.
+    pub fn next_look(
+        &self,
+        state: &CustomerState,
+        definitions: &TenantDefinitions,
+    ) -> Option<Instant> {
+        match self.due {
+            Due::Exactly(next) | Due::NotBefore(next)
+                if self.definition_version == definitions.version =>
+            {
+                next
+            }
+            Due::Exactly(_) | Due::NotBefore(_) | Due::Unknown => self.next_due(state, definitions),
+        }
+    }
+
+    /// When this customer must be stepped next if nothing happens: what [`Self::step_to`] steps to.
+    /// A function of what is known, the state and the definitions.
     pub fn next_due(
         &self,
         state: &CustomerState,
         definitions: &TenantDefinitions,
     ) -> Option<Instant> {
         match self.due {
-            Due::Known { version, at } if version == definitions.version => at,
-            Due::Known { .. } | Due::Unknown => {
+            Due::Exactly(next) if self.definition_version == definitions.version => next,
+            Due::Exactly(_) | Due::NotBefore(_) | Due::Unknown => {
                 let known = self.history(definitions, self.evaluated_at);
                 evaluate_knowing(known, state, definitions, self.evaluated_at).next_change
             }
         }
     }
 
-    /// As [`Self::next_due`], remembered.
-    pub fn due(
+    /// As [`Self::next_due`], and remembered, if that is not after an instant.
+    fn due_by(
         &mut self,
         state: &CustomerState,
         definitions: &TenantDefinitions,
+        until: Instant,
     ) -> Option<Instant> {
-        let at = self.next_due(state, definitions);
-        self.due = Due::Known {
-            version: definitions.version,
-            at,
-        };
-        at
+        let is_due = |next: &Instant| *next <= until;
+        self.next_look(state, definitions).filter(is_due)?;
+        let next = self.next_due(state, definitions);
+        if self.definition_version == definitions.version {
+            self.due = Due::Exactly(next);
+        }
+        next.filter(is_due)
     }
 
     /// What the next evaluation knows of this one; what it finds entered is so from `entered` on.
@@ -195,27 +231,36 @@ impl Standing {
         changes: &mut Vec<Change>,
     ) {
         let known = self.history(definitions, stamp.effective_at);
-        let discrete = evaluate_knowing(known, state, definitions, at);
-        self.due = Due::Known {
-            version: definitions.version,
-            at: discrete.next_change,
-        };
-        self.evaluated_at = at;
+        let found = Found::all(known, state, definitions, at);
+        self.due = Due::Exactly(found.next_change);
+        self.become_found(found, at, definitions, stamp, changes);
+    }
+
+    /// Makes what an evaluation found what is known, and notes every difference.
+    fn become_found(
+        &mut self,
+        found: Found<'_>,
+        at: Instant,
+        definitions: &TenantDefinitions,
+        stamp: Stamp,
+        changes: &mut Vec<Change>,
+    ) {
         let first_new = changes.len();
+        let version = definitions.version;
         let mut log = Log {
             stamp,
-            version: definitions.version,
+            version,
             changes,
         };
-        self.become_members(&discrete, definitions, &mut log);
-        self.become_positions(&discrete, &mut log);
-        if self.band != discrete.band {
-            let name = |band: Option<Band>| band.map(|band| Arc::from(band.name()));
-            let (from, to) = (name(self.band), name(discrete.band));
-            log.note(ChangeKind::Band, Arc::from("churn"), from, to);
-            self.band = discrete.band;
+        self.evaluated_at = at;
+        self.become_members(&found.members, definitions, &mut log);
+        if let Some(stages) = found.stages {
+            self.become_positions(&stages, &mut log);
         }
-        self.definition_version = definitions.version;
+        if let Some(scores) = found.scores {
+            self.become_scored(scores, &mut log);
+        }
+        self.definition_version = version;
         if let Some(new) = changes.get_mut(first_new..) {
             new.sort_by(|left, right| (left.kind, &left.name).cmp(&(right.kind, &right.name)));
         }
@@ -223,61 +268,45 @@ impl Standing {
 
     fn become_members(
         &mut self,
-        discrete: &Discrete<'_>,
+        members: &[(usize, bool)],
         definitions: &TenantDefinitions,
         log: &mut Log<'_>,
     ) {
         let version = definitions.version;
-        let mut held = 0;
-        for (segment, member) in definitions.segments.iter().zip(&discrete.segments) {
+        for (place, member) in members {
+            let Some(segment) = definitions.segments.get(*place) else {
+                continue;
+            };
             let name = &segment.name;
             if *member == self.segments.contains_key(name) {
-                held += usize::from(*member);
-            } else if *member {
+                continue;
+            }
+            if *member {
                 let since = log.stamp.effective_at;
-                self.segments
-                    .insert(Arc::clone(name), Membership { since, version });
-                log.note(
-                    ChangeKind::Segment,
-                    Arc::clone(name),
-                    None,
-                    Some(Arc::clone(name)),
-                );
-                held += 1;
+                let entered = Membership { since, version };
+                self.segments.insert(Arc::clone(name), entered);
+                log.note_segment(name, true);
             } else {
                 self.segments.remove(name);
-                log.note(
-                    ChangeKind::Segment,
-                    Arc::clone(name),
-                    Some(Arc::clone(name)),
-                    None,
-                );
+                log.note_segment(name, false);
             }
         }
-        if held < self.segments.len() {
-            // Some are no longer defined.
-            self.segments.retain(|name, _| {
-                let defined = definitions.segment(name).is_some();
-                if !defined {
-                    log.note(
-                        ChangeKind::Segment,
-                        Arc::clone(name),
-                        Some(Arc::clone(name)),
-                        None,
-                    );
-                }
-                defined
-            });
+        if self.definition_version == version {
+            return;
         }
-        if self.definition_version != version {
-            for membership in self.segments.values_mut() {
-                membership.version = version;
+        // Some may no longer be defined; the others were computed anew.
+        self.segments.retain(|name, membership| {
+            membership.version = version;
+            let defined = definitions.segment(name).is_some();
+            if !defined {
+                log.note_segment(name, false);
             }
-        }
+            defined
+        });
     }
 
-    fn become_positions(&mut self, discrete: &Discrete<'_>, log: &mut Log<'_>) {
-        for now in &discrete.stages {
+    fn become_positions(&mut self, stages: &[Standpoint<'_>], log: &mut Log<'_>) {
+        for now in stages {
             let position = (Arc::clone(now.stage), now.since);
             let before = self.stages.get(now.journey).map(|(stage, _)| stage);
             if before != Some(now.stage) {
@@ -288,16 +317,25 @@ impl Standing {
                 self.stages.insert(Arc::clone(now.journey), position);
             }
         }
-        if discrete.stages.len() < self.stages.len() {
+        if stages.len() < self.stages.len() {
             // The journey, or the stage, is no longer defined.
             self.stages.retain(|journey, (stage, _)| {
-                let stands = discrete.stages.iter().any(|now| now.journey == journey);
+                let stands = stages.iter().any(|now| now.journey == journey);
                 if !stands {
                     let from = Some(Arc::clone(stage));
                     log.note(ChangeKind::Stage, Arc::clone(journey), from, None);
                 }
                 stands
             });
+        }
+    }
+
+    fn become_scored(&mut self, scores: Scores, log: &mut Log<'_>) {
+        if self.band != scores.band {
+            let name = |band: Option<Band>| band.map(|band| Arc::from(band.name()));
+            let (from, to) = (name(self.band), name(scores.band));
+            log.note(ChangeKind::Band, Arc::from("churn"), from, to);
+            self.band = scores.band;
         }
     }
 }
@@ -317,6 +355,16 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
+    fn note_segment(&mut self, name: &Arc<str>, entered: bool) {
+        let known = Some(Arc::clone(name));
+        let (from, to) = if entered {
+            (None, known)
+        } else {
+            (known, None)
+        };
+        self.note(ChangeKind::Segment, Arc::clone(name), from, to);
+    }
+
     fn note(
         &mut self,
         kind: ChangeKind,

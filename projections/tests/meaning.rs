@@ -41,5 +41,7 @@ mod standing;
 mod standing_laws;
 #[path = "meaning/support.rs"]
 mod support;
+#[path = "meaning/touching.rs"]
+mod touching;
 #[path = "meaning/warming.rs"]
 mod warming;

@@ -136,7 +136,7 @@ fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<S
             standing.step_to(state, acme, first, changes);
         }
         state.fold(event, &acme.rules).unwrap();
-        standing.observe(state, acme, event.event_id, event.occurred_at, changes);
+        standing.observe(state, acme, event, changes);
         standing.step_to(state, acme, first, changes);
     }
     let rows = customers

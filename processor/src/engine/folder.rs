@@ -189,7 +189,7 @@ impl Folder {
         // The row's timer is not read: it was written for this very evaluation or is earlier.
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
             Some(definitions) if definitions.version == entry.standing.definition_version => {
-                entry.standing.due(&entry.state, definitions)
+                entry.standing.next_look(&entry.state, definitions)
             }
             // Evaluated with older definitions: it is evaluated anew as soon as it is touched.
             Some(_) | None => None,
@@ -255,13 +255,14 @@ impl Folder {
                 .standing
                 .redefine(&entry.state, &definitions, activated_at, &mut entry.changes);
         }
-        let mut due = entry.standing.due(&entry.state, &definitions);
+        let mut due = entry.standing.next_look(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
+            // Even if nothing was due after all: its row says when to look again.
             touch(entry, customer, &mut self.pending);
             entry
                 .standing
                 .step_to(&entry.state, &definitions, until, &mut entry.changes);
-            due = entry.standing.next_due(&entry.state, &definitions);
+            due = entry.standing.next_look(&entry.state, &definitions);
         }
         self.note_due(customer, due);
     }
@@ -324,12 +325,11 @@ impl Folder {
         self.tracking.count(event, definitions, &mut entry.state);
         let (state, standing) = (&entry.state, &mut entry.standing);
         let changes = &mut entry.changes;
-        let (id, at) = (event.event_id, event.occurred_at);
-        standing.observe(state, definitions, id, at, changes);
-        let mut due = standing.next_due(state, definitions);
+        standing.observe(state, definitions, event, changes);
+        let mut due = standing.next_look(state, definitions);
         if due.is_some_and(|due| due <= self.clock) {
             standing.step_to(state, definitions, self.clock, changes);
-            due = standing.next_due(state, definitions);
+            due = standing.next_look(state, definitions);
         }
         self.note_due(customer, due);
         self.digests

@@ -83,16 +83,16 @@ impl Evaluation<'_> {
 
     pub(super) fn orders(&mut self, condition: &OrdersCondition) -> bool {
         match condition.window {
-            OrderWindow::Ever => orders_hold(condition, self.ledger.totals()),
+            OrderWindow::Ever => orders_hold(condition, self.ledger().totals()),
             OrderWindow::Between(from, to) => {
-                orders_hold(condition, self.ledger.totals_between(from, to))
+                orders_hold(condition, self.ledger().totals_between(from, to))
             }
             OrderWindow::LastDays(days) => {
-                if self.ledger.days.is_empty() {
+                if self.ledger().days.is_empty() {
                     return orders_hold(condition, Totals::default());
                 }
                 let from = self.today().saturating_sub(days - 1);
-                let inside = self.ledger.days_from(from);
+                let inside = self.ledger().days_from(from);
                 let mut totals = totals_of(inside);
                 let holds = orders_hold(condition, totals);
                 // Time takes days away, oldest first: when does that make a difference?
@@ -110,7 +110,7 @@ impl Evaluation<'_> {
 
     pub(super) fn stage(&mut self, condition: &StageCondition) -> bool {
         let current = self
-            .stages
+            .stages()
             .iter()
             .copied()
             .find(|stage| *stage.journey == condition.journey);
@@ -146,6 +146,7 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn churn(&mut self, condition: &ChurnCondition) -> bool {
+        self.score();
         let (Some(band), Some(p_alive)) = (self.band, self.p_alive) else {
             return false;
         };

@@ -1,6 +1,7 @@
 //! The discrete outputs of a customer at an instant, and until when they hold.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_schemas::Instant;
@@ -9,8 +10,9 @@ use super::ledger::Ledger;
 use super::members::History;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
-use crate::definitions::{Expression, Journey, TenantDefinitions};
+use crate::definitions::{Expression, Journey, TenantDefinitions, Touched};
 use crate::models::{Band, PurchaseHistory};
+use crate::standing::Membership;
 use crate::state::CustomerState;
 
 /// The outputs that change at an instant rather than gradually.
@@ -68,25 +70,85 @@ pub(super) fn evaluate_with_ledger<'a>(
 ) -> (Discrete<'a>, Ledger) {
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
-    let Evaluation {
-        segments,
-        stages,
-        band,
-        p_alive,
-        next_change,
-        ledger,
-        ..
-    } = evaluation;
-    (
-        Discrete {
-            segments,
-            stages,
-            band,
-            p_alive,
-            next_change,
-        },
-        ledger,
-    )
+    let discrete = Discrete {
+        stages: evaluation.stages().to_vec(),
+        band: evaluation.band,
+        p_alive: evaluation.p_alive,
+        next_change: evaluation.next_change,
+        segments: evaluation.segments,
+    };
+    let orders = evaluation.ledger.into_inner();
+    let ledger = orders.unwrap_or_else(|| Ledger::of(&state.orders, definitions));
+    (discrete, ledger)
+}
+
+/// Some of the discrete outputs: the rest is as it was.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    /// Membership by place of the segment, in order.
+    pub(crate) members: Vec<(usize, bool)>,
+    /// Where the customer stands; `None`: where it stood.
+    pub(crate) stages: Option<Vec<Standpoint<'a>>>,
+    /// What is predicted; `None`: what was.
+    pub(crate) scores: Option<Scores>,
+    /// The earliest later instant at which one of these may change by itself.
+    pub(crate) next_change: Option<Instant>,
+}
+
+/// What is predicted and changes at an instant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scores {
+    /// Churn band, where scored.
+    pub(crate) band: Option<Band>,
+}
+
+impl<'a> Found<'a> {
+    /// All of them.
+    pub(crate) fn all(
+        known: History,
+        state: &'a CustomerState,
+        definitions: &'a TenantDefinitions,
+        at: Instant,
+    ) -> Self {
+        let discrete = evaluate_knowing(known, state, definitions, at);
+        Self {
+            members: discrete.segments.into_iter().enumerate().collect(),
+            stages: Some(discrete.stages),
+            scores: Some(Scores {
+                band: discrete.band,
+            }),
+            next_change: discrete.next_change,
+        }
+    }
+
+    /// Those an event can have changed, of a customer that was in these segments before it and of whom
+    /// nothing is due by now.
+    pub(crate) fn touched(
+        touched: Touched,
+        memberships: &BTreeMap<Arc<str>, Membership>,
+        known: History,
+        state: &'a CustomerState,
+        definitions: &'a TenantDefinitions,
+        at: Instant,
+    ) -> Self {
+        let mut evaluation = Evaluation::new(known, state, definitions, at);
+        if !touched.segments.is_empty() {
+            evaluation.assume(&touched, memberships);
+        }
+        if touched.scores {
+            evaluation.score();
+        }
+        let members = touched.segments.into_iter();
+        let members = members.map(|place| (place, evaluation.evaluate_segment(place)));
+        Self {
+            members: members.collect(),
+            stages: touched.stages.then(|| evaluation.stages().to_vec()),
+            scores: touched.scores.then_some(Scores {
+                band: evaluation.band,
+            }),
+            next_change: evaluation.next_change,
+        }
+    }
 }
 
 /// An evaluation under way.
@@ -99,12 +161,14 @@ pub(super) struct Evaluation<'a> {
     pub(super) state: &'a CustomerState,
     pub(super) definitions: &'a TenantDefinitions,
     pub(super) at: Instant,
-    pub(super) ledger: Ledger,
-    pub(super) stages: Vec<Standpoint<'a>>,
     pub(super) history: Option<PurchaseHistory>,
     pub(super) p_alive: Option<f64>,
     pub(super) band: Option<Band>,
     segments: Vec<bool>,
+    scored: bool,
+    // Looked up at most once, and not at all where nothing depends on them.
+    ledger: OnceCell<Ledger>,
+    stages: OnceCell<Vec<Standpoint<'a>>>,
     today: OnceCell<i32>,
     next_change: Option<Instant>,
 }
@@ -116,21 +180,18 @@ impl<'a> Evaluation<'a> {
         definitions: &'a TenantDefinitions,
         at: Instant,
     ) -> Self {
-        let standpoints = definitions
-            .journeys
-            .values()
-            .filter_map(|j| standpoint(state, j));
         Self {
             known,
             state,
             definitions,
             at,
-            ledger: Ledger::of(&state.orders, definitions),
-            stages: standpoints.collect(),
             history: None,
             p_alive: None,
             band: None,
-            segments: Vec::with_capacity(definitions.segments.len()),
+            segments: Vec::new(),
+            scored: false,
+            ledger: OnceCell::new(),
+            stages: OnceCell::new(),
             today: OnceCell::new(),
             next_change: None,
         }
@@ -139,9 +200,37 @@ impl<'a> Evaluation<'a> {
     /// Finds the band, and the membership of those segments that are wanted, by place.
     pub(super) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
         self.score();
-        for (place, segment) in self.definitions.segments.iter().enumerate() {
-            let member = wanted(place) && self.holds(&segment.expression);
-            self.segments.push(member);
+        self.segments = vec![false; self.definitions.segments.len()];
+        for place in 0..self.segments.len() {
+            if wanted(place) {
+                self.evaluate_segment(place);
+            }
+        }
+    }
+
+    /// Membership of a segment, after those it refers to.
+    fn evaluate_segment(&mut self, place: usize) -> bool {
+        let definitions = self.definitions;
+        let segment = definitions.segments.get(place);
+        let member = segment.is_some_and(|segment| self.holds(&segment.expression));
+        if let Some(found) = self.segments.get_mut(place) {
+            *found = member;
+        }
+        member
+    }
+
+    /// Takes what is known of segments that those touched refer to, and that are not touched.
+    fn assume(&mut self, touched: &Touched, memberships: &BTreeMap<Arc<str>, Membership>) {
+        let segments = &self.definitions.segments;
+        self.segments = vec![false; segments.len()];
+        for place in touched.segments.iter().copied() {
+            for other in self.definitions.referred_to(place) {
+                let segment = segments.get(*other);
+                let member = segment.is_some_and(|of| memberships.contains_key(&of.name));
+                if let Some(known) = self.segments.get_mut(*other) {
+                    *known = member;
+                }
+            }
         }
     }
 
@@ -155,7 +244,23 @@ impl<'a> Evaluation<'a> {
         self.next_change
     }
 
-    /// The tenant's day. Looked up at most once, and not at all where nothing depends on it.
+    /// The orders.
+    pub(super) fn ledger(&self) -> &Ledger {
+        let (state, definitions) = (self.state, self.definitions);
+        let of = || Ledger::of(&state.orders, definitions);
+        self.ledger.get_or_init(of)
+    }
+
+    /// Where the customer stands, in the order of the journeys' names.
+    pub(super) fn stages(&self) -> &[Standpoint<'a>] {
+        self.stages.get_or_init(|| {
+            let journeys = self.definitions.journeys.values();
+            let standpoints = journeys.filter_map(|journey| standpoint(self.state, journey));
+            standpoints.collect()
+        })
+    }
+
+    /// The tenant's day.
     pub(super) fn today(&self) -> i32 {
         *self
             .today
@@ -174,7 +279,7 @@ impl<'a> Evaluation<'a> {
 
     /// Notes that something may change when the customer reaches an age in days.
     pub(super) fn may_change_at_age(&mut self, age: Option<i64>) {
-        let first = self.ledger.days.first().map(|day| i64::from(day.day));
+        let first = self.ledger().days.first().map(|day| i64::from(day.day));
         let day = first
             .zip(age)
             .and_then(|(first, age)| i32::try_from(first + age).ok());
@@ -183,11 +288,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Scores churn; the band changes on the day on which the risk reaches the next threshold.
-    fn score(&mut self) {
-        if self.ledger.days.is_empty() {
+    pub(super) fn score(&mut self) {
+        if std::mem::replace(&mut self.scored, true) || self.state.orders.is_empty() {
             return;
         }
-        self.history = self.ledger.purchase_history(self.today());
+        self.history = self.ledger().purchase_history(self.today());
         let Some(history) = self.history else {
             return;
         };

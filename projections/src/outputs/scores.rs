@@ -7,6 +7,7 @@ use crate::models::{MAX_AGE, PurchaseHistory, discounted_value};
 
 impl Evaluation<'_> {
     pub(super) fn scored(&mut self, condition: &ScoreCondition) -> bool {
+        self.score();
         // Who never bought is not scored.
         let Some(history) = self.history else {
             return false;
@@ -20,7 +21,7 @@ impl Evaluation<'_> {
 
     fn rfm(&mut self, condition: &RfmCondition, history: PurchaseHistory) -> bool {
         let trained = self.definitions.models.rfm.as_ref();
-        let Some((trained, rfm)) = trained.zip(self.ledger.rfm(self.today())) else {
+        let Some((trained, rfm)) = trained.zip(self.ledger().rfm(self.today())) else {
             return false;
         };
         let cell = trained.model.cell(rfm);
@@ -36,7 +37,7 @@ impl Evaluation<'_> {
 
     fn cluster(&mut self, clusters: &[usize], history: PurchaseHistory) -> bool {
         let trained = self.definitions.models.clusters.as_ref();
-        let Some((trained, rfm)) = trained.zip(self.ledger.rfm(self.today())) else {
+        let Some((trained, rfm)) = trained.zip(self.ledger().rfm(self.today())) else {
             return false;
         };
         let next = trained.model.next_recency(rfm);
@@ -55,7 +56,7 @@ impl Evaluation<'_> {
         if condition.amount.0.is_empty() {
             return true;
         }
-        let mean = mean_purchase_minor(&self.ledger, definitions);
+        let mean = mean_purchase_minor(self.ledger(), definitions);
         let amount = |age| {
             let history = PurchaseHistory { age, ..history };
             discounted_value(churn, history, mean, days, DISCOUNT)
@@ -68,7 +69,7 @@ impl Evaluation<'_> {
     pub(super) fn expected_value(&self, condition: &ValueCondition) -> Option<(f64, f64)> {
         let history = self.history?;
         let churn = &self.definitions.churn;
-        let mean = mean_purchase_minor(&self.ledger, self.definitions);
+        let mean = mean_purchase_minor(self.ledger(), self.definitions);
         let amount = discounted_value(churn, history, mean, condition.days, DISCOUNT);
         Some((churn.expected_purchases(history, condition.days), amount))
     }

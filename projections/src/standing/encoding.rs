@@ -10,7 +10,7 @@ use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
 
 /// The first byte of every standing: the version of this form.
-const VERSION_BYTE: u8 = 1;
+const VERSION_BYTE: u8 = 2;
 /// In place of a band's code where there is no score.
 const NO_BAND: u8 = 0xff;
 /// A length, an instant and a version or another length take a byte each at least.
@@ -36,6 +36,7 @@ impl Standing {
             writer.text(stage);
             writer.signed(since.micros());
         }
+        self.due.encode(&mut writer);
         writer.into_bytes()
     }
 
@@ -77,9 +78,38 @@ impl Standing {
                 .insert(Arc::clone(&journey), (stage, instant(&mut reader)?));
             before = Some(journey);
         }
+        standing.due = Due::decode(&mut reader)?;
         reader.finish()?;
-        standing.due = Due::Unknown;
         Ok(standing)
+    }
+}
+
+impl Due {
+    fn encode(self, writer: &mut Writer) {
+        match self {
+            Self::Unknown => writer.byte(0),
+            Self::Exactly(None) => writer.byte(1),
+            Self::NotBefore(None) => writer.byte(2),
+            Self::Exactly(Some(next)) => {
+                writer.byte(3);
+                writer.signed(next.micros());
+            }
+            Self::NotBefore(Some(next)) => {
+                writer.byte(4);
+                writer.signed(next.micros());
+            }
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, StateError> {
+        Ok(match reader.byte()? {
+            0 => Self::Unknown,
+            1 => Self::Exactly(None),
+            2 => Self::NotBefore(None),
+            3 => Self::Exactly(Some(instant(reader)?)),
+            4 => Self::NotBefore(Some(instant(reader)?)),
+            _ => return Err(damaged("an unknown due time")),
+        })
     }
 }
 

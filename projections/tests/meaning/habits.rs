@@ -190,8 +190,8 @@ fn a_member_for_some_time_is_one_from_then_on() {
     let mut changes = Vec::new();
     let state = state_of(&definitions, &[("2025-03-29T10:00:00Z", "a")]);
     let then = at("2025-03-29T10:00:00Z");
-    let id = EventId(uuid::Uuid::from_u128(1));
-    standing.observe(&state, &definitions, id, then, &mut changes);
+    let event = activity(1, "2025-03-29T10:00:00Z", "a");
+    standing.observe(&state, &definitions, &event, &mut changes);
     standing.step_to(&state, &definitions, Instant::MAX, &mut changes);
     let noted: Vec<_> = changes
         .iter()
@@ -221,10 +221,10 @@ fn time_in_a_segment_is_since_it_was_entered_without_a_break() {
     for count in 1..=visits.len() {
         let state = state_of(&definitions, &visits[..count]);
         let before = state_of(&definitions, &visits[..count - 1]);
-        let then = at(visits[count - 1].0);
-        standing.step_to(&before, &definitions, then, &mut changes);
-        let id = EventId(uuid::Uuid::from_u128(count as u128));
-        standing.observe(&state, &definitions, id, then, &mut changes);
+        let (when, name) = visits[count - 1];
+        standing.step_to(&before, &definitions, at(when), &mut changes);
+        let event = activity(count as u128, when, name);
+        standing.observe(&state, &definitions, &event, &mut changes);
     }
     let state = state_of(&definitions, &visits);
     // What was read back goes on as what was kept.

@@ -98,8 +98,7 @@ proptest! {
                 standing.step_to(&state, &definitions, event.occurred_at, &mut changes);
                 arrived.push(event.clone());
                 state = fold(&arrived, &definitions).0;
-                let (id, then) = (event.event_id, event.occurred_at);
-                standing.observe(&state, &definitions, id, then, &mut changes);
+                standing.observe(&state, &definitions, event, &mut changes);
             }
             if arrived.is_empty() {
                 continue;

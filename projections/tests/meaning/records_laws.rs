@@ -38,6 +38,20 @@ fn tenant(zone: &str, leaf: &str) -> Arc<TenantDefinitions> {
     )
 }
 
+/// A tenant with several of these conditions, and events in any order.
+pub(crate) fn tenants() -> impl Strategy<Value = (Arc<TenantDefinitions>, Vec<CustomerEvent>)> {
+    let leaves = prop::collection::vec(leaves(), 1..4);
+    let events = histories().prop_flat_map(|events| Just(events).prop_shuffle());
+    (prop::sample::select(ZONES.to_vec()), leaves, events).prop_map(|(zone, leaves, events)| {
+        let named = leaves.iter().enumerate();
+        let segments = named.map(|(place, leaf)| format!("{{ name: s{place}, when: {leaf} }}"));
+        let segments: Vec<String> = segments.collect();
+        let settings = format!("zone: {zone}, currency: EUR, dedup_horizon: 400d");
+        let segments = format!("segments: [{}]", segments.join(", "));
+        (tenant_with(&settings, &segments), events)
+    })
+}
+
 fn fold(events: &[CustomerEvent], definitions: &TenantDefinitions) -> CustomerState {
     let mut state = CustomerState::default();
     for event in events {

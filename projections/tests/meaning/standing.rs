@@ -93,13 +93,7 @@ pub(crate) fn fold(
         }
         standing.step_to(&state, definitions, event.occurred_at, &mut changes);
         state.fold(event, &definitions.rules).unwrap();
-        standing.observe(
-            &state,
-            definitions,
-            event.event_id,
-            event.occurred_at,
-            &mut changes,
-        );
+        standing.observe(&state, definitions, event, &mut changes);
     }
     for clock in clocks {
         standing.step_to(&state, definitions, *clock, &mut changes);

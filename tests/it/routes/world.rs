@@ -157,8 +157,7 @@ impl World {
         let standing = customer
             .standing
             .get_or_insert_with(|| Standing::new(definitions.version));
-        let (id, at) = (event.event_id, event.occurred_at);
-        standing.observe(&customer.state, definitions, id, at, &mut customer.changes);
+        standing.observe(&customer.state, definitions, &event, &mut customer.changes);
         customer.new_events += 1;
     }
 

@@ -173,7 +173,7 @@ impl Evaluation<'_> {
             OrderWindow::Between(from, to) => (from, to),
             OrderWindow::LastDays(days) => (self.today().saturating_sub(days - 1), i32::MAX),
         };
-        let totals = self.ledger.totals_between(from, to);
+        let totals = self.ledger().totals_between(from, to);
         put(facts, "count", totals.orders);
         put(facts, "revenue_minor", i64::try_from(totals.net_minor).ok());
         put(facts, "currency", self.definitions.currency);
@@ -188,7 +188,10 @@ impl Evaluation<'_> {
     }
 
     fn stage_facts(&self, journey: &str, facts: &mut Facts) {
-        let current = self.stages.iter().find(|stage| **stage.journey == *journey);
+        let current = self
+            .stages()
+            .iter()
+            .find(|stage| **stage.journey == *journey);
         put(facts, "stage", current.map(|current| current.stage));
         put(facts, "since", current.map(|current| current.since));
         let entries = self.state.journeys.entries(journey).iter().rev();

@@ -1,0 +1,178 @@
+//! Which segments an event can touch: those with a condition on what the event changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tidemark_schemas::Payload;
+
+use super::expression::{Expression, RecordCondition, TrackedLeaf};
+use super::{Segment, TenantDefinitions};
+use crate::state::LeafId;
+
+/// What a condition reads of a customer, and an event changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Attribute(Arc<str>),
+    Activity(Arc<str>),
+    /// Of a journey.
+    Stages(Arc<str>),
+    /// And whatever is predicted from them.
+    Orders,
+    Subscriptions,
+    Tickets,
+    Campaigns,
+    Offers,
+    Consents,
+    Conversations,
+}
+
+/// The segments by what they read.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    /// Their places, in order.
+    of: BTreeMap<Part, Vec<usize>>,
+    /// By segment: the places of those it refers to.
+    referred_to: Vec<Vec<usize>>,
+}
+
+/// What an event can change of the outputs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// Places of segments, in order.
+    pub(crate) segments: Vec<usize>,
+    /// Where the customer stands in journeys.
+    pub(crate) stages: bool,
+    /// What is predicted from orders.
+    pub(crate) scores: bool,
+}
+
+impl Readers {
+    /// Of segments in the order in which they are evaluated.
+    pub(crate) fn new(segments: &[Segment], tracked: &BTreeMap<LeafId, TrackedLeaf>) -> Self {
+        let mut read: Vec<BTreeSet<Part>> = Vec::with_capacity(segments.len());
+        let mut readers = Self::default();
+        for segment in segments {
+            let mut parts = BTreeSet::new();
+            let mut referred_to = Vec::new();
+            segment.expression.each(&mut |condition| {
+                if let Some(other) = condition.refers_to() {
+                    referred_to.push(other.index);
+                    // Whatever moves the other one.
+                    parts.extend(read.get(other.index).into_iter().flatten().cloned());
+                }
+                parts_of(condition, tracked, &mut parts);
+            });
+            read.push(parts);
+            readers.referred_to.push(referred_to);
+        }
+        for (place, parts) in read.into_iter().enumerate() {
+            for part in parts {
+                readers.of.entry(part).or_default().push(place);
+            }
+        }
+        readers
+    }
+
+    fn of(&self, part: &Part) -> &[usize] {
+        self.of.get(part).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a leaf reads; the conditions inside others speak for themselves.
+fn parts_of(
+    condition: &Expression,
+    tracked: &BTreeMap<LeafId, TrackedLeaf>,
+    parts: &mut BTreeSet<Part>,
+) {
+    match condition {
+        Expression::All(_)
+        | Expression::Any(_)
+        | Expression::Not(_)
+        | Expression::Segment(_)
+        | Expression::MemberFor(_)
+        // Who a customer is never changes.
+        | Expression::Bucket(_)
+        | Expression::Manual(_) => {}
+        Expression::Attribute(of) => {
+            parts.insert(Part::Attribute(Arc::clone(&of.name)));
+        }
+        Expression::Event(of) => {
+            parts.insert(Part::Activity(Arc::clone(&of.name)));
+        }
+        Expression::Regularly(of) => {
+            parts.insert(Part::Activity(Arc::clone(&of.name)));
+        }
+        Expression::Restarted(of) => {
+            parts.insert(Part::Activity(Arc::clone(&of.name)));
+        }
+        Expression::Sequence(of) => {
+            if let Some(TrackedLeaf::Sequence(rule)) = tracked.get(&of.tracked) {
+                let names = rule.steps.iter().map(|step| Arc::clone(&step.name));
+                parts.extend(names.map(Part::Activity));
+            }
+        }
+        Expression::Stage(of) => {
+            parts.insert(Part::Stages(Arc::clone(&of.journey)));
+        }
+        Expression::Orders(_) | Expression::Churn(_) | Expression::Score(_) => {
+            parts.insert(Part::Orders);
+        }
+        Expression::Record(of) => {
+            parts.insert(match of {
+                RecordCondition::Subscription(_) => Part::Subscriptions,
+                RecordCondition::Ticket(_) => Part::Tickets,
+                RecordCondition::Campaign(_) => Part::Campaigns,
+                RecordCondition::Offer(_) => Part::Offers,
+                RecordCondition::Consent(_) => Part::Consents,
+                RecordCondition::Conversation(_) => Part::Conversations,
+            });
+        }
+    }
+}
+
+impl TenantDefinitions {
+    /// The places of the segments that one refers to.
+    pub(crate) fn referred_to(&self, place: usize) -> &[usize] {
+        let referred_to = self.readers.referred_to.get(place);
+        referred_to.map_or(&[], Vec::as_slice)
+    }
+
+    /// What an event can change of a customer's outputs. Whatever it cannot change stays as it is
+    /// until the customer's next due time.
+    pub(crate) fn touched(&self, payload: &Payload) -> Touched {
+        let mut touched = Touched::default();
+        let of = |part: Part| self.readers.of(&part).to_vec();
+        touched.segments = match payload {
+            Payload::ProfileUpdated(update) => {
+                let names = update.attributes.keys();
+                let parts = names.map(|name| Part::Attribute(Arc::clone(name)));
+                let mut places: Vec<usize> = parts.flat_map(of).collect();
+                places.sort_unstable();
+                places.dedup();
+                places
+            }
+            Payload::ActivityTracked(activity) => of(Part::Activity(Arc::clone(&activity.name))),
+            Payload::OrderPlaced(_) | Payload::OrderRefunded(_) => {
+                touched.scores = true;
+                of(Part::Orders)
+            }
+            Payload::StageEntered(stage) => {
+                touched.stages = true;
+                of(Part::Stages(Arc::clone(&stage.journey)))
+            }
+            Payload::SubscriptionChanged(_) => of(Part::Subscriptions),
+            Payload::TicketChanged(_) => of(Part::Tickets),
+            Payload::CampaignTouched(_) => of(Part::Campaigns),
+            Payload::ActionOffered(_) | Payload::ActionAnswered(_) => of(Part::Offers),
+            Payload::ConsentChanged(_) => of(Part::Consents),
+            Payload::MessageExchanged(_) | Payload::ConversationClosed(_) => {
+                of(Part::Conversations)
+            }
+            // Recognised, and nothing follows from them.
+            Payload::IdentityMerged(_)
+            | Payload::IdentityUnmerged(_)
+            | Payload::CustomerErased(_) => Vec::new(),
+        };
+        touched
+    }
+}

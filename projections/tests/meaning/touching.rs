@@ -1,0 +1,95 @@
+//! Only what an event can touch is evaluated after it, and that makes no difference.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::outputs::derive_knowing;
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_schemas::{CustomerEvent, Instant};
+
+use super::random::{DAY, definitions, histories};
+use super::records_laws;
+
+/// Folds one event after the other, each evaluated as a processor does it, and compares what is known
+/// then with an evaluation of everything.
+fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent], pauses: &[i64]) {
+    let mut state = CustomerState::default();
+    let mut standing = Standing::new(definitions.version);
+    let mut changes = Vec::new();
+    let mut clock = Instant::MIN;
+    for (event, pause) in events.iter().zip(pauses.iter().cycle()) {
+        clock = clock.max(event.occurred_at);
+        if state.first_seen_at().is_some() {
+            standing.step_to(&state, definitions, clock, &mut changes);
+        }
+        if state.fold(event, &definitions.rules) != Ok(Folded::New) {
+            continue;
+        }
+        let asking = definitions.tracking(event);
+        let asking = asking.map(|(leaf, asked)| (leaf, asked, Instant::MIN));
+        state.track(event, &definitions.rules, asking);
+        let at = event.occurred_at.max(standing.evaluated_at);
+        let known = standing.history(definitions, at);
+        let whole = derive_knowing(known, &state, definitions, at);
+        standing.observe(&state, definitions, event, &mut changes);
+        assert_eq!(standing.evaluated_at, at);
+        let members: Vec<_> = standing.segments.keys().collect();
+        assert_eq!(
+            members,
+            whole.segments.iter().collect::<Vec<_>>(),
+            "{event:?}"
+        );
+        let stages = standing.stages.iter();
+        let stages: Vec<_> = stages
+            .map(|(journey, stage)| (journey, &stage.0, stage.1))
+            .collect();
+        let found = whole.journeys.iter();
+        let found: Vec<_> = found
+            .map(|(name, stage)| (name, &stage.stage, stage.since))
+            .collect();
+        assert_eq!(stages, found);
+        assert_eq!(standing.band, whole.churn.band);
+        let (look, due) = (
+            standing.next_look(&state, definitions),
+            standing.next_due(&state, definitions),
+        );
+        let never = Instant::MAX;
+        assert!(
+            look.unwrap_or(never) <= due.unwrap_or(never),
+            "{look:?}, {due:?}"
+        );
+        // Read back, it goes on in the same way.
+        standing = Standing::decode(&standing.encode()).unwrap();
+        clock = clock.plus_micros(*pause);
+    }
+}
+
+fn arriving() -> impl Strategy<Value = Vec<CustomerEvent>> {
+    let any_order = histories().prop_flat_map(|events| Just(events).prop_shuffle());
+    prop_oneof![histories(), any_order]
+}
+
+fn pauses() -> impl Strategy<Value = Vec<i64>> {
+    prop::collection::vec(prop_oneof![Just(0), 0..3 * DAY, 0..90 * DAY], 1..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn what_an_event_cannot_touch_stays_as_it_is(
+        definitions in definitions(), events in arriving(), pauses in pauses(),
+    ) {
+        compare(&definitions, &events, &pauses);
+    }
+
+    #[test]
+    fn what_no_record_can_touch_stays_as_it_is(
+        (definitions, events) in records_laws::tenants(), pauses in pauses(),
+    ) {
+        let definitions: Arc<TenantDefinitions> = definitions;
+        compare(&definitions, &events, &pauses);
+    }
+}
