@@ -21,15 +21,6 @@ mod encoding;
 pub use change::{Cause, Change, ChangeKind};
 pub use delta::{Delta, Move};
 
-/// Membership of one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Membership {
-    /// Effective time of the change that entered it.
-    pub since: Instant,
-    /// Version of the definitions it was last computed with.
-    pub version: i64,
-}
-
 /// What was last known of one customer.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -37,8 +28,8 @@ pub struct Standing {
     pub evaluated_at: Instant,
     /// Version of the tenant's definitions it was made with.
     pub definition_version: i64,
-    /// Segments it is in.
-    pub segments: BTreeMap<Arc<str>, Membership>,
+    /// Segments it is in, with the effective time of the change that entered them.
+    pub segments: BTreeMap<Arc<str>, Instant>,
     /// Stage by journey, with when it was entered.
     pub stages: BTreeMap<Arc<str>, (Arc<str>, Instant)>,
     /// Churn band, where scored.
@@ -272,7 +263,6 @@ impl Standing {
         definitions: &TenantDefinitions,
         log: &mut Log<'_>,
     ) {
-        let version = definitions.version;
         for (place, member) in members {
             let Some(segment) = definitions.segments.get(*place) else {
                 continue;
@@ -283,20 +273,18 @@ impl Standing {
             }
             if *member {
                 let since = log.stamp.effective_at;
-                let entered = Membership { since, version };
-                self.segments.insert(Arc::clone(name), entered);
+                self.segments.insert(Arc::clone(name), since);
                 log.note_segment(name, true);
             } else {
                 self.segments.remove(name);
                 log.note_segment(name, false);
             }
         }
-        if self.definition_version == version {
+        if self.definition_version == definitions.version {
             return;
         }
-        // Some may no longer be defined; the others were computed anew.
-        self.segments.retain(|name, membership| {
-            membership.version = version;
+        // Some may no longer be defined.
+        self.segments.retain(|name, _| {
             let defined = definitions.segment(name).is_some();
             if !defined {
                 log.note_segment(name, false);

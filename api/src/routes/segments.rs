@@ -186,7 +186,8 @@ impl Query for MembersPage {
     type Answer = Members;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Memberships]))
+        // An evaluation that moves nobody moves the version.
+        Some(Depends::Kinds(&[Kind::Memberships, Kind::Evaluation]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {

@@ -1,11 +1,19 @@
 -- A segment's members by customer id.
+-- `limit 1` keeps the planner from merging both tables from their first row on.
 select
-    customer_id,
-    since,
-    version                             -- of the definitions it was last computed with
+    membership.customer_id,
+    membership.since,
+    found.definition_version as version -- of the definitions it was last computed with
 from membership
-where tenant_id = $1
-  and customer_id > $2
-  and segment = $4
-order by customer_id
+cross join lateral (
+    select definition_version
+    from customer
+    where customer.tenant_id = $1
+      and customer.customer_id = membership.customer_id
+    limit 1
+) as found
+where membership.tenant_id = $1
+  and membership.customer_id > $2
+  and membership.segment = $4
+order by membership.customer_id
 limit $3

@@ -56,14 +56,10 @@ pub(crate) fn flush_customer(
 }
 
 fn write_delta(customer: &CustomerKey, delta: Delta, batch: &mut Batch) {
-    let memberships = delta.memberships.into_iter().map(|(segment, membership)| {
-        (
-            customer.clone(),
-            segment,
-            membership.since,
-            membership.version,
-        )
-    });
+    let memberships = delta
+        .memberships
+        .into_iter()
+        .map(|(segment, since)| (customer.clone(), segment, since));
     batch.memberships.extend(memberships);
     let left = delta
         .left

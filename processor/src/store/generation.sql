@@ -56,12 +56,12 @@ create table customer (
 create index customer_partition on customer (tenant_id, partition, customer_id);
 create index customer_band on customer (tenant_id, band, customer_id);
 
+-- Computed with the definitions the customer was last evaluated with: customer.definition_version.
 create table membership (
     tenant_id   text collate "C" not null,
     segment     text collate "C" not null,
     customer_id text collate "C" not null,
     since       bigint not null,
-    version     bigint not null,            -- of the definition it was computed with
     primary key (tenant_id, segment, customer_id)
 );
 

@@ -1,4 +1,4 @@
--- Segments left, then segments entered or computed anew. No key is in both.
+-- Segments left, then segments entered. No key is in both.
 with gone as (
     delete from membership
     -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.
@@ -16,9 +16,8 @@ with gone as (
         ) as found
     ))
 )
-insert into membership (tenant_id, segment, customer_id, since, version)
+insert into membership (tenant_id, segment, customer_id, since)
 select *
-from unnest($4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
+from unnest($4::text[], $5::text[], $6::text[], $7::bigint[])
 on conflict (tenant_id, segment, customer_id) do update
-set since   = excluded.since,
-    version = excluded.version
+set since = excluded.since

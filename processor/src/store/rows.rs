@@ -156,8 +156,8 @@ pub struct Batch {
     pub definitions: i64,
     /// Last state of each customer touched.
     pub customers: Vec<CustomerRow>,
-    /// Memberships entered or computed anew: customer, segment, since, version.
-    pub memberships: Vec<(CustomerKey, Arc<str>, Instant, i64)>,
+    /// Memberships entered: customer, segment, since.
+    pub memberships: Vec<(CustomerKey, Arc<str>, Instant)>,
     /// Memberships left.
     pub memberships_left: Vec<(CustomerKey, Arc<str>)>,
     /// Stage by journey: customer, journey, stage, since.

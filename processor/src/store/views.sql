@@ -30,8 +30,9 @@ select tenant_id,
        segment,
        customer_id,
        tidemark.instant(since) as since,
-       version                 as definition_version
-from membership;
+       definition_version
+from membership
+join customer using (tenant_id, customer_id);
 comment on view tidemark_views.membership is 'One row per segment and customer in it now.';
 comment on column tidemark_views.membership.tenant_id is 'The tenant whose segment it is.';
 comment on column tidemark_views.membership.segment is 'Name of the segment.';

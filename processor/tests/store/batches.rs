@@ -66,7 +66,7 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
     batch.customers.push(customer(key.clone(), b"state"));
     batch
         .memberships
-        .push((key.clone(), Arc::from("vip"), at("2024-05-01T00:00:00Z"), 3));
+        .push((key.clone(), Arc::from("vip"), at("2024-05-01T00:00:00Z")));
     batch
         .counters
         .push((key.tenant.clone(), "customers", String::new(), 1));

@@ -18,7 +18,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     ),
     (
         include_str!("../../src/store/memberships.sql"),
-        8,
+        7,
         &["membership_pkey"],
     ),
     (

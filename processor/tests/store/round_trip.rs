@@ -201,8 +201,8 @@ async fn memberships_positions_and_counters() {
     let lead = Arc::<str>::from("lead");
     let mut batch = after(&claim, 0);
     batch.memberships = vec![
-        (ada.clone(), Arc::clone(&vip), since, 4),
-        (ada.clone(), Arc::clone(&lost), since, 4),
+        (ada.clone(), Arc::clone(&vip), since),
+        (ada.clone(), Arc::clone(&lost), since),
     ];
     batch.positions = vec![
         (ada.clone(), Arc::clone(&support), Arc::clone(&lead), since),
@@ -211,7 +211,7 @@ async fn memberships_positions_and_counters() {
     batch.counters = vec![counted(1)];
     store.commit(TOPIC, &batch).await.unwrap();
     let mut second = next(&batch);
-    second.memberships = vec![(ada.clone(), vip, later, 5)];
+    second.memberships = vec![(ada.clone(), vip, later)];
     second.memberships_left = vec![(ada.clone(), lost)];
     second.positions = vec![(ada.clone(), sales, Arc::from("won"), later)];
     second.positions_left = vec![(ada.clone(), support)];
@@ -219,12 +219,12 @@ async fn memberships_positions_and_counters() {
     store.commit(TOPIC, &second).await.unwrap();
 
     let mut admin = database.admin().await;
-    let memberships: Vec<(String, i64, i64)> =
-        sqlx::query_as("select segment, since, version from gen_1.membership")
+    let memberships: Vec<(String, i64)> =
+        sqlx::query_as("select segment, since from gen_1.membership")
             .fetch_all(&mut admin)
             .await
             .unwrap();
-    assert_eq!(memberships, [("vip".to_owned(), later.micros(), 5)]);
+    assert_eq!(memberships, [("vip".to_owned(), later.micros())]);
     let positions: Vec<(String, String, i64)> =
         sqlx::query_as("select journey, stage, since from gen_1.position")
             .fetch_all(&mut admin)

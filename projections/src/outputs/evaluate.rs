@@ -12,7 +12,6 @@ use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, Journey, TenantDefinitions, Touched};
 use crate::models::{Band, PurchaseHistory};
-use crate::standing::Membership;
 use crate::state::CustomerState;
 
 /// The outputs that change at an instant rather than gradually.
@@ -125,7 +124,7 @@ impl<'a> Found<'a> {
     /// nothing is due by now.
     pub(crate) fn touched(
         touched: Touched,
-        memberships: &BTreeMap<Arc<str>, Membership>,
+        memberships: &BTreeMap<Arc<str>, Instant>,
         known: History,
         state: &'a CustomerState,
         definitions: &'a TenantDefinitions,
@@ -220,7 +219,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Takes what is known of segments that those touched refer to, and that are not touched.
-    fn assume(&mut self, touched: &Touched, memberships: &BTreeMap<Arc<str>, Membership>) {
+    fn assume(&mut self, touched: &Touched, memberships: &BTreeMap<Arc<str>, Instant>) {
         let segments = &self.definitions.segments;
         self.segments = vec![false; segments.len()];
         for place in touched.segments.iter().copied() {

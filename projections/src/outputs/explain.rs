@@ -11,7 +11,7 @@ use tidemark_schemas::Instant;
 use super::evaluate::Evaluation;
 use super::members::History;
 use crate::definitions::{Expression, Segment, TenantDefinitions};
-use crate::standing::{Membership, Standing};
+use crate::standing::Standing;
 use crate::state::CustomerState;
 
 mod facts;
@@ -113,10 +113,7 @@ pub fn explain(
     Some(Explanation {
         segment: Arc::clone(&segment.name),
         member: why.holds,
-        since: standing
-            .segments
-            .get(&segment.name)
-            .map(|membership| membership.since),
+        since: standing.segments.get(&segment.name).copied(),
         changes_at: why.changes_at,
         looked_until,
         why,
@@ -136,7 +133,7 @@ struct Ahead<'a> {
     definitions: &'a TenantDefinitions,
     segment: &'a Segment,
     needed: Vec<bool>,
-    memberships: BTreeMap<Arc<str>, Membership>,
+    memberships: BTreeMap<Arc<str>, Instant>,
 }
 
 impl<'a> Ahead<'a> {
@@ -211,11 +208,8 @@ impl<'a> Ahead<'a> {
                 continue;
             }
             if members.get(place) == Some(&true) {
-                let version = self.definitions.version;
-                let entered = Membership { since: at, version };
-                self.memberships
-                    .entry(Arc::clone(&segment.name))
-                    .or_insert(entered);
+                let name = Arc::clone(&segment.name);
+                self.memberships.entry(name).or_insert(at);
             } else {
                 self.memberships.remove(&segment.name);
             }

@@ -8,7 +8,6 @@ use tidemark_schemas::Instant;
 use super::evaluate::Evaluation;
 use crate::definitions::TenantDefinitions;
 use crate::definitions::expression::{BucketCondition, ManualCondition, MemberForCondition};
-use crate::standing::Membership;
 
 /// What is known beside the state: since when the customer has been in a segment.
 #[derive(Debug, Clone)]
@@ -30,13 +29,13 @@ impl History {
 
     /// Of a customer that was in these segments; others that it is in now are entered at `entered`.
     pub fn new(
-        memberships: &BTreeMap<Arc<str>, Membership>,
+        memberships: &BTreeMap<Arc<str>, Instant>,
         definitions: &TenantDefinitions,
         entered: Instant,
     ) -> Self {
         let since = definitions.lasting.iter().filter_map(|place| {
-            let membership = memberships.get(&definitions.segments.get(*place)?.name)?;
-            Some((*place, membership.since))
+            let since = memberships.get(&definitions.segments.get(*place)?.name)?;
+            Some((*place, *since))
         });
         Self {
             since: since.collect(),

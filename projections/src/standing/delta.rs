@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{Membership, Standing};
+use super::Standing;
 use crate::models::Band;
 
 /// The difference between what was known of a customer and what is known now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delta {
-    /// Memberships entered or computed anew: rows to write.
-    pub memberships: Vec<(Arc<str>, Membership)>,
-    /// Those of them that were entered: one member more.
+    /// Segments entered, also anew, and since when: rows to write.
+    pub memberships: Vec<(Arc<str>, Instant)>,
+    /// Those of them it was not in before: one member more.
     pub entered: Vec<Arc<str>>,
     /// Segments left: rows to delete, one member less.
     pub left: Vec<Arc<str>>,
@@ -52,10 +52,10 @@ impl Delta {
     }
 
     fn compare_segments(&mut self, old: &Standing, new: &Standing) {
-        for (name, membership) in &new.segments {
+        for (name, since) in &new.segments {
             let before = old.segments.get(name);
-            if before != Some(membership) {
-                self.memberships.push((Arc::clone(name), *membership));
+            if before != Some(since) {
+                self.memberships.push((Arc::clone(name), *since));
             }
             if before.is_none() {
                 self.entered.push(Arc::clone(name));

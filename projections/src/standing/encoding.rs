@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{Due, Membership, Standing};
+use super::{Due, Standing};
 use crate::models::Band;
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
@@ -13,8 +13,8 @@ use crate::state::encoding::{Reader, Writer, ascending, damaged};
 const VERSION_BYTE: u8 = 2;
 /// In place of a band's code where there is no score.
 const NO_BAND: u8 = 0xff;
-/// A length, an instant and a version or another length take a byte each at least.
-const LEAST_ENTRY_BYTES: usize = 3;
+/// A length and an instant take a byte each at least.
+const LEAST_ENTRY_BYTES: usize = 2;
 
 impl Standing {
     /// Canonical bytes.
@@ -25,10 +25,9 @@ impl Standing {
         writer.signed(self.definition_version);
         writer.byte(self.band.map_or(NO_BAND, Band::code));
         writer.count(self.segments.len());
-        for (name, membership) in &self.segments {
+        for (name, since) in &self.segments {
             writer.text(name);
-            writer.signed(membership.since.micros());
-            writer.signed(membership.version);
+            writer.signed(since.micros());
         }
         writer.count(self.stages.len());
         for (journey, (stage, since)) in &self.stages {
@@ -61,11 +60,7 @@ impl Standing {
             let name: Arc<str> = reader.name()?;
             ascending(before.as_ref(), &name)?;
             let since = instant(&mut reader)?;
-            let membership = Membership {
-                since,
-                version: reader.signed()?,
-            };
-            standing.segments.insert(Arc::clone(&name), membership);
+            standing.segments.insert(Arc::clone(&name), since);
             before = Some(name);
         }
         let mut before: Option<Arc<str>> = None;

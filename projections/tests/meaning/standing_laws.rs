@@ -56,9 +56,9 @@ proptest! {
         for change in &changes_often {
             prop_assert!(change.from != change.to);
         }
-        for (name, membership) in &often.segments {
+        for (name, since) in &often.segments {
             let entered = changes_often.iter().rfind(|change| change.name == *name);
-            prop_assert_eq!(entered.map(|change| change.effective_at), Some(membership.since));
+            prop_assert_eq!(entered.map(|change| change.effective_at), Some(*since));
         }
         // Ids are made of the content: no two say the same.
         let mut contents: Vec<String> =

@@ -294,10 +294,8 @@ impl Customer {
         }
         counts.events += std::mem::take(&mut self.new_events);
         let delta = Delta::between(self.committed.as_ref(), &standing);
-        for (segment, membership) in delta.memberships {
-            batch
-                .memberships
-                .push((key.clone(), segment, membership.since, membership.version));
+        for (segment, since) in delta.memberships {
+            batch.memberships.push((key.clone(), segment, since));
         }
         for (journey, stage, since) in delta.positions {
             batch.positions.push((key.clone(), journey, stage, since));

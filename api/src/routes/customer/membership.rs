@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::standing;
 use tidemark_schemas::Instant;
 use utoipa::ToSchema;
 
@@ -36,7 +35,7 @@ pub(super) struct Candidate {
 
 /// Both, by name.
 pub(super) fn told(
-    memberships: BTreeMap<Arc<str>, standing::Membership>,
+    memberships: BTreeMap<Arc<str>, Instant>,
     definitions: &TenantDefinitions,
     counts_from: &CountsFrom,
     at: Instant,
@@ -51,9 +50,9 @@ pub(super) fn told(
         .collect();
     let memberships = memberships
         .into_iter()
-        .map(|(name, membership)| Membership {
-            since: membership.since,
-            version: membership.version,
+        .map(|(name, since)| Membership {
+            since,
+            version: definitions.version,
             warming: warming.remove(&name),
             name,
         })

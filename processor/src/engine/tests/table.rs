@@ -27,7 +27,7 @@ pub(super) struct Table {
     pub(super) changes: Vec<ChangeSet>,
     pub(super) counters: Counters,
     pub(super) digests: BTreeMap<TenantId, TenantDigest>,
-    pub(super) memberships: BTreeMap<(CustomerKey, String), (Instant, i64)>,
+    pub(super) memberships: BTreeMap<(CustomerKey, String), Instant>,
     pub(super) positions: BTreeMap<(CustomerKey, String), (String, Instant)>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
     pub(super) reevaluations: BTreeMap<TenantId, Reevaluation>,
@@ -169,9 +169,9 @@ impl Table {
             let left = (customer.clone(), segment.to_string());
             assert!(self.memberships.remove(&left).is_some(), "not in {left:?}");
         }
-        for (customer, segment, since, version) in &batch.memberships {
+        for (customer, segment, since) in &batch.memberships {
             let entered = (customer.clone(), segment.to_string());
-            self.memberships.insert(entered, (*since, *version));
+            self.memberships.insert(entered, *since);
         }
         for (customer, journey) in &batch.positions_left {
             let left = (customer.clone(), journey.to_string());

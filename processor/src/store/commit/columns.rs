@@ -89,7 +89,6 @@ pub(super) async fn memberships(
             .bind(column(rows, |row| &*row.1))
             .bind(column(rows, |row| customer(&row.0)))
             .bind(column(rows, |row| row.2.micros()))
-            .bind(column(rows, |row| row.3))
             .execute(&mut *connection)
             .await?;
     }
