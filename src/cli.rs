@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Train(commands::train::Arguments),
     /// Make a development token for the read API
     Token(commands::token::Arguments),
+    /// Print what invented customers did, a JSON object a line
+    Generate(commands::generate::Arguments),
     /// Print the description of the read API, as openapi.json
     Openapi(commands::openapi::Arguments),
     /// The configuration

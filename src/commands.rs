@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod define;
 pub(crate) mod demo;
+pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
@@ -53,6 +54,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Status(arguments) => status::run(arguments, config).await,
         Command::Train(arguments) => Box::pin(train::run(arguments, config)).await,
         Command::Token(arguments) => token::run(&arguments, &config),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Openapi(arguments) => {
             openapi::run(&arguments);
             Ok(())
@@ -73,6 +75,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Status(_)
         | Command::Train(_)
         | Command::Token(_)
+        | Command::Generate(_)
         | Command::Openapi(_)
         | Command::Config(_) => Audience::Tool,
     }

@@ -119,6 +119,7 @@ async fn fill(config: &Config, arguments: &Arguments) -> anyhow::Result<(Simulat
     define::apply(config, bundle).await?;
     let end = wall_clock(arguments.clock).now();
     let mut simulation = Simulation::new(&Scenario {
+        industries: &Industry::ALL,
         seed: arguments.seed,
         customers: arguments.customers,
         begin: end.plus_micros(-HISTORY_MICROS),

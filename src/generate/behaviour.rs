@@ -1,8 +1,9 @@
-//! What a customer of any industry can do.
+//! What a customer of any industry can do, and what it is going to do.
 
 use std::fmt;
 
-use super::random::Random;
+use tidemark_schemas::Instant;
+
 use super::visit::Visit;
 
 /// One customer's life.
@@ -13,9 +14,40 @@ pub(super) trait Behaviour: fmt::Debug + Send {
     /// Comes for the first time.
     fn join(&mut self, visit: &mut Visit<'_>);
 
-    /// Comes again.
+    /// When something happens next; `None` when nothing ever does.
+    fn next(&self) -> Option<Instant>;
+
+    /// Does what is next.
     fn act(&mut self, visit: &mut Visit<'_>);
 
-    /// Days until it comes again; `None` when it never does.
-    fn pause_days(&mut self, random: &mut Random) -> Option<f64>;
+    /// Comes by once more, out of turn.
+    fn drop_by(&mut self, visit: &mut Visit<'_>);
+}
+
+/// What somebody is going to do, and when.
+#[derive(Debug)]
+pub(super) struct Agenda<D>(Vec<(Instant, D)>);
+
+impl<D> Agenda<D> {
+    /// Nothing yet.
+    pub(super) const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a deed.
+    pub(super) fn plan(&mut self, at: Instant, deed: D) {
+        self.0.push((at, deed));
+    }
+
+    /// When the next deed is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Takes the next deed.
+    pub(super) fn take(&mut self) -> Option<D> {
+        let places = self.0.iter().enumerate();
+        let (place, _) = places.min_by_key(|(_, (at, _))| *at)?;
+        Some(self.0.swap_remove(place).1)
+    }
 }

@@ -1,4 +1,8 @@
 //! Random numbers that are the same on every machine.
+//!
+//! The generator's numbers are whole, and everything made of them is additions, multiplications,
+//! divisions and square roots, which IEEE 754 defines to the last bit, or a logarithm or a power of
+//! `libm`, which is software. So nothing depends on a machine's own mathematics.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -55,11 +59,46 @@ impl Random {
         -mean * libm::log(1.0 - self.unit())
     }
 
+    /// The standard normal distribution (Marsaglia's polar method).
+    fn normal(&mut self) -> f64 {
+        loop {
+            let (x, y) = (self.unit() * 2.0 - 1.0, self.unit() * 2.0 - 1.0);
+            let square = x * x + y * y;
+            if square > 0.0 && square < 1.0 {
+                return x * (-2.0 * libm::log(square) / square).sqrt();
+            }
+        }
+    }
+
+    /// Gamma(shape, rate), whose mean is shape / rate (Marsaglia and Tsang 2000).
+    pub(super) fn gamma(&mut self, shape: f64, rate: f64) -> f64 {
+        if shape < 1.0 {
+            let part = libm::pow(1.0 - self.unit(), 1.0 / shape);
+            return part * self.gamma(shape + 1.0, rate);
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let root = 1.0 + c * x;
+            let v = root * root * root;
+            let accepted = v > 0.0
+                && libm::log(1.0 - self.unit()) < x * x / 2.0 + d * (1.0 - v + libm::log(v));
+            if accepted {
+                return d * v / rate;
+            }
+        }
+    }
+
+    /// Beta(a, b), whose mean is a / (a + b).
+    pub(super) fn beta(&mut self, a: f64, b: f64) -> f64 {
+        let (left, right) = (self.gamma(a, 1.0), self.gamma(b, 1.0));
+        left / (left + right)
+    }
+
     /// Sizes: half are below the median, a few far above it.
     pub(super) fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
-        // The sum of twelve is near enough to a normal distribution, and exact everywhere.
-        let normal: f64 = (0..12).map(|_| self.unit()).sum::<f64>() - 6.0;
-        median * libm::exp(sigma * normal)
+        median * libm::exp(sigma * self.normal())
     }
 
     /// An amount in minor units, never nothing.

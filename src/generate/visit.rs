@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use tidemark_schemas::event::{
-    ActionAnswered, ActionOffered, ActivityTracked, CampaignTouched, Channel, ConsentChanged,
-    ConversationClosed, Direction, MessageExchanged, OrderItem, OrderPlaced, OrderRefunded,
-    Outcome, ProfileUpdated, StageEntered, SubscriptionChanged, SubscriptionStatus, TicketChanged,
+    ActivityTracked, CampaignTouched, ConsentChanged, OrderItem, OrderPlaced, OrderRefunded,
+    ProfileUpdated, StageEntered, SubscriptionChanged, SubscriptionStatus,
 };
-use tidemark_schemas::value::Double;
 use tidemark_schemas::{AttributeValue, Currency, CustomerId, EventId, Instant, Payload};
 
 use super::random::Random;
+use super::{DAY_MICROS, part};
 
 const SECOND_MICROS: i64 = 1_000_000;
 
@@ -22,30 +21,28 @@ pub(super) fn text(text: impl AsRef<str>) -> AttributeValue {
     AttributeValue::String(text.as_ref().into())
 }
 
-/// A conversation from the first message to its end.
-pub(super) struct Conversation<'a> {
-    pub(super) channel: Channel,
-    pub(super) agent: &'a str,
-    pub(super) intent: &'a str,
-    /// About which the customer's mood is, from -1 to 1.
-    pub(super) mood: f64,
-    pub(super) outcome: Outcome,
-}
-
 /// What one visit brings about.
 #[derive(Debug)]
 pub(super) struct Visit<'a> {
     pub(super) random: &'a mut Random,
     customer: &'a CustomerId,
+    /// How far the customer's clocks are ahead of UTC, about: people sleep at night.
+    pub(super) hours_ahead: i64,
     now: Instant,
     happened: Vec<(Instant, EventId, Payload)>,
 }
 
 impl<'a> Visit<'a> {
-    pub(super) fn begin(now: Instant, customer: &'a CustomerId, random: &'a mut Random) -> Self {
+    pub(super) fn begin(
+        now: Instant,
+        customer: &'a CustomerId,
+        hours_ahead: i64,
+        random: &'a mut Random,
+    ) -> Self {
         Self {
             random,
             customer,
+            hours_ahead,
             now,
             happened: Vec::new(),
         }
@@ -65,6 +62,18 @@ impl<'a> Visit<'a> {
         text(self.now.to_jiff().strftime("%Y-%m-%d").to_string())
     }
 
+    /// So many days from now, or about: at an hour at which the customer is up.
+    pub(super) fn in_days(&mut self, days: f64) -> Instant {
+        let at = self.now.plus_micros(part(days, DAY_MICROS));
+        self.awake(at)
+    }
+
+    /// Moves an instant to an hour at which the customer is up, on the same day of its clocks, but not
+    /// before now.
+    pub(super) fn awake(&mut self, at: Instant) -> Instant {
+        awake(at, self.hours_ahead, self.random).max(self.now)
+    }
+
     /// A name for something of this customer that nobody else has, such as an order.
     pub(super) fn new_id(&mut self, prefix: &str) -> Arc<str> {
         let number = self.random.between(1_000_000, 9_999_999);
@@ -76,6 +85,11 @@ impl<'a> Visit<'a> {
         let seconds = self.random.between(least, most);
         let rest = self.random.between(0, SECOND_MICROS - 1);
         self.now = self.now.plus_micros(seconds * SECOND_MICROS + rest);
+    }
+
+    /// Time passes, in milliseconds.
+    pub(super) fn waits_millis(&mut self, millis: i64) {
+        self.now = self.now.plus_micros(millis * 1_000);
     }
 
     /// It happens, and a moment passes.
@@ -98,11 +112,14 @@ impl<'a> Visit<'a> {
         }));
     }
 
-    pub(super) fn stage(&mut self, journey: &str, stage: &str) {
+    /// Enters a stage; gives when.
+    pub(super) fn stage(&mut self, journey: &str, stage: &str) -> Instant {
+        let at = self.now;
         self.happens(Payload::StageEntered(StageEntered {
             journey: journey.into(),
             stage: stage.into(),
         }));
+        at
     }
 
     pub(super) fn orders(
@@ -162,67 +179,6 @@ impl<'a> Visit<'a> {
             granted,
         }));
     }
-
-    /// An offer, and its answer a while later.
-    pub(super) fn offered(&mut self, action: &str, accepted: bool) {
-        let offer_id = self.new_id("offer");
-        self.happens(Payload::ActionOffered(ActionOffered {
-            action: action.into(),
-            offer_id: Arc::clone(&offer_id),
-        }));
-        self.wait(30, 900);
-        self.happens(Payload::ActionAnswered(ActionAnswered {
-            offer_id,
-            accepted,
-        }));
-    }
-
-    /// A ticket that is opened, and solved a while later.
-    pub(super) fn ticket(&mut self, priority: &str) {
-        let ticket_id = self.new_id("ticket");
-        for status in ["open", "pending", "solved"] {
-            self.happens(Payload::TicketChanged(TicketChanged {
-                ticket_id: Arc::clone(&ticket_id),
-                status: status.into(),
-                priority: priority.into(),
-            }));
-            self.wait(300, 7_200);
-        }
-    }
-
-    /// Two to six messages, turn by turn, and the end.
-    pub(super) fn talks(&mut self, about: &Conversation<'_>) {
-        let conversation_id = self.new_id("talk");
-        let turns = self.random.between(1, 3);
-        for _ in 0..turns {
-            self.message(&conversation_id, about, Direction::Inbound);
-            self.message(&conversation_id, about, Direction::Outbound);
-        }
-        self.happens(Payload::ConversationClosed(ConversationClosed {
-            conversation_id,
-            outcome: about.outcome,
-            agent: Some(about.agent.into()),
-        }));
-    }
-
-    fn message(&mut self, id: &Arc<str>, about: &Conversation<'_>, direction: Direction) {
-        let before = self.now;
-        self.wait(20, 1_200);
-        let inbound = direction == Direction::Inbound;
-        let mood = (about.mood + self.random.unit() * 0.6 - 0.3).clamp(-1.0, 1.0);
-        // Thousandths are as fine as a mood can be told.
-        let mood = (mood * 1_000.0).round() / 1_000.0;
-        let waited = (self.now.micros() - before.micros()) / 1_000;
-        self.happens(Payload::MessageExchanged(MessageExchanged {
-            conversation_id: Arc::clone(id),
-            channel: about.channel,
-            direction,
-            agent: (!inbound).then(|| about.agent.into()),
-            sentiment: Double::new(mood).filter(|_| inbound),
-            intent: inbound.then(|| about.intent.into()),
-            response_ms: (!inbound).then_some(waited),
-        }));
-    }
 }
 
 fn named(values: &[Named<'_>]) -> tidemark_schemas::event::AttributeMap {
@@ -234,4 +190,17 @@ fn named(values: &[Named<'_>]) -> tidemark_schemas::event::AttributeMap {
 
 fn money(currency: &str) -> Currency {
     Currency::new(currency).expect("behaviours name currencies that exist")
+}
+
+/// Moves an instant to an hour at which people are up, on the same day of clocks so far ahead.
+pub(super) fn awake(at: Instant, hours_ahead: i64, random: &mut Random) -> Instant {
+    let hour_micros = DAY_MICROS / 24;
+    let ahead = hours_ahead * hour_micros;
+    let midnight = (at.micros() + ahead).div_euclid(DAY_MICROS) * DAY_MICROS - ahead;
+    let hour: i64 = random.pick(&[
+        7, 8, 9, 10, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 19, 20, 20, 21, 22,
+    ]);
+    let shifted = midnight + hour * hour_micros + random.between(0, hour_micros - 1);
+    // Never back: the pause before was meant.
+    Instant::from_micros(shifted.max(at.micros())).unwrap_or(at)
 }

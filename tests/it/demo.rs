@@ -27,6 +27,7 @@ fn history(customers: u32) -> (Vec<CustomerEvent>, Reference) {
     let end: Instant = CLOCK.parse().unwrap();
     let begin = end.plus_micros(-SIX_MONTHS_MICROS);
     let scenario = Scenario {
+        industries: &Industry::ALL,
         seed: 1,
         customers,
         begin,

@@ -24,6 +24,7 @@ mod demo;
 mod deploy;
 mod exactly_once;
 mod flood;
+mod generate;
 mod halt;
 mod harness;
 mod interop;
