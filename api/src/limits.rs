@@ -24,13 +24,14 @@ use crate::problem::Problem;
 use crate::{ApiError, Limits, Service};
 
 /// What a request costs, by its route. One row by its key costs 1.
-const COSTS: [(&str, u32); 7] = [
+const COSTS: [(&str, u32); 8] = [
     ("/v1/customers", 5),
     ("/v1/customers/{id}", 1),
     ("/v1/segments", 2),
     ("/v1/segments/{name}/members", 5),
     ("/v1/journeys", 1),
     ("/v1/journeys/{name}/stages", 2),
+    ("/v1/revenue", 5),
     ("/v1/status", 2),
 ];
 /// Of a route that the table does not name: as the dearest.

@@ -4,9 +4,11 @@ mod counts;
 mod customer;
 mod customers;
 mod docs;
+mod figures;
 mod health;
 mod journeys;
 mod page;
+mod revenue;
 mod segments;
 mod status;
 mod warming;
@@ -49,6 +51,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(segments::members))
         .routes(routes!(journeys::list))
         .routes(routes!(journeys::stages))
+        .routes(routes!(revenue::revenue))
         .routes(routes!(status::status))
 }
 

@@ -29,8 +29,8 @@ mod yaml;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
 pub use expression::{Expression, TrackedLeaf};
-pub(crate) use quantities::Moment;
 pub use quantities::Rate;
+pub(crate) use quantities::{Moment, date};
 pub use source::{AttributeDeclaration, TenantSource};
 pub(crate) use touching::Touched;
 pub use warming::Warming;
@@ -212,6 +212,10 @@ pub struct TenantDefinitions {
     pub currency: Currency,
     /// What amounts of other currencies are worth; without a rate they are left out.
     pub rates: BTreeMap<Currency, Rate>,
+    /// The tenant's share of net revenue, in millionths.
+    pub commission_millionths: u32,
+    /// For how many days before an order touches are credited with it.
+    pub attribution_days: i32,
     /// What is declared of attributes, by name.
     pub attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
     /// Which model scores churn.
@@ -254,16 +258,10 @@ impl TenantDefinitions {
             attributes,
             churn,
             churn_family,
+            reports,
             ..
         } = settings;
-        let mut lasting = BTreeSet::new();
-        for segment in &segments {
-            segment.expression.each(&mut |expression| {
-                if let Expression::MemberFor(condition) = expression {
-                    lasting.insert(condition.segment.index);
-                }
-            });
-        }
+        let lasting = lasting(&segments);
         let readers = touching::Readers::new(&segments, &tracked);
         let models = read.models.unwrap_or_default();
         let trained = models.churn.as_ref();
@@ -281,6 +279,8 @@ impl TenantDefinitions {
             rules,
             currency,
             rates,
+            commission_millionths: reports.commission_millionths,
+            attribution_days: reports.attribution_days,
             attributes,
             churn,
             churn_family,
@@ -309,6 +309,11 @@ impl TenantDefinitions {
         self.tracked.iter().filter_map(asked)
     }
 
+    /// The day of the tenant's zone that an instant belongs to, since 1970-01-01.
+    pub fn day_of(&self, at: Instant) -> i32 {
+        crate::days::day_of(&self.rules.zone, at)
+    }
+
     /// Whether the attribute holds personal data, hidden from viewers.
     pub fn is_personal(&self, attribute: &str) -> bool {
         self.attributes
@@ -317,7 +322,7 @@ impl TenantDefinitions {
     }
 
     /// An amount in the tenant's currency; `None` without a rate.
-    pub(crate) fn convert(&self, amount_minor: i64, currency: Currency) -> Option<i128> {
+    pub fn convert(&self, amount_minor: i64, currency: Currency) -> Option<i128> {
         if currency == self.currency {
             return Some(i128::from(amount_minor));
         }
@@ -344,6 +349,19 @@ impl TenantDefinitions {
         }
         Ok(())
     }
+}
+
+/// The places of segments of which others ask since when a customer has been in them.
+fn lasting(segments: &[Segment]) -> BTreeSet<usize> {
+    let mut lasting = BTreeSet::new();
+    for segment in segments {
+        segment.expression.each(&mut |expression| {
+            if let Expression::MemberFor(condition) = expression {
+                lasting.insert(condition.segment.index);
+            }
+        });
+    }
+    lasting
 }
 
 /// A segment: who belongs together, and why.

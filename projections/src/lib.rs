@@ -7,6 +7,7 @@
 //! - [`definitions`]: tenants, segments and journeys, as files and as records of a topic.
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
 //! - [`standing`]: what was last known of a customer and since when; yields changes.
+//! - [`figures`]: what dashboards add up, as the deltas that each step of folding makes.
 //! - [`digest`]: the sum of hashes by which two projections are compared.
 //! - [`models`]: what is to come; [`training`]: how models are fitted to a tenant's own customers.
 //! - [`touched`]: what a commit touched, by which answers kept elsewhere learn that they are old.
@@ -15,6 +16,7 @@
 mod days;
 pub mod definitions;
 pub mod digest;
+pub mod figures;
 pub mod models;
 pub mod outputs;
 pub mod standing;

@@ -46,16 +46,19 @@ pub enum Kind {
     Population,
     /// How far an evaluation under newer definitions is.
     Evaluation,
+    /// Sums over customers, by day: money, messages, and the sizes of the past.
+    Figures,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Customers,
         Self::Memberships,
         Self::Positions,
         Self::Population,
         Self::Evaluation,
+        Self::Figures,
     ];
 
     const fn bit(self) -> u8 {

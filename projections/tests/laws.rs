@@ -16,6 +16,8 @@ mod damaged_records;
 mod digest;
 #[path = "laws/encoding.rs"]
 mod encoding;
+#[path = "laws/figures.rs"]
+mod figures;
 #[path = "laws/late.rs"]
 mod late;
 #[path = "laws/merge.rs"]

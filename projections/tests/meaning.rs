@@ -35,6 +35,8 @@ mod records;
 mod records_language;
 #[path = "meaning/records_laws.rs"]
 mod records_laws;
+#[path = "meaning/reports.rs"]
+mod reports;
 #[path = "meaning/standing.rs"]
 mod standing;
 #[path = "meaning/standing_laws.rs"]

@@ -119,6 +119,7 @@ async fn outcome(projections: &Projections) -> BTreeMap<&'static str, (i64, Stri
         "change",
         "digest",
         "counter",
+        "figure",
         "timer",
         "parked",
     ] {

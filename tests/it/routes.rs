@@ -7,6 +7,7 @@ mod customer;
 mod customers;
 mod generations;
 mod journeys;
+mod revenue;
 mod segments;
 mod serving;
 pub(crate) mod shop;

@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod described;
 pub(crate) mod faulty;
+pub(crate) mod figures;
 pub(crate) mod generate;
 pub(crate) mod guarded;
 pub(crate) mod kafka;

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
+use tidemark_projections::figures::Before;
 use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
@@ -305,6 +306,7 @@ impl Folder {
         };
         let before = entry.dirty;
         touch(entry, customer, &mut self.pending);
+        let figures = Before::fold(event, &entry.state, &definitions.rules);
         let folded = if self
             .definitions
             .accepts_late(&customer.tenant, event.event_id)
@@ -322,6 +324,8 @@ impl Folder {
                 return unchanged;
             }
         }
+        let figures = figures.folded(&entry.state, &definitions.rules);
+        self.pending.add_figures(&customer.tenant, figures);
         self.tracking.count(event, definitions, &mut entry.state);
         let (state, standing) = (&entry.state, &mut entry.standing);
         let changes = &mut entry.changes;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidemark_projections::figures::Figures;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::timers::Due;
@@ -31,6 +32,7 @@ pub(crate) struct Pending {
     halted: Vec<HaltRow>,
     resumed: Vec<TenantId>,
     counters: BTreeMap<(TenantId, &'static str, String), i64>,
+    figures: BTreeMap<TenantId, Figures>,
 }
 
 impl Pending {
@@ -132,6 +134,18 @@ impl Pending {
             .or_default() += delta;
     }
 
+    /// Adds to a tenant's figures.
+    pub(crate) fn add_figures(&mut self, tenant: &TenantId, figures: Figures) {
+        if figures.is_empty() {
+            return;
+        }
+        if let Some(held) = self.figures.get_mut(tenant) {
+            held.extend(figures);
+        } else {
+            self.figures.insert(tenant.clone(), figures);
+        }
+    }
+
     pub(crate) fn write_into(self, batch: &mut Batch) {
         for (due, row) in self.timers {
             match row {
@@ -153,5 +167,7 @@ impl Pending {
             .filter(|(_, delta)| *delta != 0)
             .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
             .collect();
+        batch.figures = self.figures;
+        batch.figures.retain(|_, figures| !figures.is_empty());
     }
 }

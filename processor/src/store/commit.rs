@@ -2,6 +2,7 @@
 
 mod changes;
 mod columns;
+mod figures;
 mod operators;
 
 use sqlx::postgres::PgConnection;
@@ -73,6 +74,7 @@ async fn transaction(
     operators::requests(&mut transaction, topic, batch).await?;
     operators::halts(&mut transaction, batch).await?;
     columns::counts(&mut transaction, batch).await?;
+    figures::figures(&mut transaction, batch).await?;
     columns::checkpoint(&mut transaction, batch).await?;
     columns::activation(&mut transaction, batch).await?;
     columns::reevaluations(&mut transaction, batch).await?;

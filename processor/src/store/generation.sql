@@ -89,6 +89,22 @@ create table counter (
     primary key (tenant_id, kind, name, partition)
 ) with (fillfactor = 50);
 
+-- What dashboards add up, by day: sharded by partition like the counters, so read with sum(). The kinds
+-- and what their dimensions are stand in projections/src/figures/kinds.rs. `one` is what is asked for by
+-- name, hence before the day in the key. No events of any tenant can make a numeric overflow.
+create table figure (
+    tenant_id text collate "C" not null,
+    kind      text collate "C" not null,
+    one       text collate "C" not null,
+    day       int not null,                 -- in the tenant's zone, since 1970-01-01
+    two       text collate "C" not null,
+    three     text collate "C" not null,
+    currency  text collate "C" not null,    -- of money and of orders; else empty
+    partition int not null,
+    value     numeric not null,
+    primary key (tenant_id, kind, one, day, two, three, currency, partition)
+) with (fillfactor = 70);
+
 -- When customers are looked at again. A row is written only where none is earlier, and goes when it
 -- fires: one that is stale by then just derives again.
 create table timer (

@@ -34,8 +34,8 @@ $$;
 
 -- What the read API answers from. Not: timer (when we look again), parked (bytes as they came, of
 -- tenants we may not even know; its sizes are in counter), checkpoint and activation (for rebuilds).
-grant select on customer, membership, position, counter, digest, change_set, change, reevaluation, tracked_leaf
-    to tidemark_api;
+grant select on customer, membership, position, counter, figure, digest, change_set, change, reevaluation,
+    tracked_leaf to tidemark_api;
 -- Of no tenant: how far each partition is. Not who owns it.
 grant select (
     topic, partition, epoch, commits, next_offset, clock, log_end, change_seq, definitions,

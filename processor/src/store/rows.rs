@@ -1,8 +1,10 @@
 //! What goes into the tables and comes out of them, as plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_projections::digest::Digest;
+use tidemark_projections::figures::Figures;
 use tidemark_projections::standing::Change;
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
@@ -184,6 +186,8 @@ pub struct Batch {
     pub resumed: Vec<TenantId>,
     /// Deltas: tenant, kind, name, delta (see the `counter` table).
     pub counters: Vec<(TenantId, &'static str, String, i64)>,
+    /// Deltas of each tenant's figures; none of a tenant without any.
+    pub figures: BTreeMap<TenantId, Figures>,
     /// Set when this batch ends at an offset divisible by 50,000: every tenant's counts there.
     pub checkpoint: Option<Vec<(TenantId, TenantDigest)>>,
     /// Set when new definitions come into force with this batch: (version, clock).
@@ -284,7 +288,12 @@ impl Batch {
             + self.memberships_left.len()
             + self.positions.len()
             + self.timers.len()
-            + self.timers_fired.len();
+            + self.timers_fired.len()
+            + self
+                .figures
+                .values()
+                .map(|of| of.iter().len())
+                .sum::<usize>();
         let changes: usize = self
             .changes
             .iter()

@@ -6,6 +6,7 @@ use tidemark_processor::store::{
     Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
 };
 use tidemark_projections::digest::Digest;
+use tidemark_projections::figures::{Figure, Figures, kinds};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
@@ -55,7 +56,7 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
     }
 }
 
-/// With one customer, a membership, a counter and a digest, so that writing it twice would show.
+/// With one customer, a membership, a counter, a figure and a digest, so that writing it twice would show.
 pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Batch {
     let key = key(tenant_id, customer_id);
     let counts = TenantDigest {
@@ -70,6 +71,9 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
     batch
         .counters
         .push((key.tenant.clone(), "customers", String::new(), 1));
+    let mut figures = Figures::default();
+    figures.add(Figure::of(kinds::CUSTOMERS_NEW, 19_844), 1);
+    batch.figures.insert(key.tenant.clone(), figures);
     batch.digests.push((key.tenant, counts));
     batch
 }

@@ -232,6 +232,7 @@ async fn what_the_api_reads_is_what_it_needs() {
             "gen_1.counter",
             "gen_1.customer",
             "gen_1.digest",
+            "gen_1.figure",
             "gen_1.membership",
             "gen_1.\"position\"",
             "gen_1.progress",
@@ -243,6 +244,7 @@ async fn what_the_api_reads_is_what_it_needs() {
             "tidemark.tenant_definition",
             "tidemark_views.change",
             "tidemark_views.customer",
+            "tidemark_views.figure",
             "tidemark_views.membership",
             "tidemark_views.\"position\"",
         ]

@@ -1,11 +1,14 @@
 //! Reading the `tenant:` block.
 
+mod reports;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use tidemark_schemas::{Currency, TenantId};
 
+pub(crate) use self::reports::Reports;
 use super::fields::{self, Fields};
 use super::language::decimal_text;
 use super::problems::{Problems, unknown};
@@ -17,7 +20,7 @@ use crate::state::FoldRules;
 
 /// Seven days, in microseconds.
 const DEFAULT_HORIZON_MICROS: i64 = 7 * 86_400 * 1_000_000;
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "id",
     "zone",
     "currency",
@@ -25,6 +28,8 @@ const KEYS: [&str; 7] = [
     "rates",
     "attributes",
     "churn",
+    "commission",
+    "attribution",
 ];
 
 /// A validated `tenant:` block beside the data it was made of.
@@ -38,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) churn: ChurnModel,
     /// The one the block names.
     pub(crate) churn_family: Option<Family>,
+    pub(crate) reports: Reports,
     pub(crate) source: TenantSettings,
 }
 
@@ -73,7 +79,8 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
             None,
         )),
     };
-    let (id, currency, attributes) = (id?, currency?, attributes?);
+    let reports = reports::reports(&fields, problems);
+    let (id, currency, attributes, reports) = (id?, currency?, attributes?, reports?);
     let (rules, zone, dedup_horizon) = rules?;
     let ((rates, rate_texts), (churn, churn_source)) = (rates?, churn?);
     let named = churn_source.as_ref().and_then(|of| of.model.as_deref());
@@ -89,6 +96,8 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
             .map(|(name, what)| (name.as_ref().into(), *what))
             .collect(),
         churn: churn_source,
+        commission: reports.commission_text.clone(),
+        attribution: reports.attribution_source.clone(),
     };
     Some(Settings {
         id,
@@ -98,6 +107,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         attributes,
         churn,
         churn_family,
+        reports,
         source,
     })
 }

@@ -48,6 +48,21 @@ pub struct TenantSettings {
     /// How churn is scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub churn: Option<ChurnSettings>,
+    /// The tenant's share of net revenue, for example `12.5%`; none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission: Option<String>,
+    /// How orders are owed to campaigns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<AttributionSettings>,
+}
+
+/// How orders are owed to campaigns; what is left out is the default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributionSettings {
+    /// How long before an order a touch is credited; 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
 }
 
 /// What is declared of an attribute.

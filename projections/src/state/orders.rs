@@ -113,6 +113,16 @@ impl Orders {
         })
     }
 
+    /// An order by its id; `None` where none was placed, whatever was refunded.
+    pub fn get(&self, order_id: &str) -> Option<Order<'_>> {
+        let (order_id, placed) = self.placed.get_key_value(order_id)?;
+        Some(Order {
+            order_id,
+            placed,
+            refunds: self.refunds.get(order_id),
+        })
+    }
+
     /// The distinct days with an order, in days since 1970-01-01.
     pub fn purchase_days(&self) -> BTreeSet<i32> {
         self.placed.values().map(|placed| placed.day).collect()

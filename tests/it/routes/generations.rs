@@ -19,6 +19,7 @@ async fn promote_another(world: &World) {
         "position",
         "progress",
         "counter",
+        "figure",
         "digest",
         "reevaluation",
         "touched",

@@ -10,6 +10,7 @@ use tidemark_processor::store::{
 };
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::digest::state_hash;
+use tidemark_projections::figures::{Before, Figures};
 use tidemark_projections::standing::{Change, ChangeKind, Delta, Standing};
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner, TenantId};
@@ -35,6 +36,7 @@ struct Partition {
     customers: BTreeMap<CustomerKey, Customer>,
     digests: BTreeMap<TenantId, TenantDigest>,
     parked: Vec<ParkedRow>,
+    figures: BTreeMap<TenantId, Figures>,
 }
 
 #[derive(Default)]
@@ -147,7 +149,8 @@ impl World {
         let definitions = self.definitions.tenant(&key.tenant).unwrap();
         let home = Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS);
         let partition = &mut self.partitions[usize::try_from(home).unwrap()];
-        let customer = partition.customers.entry(key).or_default();
+        let customer = partition.customers.entry(key.clone()).or_default();
+        let figures = Before::fold(&event, &customer.state, &definitions.rules);
         let folded = customer.state.fold(&event, &definitions.rules).unwrap();
         assert_eq!(
             folded,
@@ -159,6 +162,12 @@ impl World {
             .get_or_insert_with(|| Standing::new(definitions.version));
         standing.observe(&customer.state, definitions, &event, &mut customer.changes);
         customer.new_events += 1;
+        let changed = figures.folded(&customer.state, &definitions.rules);
+        partition
+            .figures
+            .entry(key.tenant)
+            .or_default()
+            .extend(changed);
     }
 
     /// Parks an event of the tenant.
@@ -203,6 +212,7 @@ impl World {
     pub(crate) async fn commit_without_timers(&mut self, clock: &str) {
         let clock = at(clock);
         for number in 0..self.partitions.len() {
+            self.partitions[number].count_changes(&self.definitions);
             let definitions = self.partitions[number].last.definitions;
             let batch = self.partitions[number].batch(clock, definitions);
             self.write(number, batch).await;
@@ -238,6 +248,17 @@ impl Partition {
             customers: BTreeMap::new(),
             digests: BTreeMap::new(),
             parked: Vec::new(),
+            figures: BTreeMap::new(),
+        }
+    }
+
+    fn count_changes(&mut self, definitions: &Definitions) {
+        for (key, customer) in &self.customers {
+            let rules = &definitions.tenant(&key.tenant).unwrap().rules;
+            let figures = self.figures.entry(key.tenant.clone()).or_default();
+            for change in &customer.changes {
+                figures.change(change, rules);
+            }
         }
     }
 
@@ -270,6 +291,7 @@ impl Partition {
                 .counters
                 .push((tenant, "parked", row.reason.to_owned(), 1));
         }
+        batch.figures = std::mem::take(&mut self.figures);
         batch.parked = std::mem::take(&mut self.parked);
         batch.counters = summed(batch.counters);
         batch

@@ -10,6 +10,7 @@ use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Partitioner, TenantId};
 
+use super::figures::{Naive, Sums};
 use super::kafka::Kafka;
 use super::read;
 use super::registry::Registry;
@@ -22,6 +23,7 @@ pub(crate) struct Reference {
     states: BTreeMap<CustomerKey, CustomerState>,
     /// Events that changed a state. Depends on their order, unlike the states.
     folded: BTreeMap<(TenantId, i32), i64>,
+    figures: Naive,
 }
 
 /// What is kept of one tenant in one partition.
@@ -40,6 +42,7 @@ impl Reference {
             partitioner,
             states,
             folded,
+            figures: Naive::default(),
         }
     }
 
@@ -88,7 +91,8 @@ impl Reference {
             .partition(key.record_key().as_bytes(), self.partitions);
         let mut state = self.states.get(&key).cloned().unwrap_or_default();
         let folded = self.definitions.fold(&mut state, event)?;
-        if folded.is_ok() {
+        if let Ok(folded) = folded {
+            self.figures.note(event, folded);
             self.states.insert(key, state);
         }
         if folded == Ok(Folded::New) {
@@ -109,6 +113,11 @@ impl Reference {
     pub(crate) fn home(&self, key: &CustomerKey) -> i32 {
         self.partitioner
             .partition(key.record_key().as_bytes(), self.partitions)
+    }
+
+    /// What the figures that follow from events alone must be.
+    pub(crate) fn figures(&self) -> Sums {
+        self.figures.sums(&self.definitions, |key| self.home(key))
     }
 
     /// Canonical bytes by customer.

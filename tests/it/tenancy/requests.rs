@@ -52,6 +52,7 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/segments/buyers/members",
         "/v1/journeys",
         "/v1/journeys/sales/stages",
+        "/v1/revenue",
         "/v1/status",
     ];
     for path in paths {
@@ -67,6 +68,9 @@ async fn no_route_tells_of_the_other_tenant() {
         status["totals"]["parked"],
         Value::Object(serde_json::Map::new())
     );
+    let spring = "/v1/revenue?from=2024-01-01&to=2024-06-30&by=month";
+    let revenue = api.ok("acme", spring).await;
+    assert_eq!(revenue["total"]["gross_minor"], 7_700);
     let stages = api.ok("acme", "/v1/journeys/sales/stages").await;
     assert_eq!(stages["stages"][0]["customers"], 2);
     for missing in ["/v1/customers/only-globex", "/v1/segments/spenders/members"] {

@@ -1,7 +1,11 @@
 //! The end of a batch: what it writes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::figures::Figures;
+use tidemark_projections::standing::Change;
 use tidemark_schemas::TenantId;
 
 use super::Folder;
@@ -49,6 +53,8 @@ impl Folder {
                 &mut batch,
             );
             if !entry.changes.is_empty() {
+                let defined = self.definitions.tenant(&customer.tenant);
+                pending.add_figures(&customer.tenant, figures_of(&entry.changes, defined));
                 self.change_seq += 1;
                 batch.changes.push(ChangeSet {
                     seq: self.change_seq,
@@ -64,14 +70,8 @@ impl Folder {
             .into_iter()
             .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
             .collect();
-        if end.checkpoint {
-            batch.checkpoint = Some(
-                self.digests
-                    .iter()
-                    .map(|(tenant, counts)| (tenant.clone(), *counts))
-                    .collect(),
-            );
-        }
+        let checkpoint = || self.digests.clone().into_iter().collect();
+        batch.checkpoint = end.checkpoint.then(checkpoint);
         batch.change_seq = self.change_seq;
         pending.write_into(&mut batch);
         self.batch += 1;
@@ -79,4 +79,15 @@ impl Folder {
         self.next_offset = end.next_offset;
         batch
     }
+}
+
+/// What the changes of one customer add to the figures of its tenant.
+fn figures_of(changes: &[Change], definitions: Option<&Arc<TenantDefinitions>>) -> Figures {
+    let mut figures = Figures::default();
+    if let Some(definitions) = definitions {
+        for change in changes {
+            figures.change(change, &definitions.rules);
+        }
+    }
+    figures
 }

@@ -7,6 +7,7 @@ use tidemark_projections::standing::{Change, Standing};
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
+use super::figures::naive;
 use super::table::{Counters, Table};
 use crate::engine::folder::{BatchEnd, Folder, NotFolded};
 use crate::engine::timers::WINDOW;
@@ -332,6 +333,14 @@ impl<'a> Rig<'a> {
             *counters.entry(counter).or_default() += 1;
         }
         assert_eq!(table.counters, counters);
+    }
+
+    /// The figures say what the states and the changes add up to.
+    pub(super) fn assert_figures_add_up(&self) {
+        let definitions = self.activations.values().next_back().expect("some");
+        let mut found = self.table.figures.clone();
+        found.retain(|_, figures| !figures.is_empty());
+        assert_eq!(found, naive(&self.table, definitions));
     }
 
     /// What was noted of each customer, in order.

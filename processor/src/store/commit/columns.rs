@@ -13,7 +13,7 @@ use crate::store::load::encode_headers;
 use crate::store::rows::Batch;
 
 /// More rows gain nothing, and every connection keeps a buffer as large as its largest message.
-const ROWS_AT_ONCE: usize = 2_000;
+pub(super) const ROWS_AT_ONCE: usize = 2_000;
 
 /// References to the rows, in the order of a key; those with the same key stay in their order.
 pub(super) fn sorted<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
@@ -362,6 +362,9 @@ fn touched_by(batch: &Batch) -> Touched {
             "stage" => touched.kind(tenant, Kind::Positions),
             _ => {} // bands move with customers; what is parked is never kept
         }
+    }
+    for tenant in batch.figures.keys() {
+        touched.kind(tenant, Kind::Figures);
     }
     for row in &batch.reevaluations {
         touched.kind(&row.tenant, Kind::Evaluation);

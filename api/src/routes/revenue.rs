@@ -1,0 +1,247 @@
+//! `GET /v1/revenue`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::figures::calendar::Period;
+use tidemark_projections::figures::kinds;
+use tidemark_projections::touched::Kind;
+use tidemark_schemas::Currency;
+use utoipa::ToSchema;
+
+use super::figures::{self, Day, Days, Figure, Span, within_64_bits};
+use crate::Service;
+use crate::answers::{Asking, Depends};
+use crate::database::{Query, Snapshot};
+use crate::extract::Parameters;
+use crate::problem::Problem;
+
+const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
+
+/// Which days, and in which steps.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RevenueAsked {
+    /// The first day: 29 days before `to` unless said otherwise.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    #[param(format = Date)]
+    to: Option<String>,
+    /// `day` (unless said otherwise), `week` (from Monday on) or `month`.
+    #[param(pattern = "^(day|week|month)$", default = "day")]
+    by: Option<String>,
+}
+
+#[derive(Debug)]
+struct RevenueOf {
+    days: Days,
+    by: Period,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Revenue {
+    /// The tenant's, into which amounts are converted at the rates in force; null before the tenant
+    /// is defined.
+    #[schema(required)]
+    currency: Option<Currency>,
+    /// The share of net revenue that is the tenant's own, in percent.
+    commission_percent: f64,
+    /// All periods together; null before the tenant is defined.
+    #[schema(required)]
+    total: Option<RevenuePeriod>,
+    /// First to last, those without any order, too.
+    items: Vec<RevenuePeriod>,
+}
+
+/// Orders count on the day they were placed, refunds on the day they were made.
+#[derive(Debug, Serialize, ToSchema)]
+struct RevenuePeriod {
+    /// The first day.
+    from: Day,
+    /// The last day.
+    to: Day,
+    /// Orders placed.
+    orders: i64,
+    /// Those of them in a currency without a rate: they are in no amount but that of their currency.
+    unconverted: i64,
+    /// Refunds made.
+    refunds: i64,
+    /// What orders came to, in minor units of the tenant's currency. Sums are converted, not each
+    /// order.
+    gross_minor: i64,
+    /// What was given back, in minor units of the tenant's currency.
+    refunded_minor: i64,
+    /// Gross less refunded.
+    net_minor: i64,
+    /// The tenant's share of the net, halves rounded away from zero.
+    commission_minor: i64,
+    /// The same by currency, not converted.
+    currencies: BTreeMap<Currency, RevenueInCurrency>,
+}
+
+/// In minor units of the currency.
+#[derive(Debug, Serialize, ToSchema)]
+struct RevenueInCurrency {
+    /// Orders placed.
+    orders: i64,
+    /// Refunds made.
+    refunds: i64,
+    /// What orders came to.
+    gross_minor: i64,
+    /// What was given back.
+    refunded_minor: i64,
+    /// Gross less refunded.
+    net_minor: i64,
+}
+
+/// What came in, day by day, week by week or month by month
+#[utoipa::path(
+    get,
+    path = "/v1/revenue",
+    operation_id = "get_revenue",
+    tag = "figures",
+    params(RevenueAsked),
+    responses((status = 200, description = "Revenue by period.", body = Revenue)),
+)]
+pub(crate) async fn revenue(
+    State(service): State<Service>,
+    Parameters(asked): Parameters<RevenueAsked>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
+    let by = match asked.by.as_deref() {
+        None => Period::Day,
+        Some(text) => Period::ALL
+            .into_iter()
+            .find(|by| by.name() == text)
+            .ok_or_else(|| {
+                let detail = format!("by is {text:?}; it must be day, week or month");
+                Problem::unprocessable("by", detail)
+            })?,
+    };
+    service.answer(&asking, &RevenueOf { days, by }).await
+}
+
+impl Query for RevenueOf {
+    type Answer = Revenue;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Figures]))
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Revenue, Problem> {
+        let Some(definitions) = snapshot.definitions().await? else {
+            return Ok(Revenue {
+                currency: None,
+                commission_percent: 0.0,
+                total: None,
+                items: Vec::new(),
+            });
+        };
+        let span = self.days.span(snapshot, &definitions)?;
+        let figures = figures::read(snapshot, &KINDS, &[""], span).await?;
+        let mut days: BTreeMap<i32, Sums> = BTreeMap::new();
+        for figure in &figures {
+            days.entry(figure.day).or_default().add(figure);
+        }
+        let within = |period: Span| {
+            let mut sums = Sums::default();
+            for day in days.range(period.from..=period.to) {
+                sums.extend(day.1);
+            }
+            sums.told(period, &definitions)
+        };
+        Ok(Revenue {
+            currency: Some(definitions.currency),
+            commission_percent: f64::from(definitions.commission_millionths) / 10_000.0,
+            total: Some(within(span)),
+            items: span.periods(self.by).map(within).collect(),
+        })
+    }
+}
+
+/// In minor units, by currency.
+#[derive(Debug, Default)]
+struct Sums(BTreeMap<Currency, InCurrency>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct InCurrency {
+    orders: i128,
+    refunds: i128,
+    gross: i128,
+    refunded: i128,
+}
+
+impl Sums {
+    fn add(&mut self, figure: &Figure) {
+        let Some(currency) = figure.currency else {
+            return;
+        };
+        let sums = self.0.entry(currency).or_default();
+        let sum = match &*figure.kind {
+            kinds::ORDERS => &mut sums.orders,
+            kinds::GROSS => &mut sums.gross,
+            kinds::REFUNDS => &mut sums.refunds,
+            _ => &mut sums.refunded,
+        };
+        *sum += figure.value;
+    }
+
+    fn extend(&mut self, others: &Self) {
+        for (currency, other) in &others.0 {
+            let sums = self.0.entry(*currency).or_default();
+            sums.orders += other.orders;
+            sums.refunds += other.refunds;
+            sums.gross += other.gross;
+            sums.refunded += other.refunded;
+        }
+    }
+
+    fn told(&self, period: Span, definitions: &TenantDefinitions) -> RevenuePeriod {
+        let (mut all, mut unconverted) = (InCurrency::default(), 0);
+        for (currency, sums) in &self.0 {
+            all.orders += sums.orders;
+            all.refunds += sums.refunds;
+            let convert = |minor| figures::convert(definitions, minor, *currency);
+            if let (Some(gross), Some(refunded)) = (convert(sums.gross), convert(sums.refunded)) {
+                all.gross += gross;
+                all.refunded += refunded;
+            } else {
+                unconverted += sums.orders;
+            }
+        }
+        let net = all.gross - all.refunded;
+        let commission = net * i128::from(definitions.commission_millionths);
+        let rounded = (commission.abs() + 500_000) / 1_000_000 * commission.signum();
+        let currencies = self.0.iter().map(|(of, sums)| (*of, sums.in_currency()));
+        RevenuePeriod {
+            from: Day(period.from),
+            to: Day(period.to),
+            orders: within_64_bits(all.orders),
+            unconverted: within_64_bits(unconverted),
+            refunds: within_64_bits(all.refunds),
+            gross_minor: within_64_bits(all.gross),
+            refunded_minor: within_64_bits(all.refunded),
+            net_minor: within_64_bits(net),
+            commission_minor: within_64_bits(rounded),
+            currencies: currencies.collect(),
+        }
+    }
+}
+
+impl InCurrency {
+    fn in_currency(self) -> RevenueInCurrency {
+        RevenueInCurrency {
+            orders: within_64_bits(self.orders),
+            refunds: within_64_bits(self.refunds),
+            gross_minor: within_64_bits(self.gross),
+            refunded_minor: within_64_bits(self.refunded),
+            net_minor: within_64_bits(self.gross - self.refunded),
+        }
+    }
+}

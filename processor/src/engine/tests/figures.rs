@@ -1,0 +1,66 @@
+//! The figures against what the other rows add up to.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use tidemark_projections::definitions::Definitions;
+use tidemark_projections::figures::{Figure, Figures, kinds};
+use tidemark_projections::standing::{Change, ChangeKind};
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::{Instant, TenantId};
+
+use super::table::Table;
+
+fn day(zone: &TimeZone, at: Instant) -> i32 {
+    let date = at.to_jiff().to_zoned(zone.clone()).date();
+    let hours = date
+        .duration_since(jiff::civil::date(1970, 1, 1))
+        .as_hours();
+    i32::try_from(hours / 24).expect("a day")
+}
+
+/// What the states and the changes of a table add up to.
+pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<TenantId, Figures> {
+    let mut all: BTreeMap<TenantId, Figures> = BTreeMap::new();
+    let zone = |tenant| &definitions.tenant(tenant).expect("defined").rules.zone;
+    for (key, row) in &table.customers {
+        let state = CustomerState::decode(&row.state).expect("a state");
+        let figures = all.entry(key.tenant.clone()).or_default();
+        let first = day(zone(&key.tenant), row.first_seen_at);
+        figures.add(Figure::of(kinds::CUSTOMERS_NEW, first), 1);
+        for order in state.orders.iter() {
+            let of = |kind| Figure::of(kind, order.placed.day).in_currency(order.placed.currency);
+            figures.add(of(kinds::ORDERS), 1);
+            figures.add(of(kinds::GROSS), i128::from(order.placed.amount_minor));
+        }
+    }
+    for set in &table.changes {
+        let figures = all.entry(set.key.tenant.clone()).or_default();
+        for change in &set.changes {
+            let on = day(zone(&set.key.tenant), change.effective_at);
+            count(change, on, figures);
+        }
+    }
+    all.retain(|_, figures| !figures.is_empty());
+    all
+}
+
+fn count(change: &Change, day: i32, figures: &mut Figures) {
+    let (from, to) = (&change.from, &change.to);
+    let moves = match change.kind {
+        ChangeKind::Segment => {
+            let entered = to.is_some();
+            let kind = [kinds::SEGMENT_LEFT, kinds::SEGMENT_ENTERED][usize::from(entered)];
+            figures.add(Figure::of(kind, day).named(&change.name), 1);
+            return;
+        }
+        ChangeKind::Stage => [(kinds::STAGE_LEFT, from), (kinds::STAGE_ENTERED, to)],
+        ChangeKind::Band => [(kinds::BAND_LEFT, from), (kinds::BAND_ENTERED, to)],
+    };
+    for (kind, place) in moves {
+        if let Some(place) = place {
+            let figure = Figure::of(kind, day).named(&change.name);
+            figures.add(figure.by(place, &"".into()), 1);
+        }
+    }
+}

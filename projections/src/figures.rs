@@ -1,0 +1,217 @@
+//! Figures: what a tenant's dashboards add up, by kind, dimensions and day.
+//!
+//! A figure is a sum of whole numbers over all customers. Whoever folds adds what each step changes
+//! of it, in the transaction that keeps the step: sums of deltas, and so as exact as the states.
+//!
+//! - What is read off the state (orders, refunds, first events) counts as the difference of what the
+//!   state says before and after: a newer version of an order, or a refund before its order, needs
+//!   no case of its own.
+//! - What is recognised once and then forgotten day by day (messages, touches) counts as the event
+//!   says when it is folded as new: the figure stays when the state's days are dropped.
+//! - What is history (segments, stages and bands) counts as the [`Change`]s say.
+//!
+//! Money stays in its own currency and is converted when it is read. Days are the tenant's, counted
+//! from 1970-01-01.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload};
+
+use crate::days;
+use crate::standing::{Change, ChangeKind};
+use crate::state::{CustomerState, FoldRules};
+
+pub mod calendar;
+pub mod kinds;
+mod revenue;
+
+/// What is counted, and of what and which day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Figure {
+    /// One of [`kinds`].
+    pub kind: &'static str,
+    /// What is asked for by name; empty where all are asked for together.
+    pub one: Arc<str>,
+    /// In the tenant's zone, since 1970-01-01.
+    pub day: i32,
+    /// See the kind.
+    pub two: Arc<str>,
+    /// See the kind.
+    pub three: Arc<str>,
+    /// Of the money, or of the orders counted; `None` of everything else.
+    pub currency: Option<Currency>,
+}
+
+impl Figure {
+    /// Without any dimension.
+    pub fn of(kind: &'static str, day: i32) -> Self {
+        Self {
+            kind,
+            one: Arc::default(),
+            day,
+            two: Arc::default(),
+            three: Arc::default(),
+            currency: None,
+        }
+    }
+
+    /// Of one of those asked for by name.
+    #[must_use]
+    pub fn named(mut self, one: &Arc<str>) -> Self {
+        self.one = Arc::clone(one);
+        self
+    }
+
+    /// By the other two dimensions.
+    #[must_use]
+    pub fn by(mut self, two: &Arc<str>, three: &Arc<str>) -> Self {
+        (self.two, self.three) = (Arc::clone(two), Arc::clone(three));
+        self
+    }
+
+    /// In a currency.
+    #[must_use]
+    pub fn in_currency(mut self, currency: Currency) -> Self {
+        self.currency = Some(currency);
+        self
+    }
+}
+
+/// Sums to add to a tenant's figures; none of them is zero.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Figures(BTreeMap<Figure, i128>);
+
+impl Figures {
+    /// Adds to one of them.
+    pub fn add(&mut self, figure: Figure, by: i128) {
+        use std::collections::btree_map::Entry;
+        if by == 0 {
+            return;
+        }
+        match self.0.entry(figure) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(by);
+            }
+            Entry::Occupied(mut held) => {
+                *held.get_mut() += by;
+                if *held.get() == 0 {
+                    held.remove();
+                }
+            }
+        }
+    }
+
+    /// Adds all of others.
+    pub fn extend(&mut self, others: Self) {
+        if self.0.is_empty() {
+            self.0 = others.0;
+            return;
+        }
+        for (figure, by) in others.0 {
+            self.add(figure, by);
+        }
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Figure, i128)> {
+        self.0.iter().map(|(figure, by)| (figure, *by))
+    }
+
+    /// Whether nothing is to be added.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A change of a discrete output, on the day it took effect on.
+    pub fn change(&mut self, change: &Change, rules: &FoldRules) {
+        let day = days::day_of(&rules.zone, change.effective_at);
+        let nothing = Arc::default();
+        let (entered, left) = match change.kind {
+            ChangeKind::Segment => (kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT),
+            ChangeKind::Stage => (kinds::STAGE_ENTERED, kinds::STAGE_LEFT),
+            ChangeKind::Band => (kinds::BAND_ENTERED, kinds::BAND_LEFT),
+        };
+        for (kind, value) in [(left, &change.from), (entered, &change.to)] {
+            let Some(value) = value else { continue };
+            let figure = Figure::of(kind, day).named(&change.name);
+            self.add(
+                match change.kind {
+                    // The name of a segment is all there is to say.
+                    ChangeKind::Segment => figure,
+                    ChangeKind::Stage | ChangeKind::Band => figure.by(value, &nothing),
+                },
+                1,
+            );
+        }
+    }
+}
+
+/// What an event may change of the figures, as it is before the event is folded.
+#[derive(Debug)]
+pub struct Before<'e> {
+    event: &'e CustomerEvent,
+    first_seen: Option<Instant>,
+    /// What the state says of what the event is about, taken away.
+    taken: Figures,
+}
+
+impl<'e> Before<'e> {
+    /// To be called right before the event is folded into the state.
+    pub fn fold(event: &'e CustomerEvent, state: &CustomerState, rules: &FoldRules) -> Self {
+        let mut taken = Figures::default();
+        count(event, state, rules, -1, &mut taken);
+        Self {
+            event,
+            first_seen: state.first_seen_at(),
+            taken,
+        }
+    }
+
+    /// What folding the event as new into this state changed.
+    pub fn folded(self, state: &CustomerState, rules: &FoldRules) -> Figures {
+        let mut figures = self.taken;
+        count(self.event, state, rules, 1, &mut figures);
+        let first_seen = state.first_seen_at();
+        if first_seen != self.first_seen {
+            for (first, by) in [(self.first_seen, -1), (first_seen, 1)] {
+                if let Some(first) = first {
+                    let day = days::day_of(&rules.zone, first);
+                    figures.add(Figure::of(kinds::CUSTOMERS_NEW, day), by);
+                }
+            }
+        }
+        figures
+    }
+}
+
+/// What the state says of what the event is about, so many times.
+fn count(
+    event: &CustomerEvent,
+    state: &CustomerState,
+    rules: &FoldRules,
+    times: i128,
+    figures: &mut Figures,
+) {
+    let order_id = match &event.payload {
+        Payload::OrderPlaced(order) => &order.order_id,
+        Payload::OrderRefunded(refunded) => &refunded.order_id,
+        Payload::ProfileUpdated(_)
+        | Payload::ActivityTracked(_)
+        | Payload::SubscriptionChanged(_)
+        | Payload::StageEntered(_)
+        | Payload::MessageExchanged(_)
+        | Payload::ConversationClosed(_)
+        | Payload::TicketChanged(_)
+        | Payload::CampaignTouched(_)
+        | Payload::ActionOffered(_)
+        | Payload::ActionAnswered(_)
+        | Payload::ConsentChanged(_)
+        | Payload::IdentityMerged(_)
+        | Payload::IdentityUnmerged(_)
+        | Payload::CustomerErased(_) => return,
+    };
+    if let Some(order) = state.orders.get(order_id) {
+        revenue::count(order, rules, times, figures);
+    }
+}

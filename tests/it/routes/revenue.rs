@@ -1,0 +1,104 @@
+//! `GET /v1/revenue`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::Api;
+use super::shop;
+use super::world::World;
+use crate::support::wait::wait_for;
+
+fn order(id: &str, minor: i64, currency: &str) -> Value {
+    json!({ "type": "order_placed", "order_id": id, "amount_minor": minor, "currency": currency })
+}
+
+fn refund(id: &str, minor: i64, currency: &str) -> Value {
+    json!({ "type": "order_refunded", "order_id": id, "amount_minor": minor, "currency": currency })
+}
+
+/// Two customers in the shop of a tenant that earns an eighth, with a rate for dollars but not for yen.
+async fn sold() -> World {
+    let mut world = World::new().await;
+    let definitions = shop::definitions("acme").replace(
+        "currency: EUR",
+        "currency: EUR\n  rates: { USD: \"0.5\" }\n  commission: 12.5%",
+    );
+    world.define(1, &definitions).await;
+    let mut number = 0;
+    let mut fold = |customer: &str, at: &str, payload: &Value| {
+        number += 1;
+        world.fold(("acme", customer), number, at, payload);
+    };
+    fold("ann", "2024-06-03T10:00:00Z", &order("a1", 10_000, "EUR"));
+    // Late in the evening in Berlin it is the day after.
+    fold("ann", "2024-06-04T22:30:00Z", &order("a2", 401, "USD"));
+    fold("bob", "2024-06-05T08:00:00Z", &order("b1", 700, "JPY"));
+    // A newer version of the first order, its refund, and one of an order nobody knows.
+    fold("ann", "2024-06-10T10:00:00Z", &order("a1", 9_000, "EUR"));
+    fold("ann", "2024-06-11T10:00:00Z", &refund("a1", 1_000, "EUR"));
+    fold("bob", "2024-06-11T10:00:00Z", &refund("b9", 100, "EUR"));
+    world.commit(shop::NOW).await;
+    world
+}
+
+#[tokio::test]
+async fn revenue_is_told_by_period() {
+    let api = Api::over(&sold().await).await;
+    let weeks = "/v1/revenue?from=2024-06-03&to=2024-06-16&by=week";
+    insta::assert_json_snapshot!("revenue", api.ok("acme", weeks).await);
+    let days = api.ok("acme", "/v1/revenue").await;
+    assert_eq!(days["items"].as_array().unwrap().len(), 30);
+    assert_eq!(days["items"][29]["to"], "2024-06-30");
+    assert_eq!(days["total"]["orders"], 3);
+    let before = "/v1/revenue?from=2023-01-01&to=2023-12-31&by=month";
+    let before = api.ok("acme", before).await;
+    assert_eq!(before["items"].as_array().unwrap().len(), 12);
+    assert_eq!(before["total"]["currencies"], json!({}));
+}
+
+#[tokio::test]
+async fn an_answer_turns_old_when_a_figure_moves() {
+    let mut world = sold().await;
+    let api = Api::over(&world).await;
+    let ask = "/v1/revenue?from=2024-06-01&to=2024-06-30";
+    assert_eq!(api.ok("acme", ask).await["total"]["orders"], 3);
+    world.fold(
+        ("acme", "eve"),
+        100,
+        "2024-06-20T10:00:00Z",
+        &order("e1", 1, "EUR"),
+    );
+    world.commit(shop::NOW).await;
+    // Sooner than the backstop would make it old.
+    wait_for(Duration::from_secs(10), "the fourth order", async || {
+        match api.ok("acme", ask).await["total"]["orders"].clone() {
+            Value::Number(orders) if orders == 4.into() => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_named() {
+    let api = Api::over(&shop::open().await).await;
+    for (query, status, parameter) in [
+        ("from=2024-02-30", 400, "from"),
+        ("to=tomorrow", 400, "to"),
+        ("from=2024-02-03&to=2024-02-01", 422, "from"),
+        ("from=2000-01-01&to=2024-02-01", 422, "from"),
+        ("by=year", 422, "by"),
+    ] {
+        let answer = api.get("acme", &format!("/v1/revenue?{query}")).await;
+        assert_eq!(
+            (answer.status, &answer.body["parameter"]),
+            (status, &json!(parameter))
+        );
+    }
+    let nobody = api.ok("nobody", "/v1/revenue").await;
+    assert_eq!(
+        (&nobody["currency"], &nobody["items"]),
+        (&Value::Null, &json!([]))
+    );
+}
