@@ -176,3 +176,4 @@ fn nothing_comes_too_late_to_be_folded() {
 }
 
 mod recovery;
+mod templates;

@@ -1,0 +1,168 @@
+//! The templates say something of the customers they are made for: every segment has members at some
+//! time and others who are not, and every stage is reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::standing::{Change, ChangeKind, Standing};
+use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_projections::training::Trainer;
+use tidemark_schemas::CustomerId;
+
+use super::*;
+
+const CUSTOMERS: u32 = 220;
+const BEGIN: &str = "2025-01-01T00:00:00Z";
+const END: &str = "2025-12-31T23:00:00Z";
+/// What is seen once the models are trained.
+const LATER: &str = "2026-01-31T23:00:00Z";
+
+/// Everybody of an industry for a year, and for a month after its models were trained.
+struct Year {
+    customers: BTreeMap<CustomerId, (CustomerState, Standing)>,
+    definitions: Definitions,
+    tenant: Arc<TenantDefinitions>,
+    changes: Vec<Change>,
+}
+
+impl Year {
+    fn of(industry: Industry) -> Self {
+        let (file, text) = industry.definitions();
+        let bundle = Bundle::from_files(&[(file.to_owned(), text.to_owned())], "test").unwrap();
+        let definitions = Definitions::default()
+            .apply(0, at(BEGIN), &bundle.to_record())
+            .unwrap();
+        let id = TenantId::new(industry.tenant()).unwrap();
+        let tenant = Arc::clone(definitions.tenant(&id).unwrap());
+        let mut year = Self {
+            customers: BTreeMap::new(),
+            definitions,
+            tenant,
+            changes: Vec::new(),
+        };
+        let scenario = Scenario {
+            industries: &[industry],
+            seed: 3,
+            customers: CUSTOMERS,
+            begin: at(BEGIN),
+            end: at(END),
+        };
+        let mut simulation = Simulation::new(&scenario);
+        for event in simulation.until(at(END)) {
+            year.fold(&event);
+        }
+        year.step_to(at(END));
+        year.train();
+        for event in simulation.until(at(LATER)) {
+            year.fold(&event);
+        }
+        year.step_to(at(LATER));
+        year
+    }
+
+    fn fold(&mut self, event: &CustomerEvent) {
+        let tenant = &self.tenant;
+        let of_new = || (CustomerState::default(), Standing::new(tenant.version));
+        let customer = self.customers.entry(event.customer_id.clone());
+        let (state, standing) = customer.or_insert_with(of_new);
+        if state.first_seen_at().is_some() {
+            standing.step_to(state, tenant, event.occurred_at, &mut self.changes);
+        }
+        assert_eq!(state.fold(event, &tenant.rules), Ok(Folded::New));
+        let asking = tenant.tracking(event);
+        let asking = asking.map(|(leaf, asked)| (leaf, asked, at(BEGIN)));
+        state.track(event, &tenant.rules, asking);
+        standing.observe(state, tenant, event, &mut self.changes);
+    }
+
+    fn step_to(&mut self, until: Instant) {
+        for (state, standing) in self.customers.values_mut() {
+            standing.step_to(state, &self.tenant, until, &mut self.changes);
+        }
+    }
+
+    /// Trains on what there is, and puts it in force.
+    fn train(&mut self) {
+        let mut trainer = Trainer::new(&self.tenant, "2025-12-31".parse().unwrap());
+        for (id, (state, _)) in &self.customers {
+            trainer.add(id, state);
+        }
+        let mut source = self.tenant.source.clone();
+        source.models = Some(trainer.train().models);
+        let mut bundle = Bundle::of_sources(vec![source], "test");
+        bundle.based_on = self.definitions.version;
+        let applied = self.definitions.apply(1, at(END), &bundle.to_record());
+        self.definitions = applied.unwrap();
+        let id = self.tenant.id.clone();
+        self.tenant = Arc::clone(self.definitions.tenant(&id).unwrap());
+        for (state, standing) in self.customers.values_mut() {
+            standing.redefine(state, &self.tenant, at(END), &mut self.changes);
+        }
+    }
+
+    /// Whatever was entered at any time.
+    fn entered(&self, kind: ChangeKind) -> BTreeSet<String> {
+        let changes = self.changes.iter().filter(|change| change.kind == kind);
+        let entered = changes.filter_map(|change| {
+            let to = change.to.as_ref()?;
+            Some(match kind {
+                ChangeKind::Stage => format!("{}/{to}", change.name),
+                _ => to.to_string(),
+            })
+        });
+        entered.collect()
+    }
+
+    fn assert_segments_tell_customers_apart(&self) {
+        let entered = self.entered(ChangeKind::Segment);
+        let mut useless = Vec::new();
+        for segment in &self.tenant.segments {
+            let name = &*segment.name;
+            let standings = self.customers.values().map(|(_, standing)| standing);
+            let members = standings
+                .filter(|of| of.segments.contains_key(name))
+                .count();
+            if !entered.contains(name) || members == self.customers.len() {
+                useless.push(format!("{name}: {members} members in the end"));
+            }
+        }
+        assert!(useless.is_empty(), "{useless:#?}");
+    }
+
+    fn assert_every_stage_is_reached(&self) {
+        let entered = self.entered(ChangeKind::Stage);
+        for journey in self.tenant.journeys.values() {
+            for stage in &journey.stages {
+                let stage = format!("{}/{stage}", journey.name);
+                assert!(entered.contains(&stage), "nobody was ever in {stage}");
+            }
+        }
+    }
+}
+
+fn assert_says_something(industry: Industry) {
+    let year = Year::of(industry);
+    year.assert_segments_tell_customers_apart();
+    year.assert_every_stage_is_reached();
+}
+
+#[test]
+fn of_a_shop() {
+    assert_says_something(Industry::Ecommerce);
+}
+
+#[test]
+fn of_a_software_company() {
+    assert_says_something(Industry::Saas);
+}
+
+#[test]
+fn of_a_bank() {
+    assert_says_something(Industry::FinancialServices);
+}
+
+#[test]
+fn of_a_broker_of_homes() {
+    assert_says_something(Industry::RealEstate);
+}
