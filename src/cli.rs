@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Status(commands::status::Arguments),
     /// Fit the models to the customers there are, and put them in force
     Train(commands::train::Arguments),
+    /// Why a customer is in a segment, or not
+    Why(commands::why::Arguments),
     /// Make a development token for the read API
     Token(commands::token::Arguments),
     /// Print what invented customers did, a JSON object a line

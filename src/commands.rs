@@ -15,6 +15,7 @@ pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod train;
 pub(crate) mod up;
+pub(crate) mod why;
 
 use anyhow::Context as _;
 
@@ -53,6 +54,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Parked(command) => Box::pin(parked::run(command, config)).await,
         Command::Status(arguments) => status::run(arguments, config).await,
         Command::Train(arguments) => Box::pin(train::run(arguments, config)).await,
+        Command::Why(arguments) => why::run(arguments, config).await,
         Command::Token(arguments) => token::run(&arguments, &config),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Openapi(arguments) => {
@@ -74,6 +76,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Parked(_)
         | Command::Status(_)
         | Command::Train(_)
+        | Command::Why(_)
         | Command::Token(_)
         | Command::Generate(_)
         | Command::Openapi(_)

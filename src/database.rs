@@ -11,6 +11,10 @@ use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 use crate::config;
 use crate::failure::Usage;
 
+mod customers;
+
+pub(crate) use customers::Current;
+
 /// How long Postgres may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

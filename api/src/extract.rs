@@ -73,15 +73,15 @@ fn is_utf8_when_decoded(query: &str) -> bool {
     std::str::from_utf8(&decoded).is_ok()
 }
 
-/// The one variable part of a path, decoded; 400 where its escapes are no UTF-8.
+/// The variable part of a path, or the tuple of them, decoded; 400 where its escapes are no UTF-8.
 #[derive(Debug)]
-pub(crate) struct Named(pub(crate) String);
+pub(crate) struct Named<T = String>(pub(crate) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
+        let path = Path::<T>::from_request_parts(parts, state).await;
         let Path(name) = path.map_err(|rejection| Problem::Malformed {
             parameter: None,
             detail: format!("the path: {}", rejection.body_text()),

@@ -24,9 +24,10 @@ use crate::problem::Problem;
 use crate::{ApiError, Limits, Service};
 
 /// What a request costs, by its route. One row by its key costs 1.
-const COSTS: [(&str, u32); 8] = [
+const COSTS: &[(&str, u32)] = &[
     ("/v1/customers", 5),
     ("/v1/customers/{id}", 1),
+    ("/v1/customers/{id}/segments/{name}", 2),
     ("/v1/segments", 2),
     ("/v1/segments/{name}/members", 5),
     ("/v1/journeys", 1),

@@ -47,6 +47,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
     OpenApiRouter::default()
         .routes(routes!(customers::list))
         .routes(routes!(customer::one))
+        .routes(routes!(customer::why::why))
         .routes(routes!(segments::list))
         .routes(routes!(segments::members))
         .routes(routes!(journeys::list))

@@ -14,6 +14,8 @@ mod choices;
 mod clusters;
 #[path = "predictions/conversion.rs"]
 mod conversion;
+#[path = "predictions/explained.rs"]
+mod explained;
 #[path = "predictions/fits.rs"]
 mod fits;
 #[path = "predictions/leaves.rs"]

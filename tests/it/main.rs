@@ -40,3 +40,4 @@ mod time;
 mod tls;
 mod train;
 mod up;
+mod why;

@@ -6,11 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::outputs::{self, Churn, OrdersSummary, StageOutput};
-use tidemark_projections::standing::Standing;
-use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 use utoipa::ToSchema;
 
@@ -18,15 +15,18 @@ use super::warming::CountsFrom;
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
-use crate::database::{Access, Query, Snapshot, clock, instant};
+use crate::database::{Access, Query, Snapshot, instant};
 use crate::extract::{Named, NothingAsked, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+use current::{Current, Found, Personal};
 use membership::{Candidate, Membership};
 
+mod current;
 mod membership;
 mod summary;
+pub(crate) mod why;
 
 /// One customer, asked for in one request.
 #[derive(Debug)]
@@ -68,18 +68,6 @@ pub(crate) struct Profile {
     /// Personal attributes are shown, which is recorded.
     #[serde(skip)]
     is_recorded: bool,
-}
-
-#[derive(Debug, FromRow)]
-struct Row {
-    state: Vec<u8>,
-    tracked: Option<Vec<u8>>,
-    standing: Vec<u8>,
-    first_seen_at: i64,
-    last_seen_at: i64,
-    clock: Option<i64>,
-    definitions: Option<i64>,
-    newest_definitions: Option<i64>,
 }
 
 /// Everything about one customer
@@ -132,76 +120,48 @@ impl Query for OneCustomer {
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
-        let row = self.row(snapshot).await?;
-        snapshot.require_own_fold_version()?;
-        let (Some(used), Some(newest)) = (row.definitions, row.newest_definitions) else {
-            let detail = format!("customer {} has state, its tenant no definitions", self.id);
-            return Err(Problem::internal(detail));
-        };
-        let definitions = snapshot.definitions_of(used).await?;
-        let newest = snapshot.definitions_of(newest).await?;
-        let counts_from = CountsFrom::read(snapshot, &definitions).await?;
-        let mut customer = self.derive(&row, &definitions, &counts_from)?;
-        let is_personal = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
+        let found = Found::read(&self.id, snapshot).await?;
+        let counts_from = CountsFrom::read(snapshot, &found.definitions).await?;
+        let mut customer = self.derive(&found, &counts_from)?;
         let personal: Vec<Arc<str>> = customer
             .attributes
             .keys()
-            .filter(|name| is_personal(name))
+            .filter(|name| found.is_personal(name))
             .cloned()
             .collect();
-        if personal.is_empty() {
-            return Ok(customer);
+        match Personal::of(personal.is_empty(), snapshot) {
+            Personal::Absent => {}
+            Personal::Recorded => {
+                current::record(&self.id, &self.request_id, snapshot).await?;
+                customer.is_recorded = true;
+            }
+            Personal::Masked => {
+                customer
+                    .attributes
+                    .retain(|name, _| !found.is_personal(name));
+                customer.masked_attributes = personal;
+            }
         }
-        if snapshot.caller().role.sees_personal_attributes() {
-            self.record(snapshot).await?;
-            customer.is_recorded = true;
-            return Ok(customer);
-        }
-        customer.attributes.retain(|name, _| !is_personal(name));
-        customer.masked_attributes = personal;
         Ok(customer)
     }
 }
 
 impl OneCustomer {
-    async fn row(&self, snapshot: &mut Snapshot<'_>) -> Result<Row, Problem> {
-        let topic = snapshot.generation().topic.clone();
-        let row = sqlx::query_as::<_, Row>(include_str!("../sql/customer.sql"))
-            .bind(snapshot.tenant())
-            .bind(self.id.as_str())
-            .bind(topic)
-            .fetch_optional(snapshot.connection())
-            .await?;
-        row.ok_or_else(|| Problem::NotFound {
-            kind: "customer",
-            name: self.id.to_string(),
-        })
-    }
-
-    fn derive(
-        &self,
-        row: &Row,
-        definitions: &TenantDefinitions,
-        counts_from: &CountsFrom,
-    ) -> Result<Profile, Problem> {
-        let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
-        let tracked = row.tracked.as_deref().unwrap_or_default();
-        state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
-        state.belongs_to(&self.id);
-        let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
-        let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
-        let as_of = clock.max(standing.evaluated_at);
-        // The processor steps through due times before it moves the clock; where it was stopped in
-        // between, the same steps are taken here, so that `since` is what it will say too.
-        standing.step_to(&state, definitions, as_of, &mut Vec::new());
+    fn derive(&self, found: &Found, counts_from: &CountsFrom) -> Result<Profile, Problem> {
+        let definitions: &TenantDefinitions = &found.definitions;
+        let Current {
+            state,
+            standing,
+            as_of,
+        } = found.current(&self.id)?;
         let known = standing.history(definitions, as_of);
         let outputs = outputs::derive_knowing(known, &state, definitions, as_of);
         let (segments, may_be_in) =
             membership::told(standing.segments, definitions, counts_from, as_of);
         Ok(Profile {
             customer_id: self.id.clone(),
-            first_seen_at: instant(row.first_seen_at)?,
-            last_seen_at: instant(row.last_seen_at)?,
+            first_seen_at: instant(found.row.first_seen_at)?,
+            last_seen_at: instant(found.row.last_seen_at)?,
             attributes: outputs.attributes,
             masked_attributes: Vec::new(),
             orders: outputs.orders,
@@ -215,20 +175,5 @@ impl OneCustomer {
             definitions: definitions.version,
             is_recorded: false,
         })
-    }
-
-    /// In the transaction of the read: no answer without its record.
-    async fn record(&self, snapshot: &mut Snapshot<'_>) -> Result<(), Problem> {
-        let caller = snapshot.caller();
-        sqlx::query(include_str!("../sql/audit.sql"))
-            .bind(caller.tenant.as_str())
-            .bind(&caller.subject)
-            .bind(caller.role.as_str())
-            .bind("customer.personal_attributes")
-            .bind(self.id.as_str())
-            .bind(self.request_id.as_str())
-            .execute(snapshot.connection())
-            .await?;
-        Ok(())
     }
 }

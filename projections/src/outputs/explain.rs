@@ -67,14 +67,24 @@ pub struct Reason {
 impl Reason {
     /// Takes out what was found of attributes that the reader may not see.
     pub fn mask(&mut self, hidden: &impl Fn(&str) -> bool) {
-        let attribute = self.asked.as_ref().and_then(|asked| asked.get("name"));
-        let attribute = attribute.filter(|_| self.kind == "attribute");
-        if attribute.and_then(Value::as_str).is_some_and(hidden) {
+        if self.attribute().is_some_and(hidden) {
             self.found = None;
         }
         for reason in &mut self.of {
             reason.mask(hidden);
         }
+    }
+
+    /// Whether it tells what was found of one of these attributes.
+    pub fn shows(&self, attribute: &impl Fn(&str) -> bool) -> bool {
+        let told = self.found.is_some() && self.attribute().is_some_and(attribute);
+        told || self.of.iter().any(|reason| reason.shows(attribute))
+    }
+
+    /// The attribute that is asked about.
+    fn attribute(&self) -> Option<&str> {
+        let asked = self.asked.as_ref().filter(|_| self.kind == "attribute");
+        asked?.get("name")?.as_str()
     }
 }
 

@@ -11,7 +11,7 @@ use tidemark_schemas::Instant;
 
 use crate::shop::{Log, SHOP, TRAINED, fold, midnight, order};
 
-fn shop(conditions: &[&str]) -> Arc<TenantDefinitions> {
+pub(crate) fn shop(conditions: &[&str]) -> Arc<TenantDefinitions> {
     let mut text = format!("{SHOP}\nsegments:\n");
     for (index, condition) in conditions.iter().enumerate() {
         writeln!(text, "  - {{ name: s{index}, when: {{ {condition} }} }}").unwrap();
@@ -25,7 +25,10 @@ fn day(number: u32) -> jiff::civil::Date {
     jiff::civil::date(1997, 1, 1).saturating_add(jiff::Span::new().days(number))
 }
 
-fn customer(shop: &TenantDefinitions, days: impl IntoIterator<Item = u32>) -> CustomerState {
+pub(crate) fn customer(
+    shop: &TenantDefinitions,
+    days: impl IntoIterator<Item = u32>,
+) -> CustomerState {
     let (mut state, mut events) = (CustomerState::default(), 0);
     for on in days {
         let payload = order(events, 2_000 + i64::from(on) * 10);
@@ -34,7 +37,7 @@ fn customer(shop: &TenantDefinitions, days: impl IntoIterator<Item = u32>) -> Cu
     state
 }
 
-fn at(number: u32) -> Instant {
+pub(crate) fn at(number: u32) -> Instant {
     midnight(day(number))
 }
 
@@ -94,7 +97,7 @@ fn wrong_scores_are_named() {
     check("value: { amount: { gt: -1 } }", "a number not below 0");
 }
 
-fn conditions() -> impl Strategy<Value = String> {
+pub(crate) fn conditions() -> impl Strategy<Value = String> {
     let operator = || prop::sample::select(vec!["gt", "gte", "lt", "lte"]);
     prop_oneof![
         (operator(), 1..6).prop_map(|(op, of)| format!("rfm: {{ recency: {{ {op}: {of} }} }}")),

@@ -6,7 +6,7 @@ use tidemark_api::auth::Role;
 
 use super::client::{Api, token};
 use super::shop;
-use super::world::World;
+use super::world::{World, at};
 
 #[tokio::test]
 async fn everything_about_one_customer() {
@@ -111,4 +111,85 @@ async fn what_time_changed_is_seen_at_the_clock() {
     assert_eq!(at_risk["name"], "at_risk");
     let since = at_risk["since"].as_str().unwrap();
     assert!(("2024-06-30".."2025-06-30").contains(&since), "{since}");
+}
+
+async fn why(api: &Api, customer: &str, segment: &str) -> Value {
+    let path = format!("/v1/customers/{customer}/segments/{segment}");
+    api.ok("acme", &path).await
+}
+
+#[tokio::test]
+async fn why_a_customer_is_in_a_segment_is_told_condition_by_condition() {
+    let api = Api::over(&shop::open().await).await;
+    let bob = why(&api, "bob", "at_risk").await;
+    assert_eq!(bob["as_of"], shop::NOW);
+    assert_eq!(bob["definitions"], 1);
+    assert_eq!(bob["warming"], Value::Null);
+    let explanation = &bob["explanation"];
+    assert_eq!(explanation["member"], true);
+    assert_eq!(explanation["changes_at"], Value::Null, "he may come back");
+    assert_eq!(explanation["why"]["kind"], "churn");
+    assert_eq!(explanation["why"]["asked"], json!({ "band": "high" }));
+    let found = &explanation["why"]["found"];
+    assert_eq!(found["band"], "high");
+    assert_eq!(found["model"], "mbg_nbd/shipped-cdnow");
+
+    let bought = why(&api, "ann", "buyers").await;
+    let found = &bought["explanation"]["why"]["found"];
+    assert_eq!(found["count"], 3);
+    assert_eq!(found["revenue_minor"], 7_000);
+    assert_eq!(found["events"].as_array().unwrap().len(), 3);
+    for missing in [
+        "/v1/customers/ann/segments/byers",
+        "/v1/customers/zoe/segments/buyers",
+    ] {
+        assert_eq!(api.get("acme", missing).await.status, 404);
+    }
+}
+
+/// What is said to happen by itself happens, then and not a moment before.
+#[tokio::test]
+async fn what_is_to_change_is_told_with_its_instant() {
+    let mut world = shop::open().await;
+    // Another API each time: it has kept no answer.
+    let ann = why(&Api::over(&world).await, "ann", "at_risk").await;
+    assert_eq!(ann["explanation"]["member"], false);
+    let changes_at = ann["explanation"]["changes_at"].as_str().unwrap();
+    let before = at(changes_at).plus_micros(-1).to_string();
+    world.commit(&before).await;
+    let then = why(&Api::over(&world).await, "ann", "at_risk").await;
+    assert_eq!(then["as_of"], before);
+    assert_eq!(then["explanation"]["member"], false);
+    world.commit(changes_at).await;
+    let then = why(&Api::over(&world).await, "ann", "at_risk").await;
+    assert_eq!(then["explanation"]["member"], true);
+    assert_eq!(then["explanation"]["since"], changes_at);
+}
+
+#[tokio::test]
+async fn why_tells_viewers_nothing_personal_and_leaves_a_trace_of_others() {
+    let segment = "segments:
+  - name: employees
+    when: { attribute: { name: email, ends_with: '@acme.example' } }";
+    let definitions = shop::definitions("acme").replace("segments:", segment);
+    let mut world = World::new().await;
+    world.define(1, &definitions).await;
+    shop::fill(&mut world, "acme", 0);
+    world.commit(shop::NOW).await;
+    let api = Api::over(&world).await;
+    let path = "/v1/customers/ann/segments/employees";
+    let viewed = api.get_as(&token("acme", Role::Viewer), path).await;
+    assert_eq!(viewed.body["explanation"]["member"], true);
+    assert_eq!(viewed.body["explanation"]["why"]["found"], Value::Null);
+    assert!(!viewed.body.to_string().contains("ann@"));
+    // Orders are not personal: reading them is nobody's concern.
+    why(&api, "ann", "buyers").await;
+    assert_eq!(audited(&world).await, Vec::<Value>::new());
+
+    let seen = api.get_as(&token("acme", Role::Analyst), path).await;
+    let found = &seen.body["explanation"]["why"]["found"];
+    assert_eq!(found["value"], "ann@acme.example");
+    let (action, request) = ("customer.personal_attributes", "the-request");
+    let trace = json!(["acme", "ada", "analyst", action, "ann", request]);
+    assert_eq!(audited(&world).await, [trace]);
 }

@@ -48,6 +48,7 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/customers?band=high",
         "/v1/customers?journey=sales&stage=lead",
         "/v1/customers/ann",
+        "/v1/customers/ann/segments/buyers",
         "/v1/segments",
         "/v1/segments/buyers/members",
         "/v1/journeys",
@@ -73,13 +74,21 @@ async fn no_route_tells_of_the_other_tenant() {
     assert_eq!(revenue["total"]["gross_minor"], 7_700);
     let stages = api.ok("acme", "/v1/journeys/sales/stages").await;
     assert_eq!(stages["stages"][0]["customers"], 2);
-    for missing in ["/v1/customers/only-globex", "/v1/segments/spenders/members"] {
+    for missing in [
+        "/v1/customers/only-globex",
+        "/v1/customers/only-globex/segments/buyers",
+        "/v1/segments/spenders/members",
+    ] {
         let answer = api.get("acme", missing).await;
         assert_eq!(answer.status, 404);
         // Word for word what a thing gets that nobody has.
         let nobodys = api.get("nobody", missing).await;
         assert_eq!(answer.body, nobodys.body);
     }
+    let theirs = api.get("acme", "/v1/customers/ann/segments/spenders").await;
+    let nobodys = api.get("acme", "/v1/customers/ann/segments/spinners").await;
+    let theirs = theirs.body.to_string().replace("spenders", "spinners");
+    assert_eq!(theirs, nobodys.body.to_string());
 }
 
 #[tokio::test]

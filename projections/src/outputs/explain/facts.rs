@@ -123,6 +123,8 @@ impl Evaluation<'_> {
                 put(facts, "expected_purchases", purchases);
                 put(facts, "value_minor", amount);
                 put(facts, "currency", self.definitions.currency);
+                let found = predict(self.state, self.definitions, self.at).value;
+                put(facts, "model", found.map(|found| found.model));
             }
         }
     }

@@ -1,0 +1,142 @@
+//! A customer as it is stored, brought to the clock of its partition.
+
+use std::sync::Arc;
+
+use sqlx::FromRow;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::{CustomerState, Tracked};
+use tidemark_schemas::{CustomerId, Instant};
+
+use crate::database::{Snapshot, clock};
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+/// What is stored of a customer.
+#[derive(Debug, FromRow)]
+pub(super) struct Row {
+    state: Vec<u8>,
+    tracked: Option<Vec<u8>>,
+    standing: Vec<u8>,
+    pub(super) first_seen_at: i64,
+    pub(super) last_seen_at: i64,
+    clock: Option<i64>,
+    definitions: Option<i64>,
+    newest_definitions: Option<i64>,
+}
+
+/// What is stored of a customer, with the definitions that matter to it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) row: Row,
+    /// Those its standing was made with.
+    pub(super) definitions: Arc<TenantDefinitions>,
+    newest: Arc<TenantDefinitions>,
+}
+
+/// A customer at the clock of its partition.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) state: CustomerState,
+    pub(super) standing: Standing,
+    pub(super) as_of: Instant,
+}
+
+impl Found {
+    /// The customer; a problem where the tenant has none of this id.
+    pub(super) async fn read(
+        id: &CustomerId,
+        snapshot: &mut Snapshot<'_>,
+    ) -> Result<Self, Problem> {
+        let topic = snapshot.generation().topic.clone();
+        let row = sqlx::query_as::<_, Row>(include_str!("../../sql/customer.sql"))
+            .bind(snapshot.tenant())
+            .bind(id.as_str())
+            .bind(topic)
+            .fetch_optional(snapshot.connection())
+            .await?;
+        let row = row.ok_or_else(|| Problem::NotFound {
+            kind: "customer",
+            name: id.to_string(),
+        })?;
+        snapshot.require_own_fold_version()?;
+        let (Some(used), Some(newest)) = (row.definitions, row.newest_definitions) else {
+            let detail = format!("customer {id} has state, its tenant no definitions");
+            return Err(Problem::internal(detail));
+        };
+        Ok(Self {
+            row,
+            definitions: snapshot.definitions_of(used).await?,
+            newest: snapshot.definitions_of(newest).await?,
+        })
+    }
+
+    /// Whether an attribute is hidden from viewers: from the moment it is declared personal.
+    pub(super) fn is_personal(&self, name: &str) -> bool {
+        self.definitions.is_personal(name) || self.newest.is_personal(name)
+    }
+
+    /// The customer at the clock of its partition.
+    pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
+        let row = &self.row;
+        let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
+        let tracked = row.tracked.as_deref().unwrap_or_default();
+        state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
+        state.belongs_to(id);
+        let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
+        let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
+        let as_of = clock.max(standing.evaluated_at);
+        // The processor steps through due times before it moves the clock; where it was stopped in
+        // between, the same steps are taken here, so that `since` is what it will say too.
+        standing.step_to(&state, &self.definitions, as_of, &mut Vec::new());
+        Ok(Current {
+            state,
+            standing,
+            as_of,
+        })
+    }
+}
+
+/// What becomes of the personal attributes in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Personal {
+    /// There are none in it.
+    Absent,
+    /// They are shown, which must be recorded.
+    Recorded,
+    /// They are taken out.
+    Masked,
+}
+
+impl Personal {
+    /// By who asks.
+    pub(super) fn of(has_none: bool, snapshot: &Snapshot<'_>) -> Self {
+        if has_none {
+            Self::Absent
+        } else if snapshot.caller().role.sees_personal_attributes() {
+            Self::Recorded
+        } else {
+            Self::Masked
+        }
+    }
+}
+
+/// Records that personal attributes are read, in the transaction of the read: no answer without its
+/// record.
+pub(super) async fn record(
+    id: &CustomerId,
+    request_id: &RequestId,
+    snapshot: &mut Snapshot<'_>,
+) -> Result<(), Problem> {
+    let caller = snapshot.caller();
+    sqlx::query(include_str!("../../sql/audit.sql"))
+        .bind(caller.tenant.as_str())
+        .bind(&caller.subject)
+        .bind(caller.role.as_str())
+        .bind("customer.personal_attributes")
+        .bind(id.as_str())
+        .bind(request_id.as_str())
+        .execute(snapshot.connection())
+        .await?;
+    Ok(())
+}

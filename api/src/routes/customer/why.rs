@@ -1,0 +1,135 @@
+//! `GET /v1/customers/{id}/segments/{name}`: why a customer is in a segment, or not.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use tidemark_projections::outputs::{Explanation, explain};
+use tidemark_schemas::{CustomerId, Instant};
+use utoipa::ToSchema;
+
+use super::current::{self, Found, Personal};
+use crate::Service;
+use crate::answers::{Asking, Depends};
+use crate::auth::Caller;
+use crate::database::{Access, Query, Snapshot};
+use crate::extract::{Named, NothingAsked, Parameters};
+use crate::openapi::NotFound;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+use crate::routes::warming::{CountsFrom, Warming};
+
+/// One customer and one segment, asked for in one request.
+#[derive(Debug)]
+struct OneSegment {
+    id: CustomerId,
+    segment: String,
+    request_id: RequestId,
+}
+
+/// Why a customer is in a segment, or not.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Why)]
+pub(crate) struct Why {
+    customer_id: CustomerId,
+    /// Every condition of the segment, with what was found of the customer.
+    explanation: Explanation,
+    /// Null unless the segment is not exact yet.
+    #[schema(required)]
+    warming: Option<Warming>,
+    /// The instant everything here is true at.
+    as_of: Instant,
+    /// Version of the tenant's definitions it was derived with.
+    definitions: i64,
+    /// Personal attributes are shown, which is recorded.
+    #[serde(skip)]
+    is_recorded: bool,
+}
+
+/// Why a customer is in a segment, or not
+///
+/// Each condition, whether it holds, the values and events behind it, and when it changes by itself
+/// if nothing happens. Derived at the clock of the customer's partition (`as_of`). Viewers are not
+/// told what was found of personal attributes; when another role reads that, it is recorded with the
+/// request id, and no cache may keep the answer.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}/segments/{name}",
+    operation_id = "explain_membership",
+    tag = "customers",
+    params(
+        ("id" = CustomerId, Path, description = "The customer's id, percent-encoded."),
+        ("name" = String, Path, description = "The segment's name."),
+    ),
+    responses(
+        (status = 200, description = "Condition by condition.", body = Why),
+        NotFound,
+    ),
+)]
+pub(crate) async fn why(
+    State(service): State<Service>,
+    Named((id, segment)): Named<(String, String)>,
+    Parameters(NothingAsked {}): Parameters<NothingAsked>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let id = CustomerId::new(&id)
+        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
+    let request_id = asking.request_id.clone();
+    let question = OneSegment {
+        id,
+        segment,
+        request_id,
+    };
+    service.answer(&asking, &question).await
+}
+
+impl Query for OneSegment {
+    type Answer = Why;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::on(&self.id))
+    }
+
+    fn is_recorded(why: &Why) -> bool {
+        why.is_recorded
+    }
+
+    fn access(&self, caller: &Caller) -> Access {
+        if caller.role.sees_personal_attributes() {
+            Access::Audited
+        } else {
+            Access::Read
+        }
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
+        let found = Found::read(&self.id, snapshot).await?;
+        let definitions = &found.definitions;
+        let Some(segment) = definitions.segment(&self.segment) else {
+            return Err(Problem::NotFound {
+                kind: "segment",
+                name: self.segment.clone(),
+            });
+        };
+        let counts_from = CountsFrom::read(snapshot, definitions).await?;
+        let current = found.current(&self.id)?;
+        let (state, standing) = (&current.state, &current.standing);
+        let explained = explain(state, standing, definitions, &self.segment, current.as_of);
+        let mut explanation = explained
+            .ok_or_else(|| Problem::internal("a segment that is defined has no explanation"))?;
+        let is_personal = |name: &str| found.is_personal(name);
+        let personal = Personal::of(!explanation.why.shows(&is_personal), snapshot);
+        match personal {
+            Personal::Absent => {}
+            Personal::Recorded => current::record(&self.id, &self.request_id, snapshot).await?,
+            Personal::Masked => explanation.why.mask(&is_personal),
+        }
+        Ok(Why {
+            customer_id: self.id.clone(),
+            warming: counts_from.warming(definitions, segment, current.as_of),
+            explanation,
+            as_of: current.as_of,
+            definitions: definitions.version,
+            is_recorded: personal == Personal::Recorded,
+        })
+    }
+}

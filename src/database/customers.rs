@@ -1,0 +1,103 @@
+//! Customers as they are stored, with the definitions their standing was made with.
+
+use anyhow::{Context as _, anyhow};
+use sqlx::FromRow;
+use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
+use tidemark_projections::standing::Standing;
+use tidemark_projections::state::{CustomerState, Tracked};
+use tidemark_schemas::{CustomerId, Instant, TenantId};
+
+use super::Generation;
+
+/// A customer as stored.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct StoredCustomer {
+    customer_id: String,
+    state: Vec<u8>,
+    tracked: Option<Vec<u8>>,
+    standing: Vec<u8>,
+    /// Of the definitions its standing was made with.
+    pub(crate) definition_version: i64,
+    /// Of its partition, in microseconds.
+    clock: Option<i64>,
+}
+
+/// A customer at the clock of its partition.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) state: CustomerState,
+    pub(crate) standing: Standing,
+    /// The clock, or when it was last evaluated, if that is later.
+    pub(crate) as_of: Instant,
+}
+
+#[derive(FromRow)]
+struct StoredDefinitions {
+    version: i64,
+    /// In microseconds.
+    appended_at: i64,
+    /// JSON.
+    definition: String,
+}
+
+impl StoredCustomer {
+    /// Steps it to the clock of its partition, as its owner would; the definitions are those its
+    /// standing was made with.
+    pub(crate) fn current(&self, definitions: &TenantDefinitions) -> anyhow::Result<Current> {
+        let id = &self.customer_id;
+        let unreadable = || format!("the state of customer {id} cannot be read");
+        let id = CustomerId::new(id).map_err(|error| anyhow!("customer {id:?}: the id {error}"))?;
+        let mut state = CustomerState::decode(&self.state).with_context(unreadable)?;
+        let tracked = self.tracked.as_deref().unwrap_or_default();
+        state.tracked = Tracked::decode(tracked).with_context(unreadable)?;
+        state.belongs_to(&id);
+        let mut standing = Standing::decode(&self.standing).with_context(unreadable)?;
+        let clock = self.clock.and_then(Instant::from_micros);
+        let as_of = clock.map_or(standing.evaluated_at, |clock| {
+            clock.max(standing.evaluated_at)
+        });
+        standing.step_to(&state, definitions, as_of, &mut Vec::new());
+        Ok(Current {
+            state,
+            standing,
+            as_of,
+        })
+    }
+}
+
+impl Generation {
+    /// One customer, if it is there; `topic` is that of its events.
+    pub(crate) async fn customer(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        topic: &str,
+    ) -> sqlx::Result<Option<StoredCustomer>> {
+        sqlx::query_as(include_str!("customer.sql"))
+            .bind(tenant.as_str())
+            .bind(topic)
+            .bind(customer.as_str())
+            .fetch_optional(&self.pool)
+            .await
+    }
+
+    /// What was in force of a tenant under a version of the definitions, as it is stored.
+    pub(crate) async fn definitions(
+        &self,
+        tenant: &TenantId,
+        version: i64,
+    ) -> anyhow::Result<TenantDefinitions> {
+        let stored: StoredDefinitions = sqlx::query_as(include_str!("definition.sql"))
+            .bind(tenant.as_str())
+            .bind(version)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| anyhow!("tenant {tenant} has no definitions of version {version}"))?;
+        let source: TenantSource =
+            serde_json::from_str(&stored.definition).context("the stored definitions")?;
+        let appended_at = Instant::from_micros(stored.appended_at)
+            .ok_or_else(|| anyhow!("{} is not an instant", stored.appended_at))?;
+        let read = TenantDefinitions::from_source(source, stored.version, appended_at);
+        read.context("the stored definitions")
+    }
+}
