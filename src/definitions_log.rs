@@ -62,15 +62,13 @@ impl DefinitionsLog {
         Ok(log)
     }
 
-    /// Whether these definitions would be accepted if nobody came in between.
-    pub(crate) fn try_apply(&self, bundle: &Bundle, at: Instant) -> Result<(), Rejected> {
+    /// What these definitions would make of those there are, if nobody came in between.
+    pub(crate) fn try_apply(&self, bundle: &Bundle, at: Instant) -> Result<Definitions, Rejected> {
         let record = serde_json::to_vec(bundle).map_err(|error| {
             // Texts, numbers and lists: there is no value of theirs that JSON cannot hold.
             Rejected::Invalid(error.to_string())
         })?;
-        self.definitions
-            .apply(self.next_offset, at, &record)
-            .map(drop)
+        self.definitions.apply(self.next_offset, at, &record)
     }
 
     /// Appends one record and reads on until it is known what became of it: its version.

@@ -13,6 +13,7 @@ use crate::models::{ChurnModel, Family, TrainedModels};
 use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
 
 mod bundle;
+mod difference;
 pub mod expression;
 mod fields;
 mod language;
@@ -28,6 +29,7 @@ mod warming;
 mod yaml;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
+pub use difference::{Changed, Difference};
 pub use expression::{Expression, TrackedLeaf};
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};

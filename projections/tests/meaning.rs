@@ -7,6 +7,8 @@ mod cdnow;
 mod conditions;
 #[path = "meaning/definitions.rs"]
 mod definitions;
+#[path = "meaning/difference.rs"]
+mod difference;
 #[path = "meaning/documentation.rs"]
 mod documentation;
 #[path = "meaning/explain.rs"]

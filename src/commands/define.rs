@@ -13,6 +13,8 @@ use crate::definitions_log::DefinitionsLog;
 use crate::failure::nearest;
 use crate::output;
 
+mod diff;
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Check definition files and put them in force
@@ -34,6 +36,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What definition files would change, and whom they would move
+    Diff(diff::Arguments),
     /// Tenants and what they define
     #[command(after_help = "Example:\n  tidemark define list --up --json")]
     List {
@@ -69,6 +73,7 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
             let applied = apply(&config, bundle).await?;
             report(json, &applied)
         }
+        Command::Diff(arguments) => diff::run(arguments, config).await,
         Command::List { json } => list(&read_log(&config).await?.definitions, json),
         Command::Show { tenant, json } => {
             show(&read_log(&config).await?.definitions, tenant.as_ref(), json)

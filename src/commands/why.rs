@@ -106,7 +106,6 @@ fn explained(
         state,
         standing,
         as_of,
-        ..
     } = current;
     let explain = |name: &str| explain(state, standing, definitions, name, *as_of);
     Ok(names.into_iter().filter_map(explain).collect())

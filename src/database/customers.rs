@@ -12,7 +12,7 @@ use super::Generation;
 /// A customer as stored.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct StoredCustomer {
-    customer_id: String,
+    pub(crate) customer_id: String,
     state: Vec<u8>,
     tracked: Option<Vec<u8>>,
     standing: Vec<u8>,
@@ -78,6 +78,23 @@ impl Generation {
             .bind(topic)
             .bind(customer.as_str())
             .fetch_optional(&self.pool)
+            .await
+    }
+
+    /// A tenant's customers after one of them, by id; the first so many.
+    pub(crate) async fn customers(
+        &self,
+        tenant: &TenantId,
+        topic: &str,
+        after: &str,
+        limit: i64,
+    ) -> sqlx::Result<Vec<StoredCustomer>> {
+        sqlx::query_as(include_str!("customers.sql"))
+            .bind(tenant.as_str())
+            .bind(topic)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pool)
             .await
     }
 

@@ -62,6 +62,14 @@ impl TenantDefinitions {
         self.warming_of(&segment.expression, at, counts_from)
     }
 
+    /// Whether everything a segment wants counted is counted under other definitions already.
+    pub fn counts_already(&self, segment: &Segment, before: &Self) -> bool {
+        let since = before.appended_at;
+        let counted = |leaf| before.tracked.contains_key(&leaf).then_some(since);
+        self.warming(segment, since, &counted)
+            .is_none_or(|warming| warming.counts_from.is_some())
+    }
+
     fn warming_of(
         &self,
         expression: &Expression,

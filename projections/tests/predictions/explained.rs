@@ -35,7 +35,7 @@ fn scores_are_told_with_the_model_they_are_from() {
     ]);
     let buyer = customer(&shop, [0, 20, 45, 60, 80]);
     let now = at(81);
-    let scores = predict(&buyer, &shop, now);
+    let predicted = predict(&buyer, &shop, now);
 
     // Given a recent buyer, then the cell is told, and the day on which it is one no more
     let rfm = why(&buyer, &shop, "s0", now);
@@ -58,7 +58,7 @@ fn scores_are_told_with_the_model_they_are_from() {
     let value = why(&buyer, &shop, "s2", now);
     assert_eq!((&*value.why.kind, value.member), ("value", true));
     let found = value.why.found.unwrap();
-    let scored = scores.value.unwrap();
+    let scored = predicted.value.unwrap();
     let expected = scored.score.horizons[1];
     assert_eq!(expected.days, 90);
     assert_eq!(

@@ -1,0 +1,239 @@
+//! What `tidemark define diff` says.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use tidemark_projections::definitions::{Changed, Difference, TenantDefinitions};
+use tidemark_projections::standing::Standing;
+use tidemark_schemas::{Instant, TenantId};
+
+use crate::output::grouped;
+
+/// Whether anything would change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// The tenant is not defined yet, so it has no customers.
+    New,
+    /// Applying would do nothing.
+    Unchanged,
+    /// Something is defined otherwise.
+    Changed,
+}
+
+/// What would change of one tenant.
+#[derive(Debug, Serialize)]
+pub(super) struct TenantDiff {
+    pub(super) outcome: Outcome,
+    tenant: TenantId,
+    /// Version of the definitions in force.
+    in_force: Option<i64>,
+    definitions: Difference,
+    /// The least clock of the partitions; null while nothing is folded.
+    as_of: Option<Instant>,
+    customers: u64,
+    /// By name, those of either definitions.
+    segments: BTreeMap<Arc<str>, Moves>,
+    #[serde(skip)]
+    told: usize,
+}
+
+/// Who would enter and leave a segment.
+#[derive(Debug, Default, Serialize)]
+struct Moves {
+    /// Members under the definitions in force.
+    before: u64,
+    /// Null where that cannot be known: the segment asks for activities that are not counted yet,
+    /// and counts from when it is applied.
+    after: Option<u64>,
+    /// Null where that cannot be known.
+    enter: Option<u64>,
+    /// Null where that cannot be known.
+    leave: Option<u64>,
+    /// Ids of those who would enter, the first.
+    entering: Vec<String>,
+    /// Ids of those who would leave, the first.
+    leaving: Vec<String>,
+}
+
+impl TenantDiff {
+    pub(super) fn new(
+        before: Option<&TenantDefinitions>,
+        after: &TenantDefinitions,
+        as_of: Option<Instant>,
+        told: usize,
+    ) -> Self {
+        let outcome = match before {
+            None => Outcome::New,
+            Some(before) if before.source == after.source => Outcome::Unchanged,
+            Some(_) => Outcome::Changed,
+        };
+        let mut segments = BTreeMap::new();
+        for segment in before.into_iter().flat_map(|before| &before.segments) {
+            segments.insert(Arc::clone(&segment.name), Moves::none());
+        }
+        for segment in &after.segments {
+            let is_counted = before.is_none_or(|before| after.counts_already(segment, before));
+            let moves = if is_counted {
+                Moves::none()
+            } else {
+                Moves::default()
+            };
+            segments.insert(Arc::clone(&segment.name), moves);
+        }
+        Self {
+            outcome,
+            tenant: after.id.clone(),
+            in_force: before.map(|before| before.version),
+            definitions: Difference::between(before.map(|before| &before.source), &after.source),
+            as_of,
+            customers: 0,
+            segments,
+            told,
+        }
+    }
+
+    /// Counts a customer with its standing under either definitions.
+    pub(super) fn count(&mut self, customer: &str, before: &Standing, after: &Standing) {
+        self.customers += 1;
+        for (name, moves) in &mut self.segments {
+            let was = before.segments.contains_key(name);
+            let is = after.segments.contains_key(name);
+            moves.count(customer, was, is, self.told);
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let tenant = &self.tenant;
+        let mut text = match (self.outcome, self.in_force) {
+            (Outcome::Unchanged, _) => {
+                return format!("{tenant}: unchanged: these definitions are in force already");
+            }
+            (_, None) => format!("{tenant}: new, so no customer is moved\n"),
+            (_, Some(version)) => format!("{tenant}: changes to version {version}\n"),
+        };
+        let definitions = &self.definitions;
+        for (part, changed) in [
+            ("settings", &definitions.settings),
+            ("segments", &definitions.segments),
+            ("journeys", &definitions.journeys),
+            ("models", &definitions.models),
+        ] {
+            if !changed.is_empty() {
+                add(&mut text, format_args!("  {part}"));
+            }
+            for changed in changed {
+                add_changed(&mut text, changed);
+            }
+        }
+        if definitions.is_empty() {
+            let order = "  nothing but the order in which it is written";
+            add(&mut text, format_args!("{order}"));
+        }
+        if self.outcome == Outcome::Changed {
+            self.add_moves(&mut text);
+        }
+        text.trim_end().to_owned()
+    }
+
+    fn add_moves(&self, text: &mut String) {
+        let customers = grouped(self.customers);
+        let as_of = self.as_of.map(|as_of| format!(" as of {as_of}"));
+        let as_of = as_of.unwrap_or_default();
+        add(
+            text,
+            format_args!("  members, of {customers} customers{as_of}"),
+        );
+        let moved = self.segments.iter().filter(|(_, moves)| moves.is_told());
+        for (name, moves) in moved.clone() {
+            moves.add_to(text, name);
+        }
+        if moved.count() == 0 {
+            add(text, format_args!("    nobody enters or leaves a segment"));
+        }
+    }
+}
+
+impl Moves {
+    /// Of a segment of which it can be known, and nobody counted yet.
+    fn none() -> Self {
+        Self {
+            after: Some(0),
+            enter: Some(0),
+            leave: Some(0),
+            ..Self::default()
+        }
+    }
+
+    fn count(&mut self, customer: &str, was: bool, is: bool, told: usize) {
+        self.before += u64::from(was);
+        let (Some(after), Some(enter), Some(leave)) =
+            (&mut self.after, &mut self.enter, &mut self.leave)
+        else {
+            return;
+        };
+        *after += u64::from(is);
+        let (count, ids) = match (was, is) {
+            (false, true) => (enter, &mut self.entering),
+            (true, false) => (leave, &mut self.leaving),
+            (false, false) | (true, true) => return,
+        };
+        *count += 1;
+        if ids.len() < told {
+            ids.push(customer.to_owned());
+        }
+    }
+
+    /// Somebody moves, or that is not known.
+    fn is_told(&self) -> bool {
+        (self.enter, self.leave) != (Some(0), Some(0))
+    }
+
+    fn add_to(&self, text: &mut String, name: &str) {
+        let (Some(after), Some(enter), Some(leave)) = (self.after, self.enter, self.leave) else {
+            let why = "asks for activities not counted yet: exact from when it is applied";
+            return add(text, format_args!("    {name}: {why}"));
+        };
+        let (before, after) = (grouped(self.before), grouped(after));
+        let (entered, left) = (grouped(enter), grouped(leave));
+        add(
+            text,
+            format_args!("    {name}: {before} -> {after} (+{entered} -{left})"),
+        );
+        add_ids(text, '+', &self.entering, enter);
+        add_ids(text, '-', &self.leaving, leave);
+    }
+}
+
+fn add(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // A text takes whatever is written to it.
+    writeln!(text, "{line}").unwrap_or_default();
+}
+
+fn add_changed(text: &mut String, changed: &Changed) {
+    let name = &changed.name;
+    match (&changed.from, &changed.to) {
+        (None, Some(to)) => add(text, format_args!("    + {name}: {to}")),
+        (Some(from), None) => add(text, format_args!("    - {name}: {from}")),
+        (from, to) => {
+            add(text, format_args!("    ~ {name}"));
+            for (sign, side) in [('-', from), ('+', to)] {
+                let side = side.as_ref().unwrap_or(&Value::Null);
+                add(text, format_args!("        {sign} {side}"));
+            }
+        }
+    }
+}
+
+fn add_ids(text: &mut String, sign: char, ids: &[String], of: u64) {
+    if ids.is_empty() {
+        return;
+    }
+    let more = of.saturating_sub(ids.len() as u64);
+    let more = (more > 0).then(|| format!(" and {} more", grouped(more)));
+    let (ids, more) = (ids.join(", "), more.unwrap_or_default());
+    add(text, format_args!("      {sign} {ids}{more}"));
+}

@@ -1,0 +1,16 @@
+-- A page of a tenant's customers by id, each at the clock of its partition.
+select
+    customer.customer_id,
+    customer.state,
+    customer.tracked,
+    customer.standing,
+    customer.definition_version,
+    progress.clock
+from customer
+left join progress
+    on progress.topic = $2
+    and progress.partition = customer.partition
+where customer.tenant_id = $1
+  and customer.customer_id > $3
+order by customer.customer_id
+limit $4

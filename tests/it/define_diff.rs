@@ -1,0 +1,223 @@
+//! `tidemark define diff`: what it says that definitions would change is what applying them does.
+
+use std::collections::BTreeSet;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::CustomerEvent;
+use uuid::Uuid;
+
+use crate::support::read;
+use crate::support::site::{Running, Site};
+use crate::support::wait::wait_for;
+
+const SOON: Duration = Duration::from_mins(1);
+const CUSTOMERS: usize = 60;
+
+const BEFORE: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 1 } } }
+  - name: settled
+    when: { member_for: { segment: buyers, for: 1s } }
+  - name: gone
+    when: { segment: buyers }
+";
+/// `buyers` asks for more, `settled` follows, `gone` is, `new` and `searchers` are new; what
+/// `searchers` asks for is not counted yet.
+const AFTER: &str =
+    "tenant: { id: acme, zone: Europe/Berlin, currency: EUR, rates: { USD: '0.9' } }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 2 } } }
+  - name: settled
+    when: { member_for: { segment: buyers, for: 1s } }
+  - name: new
+    when: { not: { segment: buyers } }
+  - name: searchers
+    when: { event: { name: search, where: { name: term, exists: true } } }
+journeys:
+  - { name: sales, stages: [lead, customer] }
+";
+
+fn event(customer: usize, payload: &Value) -> CustomerEvent {
+    let event = json!({
+        "event_id": Uuid::new_v4(), "tenant_id": "acme",
+        "customer_id": format!("customer-{customer:02}"), "source": "test",
+        "occurred_at": WallClock::System.now(), "payload": payload,
+    });
+    CustomerEvent::from_json(&event.to_string()).unwrap()
+}
+
+/// Of every customer a search; of all but the last ten an order; of every third another one.
+async fn folded(site: &Site) -> Running {
+    site.define(BEFORE);
+    let publisher = site.publisher().await;
+    let order = |customer: usize| {
+        let payload = json!({
+            "type": "order_placed", "order_id": Uuid::new_v4(), "amount_minor": 100,
+            "currency": "EUR",
+        });
+        publisher.event(&event(customer, &payload));
+    };
+    for customer in 0..CUSTOMERS {
+        let properties = json!({ "term": "shoes" });
+        let search =
+            json!({ "type": "activity_tracked", "name": "search", "properties": properties });
+        publisher.event(&event(customer, &search));
+        if customer < CUSTOMERS - 10 {
+            order(customer);
+        }
+        if customer % 3 == 0 {
+            order(customer);
+        }
+    }
+    publisher.flush();
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    processor
+}
+
+/// Which customers are in a segment.
+async fn members(site: &Site, segment: &str) -> BTreeSet<String> {
+    let query = format!(
+        "select customer_id from $gen.membership where tenant_id = 'acme' and segment = '{segment}'"
+    );
+    let rows: Vec<(String,)> = site.projections().await.rows(&query).await;
+    rows.into_iter().map(|(id,)| id).collect()
+}
+
+async fn wait_for_members(site: &Site, segment: &str, count: usize) {
+    wait_for(SOON, "the members of a segment", async || {
+        match members(site, segment).await.len() {
+            found if found == count => Ok(()),
+            found => Err(format!("{found} in {segment}")),
+        }
+    })
+    .await;
+}
+
+fn diff(site: &Site, definitions: &str, flags: &[&str]) -> Output {
+    let file = site.folder.path().join("other.yaml");
+    std::fs::write(&file, definitions).unwrap();
+    site.run(&[&["define", "diff", file.to_str().unwrap()], flags].concat())
+}
+
+fn ids(value: &Value) -> BTreeSet<String> {
+    let ids = value.as_array().unwrap().iter();
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+/// What is added, changed and removed from [`BEFORE`] to [`AFTER`].
+#[track_caller]
+fn assert_differs(definitions: &Value) {
+    let differs = |part: &str| {
+        let changed = definitions[part].as_array().unwrap().iter();
+        let signs = changed.map(|changed| {
+            let sign = match (&changed["from"], &changed["to"]) {
+                (Value::Null, _) => '+',
+                (_, Value::Null) => '-',
+                _ => '~',
+            };
+            format!("{sign}{}", changed["name"].as_str().unwrap())
+        });
+        signs.collect::<Vec<_>>()
+    };
+    assert_eq!(differs("settings"), ["+rates.USD"]);
+    let segments = ["~buyers", "-gone", "+new", "+searchers"];
+    assert_eq!(differs("segments"), segments);
+    assert_eq!(differs("journeys"), ["+sales"]);
+}
+
+#[tokio::test]
+async fn whom_a_change_would_move_are_those_it_moves() {
+    let site = Site::new().await;
+    let processor = folded(&site).await;
+    wait_for_members(&site, "settled", 53).await;
+    let before = members(&site, "buyers").await;
+
+    // When one asks what other definitions would change, then what differs is told
+    let output = diff(&site, AFTER, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = &told[0];
+    assert_eq!(
+        (&told["outcome"], &told["in_force"]),
+        (&json!("changed"), &json!(0))
+    );
+    assert_differs(&told["definitions"]);
+    assert_eq!(told["customers"], CUSTOMERS);
+
+    // And of what is not counted yet, that it is not known; nothing was applied
+    assert_eq!(told["segments"]["searchers"]["enter"], Value::Null);
+    assert_eq!(read::ends(site.kafka, &site.definitions_topic), [(0, 1)]);
+    assert_eq!(members(&site, "buyers").await, before);
+
+    // And when they are applied, then those move who were named
+    site.define(AFTER);
+    wait_for_members(&site, "buyers", 17).await;
+    wait_for_members(&site, "new", 43).await;
+    wait_for_members(&site, "settled", 17).await;
+    let after = members(&site, "buyers").await;
+    let buyers = &told["segments"]["buyers"];
+    assert_eq!(
+        ids(&buyers["leaving"]),
+        before.difference(&after).cloned().collect()
+    );
+    assert_eq!(
+        (&buyers["before"], &buyers["after"]),
+        (&json!(53), &json!(17))
+    );
+    assert_eq!(
+        (&buyers["enter"], &buyers["leave"]),
+        (&json!(0), &json!(36))
+    );
+    assert_eq!(
+        ids(&told["segments"]["new"]["entering"]),
+        members(&site, "new").await
+    );
+    // Who stays among the buyers has been there for long enough.
+    assert_eq!(told["segments"]["settled"]["leave"], 36);
+    assert_eq!(ids(&told["segments"]["gone"]["leaving"]), before);
+    assert_eq!(members(&site, "gone").await, BTreeSet::new());
+    processor.terminate();
+}
+
+#[tokio::test]
+async fn people_are_told_some_and_bad_files_are_refused() {
+    let site = Site::new().await;
+    let processor = folded(&site).await;
+    processor.terminate();
+    let output = diff(&site, AFTER, &["--limit", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "acme: changes to version 0\n",
+        "    ~ buyers\n        - {\"when\":{\"orders\":{\"count\":{\"gte\":1}}}}\n",
+        "    buyers: 53 -> 17 (+0 -36)\n      - customer-01, customer-02 and 34 more\n",
+        "    searchers: asks for activities not counted yet: exact from when it is applied",
+    ] {
+        assert!(told.contains(line), "{line:?} is not in\n{told}");
+    }
+    let same = diff(&site, BEFORE, &[]);
+    let said = String::from_utf8(same.stdout).unwrap();
+    assert!(said.contains("acme: unchanged"), "{said}");
+
+    let misspelt = diff(
+        &site,
+        &AFTER.replace("segment: buyers }", "segment: byers }"),
+        &[],
+    );
+    let said = String::from_utf8(misspelt.stderr).unwrap();
+    assert_eq!(misspelt.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("other.yaml:8:") && said.contains("buyers"),
+        "{said}"
+    );
+    let moved = diff(&site, &AFTER.replace("Europe/Berlin", "UTC"), &[]);
+    let said = String::from_utf8(moved.stderr).unwrap();
+    assert_eq!(moved.status.code(), Some(1), "{said}");
+    assert!(said.contains("zone"), "{said}");
+}
