@@ -44,8 +44,8 @@ const PURCHASES: Purchases = Purchases {
 const MOVES: [Hazard; 4] = [
     Hazard::new("visitor", "cart", [0.07, 0.02, 0.006, 0.001]),
     Hazard::new("visitor", "buyer", [0.02, 0.006, 0.002, 0.0005]),
-    Hazard::new("cart", "buyer", [0.16, 0.05, 0.01, 0.001]),
-    Hazard::new("cart", "visitor", [0.04, 0.05, 0.03, 0.01]),
+    Hazard::new("cart", "buyer", [0.14, 0.03, 0.006, 0.001]),
+    Hazard::new("cart", "visitor", [0.03, 0.015, 0.01, 0.004]),
 ];
 const RESPONSES: [Response; 6] = [
     Response::new("free_delivery", "house_owners", 0.22),

@@ -28,8 +28,6 @@ const AGENTS: [Agent; 4] = [
     Agent::new("devon", 300.0, 0.1),
     Agent::new("ruth", 14_000.0, -0.15),
 ];
-/// The broker's share of a price: two and a half percent.
-const COMMISSION: i64 = 40;
 const MOVES: [Hazard; 7] = [
     Hazard::new("lead", "qualified", [0.09, 0.03, 0.008, 0.001]),
     Hazard::new("qualified", "viewing", [0.12, 0.05, 0.015, 0.003]),
@@ -190,12 +188,11 @@ impl Buyer {
     fn gets_the_keys(&self, visit: &mut Visit<'_>) {
         let price = self.budget * visit.random.between(88, 106) / 100;
         let order_id = visit.new_id("sale");
-        let fee = price * 100 / COMMISSION;
-        visit.orders(&order_id, fee, CURRENCY, None, "agent");
+        visit.orders(&order_id, price * 100, CURRENCY, None, "agent");
         if visit.random.chance(0.06) {
             // Something was not as it had been said.
             talking::ticket(visit, "high");
-            visit.refund(&order_id, fee / 10, CURRENCY);
+            visit.refund(&order_id, price / 2, CURRENCY);
         }
         visit.profile(&[("owner", AttributeValue::Boolean(true))]);
     }

@@ -217,5 +217,7 @@ async fn tell_where_to_look(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> 
             up.api_url
         ));
     }
+    output::line("\nFit the models to these customers, for scores and segments made of them:");
+    output::line("  tidemark train --up");
     Ok(())
 }
