@@ -43,7 +43,7 @@ pub(crate) enum InvalidCursor {
     Foreign,
 }
 
-/// The text of a cursor: the page ended with this customer.
+/// The text of a cursor: the page ended with this customer, or whatever the list goes by.
 pub(crate) fn encode(question: &Question, last: &str) -> String {
     let mut bytes = Vec::with_capacity(1 + FINGERPRINT_BYTES + last.len());
     bytes.push(FORM);
@@ -54,6 +54,12 @@ pub(crate) fn encode(question: &Question, last: &str) -> String {
 
 /// The customer with which the page before ended.
 pub(crate) fn decode(question: &Question, text: &str) -> Result<CustomerId, InvalidCursor> {
+    let last = decode_text(question, text)?;
+    CustomerId::new(last).map_err(|_| InvalidCursor::Malformed)
+}
+
+/// The text with which the page before ended, in a list that does not go by customers.
+pub(crate) fn decode_text(question: &Question, text: &str) -> Result<String, InvalidCursor> {
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|_| InvalidCursor::Malformed)?;
@@ -68,7 +74,7 @@ pub(crate) fn decode(question: &Question, text: &str) -> Result<CustomerId, Inva
         return Err(InvalidCursor::Foreign);
     }
     let last = std::str::from_utf8(last).map_err(|_| InvalidCursor::Malformed)?;
-    CustomerId::new(last).map_err(|_| InvalidCursor::Malformed)
+    Ok(last.to_owned())
 }
 
 #[cfg(test)]

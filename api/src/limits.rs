@@ -28,6 +28,7 @@ const COSTS: &[(&str, u32)] = &[
     ("/v1/customers", 5),
     ("/v1/customers/{id}", 1),
     ("/v1/customers/{id}/segments/{name}", 2),
+    ("/v1/customers/{id}/timeline", 5),
     ("/v1/segments", 2),
     ("/v1/segments/{name}/members", 5),
     ("/v1/journeys", 1),

@@ -48,6 +48,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(customers::list))
         .routes(routes!(customer::one))
         .routes(routes!(customer::why::why))
+        .routes(routes!(customer::timeline::page))
         .routes(routes!(segments::list))
         .routes(routes!(segments::members))
         .routes(routes!(journeys::list))

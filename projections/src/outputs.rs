@@ -32,6 +32,7 @@ mod records;
 mod scores;
 mod summaries;
 mod tallies;
+mod timeline;
 
 pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
 pub(crate) use evaluate::{Found, Scores};
@@ -43,6 +44,7 @@ pub use predictions::{
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
 };
+pub use timeline::{Happening, HappeningKind, timeline};
 
 pub(crate) use ledger::Ledger;
 

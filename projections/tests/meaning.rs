@@ -45,6 +45,8 @@ mod standing;
 mod standing_laws;
 #[path = "meaning/support.rs"]
 mod support;
+#[path = "meaning/timeline.rs"]
+mod timeline;
 #[path = "meaning/touching.rs"]
 mod touching;
 #[path = "meaning/warming.rs"]

@@ -12,4 +12,5 @@ mod segments;
 mod serving;
 pub(crate) mod shop;
 mod status;
+mod timeline;
 pub(crate) mod world;

@@ -26,6 +26,7 @@ use membership::{Candidate, Membership};
 mod current;
 mod membership;
 mod summary;
+pub(crate) mod timeline;
 pub(crate) mod why;
 
 /// One customer, asked for in one request.

@@ -6,6 +6,38 @@ use crate::problem::Problem;
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
 
+/// Rows of a page.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    let detail = format!("limit is {limit}; it must be from 1 to {MAX_LIMIT}");
+    Err(Problem::unprocessable("limit", detail))
+}
+
+/// Where the page before ended, in a list that does not go by customer id.
+pub(super) fn last(question: &Question, cursor: Option<&str>) -> Result<Option<String>, Problem> {
+    let last = cursor.map(|text| cursor::decode_text(question, text));
+    last.transpose().map_err(refused)
+}
+
+/// A cursor that says what no list could have said.
+pub(super) fn malformed_cursor() -> Problem {
+    refused(InvalidCursor::Malformed)
+}
+
+fn refused(error: InvalidCursor) -> Problem {
+    let detail = error.to_string();
+    match error {
+        InvalidCursor::Malformed => Problem::Malformed {
+            parameter: Some("cursor"),
+            detail,
+        },
+        InvalidCursor::Foreign => Problem::unprocessable("cursor", detail),
+    }
+}
+
 /// Which page is asked for.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -22,24 +54,10 @@ impl Page {
         limit: Option<u32>,
         cursor: Option<&str>,
     ) -> Result<Self, Problem> {
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            let detail = format!("limit is {limit}; it must be from 1 to {MAX_LIMIT}");
-            return Err(Problem::unprocessable("limit", detail));
-        }
-        let after = match cursor.map(|text| cursor::decode(&question, text)) {
-            None => String::new(),
-            Some(Ok(last)) => last.as_str().to_owned(),
-            Some(Err(error @ InvalidCursor::Malformed)) => {
-                return Err(Problem::Malformed {
-                    parameter: Some("cursor"),
-                    detail: error.to_string(),
-                });
-            }
-            Some(Err(error @ InvalidCursor::Foreign)) => {
-                return Err(Problem::unprocessable("cursor", error.to_string()));
-            }
-        };
+        let limit = self::limit(limit)?;
+        let last = cursor.map(|text| cursor::decode(&question, text));
+        let last = last.transpose().map_err(refused)?;
+        let after = last.map_or_else(String::new, |last| last.as_str().to_owned());
         Ok(Self {
             question,
             limit,

@@ -46,6 +46,9 @@ pub struct Change {
 }
 
 impl ChangeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Segment, Self::Stage, Self::Band];
+
     /// As stored and published.
     pub fn name(self) -> &'static str {
         match self {

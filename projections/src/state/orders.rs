@@ -123,6 +123,15 @@ impl Orders {
         })
     }
 
+    /// Every refund by its order and its event, those that wait for their order too.
+    pub fn refunds(&self) -> impl Iterator<Item = (&Arc<str>, EventId, &Refund)> {
+        let orders = self.refunds.iter();
+        orders.flat_map(|(order_id, refunds)| {
+            let refunds = refunds.iter();
+            refunds.map(move |(id, refund)| (order_id, *id, refund))
+        })
+    }
+
     /// The distinct days with an order, in days since 1970-01-01.
     pub fn purchase_days(&self) -> BTreeSet<i32> {
         self.placed.values().map(|placed| placed.day).collect()

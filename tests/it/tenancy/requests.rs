@@ -49,6 +49,7 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/customers?journey=sales&stage=lead",
         "/v1/customers/ann",
         "/v1/customers/ann/segments/buyers",
+        "/v1/customers/ann/timeline",
         "/v1/segments",
         "/v1/segments/buyers/members",
         "/v1/journeys",
@@ -77,6 +78,7 @@ async fn no_route_tells_of_the_other_tenant() {
     for missing in [
         "/v1/customers/only-globex",
         "/v1/customers/only-globex/segments/buyers",
+        "/v1/customers/only-globex/timeline",
         "/v1/segments/spenders/members",
     ] {
         let answer = api.get("acme", missing).await;

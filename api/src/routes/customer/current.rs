@@ -76,13 +76,19 @@ impl Found {
         self.definitions.is_personal(name) || self.newest.is_personal(name)
     }
 
-    /// The customer at the clock of its partition.
-    pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
+    /// The customer's state.
+    pub(super) fn state(&self, id: &CustomerId) -> Result<CustomerState, Problem> {
         let row = &self.row;
         let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
         let tracked = row.tracked.as_deref().unwrap_or_default();
         state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
         state.belongs_to(id);
+        Ok(state)
+    }
+
+    /// The customer at the clock of its partition.
+    pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
+        let (row, state) = (&self.row, self.state(id)?);
         let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
         let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
         let as_of = clock.max(standing.evaluated_at);

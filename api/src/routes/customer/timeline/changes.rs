@@ -1,0 +1,76 @@
+//! What was concluded of a customer.
+
+use std::sync::Arc;
+
+use sqlx::FromRow;
+use tidemark_projections::standing::ChangeKind;
+use tidemark_schemas::EventId;
+use uuid::Uuid;
+
+use super::place::Place;
+use super::{Conclusion, Item, TimelinePage};
+use crate::database::{Snapshot, instant};
+use crate::problem::Problem;
+
+#[derive(Debug, FromRow)]
+struct Row {
+    effective_at: i64,
+    seq: i64,
+    step: i64,
+    kind: String,
+    name: String,
+    from_value: Option<String>,
+    to_value: Option<String>,
+    cause: String,
+    cause_event_id: Option<Uuid>,
+    definition_version: i64,
+}
+
+/// The newest before the page's place, so many at most.
+pub(super) async fn read(
+    page: &TimelinePage,
+    snapshot: &mut Snapshot<'_>,
+    rows: usize,
+) -> Result<Vec<(Place, Item)>, Problem> {
+    if page.kinds.concluded.is_empty() {
+        return Ok(Vec::new());
+    }
+    let after = &page.after;
+    let found = sqlx::query_as::<_, Row>(include_str!("../../../sql/changes_of_customer.sql"))
+        .bind(snapshot.tenant())
+        .bind(page.id.as_str())
+        .bind(&page.kinds.concluded)
+        .bind(after.at)
+        .bind(after.seq)
+        .bind(after.step)
+        .bind(&after.kind)
+        .bind(&after.name)
+        .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+        .fetch_all(snapshot.connection())
+        .await?;
+    found.into_iter().map(Row::told).collect()
+}
+
+impl Row {
+    fn told(self) -> Result<(Place, Item), Problem> {
+        let kinds = ChangeKind::ALL.iter().map(|kind| kind.name());
+        let kind = kinds.clone().find(|kind| *kind == self.kind);
+        let item = Item {
+            at: instant(self.effective_at)?,
+            kind: kind.ok_or_else(|| Problem::internal("a change of an unknown kind"))?,
+            name: Arc::from(&*self.name),
+            event_id: self.cause_event_id.map(EventId),
+            day: None,
+            details: None,
+            concluded: Some(Conclusion {
+                from: self.from_value,
+                to: self.to_value,
+                cause: self.cause,
+                definitions: self.definition_version,
+            }),
+        };
+        let (seq, step) = (self.seq, self.step);
+        let place = Place::of_change(self.effective_at, seq, step, self.kind, self.name);
+        Ok((place, item))
+    }
+}

@@ -1,0 +1,11 @@
+-- A page of what was concluded of a customer, newest first. All sets of the customer are taken apart,
+-- found by the index change_customer: some microseconds a set.
+select effective_at, seq, step, kind, name, from_value, to_value, cause, cause_event_id,
+       definition_version
+from change
+where tenant_id = $1
+  and customer_id = $2
+  and kind = any($3)
+  and (effective_at, seq, step, kind collate "C", name collate "C") < ($4, $5, $6, $7, $8)
+order by effective_at desc, seq desc, step desc, kind collate "C" desc, name collate "C" desc
+limit $9
