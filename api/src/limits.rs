@@ -33,7 +33,11 @@ const COSTS: &[(&str, u32)] = &[
     ("/v1/segments/{name}/members", 5),
     ("/v1/journeys", 1),
     ("/v1/journeys/{name}/stages", 2),
+    ("/v1/segments/{name}/series", 5),
+    ("/v1/series", 5),
     ("/v1/revenue", 5),
+    ("/v1/conversations", 5),
+    ("/v1/campaigns", 5),
     ("/v1/status", 2),
 ];
 /// Of a route that the table does not name: as the dearest.

@@ -1,5 +1,7 @@
 //! Which path is answered by whom.
 
+mod campaigns;
+mod conversations;
 mod counts;
 mod customer;
 mod customers;
@@ -10,6 +12,7 @@ mod journeys;
 mod page;
 mod revenue;
 mod segments;
+mod series;
 mod status;
 mod warming;
 
@@ -53,7 +56,11 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(segments::members))
         .routes(routes!(journeys::list))
         .routes(routes!(journeys::stages))
+        .routes(routes!(series::segment))
+        .routes(routes!(series::main_figures))
         .routes(routes!(revenue::revenue))
+        .routes(routes!(conversations::conversations))
+        .routes(routes!(campaigns::campaigns))
         .routes(routes!(status::status))
 }
 

@@ -8,6 +8,8 @@
 //!   no case of its own.
 //! - What is recognised once and then forgotten day by day (messages, touches) counts as the event
 //!   says when it is folded as new: the figure stays when the state's days are dropped.
+//! - What is owed to campaigns follows from the state and the tenant's definitions: it counts as the
+//!   difference of both, before and after.
 //! - What is history (segments, stages and bands) counts as the [`Change`]s say.
 //!
 //! Money stays in its own currency and is converted when it is read. Days are the tenant's, counted
@@ -18,11 +20,15 @@ use std::sync::Arc;
 
 use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload};
 
+use self::campaigns::{Orders, Rule};
 use crate::days;
+use crate::definitions::TenantDefinitions;
 use crate::standing::{Change, ChangeKind};
 use crate::state::{CustomerState, FoldRules};
 
 pub mod calendar;
+pub(crate) mod campaigns;
+mod conversations;
 pub mod kinds;
 mod revenue;
 
@@ -152,26 +158,67 @@ impl Figures {
 pub struct Before<'e> {
     event: &'e CustomerEvent,
     first_seen: Option<Instant>,
+    /// Whether the event counts, if it is folded as new.
+    counts: bool,
+    orders: Option<Orders<'e>>,
     /// What the state says of what the event is about, taken away.
     taken: Figures,
 }
 
 impl<'e> Before<'e> {
-    /// To be called right before the event is folded into the state.
-    pub fn fold(event: &'e CustomerEvent, state: &CustomerState, rules: &FoldRules) -> Self {
+    /// To be called right before the event is folded into the state: `accepted` with
+    /// [`CustomerState::fold_accepted`]. `credit_window` is the standing's.
+    pub fn fold(
+        event: &'e CustomerEvent,
+        accepted: bool,
+        state: &CustomerState,
+        credit_window: i32,
+        definitions: &TenantDefinitions,
+    ) -> Self {
+        let rules = &definitions.rules;
         let mut taken = Figures::default();
-        count(event, state, rules, -1, &mut taken);
+        if let Some(order) = order_of(event).and_then(|order_id| state.orders.get(order_id)) {
+            revenue::count(order, rules, -1, &mut taken);
+        }
+        let orders = if credit_window == definitions.attribution_days {
+            campaigns::moved_by(event, state, rules)
+        } else {
+            Some(Orders::All)
+        };
+        if let Some(orders) = orders {
+            let rule = Rule::new(credit_window, newest(event, state));
+            campaigns::credit(state, orders, rule, -1, &mut taken);
+        }
         Self {
             event,
             first_seen: state.first_seen_at(),
+            counts: !accepted || !state.identity.is_known_for_life(event.event_id),
+            orders,
             taken,
         }
     }
 
-    /// What folding the event as new into this state changed.
-    pub fn folded(self, state: &CustomerState, rules: &FoldRules) -> Figures {
+    /// What folding the event as new into this state changed. Credits are given by the window of the
+    /// definitions from now on: the standing's becomes that one.
+    pub fn folded(
+        self,
+        state: &CustomerState,
+        credit_window: &mut i32,
+        definitions: &TenantDefinitions,
+    ) -> Figures {
+        let rules = &definitions.rules;
         let mut figures = self.taken;
-        count(self.event, state, rules, 1, &mut figures);
+        *credit_window = definitions.attribution_days;
+        if let Some(order) = order_of(self.event).and_then(|order_id| state.orders.get(order_id)) {
+            revenue::count(order, rules, 1, &mut figures);
+        }
+        if let Some(orders) = self.orders {
+            let rule = Rule::new(*credit_window, newest(self.event, state));
+            campaigns::credit(state, orders, rule, 1, &mut figures);
+        }
+        if self.counts {
+            count_once(self.event, rules, &mut figures);
+        }
         let first_seen = state.first_seen_at();
         if first_seen != self.first_seen {
             for (first, by) in [(self.first_seen, -1), (first_seen, 1)] {
@@ -185,33 +232,50 @@ impl<'e> Before<'e> {
     }
 }
 
-/// What the state says of what the event is about, so many times.
-fn count(
-    event: &CustomerEvent,
+/// What newer definitions change of a customer's figures: credits, where their window is another.
+pub fn redefined(
     state: &CustomerState,
-    rules: &FoldRules,
-    times: i128,
-    figures: &mut Figures,
-) {
-    let order_id = match &event.payload {
-        Payload::OrderPlaced(order) => &order.order_id,
-        Payload::OrderRefunded(refunded) => &refunded.order_id,
-        Payload::ProfileUpdated(_)
-        | Payload::ActivityTracked(_)
-        | Payload::SubscriptionChanged(_)
-        | Payload::StageEntered(_)
-        | Payload::MessageExchanged(_)
-        | Payload::ConversationClosed(_)
-        | Payload::TicketChanged(_)
-        | Payload::CampaignTouched(_)
-        | Payload::ActionOffered(_)
-        | Payload::ActionAnswered(_)
-        | Payload::ConsentChanged(_)
-        | Payload::IdentityMerged(_)
-        | Payload::IdentityUnmerged(_)
-        | Payload::CustomerErased(_) => return,
-    };
-    if let Some(order) = state.orders.get(order_id) {
-        revenue::count(order, rules, times, figures);
+    credit_window: &mut i32,
+    definitions: &TenantDefinitions,
+) -> Figures {
+    let mut figures = Figures::default();
+    let window = std::mem::replace(credit_window, definitions.attribution_days);
+    if let Some(newest) = state.last_seen_at()
+        && window != *credit_window
+    {
+        for (window, times) in [(window, -1), (*credit_window, 1)] {
+            let rule = Rule::new(window, newest);
+            campaigns::credit(state, Orders::All, rule, times, &mut figures);
+        }
+    }
+    figures
+}
+
+/// When the newest event occurred, this one included.
+fn newest(event: &CustomerEvent, state: &CustomerState) -> Instant {
+    let known = state.last_seen_at();
+    known.map_or(event.occurred_at, |known| known.max(event.occurred_at))
+}
+
+/// The order that the event is about.
+fn order_of(event: &CustomerEvent) -> Option<&Arc<str>> {
+    if let Payload::OrderPlaced(order) = &event.payload {
+        return Some(&order.order_id);
+    }
+    if let Payload::OrderRefunded(refunded) = &event.payload {
+        return Some(&refunded.order_id);
+    }
+    None
+}
+
+/// What counts as the event says, once.
+fn count_once(event: &CustomerEvent, rules: &FoldRules, figures: &mut Figures) {
+    let day = || days::day_of(&rules.zone, event.occurred_at);
+    if let Payload::MessageExchanged(message) = &event.payload {
+        conversations::exchanged(message, day(), figures);
+    } else if let Payload::ConversationClosed(closed) = &event.payload {
+        conversations::closed(closed, day(), figures);
+    } else if let Payload::CampaignTouched(touch) = &event.payload {
+        campaigns::touched(touch, day(), figures);
     }
 }

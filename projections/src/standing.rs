@@ -34,6 +34,9 @@ pub struct Standing {
     pub stages: BTreeMap<Arc<str>, (Arc<str>, Instant)>,
     /// Churn band, where scored.
     pub band: Option<Band>,
+    /// For how many days before an order campaigns are credited with it in the tenant's
+    /// [figures](crate::figures); 0 while they are with nothing.
+    pub credit_window: i32,
     /// When the customer must be looked at next. Stored, so that reading a customer takes no
     /// evaluation; no part of what is known, so not compared.
     due: Due,
@@ -58,6 +61,7 @@ impl PartialEq for Standing {
             segments,
             stages,
             band,
+            credit_window,
             due: _,
         } = self;
         *evaluated_at == other.evaluated_at
@@ -65,6 +69,7 @@ impl PartialEq for Standing {
             && *segments == other.segments
             && *stages == other.stages
             && *band == other.band
+            && *credit_window == other.credit_window
     }
 }
 
@@ -79,6 +84,7 @@ impl Standing {
             segments: BTreeMap::new(),
             stages: BTreeMap::new(),
             band: None,
+            credit_window: 0,
             due: Due::Unknown,
         }
     }

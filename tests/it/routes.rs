@@ -5,6 +5,7 @@ mod answers;
 pub(crate) mod client;
 mod customer;
 mod customers;
+mod figures;
 mod generations;
 mod journeys;
 mod revenue;

@@ -1,6 +1,6 @@
 //! Figures read from the tables, and the days they are asked for.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::figures::calendar::{self, Period};
@@ -14,6 +14,25 @@ use crate::problem::Problem;
 const DEFAULT_DAYS: i32 = 30;
 /// Three years and a bit, so that three years can be compared.
 const MAX_DAYS: i32 = 1_100;
+
+/// From which day to which.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DaysAsked {
+    /// The first day: 29 days before `to` unless said otherwise.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    #[param(format = Date)]
+    to: Option<String>,
+}
+
+impl DaysAsked {
+    pub(super) fn days(&self) -> Result<Days, Problem> {
+        Days::asked(self.from.as_deref(), self.to.as_deref())
+    }
+}
 
 /// From a day to a day, both included; each `None` unless asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +114,14 @@ fn check(from: i32, to: i32) -> Result<(), Problem> {
 }
 
 impl Span {
+    /// All days before it.
+    pub(super) fn before(self) -> Self {
+        Self {
+            from: i32::MIN,
+            to: self.from.saturating_sub(1),
+        }
+    }
+
     /// The periods it is made of; the first and the last may be cut short.
     pub(super) fn periods(self, by: Period) -> impl Iterator<Item = Self> {
         let mut start = by.start(self.from);
@@ -134,11 +161,14 @@ impl PartialSchema for Day {
 
 impl ToSchema for Day {}
 
-/// One figure of one day.
+/// One figure, of one day where days are kept apart.
 #[derive(Debug, Clone)]
 pub(super) struct Figure {
     pub(super) kind: String,
+    pub(super) one: String,
     pub(super) day: i32,
+    pub(super) two: String,
+    pub(super) three: String,
     pub(super) currency: Option<Currency>,
     pub(super) value: i128,
 }
@@ -146,25 +176,40 @@ pub(super) struct Figure {
 #[derive(Debug, FromRow)]
 struct Row {
     kind: String,
+    one: String,
     day: i32,
+    two: String,
+    three: String,
     currency: String,
     value: String,
 }
 
-/// The tenant's figures of these kinds for these names (one empty name where a kind has none), in no
-/// order; none of them is zero.
+/// Which figures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) kinds: &'a [&'a str],
+    /// The first dimension: one empty name where a kind has none.
+    pub(super) names: &'a [&'a str],
+    /// Whether days are kept apart.
+    pub(super) by_day: bool,
+    /// Whether the second dimension is.
+    pub(super) by_two: bool,
+}
+
+/// The tenant's figures, in no order; none of them is zero.
 pub(super) async fn read(
     snapshot: &mut Snapshot<'_>,
-    kinds: &[&str],
-    names: &[&str],
+    asked: Asked<'_>,
     span: Span,
 ) -> Result<Vec<Figure>, Problem> {
     let rows = sqlx::query_as::<_, Row>(include_str!("../sql/figures.sql"))
         .bind(snapshot.tenant())
-        .bind(kinds)
-        .bind(names)
+        .bind(asked.kinds)
+        .bind(asked.names)
         .bind(span.from)
         .bind(span.to)
+        .bind(asked.by_day)
+        .bind(asked.by_two)
         .fetch_all(snapshot.connection())
         .await?;
     rows.into_iter().map(Figure::of).collect()
@@ -176,8 +221,16 @@ impl Figure {
             value: row.value.parse().map_err(Problem::internal)?,
             currency: Currency::new(&row.currency),
             kind: row.kind,
+            one: row.one,
             day: row.day,
+            two: row.two,
+            three: row.three,
         })
+    }
+
+    /// In the tenant's currency, as far as there is a rate.
+    pub(super) fn converted(&self, definitions: &TenantDefinitions) -> Option<i128> {
+        convert(definitions, self.value, self.currency?)
     }
 }
 

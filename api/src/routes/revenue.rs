@@ -144,7 +144,13 @@ impl Query for RevenueOf {
             });
         };
         let span = self.days.span(snapshot, &definitions)?;
-        let figures = figures::read(snapshot, &KINDS, &[""], span).await?;
+        let asked = figures::Asked {
+            kinds: &KINDS,
+            names: &[""],
+            by_day: true,
+            by_two: false,
+        };
+        let figures = figures::read(snapshot, asked, span).await?;
         let mut days: BTreeMap<i32, Sums> = BTreeMap::new();
         for figure in &figures {
             days.entry(figure.day).or_default().add(figure);

@@ -1,10 +1,11 @@
--- A tenant's figures of these kinds, for these names ($3), day by day; sharded by partition, so added
--- up. As text: they may be larger than a bigint.
+-- A tenant's figures of these kinds, for these names ($3), from one day to another; sharded by
+-- partition, so added up, and unless asked for ($6, $7) over days and the second dimension, too. As text:
+-- they may be larger than a bigint.
 select
     kind,
     one,
-    day,
-    two,
+    case when $6 then day else $4 end as day,
+    case when $7 then two else '' end as two,
     three,
     currency,
     sum(value)::text as value
@@ -13,5 +14,5 @@ where tenant_id = $1
   and kind = any ($2)
   and one = any ($3)
   and day between $4 and $5
-group by kind, one, day, two, three, currency
+group by 1, 2, 3, 4, 5, 6
 having sum(value) <> 0

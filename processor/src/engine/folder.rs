@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::figures::Before;
+use tidemark_projections::figures::{self, Before};
 use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
@@ -255,6 +255,9 @@ impl Folder {
             entry
                 .standing
                 .redefine(&entry.state, &definitions, activated_at, &mut entry.changes);
+            let window = &mut entry.standing.credit_window;
+            let figures = figures::redefined(&entry.state, window, &definitions);
+            self.pending.add_figures(&customer.tenant, figures);
         }
         let mut due = entry.standing.next_look(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
@@ -306,11 +309,12 @@ impl Folder {
         };
         let before = entry.dirty;
         touch(entry, customer, &mut self.pending);
-        let figures = Before::fold(event, &entry.state, &definitions.rules);
-        let folded = if self
+        let accepted = self
             .definitions
-            .accepts_late(&customer.tenant, event.event_id)
-        {
+            .accepts_late(&customer.tenant, event.event_id);
+        let window = entry.standing.credit_window;
+        let figures = Before::fold(event, accepted, &entry.state, window, definitions);
+        let folded = if accepted {
             entry.state.fold_accepted(event, &definitions.rules)
         } else {
             entry.state.fold(event, &definitions.rules)
@@ -324,10 +328,10 @@ impl Folder {
                 return unchanged;
             }
         }
-        let figures = figures.folded(&entry.state, &definitions.rules);
-        self.pending.add_figures(&customer.tenant, figures);
         self.tracking.count(event, definitions, &mut entry.state);
         let (state, standing) = (&entry.state, &mut entry.standing);
+        let figures = figures.folded(state, &mut standing.credit_window, definitions);
+        self.pending.add_figures(&customer.tenant, figures);
         let changes = &mut entry.changes;
         standing.observe(state, definitions, event, changes);
         let mut due = standing.next_look(state, definitions);

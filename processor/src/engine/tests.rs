@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use tidemark_projections::definitions::Definitions;
-use tidemark_schemas::event::{ActivityTracked, OrderPlaced, ProfileUpdated, StageEntered};
+use tidemark_schemas::event::{
+    ActivityTracked, CampaignTouched, OrderPlaced, ProfileUpdated, StageEntered,
+};
 use tidemark_schemas::{
     AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
 };
@@ -44,7 +46,7 @@ journeys:
 ";
 
 const AFTER: &str = "
-tenant: { id: acme, zone: America/Havana, currency: EUR }
+tenant: { id: acme, zone: America/Havana, currency: EUR, attribution: { window: 2d } }
 segments:
   - name: recent
     when: { orders: { count: { gte: 1 }, within: 2d } }
@@ -114,12 +116,22 @@ fn activity(path: &str) -> Payload {
     })
 }
 
+fn touch(campaign: &str) -> Payload {
+    Payload::CampaignTouched(CampaignTouched {
+        campaign: campaign.into(),
+        channel: "email".into(),
+        cost_minor: None,
+        currency: None,
+    })
+}
+
 fn payloads() -> impl Strategy<Value = Payload> {
     prop_oneof![
         (0..5_u32).prop_map(order),
         prop::sample::select(vec!["pro", "free"]).prop_map(plan),
         prop::sample::select(vec!["lead", "customer", "other"]).prop_map(stage),
         prop::sample::select(vec!["pricing", "home"]).prop_map(activity),
+        prop::sample::select(vec!["spring", "autumn"]).prop_map(touch),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! The kinds of figures, with what their dimensions are. What is not said of a dimension is empty.
 
+use crate::models::Attribution;
+
 /// Customers, on the day of their first event.
 pub const CUSTOMERS_NEW: &str = "customer.new";
 
@@ -11,6 +13,37 @@ pub const GROSS: &str = "revenue.gross";
 pub const REFUNDS: &str = "revenue.refunds";
 /// What was given back of orders, in minor units, on the day it was; by currency.
 pub const REFUNDED: &str = "revenue.refunded";
+
+/// Messages of customers, on the day they were exchanged; by channel (one) and agent (two).
+pub const MESSAGES_IN: &str = "conversation.in";
+/// Messages to customers; as [`MESSAGES_IN`].
+pub const MESSAGES_OUT: &str = "conversation.out";
+/// Messages with a sentiment; as [`MESSAGES_IN`].
+pub const MESSAGES_RATED: &str = "conversation.rated";
+/// Their sentiments together, in thousandths; as [`MESSAGES_IN`].
+pub const SENTIMENT: &str = "conversation.sentiment";
+/// Answers by how long they took: the number of the bucket (three); else as [`MESSAGES_IN`].
+pub const RESPONSES: &str = "conversation.response";
+/// Messages by what the customer wanted (three); else as [`MESSAGES_IN`].
+pub const INTENTS: &str = "conversation.intent";
+/// Conversations closed, by agent (two) and by how they ended (three). No channel is known of.
+pub const OUTCOMES: &str = "conversation.outcome";
+
+/// Touches of a campaign (two) by a channel (three), on the day of the touch.
+pub const TOUCHES: &str = "campaign.touches";
+/// What they cost, in minor units; by currency, else as [`TOUCHES`].
+pub const COST: &str = "campaign.cost";
+
+/// What of orders is owed to a campaign (two) by a channel (three) as this model has it, in minor
+/// units, on the day of the order; by currency.
+pub fn credit(model: Attribution) -> &'static str {
+    match model {
+        Attribution::First => "campaign.credit.first",
+        Attribution::Last => "campaign.credit.last",
+        Attribution::Linear => "campaign.credit.linear",
+        Attribution::PositionBased => "campaign.credit.position_based",
+    }
+}
 
 /// Entries of a segment (one), on the day they took effect.
 pub const SEGMENT_ENTERED: &str = "segment.entered";

@@ -10,7 +10,7 @@ use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
 
 /// The first byte of every standing: the version of this form.
-const VERSION_BYTE: u8 = 2;
+const VERSION_BYTE: u8 = 3;
 /// In place of a band's code where there is no score.
 const NO_BAND: u8 = 0xff;
 /// A length and an instant take a byte each at least.
@@ -35,6 +35,7 @@ impl Standing {
             writer.text(stage);
             writer.signed(since.micros());
         }
+        writer.signed(i64::from(self.credit_window));
         self.due.encode(&mut writer);
         writer.into_bytes()
     }
@@ -73,6 +74,8 @@ impl Standing {
                 .insert(Arc::clone(&journey), (stage, instant(&mut reader)?));
             before = Some(journey);
         }
+        let window = i32::try_from(reader.signed()?).ok();
+        standing.credit_window = window.ok_or_else(|| damaged("a window out of range"))?;
         standing.due = Due::decode(&mut reader)?;
         reader.finish()?;
         Ok(standing)

@@ -67,6 +67,15 @@ impl Campaigns {
         self.lines.iter()
     }
 
+    /// The touches of a campaign by a channel; `None` without any.
+    pub fn get(&self, campaign: &Arc<str>, channel: &Arc<str>) -> Option<&Touches> {
+        let line = CampaignLine {
+            campaign: Arc::clone(campaign),
+            channel: Arc::clone(channel),
+        };
+        self.lines.get(&line)
+    }
+
     /// Counts one touch, not counted before.
     pub(super) fn touch(&mut self, touch: &CampaignTouched, at: Instant, day: i32) {
         let line = CampaignLine {

@@ -182,7 +182,7 @@ impl Conversations {
 }
 
 /// A sentiment is between -1 and 1.
-fn thousandths(sentiment: f64) -> i64 {
+pub(crate) fn thousandths(sentiment: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "between -1,000 and 1,000, and rounded"

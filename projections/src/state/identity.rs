@@ -89,6 +89,11 @@ impl Identity {
         }
     }
 
+    /// Whether the event is remembered for life.
+    pub(crate) fn is_known_for_life(&self, id: EventId) -> bool {
+        self.for_life.contains(&id)
+    }
+
     /// Remembers a consequential event that no accumulator keeps. False when it was known.
     pub(super) fn remember_for_life(&mut self, id: EventId) -> bool {
         self.for_life.insert(id)

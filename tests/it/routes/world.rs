@@ -150,7 +150,8 @@ impl World {
         let home = Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS);
         let partition = &mut self.partitions[usize::try_from(home).unwrap()];
         let customer = partition.customers.entry(key.clone()).or_default();
-        let figures = Before::fold(&event, &customer.state, &definitions.rules);
+        let window = customer.standing.as_ref().map_or(0, |it| it.credit_window);
+        let figures = Before::fold(&event, false, &customer.state, window, definitions);
         let folded = customer.state.fold(&event, &definitions.rules).unwrap();
         assert_eq!(
             folded,
@@ -162,12 +163,10 @@ impl World {
             .get_or_insert_with(|| Standing::new(definitions.version));
         standing.observe(&customer.state, definitions, &event, &mut customer.changes);
         customer.new_events += 1;
-        let changed = figures.folded(&customer.state, &definitions.rules);
-        partition
-            .figures
-            .entry(key.tenant)
-            .or_default()
-            .extend(changed);
+        let window = &mut standing.credit_window;
+        let changed = figures.folded(&customer.state, window, definitions);
+        let sums = partition.figures.entry(key.tenant).or_default();
+        sums.extend(changed);
     }
 
     /// Parks an event of the tenant.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
-use tidemark_projections::figures::kinds;
+use tidemark_projections::figures::{Figures, kinds};
 use tidemark_projections::state::Folded;
+use tidemark_projections::state::conversations::Histogram;
+use tidemark_schemas::event::Direction;
 use tidemark_schemas::{Currency, CustomerEvent, CustomerKey, EventId, Instant, Payload, TenantId};
 
 /// Tenant, kind, dimensions with the day after the first of them, currency, partition.
@@ -14,7 +16,7 @@ pub(crate) type Place = (String, String, String, i32, String, String, String, i3
 pub(crate) type Sums = BTreeMap<Place, i128>;
 
 /// Where the kinds begin that follow from events alone.
-pub(crate) const OF_EVENTS: [&str; 2] = ["customer.", "revenue."];
+pub(crate) const OF_EVENTS: [&str; 4] = ["customer.", "revenue.", "conversation.", "campaign."];
 
 type Order = (Instant, EventId, i64, Currency);
 type Refunds = BTreeMap<EventId, (Instant, i64, Currency)>;
@@ -25,6 +27,10 @@ pub(crate) struct Naive {
     firsts: BTreeMap<CustomerKey, Instant>,
     orders: BTreeMap<(CustomerKey, Arc<str>), Order>,
     refunds: BTreeMap<(CustomerKey, Arc<str>), Refunds>,
+    /// Those that count as they say.
+    once: Vec<CustomerEvent>,
+    /// What is owed to campaigns, as the fold has it: laws of its own say that it is right.
+    credits: Sums,
 }
 
 impl Naive {
@@ -36,6 +42,14 @@ impl Naive {
         let (key, at, id) = (event.key(), event.occurred_at, event.event_id);
         let first = self.firsts.entry(key.clone()).or_insert(at);
         *first = at.min(*first);
+        if matches!(
+            event.payload,
+            Payload::MessageExchanged(_)
+                | Payload::ConversationClosed(_)
+                | Payload::CampaignTouched(_)
+        ) {
+            self.once.push(event.clone());
+        }
         if let Payload::OrderPlaced(order) = &event.payload {
             let said = (at, id, order.amount_minor, order.currency);
             let of = (key.clone(), Arc::clone(&order.order_id));
@@ -51,43 +65,108 @@ impl Naive {
         }
     }
 
+    /// Takes the credits in that folding an event changed.
+    pub(crate) fn note_credits(&mut self, tenant: &TenantId, partition: i32, changed: &Figures) {
+        for (figure, by) in changed.iter() {
+            if figure.kind.starts_with("campaign.credit.") {
+                let [one, two, three] =
+                    [&figure.one, &figure.two, &figure.three].map(|of| String::from(&**of));
+                let code = figure.currency.map(|of| of.code().to_owned());
+                let (tenant, kind) = (tenant.to_string(), figure.kind.to_owned());
+                let code = code.unwrap_or_default();
+                let place = (tenant, kind, one, figure.day, two, three, code, partition);
+                *self.credits.entry(place).or_default() += by;
+            }
+        }
+    }
+
     /// What all of it adds up to; `home` is the partition of a customer.
     pub(crate) fn sums(
         &self,
         definitions: &Definitions,
         home: impl Fn(&CustomerKey) -> i32,
     ) -> Sums {
-        let mut sums = Sums::new();
-        let mut add = |key: &CustomerKey, kind: &str, at, currency: Option<Currency>, by: i64| {
-            let code = currency.map_or_else(String::new, |currency| currency.code().to_owned());
-            let none = String::new;
-            let place = (
-                key.tenant.to_string(),
-                kind.to_owned(),
-                none(),
-                day(definitions, &key.tenant, at),
-                none(),
-                none(),
-                code,
-                home(key),
-            );
-            *sums.entry(place).or_default() += i128::from(by);
+        let mut sums = self.credits.clone();
+        let mut add = |key: &CustomerKey, at, (kind, [one, two, three]): Kind<'_>, money: Money| {
+            let code = money.1.map_or_else(String::new, |of| of.code().to_owned());
+            let on = day(definitions, &key.tenant, at);
+            let [tenant, kind] = [key.tenant.as_str(), kind].map(str::to_owned);
+            let [one, two, three] = [one, two, three].map(str::to_owned);
+            let place = (tenant, kind, one, on, two, three, code, home(key));
+            *sums.entry(place).or_default() += i128::from(money.0);
         };
         for (key, first) in &self.firsts {
-            add(key, kinds::CUSTOMERS_NEW, *first, None, 1);
+            add(key, *first, (kinds::CUSTOMERS_NEW, [""; 3]), (1, None));
         }
         for (of, (at, _, amount, currency)) in &self.orders {
-            add(&of.0, kinds::ORDERS, *at, Some(*currency), 1);
-            add(&of.0, kinds::GROSS, *at, Some(*currency), *amount);
+            let currency = Some(*currency);
+            add(&of.0, *at, (kinds::ORDERS, [""; 3]), (1, currency));
+            add(&of.0, *at, (kinds::GROSS, [""; 3]), (*amount, currency));
             for (at, amount, currency) in
                 self.refunds.get(of).into_iter().flat_map(BTreeMap::values)
             {
-                add(&of.0, kinds::REFUNDS, *at, Some(*currency), 1);
-                add(&of.0, kinds::REFUNDED, *at, Some(*currency), *amount);
+                let currency = Some(*currency);
+                add(&of.0, *at, (kinds::REFUNDS, [""; 3]), (1, currency));
+                add(&of.0, *at, (kinds::REFUNDED, [""; 3]), (*amount, currency));
             }
+        }
+        for event in &self.once {
+            let (key, at) = (event.key(), event.occurred_at);
+            said(event, |kind, money| add(&key, at, kind, money));
         }
         sums.retain(|_, sum| *sum != 0);
         sums
+    }
+}
+
+/// With its three dimensions.
+type Kind<'a> = (&'a str, [&'a str; 3]);
+/// Or how many, without a currency.
+type Money = (i64, Option<Currency>);
+
+/// What an event says that counts once.
+fn said(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
+    match &event.payload {
+        Payload::MessageExchanged(message) => {
+            let agent = message.agent.as_deref().unwrap_or("");
+            let took = message.response_ms.map(Histogram::bucket);
+            let bucket = took.map_or_else(String::new, |bucket| bucket.to_string());
+            let of = |three| [message.channel.as_str(), agent, three];
+            let direction = match message.direction {
+                Direction::Inbound => kinds::MESSAGES_IN,
+                Direction::Outbound => kinds::MESSAGES_OUT,
+            };
+            add((direction, of("")), (1, None));
+            if let Some(sentiment) = message.sentiment {
+                let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
+                add((kinds::MESSAGES_RATED, of("")), (1, None));
+                add(
+                    (kinds::SENTIMENT, of("")),
+                    (thousandths.parse().unwrap(), None),
+                );
+            }
+            if took.is_some() {
+                add((kinds::RESPONSES, of(&bucket)), (1, None));
+            }
+            if let Some(intent) = &message.intent {
+                add((kinds::INTENTS, of(intent)), (1, None));
+            }
+        }
+        Payload::ConversationClosed(closed) => {
+            let agent = closed.agent.as_deref().unwrap_or("");
+            add(
+                (kinds::OUTCOMES, ["", agent, closed.outcome.as_str()]),
+                (1, None),
+            );
+        }
+        Payload::CampaignTouched(touch) => {
+            let of = ["", &*touch.campaign, &*touch.channel];
+            add((kinds::TOUCHES, of), (1, None));
+            if let Some(minor) = touch.cost_minor {
+                add((kinds::COST, of), (minor, touch.currency));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -7,11 +7,12 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use tidemark_schemas::event::{
-    ActivityTracked, Channel, Direction, MessageExchanged, OrderPlaced, OrderRefunded,
-    ProfileUpdated, StageEntered,
+    ActivityTracked, CampaignTouched, Channel, Direction, MessageExchanged, OrderPlaced,
+    OrderRefunded, ProfileUpdated, StageEntered,
 };
 use tidemark_schemas::{
-    AttributeValue, Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId,
+    AttributeValue, Currency, CustomerEvent, CustomerId, Double, EventId, Instant, Payload,
+    TenantId,
 };
 use uuid::Builder;
 
@@ -109,14 +110,20 @@ impl Generator {
                 name: self.pick(&["page_viewed", "signed_in"]).into(),
                 properties: BTreeMap::new(),
             }),
+            90..93 => Payload::CampaignTouched(CampaignTouched {
+                campaign: self.pick(&["spring", "autumn"]).into(),
+                channel: "email".into(),
+                cost_minor: Some(amount_minor / 1_000),
+                currency: Some(currency),
+            }),
             _ => Payload::MessageExchanged(MessageExchanged {
                 conversation_id: format!("conversation-{customer}").into(),
                 channel: Channel::Chat,
                 direction: Direction::Inbound,
-                agent: None,
-                sentiment: None,
+                agent: Some(self.pick(&["kim", "lee"]).into()),
+                sentiment: Double::new(0.25),
                 intent: None,
-                response_ms: None,
+                response_ms: Some(amount_minor),
             }),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::digest::{Digest, state_hash};
+use tidemark_projections::figures::Before;
 use tidemark_projections::state::{CustomerState, Folded, Late};
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
@@ -90,7 +91,15 @@ impl Reference {
             .partitioner
             .partition(key.record_key().as_bytes(), self.partitions);
         let mut state = self.states.get(&key).cloned().unwrap_or_default();
+        let definitions = self.definitions.tenant(&key.tenant)?;
+        let accepted = self.definitions.accepts_late(&key.tenant, event.event_id);
+        let mut window = definitions.attribution_days;
+        let before = Before::fold(event, accepted, &state, window, definitions);
         let folded = self.definitions.fold(&mut state, event)?;
+        if folded == Ok(Folded::New) {
+            let sums = before.folded(&state, &mut window, definitions);
+            self.figures.note_credits(&key.tenant, partition, &sums);
+        }
         if let Ok(folded) = folded {
             self.figures.note(event, folded);
             self.states.insert(key, state);

@@ -54,7 +54,11 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/segments/buyers/members",
         "/v1/journeys",
         "/v1/journeys/sales/stages",
+        "/v1/segments/buyers/series",
+        "/v1/series",
         "/v1/revenue",
+        "/v1/conversations",
+        "/v1/campaigns",
         "/v1/status",
     ];
     for path in paths {
@@ -80,6 +84,7 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/customers/only-globex/segments/buyers",
         "/v1/customers/only-globex/timeline",
         "/v1/segments/spenders/members",
+        "/v1/segments/spenders/series",
     ] {
         let answer = api.get("acme", missing).await;
         assert_eq!(answer.status, 404);

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::figures::{Figure, Figures, kinds};
+use tidemark_projections::models::Attribution;
 use tidemark_projections::standing::{Change, ChangeKind};
 use tidemark_projections::state::CustomerState;
+use tidemark_projections::state::orders::Order;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::table::Table;
@@ -34,6 +36,23 @@ pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<Tenant
             figures.add(of(kinds::GROSS), i128::from(order.placed.amount_minor));
         }
     }
+    for (key, row) in &table.customers {
+        let state = CustomerState::decode(&row.state).expect("a state");
+        let window = definitions
+            .tenant(&key.tenant)
+            .expect("defined")
+            .attribution_days;
+        let figures = all.entry(key.tenant.clone()).or_default();
+        for (line, touches) in state.records().campaigns.iter() {
+            for of in touches.counter.days() {
+                let figure = Figure::of(kinds::TOUCHES, of.day);
+                figures.add(figure.by(&line.campaign, &line.channel), of.events.into());
+            }
+        }
+        for order in state.orders.iter() {
+            credit(&state, order, window, figures);
+        }
+    }
     for set in &table.changes {
         let figures = all.entry(set.key.tenant.clone()).or_default();
         for change in &set.changes {
@@ -43,6 +62,26 @@ pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<Tenant
     }
     all.retain(|_, figures| !figures.is_empty());
     all
+}
+
+/// Nothing in a log of these tests is so old that its credits settle.
+fn credit(state: &CustomerState, order: Order<'_>, window: i32, figures: &mut Figures) {
+    let day = order.placed.day;
+    let mut lines = Vec::new();
+    for back in (0..=window).rev() {
+        for (line, touches) in state.records().campaigns.iter() {
+            if touches.counter.between(day - back, day - back) > 0 {
+                lines.push(line);
+            }
+        }
+    }
+    for model in Attribution::ALL {
+        let credits = model.credit(order.placed.amount_minor, lines.len());
+        for (line, minor) in lines.iter().zip(credits) {
+            let figure = Figure::of(kinds::credit(model), day).by(&line.campaign, &line.channel);
+            figures.add(figure.in_currency(order.placed.currency), minor.into());
+        }
+    }
 }
 
 fn count(change: &Change, day: i32, figures: &mut Figures) {

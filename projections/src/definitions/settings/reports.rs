@@ -5,11 +5,10 @@ use super::super::problems::Problems;
 use super::super::quantities;
 use super::super::source::AttributionSettings;
 use super::super::tree::Node;
+use crate::figures::campaigns::LONGEST_WINDOW;
 
 /// Days before an order within which touches are credited, unless the block says.
 const DEFAULT_WINDOW_DAYS: i32 = 30;
-/// Touches are kept by day for 400 days: what is left is for orders that arrive late.
-const MAX_WINDOW_DAYS: i32 = 90;
 
 /// A validated part of the block.
 #[derive(Debug)]
@@ -66,9 +65,9 @@ fn window(node: &Node, problems: &mut Problems) -> Option<(i32, AttributionSetti
     };
     fields::parsed(node, "a duration in days, like 30d", problems, |text| {
         let days = quantities::days(text)?;
-        if !(1..=MAX_WINDOW_DAYS).contains(&days) {
+        if !(1..=LONGEST_WINDOW).contains(&days) {
             return Err(format!(
-                "{text:?} is out of range: expected 1d to {MAX_WINDOW_DAYS}d"
+                "{text:?} is out of range: expected 1d to {LONGEST_WINDOW}d"
             ));
         }
         let window = Some(text.to_owned());

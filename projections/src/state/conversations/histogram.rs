@@ -16,15 +16,24 @@ pub struct Histogram {
 impl Histogram {
     /// Counts one value; negative ones count as zero.
     pub(super) fn record(&mut self, value: i64) {
-        let held = self.buckets.entry(bucket_of(value.max(0))).or_default();
-        *held = held.saturating_add(1);
+        self.add_to(Self::bucket(value), 1);
+    }
+
+    /// The number of the bucket that a value is counted in; negative ones count as zero.
+    pub fn bucket(value: i64) -> u8 {
+        bucket_of(value.max(0))
+    }
+
+    /// Counts so many more values of a bucket.
+    pub fn add_to(&mut self, bucket: u8, values: u32) {
+        let held = self.buckets.entry(bucket.min(LAST_BUCKET)).or_default();
+        *held = held.saturating_add(values);
     }
 
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         for (bucket, values) in &other.buckets {
-            let held = self.buckets.entry(*bucket).or_default();
-            *held = held.saturating_add(*values);
+            self.add_to(*bucket, *values);
         }
     }
 

@@ -1,0 +1,221 @@
+//! `GET /v1/campaigns`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::figures::kinds;
+use tidemark_projections::models::Attribution;
+use tidemark_projections::touched::Kind;
+use tidemark_schemas::Currency;
+use utoipa::ToSchema;
+
+use super::figures::{self, Asked, Day, Days, DaysAsked, Figure, within_64_bits};
+use crate::Service;
+use crate::answers::{Asking, Depends};
+use crate::database::{Query, Snapshot};
+use crate::extract::Parameters;
+use crate::problem::Problem;
+
+/// More are not told: of the others only how many they are.
+const MOST_ITEMS: usize = 1_000;
+
+#[derive(Debug)]
+struct CampaignsOf(Days);
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Campaigns {
+    /// The first day; null before the tenant is defined.
+    #[schema(required)]
+    from: Option<Day>,
+    /// The last day; null before the tenant is defined.
+    #[schema(required)]
+    to: Option<Day>,
+    /// The tenant's, into which amounts are converted at the rates in force; what has no rate is left
+    /// out. Null before the tenant is defined.
+    #[schema(required)]
+    currency: Option<Currency>,
+    /// For how many days before an order a touch is credited; null before the tenant is defined.
+    #[schema(required)]
+    window_days: Option<i32>,
+    /// By campaign and channel; those with the most touches where there are more than 1,000.
+    items: Vec<CampaignItem>,
+    /// How many there are beside those in `items`.
+    left_out: usize,
+}
+
+/// Touches and their cost count on the day of the touch, credits on the day of the order.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignItem {
+    /// The campaign.
+    campaign: String,
+    /// How it reached customers.
+    channel: String,
+    /// How often it did.
+    touches: i64,
+    /// What that cost, in minor units of the tenant's currency.
+    cost_minor: i64,
+    /// What of orders less refunds is owed to it, in minor units of the tenant's currency.
+    credited_minor: Credited,
+    /// What is credited for each unit of cost.
+    return_on_cost: ReturnOnCost,
+}
+
+/// Four answers to the same question: each shares out the whole of every order.
+#[derive(Debug, Serialize, ToSchema)]
+struct Credited {
+    /// All of an order to the first touch before it.
+    first: i64,
+    /// All of an order to the last touch before it.
+    last: i64,
+    /// To all touches alike.
+    linear: i64,
+    /// Two fifths to the first, two fifths to the last, the rest to those between.
+    position_based: i64,
+}
+
+/// As `credited_minor`; null where there was no cost.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReturnOnCost {
+    /// By the first touch.
+    #[schema(required)]
+    first: Option<f64>,
+    /// By the last touch.
+    #[schema(required)]
+    last: Option<f64>,
+    /// By all alike.
+    #[schema(required)]
+    linear: Option<f64>,
+    /// By position.
+    #[schema(required)]
+    position_based: Option<f64>,
+}
+
+/// What campaigns cost, and what is owed to them
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns",
+    operation_id = "get_campaigns",
+    tag = "figures",
+    params(DaysAsked),
+    responses((status = 200, description = "Campaigns by channel.", body = Campaigns)),
+)]
+pub(crate) async fn campaigns(
+    State(service): State<Service>,
+    Parameters(asked): Parameters<DaysAsked>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    service.answer(&asking, &CampaignsOf(asked.days()?)).await
+}
+
+impl Query for CampaignsOf {
+    type Answer = Campaigns;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Figures]))
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Campaigns, Problem> {
+        let Some(definitions) = snapshot.definitions().await? else {
+            return Ok(Campaigns {
+                from: None,
+                to: None,
+                currency: None,
+                window_days: None,
+                items: Vec::new(),
+                left_out: 0,
+            });
+        };
+        let span = self.0.span(snapshot, &definitions)?;
+        let mut kinds = vec![kinds::TOUCHES, kinds::COST];
+        kinds.extend(Attribution::ALL.map(kinds::credit));
+        let asked = Asked {
+            kinds: &kinds,
+            names: &[""],
+            by_day: false,
+            by_two: true,
+        };
+        let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
+        for figure in figures::read(snapshot, asked, span).await? {
+            let line = (figure.two.clone(), figure.three.clone());
+            sums.entry(line).or_default().add(&figure, &definitions);
+        }
+        let mut items: Vec<_> = sums.into_iter().collect();
+        let left_out = items.len().saturating_sub(MOST_ITEMS);
+        if left_out > 0 {
+            items.sort_by_key(|(_, sums)| Reverse(sums.touches));
+            items.truncate(MOST_ITEMS);
+            items.sort_by(|left, right| left.0.cmp(&right.0));
+        }
+        Ok(Campaigns {
+            from: Some(Day(span.from)),
+            to: Some(Day(span.to)),
+            currency: Some(definitions.currency),
+            window_days: Some(definitions.attribution_days),
+            items: items.into_iter().map(CampaignItem::of).collect(),
+            left_out,
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    touches: i128,
+    cost: i128,
+    /// In the order of [`Attribution::ALL`].
+    credited: [i128; 4],
+}
+
+impl Sums {
+    fn add(&mut self, figure: &Figure, definitions: &TenantDefinitions) {
+        let converted = || figure.converted(definitions).unwrap_or(0);
+        match &*figure.kind {
+            kinds::TOUCHES => self.touches += figure.value,
+            kinds::COST => self.cost += converted(),
+            credit => {
+                let models = Attribution::ALL.into_iter();
+                for (model, credited) in models.zip(&mut self.credited) {
+                    if kinds::credit(model) == credit {
+                        *credited += converted();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl CampaignItem {
+    fn of(((campaign, channel), sums): ((String, String), Sums)) -> Self {
+        let [first, last, linear, position_based] = sums.credited.map(within_64_bits);
+        let credited_minor = Credited {
+            first,
+            last,
+            linear,
+            position_based,
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a ratio, of which nobody reads the sixteenth digit"
+        )]
+        let ratios = sums
+            .credited
+            .map(|minor| (sums.cost > 0).then(|| minor as f64 / sums.cost as f64));
+        let [first, last, linear, position_based] = ratios;
+        Self {
+            campaign,
+            channel,
+            touches: within_64_bits(sums.touches),
+            cost_minor: within_64_bits(sums.cost),
+            credited_minor,
+            return_on_cost: ReturnOnCost {
+                first,
+                last,
+                linear,
+                position_based,
+            },
+        }
+    }
+}

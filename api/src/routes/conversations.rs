@@ -1,0 +1,272 @@
+//! `GET /v1/conversations`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tidemark_projections::figures::calendar;
+use tidemark_projections::figures::kinds;
+use tidemark_projections::state::conversations::Histogram;
+use tidemark_projections::touched::Kind;
+use tidemark_schemas::event::Channel;
+use utoipa::ToSchema;
+
+use super::figures::{self, Asked, Day, Days, Figure, within_64_bits};
+use crate::Service;
+use crate::answers::{Asking, Depends};
+use crate::database::{Query, Snapshot};
+use crate::extract::Parameters;
+use crate::problem::Problem;
+
+const KINDS: [&str; 7] = [
+    kinds::MESSAGES_IN,
+    kinds::MESSAGES_OUT,
+    kinds::MESSAGES_RATED,
+    kinds::SENTIMENT,
+    kinds::RESPONSES,
+    kinds::INTENTS,
+    kinds::OUTCOMES,
+];
+/// More are not told: of the others only how many they are.
+const MOST_ITEMS: usize = 1_000;
+const MOST_INTENTS: usize = 50;
+
+/// Which days, and told apart by what.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConversationsAsked {
+    /// The first day: 29 days before `to` unless said otherwise.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    #[param(format = Date)]
+    to: Option<String>,
+    /// `agent` (unless said otherwise), `channel` or `day`.
+    #[param(pattern = "^(agent|channel|day)$", default = "agent")]
+    by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Agent,
+    Channel,
+    Day,
+}
+
+impl By {
+    fn asked(text: Option<&str>) -> Result<Self, Problem> {
+        match text {
+            None | Some("agent") => Ok(Self::Agent),
+            Some("channel") => Ok(Self::Channel),
+            Some("day") => Ok(Self::Day),
+            Some(other) => {
+                let detail = format!("by is {other:?}; it must be agent, channel or day");
+                Err(Problem::unprocessable("by", detail))
+            }
+        }
+    }
+
+    fn key(self, figure: &Figure) -> String {
+        match self {
+            Self::Agent => figure.two.clone(),
+            Self::Channel => figure.one.clone(),
+            Self::Day => calendar::date_text(figure.day),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConversationsOf {
+    days: Days,
+    by: By,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Conversations {
+    /// The first day; null before the tenant is defined.
+    #[schema(required)]
+    from: Option<Day>,
+    /// The last day; null before the tenant is defined.
+    #[schema(required)]
+    to: Option<Day>,
+    /// Everything together.
+    total: Talk,
+    /// By agent, channel or day, in order of it; those with the most messages where there are more
+    /// than 1,000.
+    items: Vec<ConversationsItem>,
+    /// How many there are beside those in `items`.
+    left_out: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ConversationsItem {
+    /// The agent, the channel or the day. Null where no agent is named, and of conversations closed
+    /// when asked by channel: their events name none.
+    #[schema(required)]
+    key: Option<String>,
+    /// What was said.
+    said: Talk,
+}
+
+/// Messages count on the day they were exchanged, conversations on the day they were closed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Talk {
+    /// Messages of customers.
+    inbound: i64,
+    /// Messages to customers.
+    outbound: i64,
+    /// From -1 to 1; null where no message had a sentiment.
+    #[schema(required)]
+    mean_sentiment: Option<f64>,
+    /// Messages that say how long they took to answer.
+    responses: u64,
+    /// Half of the answers took no longer, to a quarter of the value; null without any.
+    #[schema(required)]
+    median_response_ms: Option<u64>,
+    /// Nine of ten answers took no longer, to a quarter of the value; null without any.
+    #[schema(required)]
+    p90_response_ms: Option<u64>,
+    /// Messages by what the customer wanted, where classified: the 50 most frequent.
+    intents: BTreeMap<String, i64>,
+    /// Conversations closed, by how they ended.
+    outcomes: BTreeMap<String, i64>,
+}
+
+/// What was said with customers, by agent, channel or day
+#[utoipa::path(
+    get,
+    path = "/v1/conversations",
+    operation_id = "get_conversations",
+    tag = "figures",
+    params(ConversationsAsked),
+    responses((status = 200, description = "Messages and conversations.", body = Conversations)),
+)]
+pub(crate) async fn conversations(
+    State(service): State<Service>,
+    Parameters(asked): Parameters<ConversationsAsked>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
+    let by = By::asked(asked.by.as_deref())?;
+    service.answer(&asking, &ConversationsOf { days, by }).await
+}
+
+impl Query for ConversationsOf {
+    type Answer = Conversations;
+
+    fn depends(&self) -> Option<Depends> {
+        Some(Depends::Kinds(&[Kind::Figures]))
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Conversations, Problem> {
+        let Some(definitions) = snapshot.definitions().await? else {
+            return Ok(Conversations {
+                from: None,
+                to: None,
+                total: Sums::default().told(),
+                items: Vec::new(),
+                left_out: 0,
+            });
+        };
+        let span = self.days.span(snapshot, &definitions)?;
+        let asked = Asked {
+            kinds: &KINDS,
+            names: &channels(),
+            by_day: self.by == By::Day,
+            by_two: self.by == By::Agent,
+        };
+        let mut total = Sums::default();
+        let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+        for figure in figures::read(snapshot, asked, span).await? {
+            total.add(&figure);
+            sums.entry(self.by.key(&figure)).or_default().add(&figure);
+        }
+        let mut items: Vec<(String, Sums)> = sums.into_iter().collect();
+        let left_out = items.len().saturating_sub(MOST_ITEMS);
+        if left_out > 0 {
+            items.sort_by_key(|(_, sums)| Reverse(sums.inbound + sums.outbound));
+            items.truncate(MOST_ITEMS);
+            items.sort_by(|left, right| left.0.cmp(&right.0));
+        }
+        let items = items.into_iter().map(|(key, sums)| ConversationsItem {
+            key: Some(key).filter(|key| !key.is_empty()),
+            said: sums.told(),
+        });
+        Ok(Conversations {
+            from: Some(Day(span.from)),
+            to: Some(Day(span.to)),
+            total: total.told(),
+            items: items.collect(),
+            left_out,
+        })
+    }
+}
+
+/// Every channel, and none.
+pub(super) fn channels() -> Vec<&'static str> {
+    let known = Channel::ALL.iter().map(|channel| channel.as_str());
+    known.chain([""]).collect()
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    inbound: i128,
+    outbound: i128,
+    rated: i128,
+    sentiment_thousandths: i128,
+    response_ms: Histogram,
+    intents: BTreeMap<String, i128>,
+    outcomes: BTreeMap<String, i128>,
+}
+
+impl Sums {
+    fn add(&mut self, figure: &Figure) {
+        let three = || figure.three.clone();
+        let sum = match &*figure.kind {
+            kinds::MESSAGES_IN => &mut self.inbound,
+            kinds::MESSAGES_OUT => &mut self.outbound,
+            kinds::MESSAGES_RATED => &mut self.rated,
+            kinds::SENTIMENT => &mut self.sentiment_thousandths,
+            kinds::INTENTS => self.intents.entry(three()).or_default(),
+            kinds::OUTCOMES => self.outcomes.entry(three()).or_default(),
+            _ => {
+                let values = u32::try_from(figure.value).unwrap_or(u32::MAX);
+                if let Ok(bucket) = figure.three.parse() {
+                    self.response_ms.add_to(bucket, values);
+                }
+                return;
+            }
+        };
+        *sum += figure.value;
+    }
+
+    fn told(self) -> Talk {
+        let mut intents: Vec<(String, i128)> = self.intents.into_iter().collect();
+        intents.sort_by_key(|(_, messages)| Reverse(*messages));
+        intents.truncate(MOST_INTENTS);
+        let counts = |counts: Vec<(String, i128)>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(of, count)| (of, within_64_bits(count)))
+                .collect()
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a mean, of which nobody reads the sixteenth digit"
+        )]
+        let mean = self.sentiment_thousandths as f64 / (1_000.0 * self.rated as f64);
+        Talk {
+            inbound: within_64_bits(self.inbound),
+            outbound: within_64_bits(self.outbound),
+            mean_sentiment: (self.rated > 0).then_some(mean),
+            responses: self.response_ms.count(),
+            median_response_ms: self.response_ms.quantile(0.5),
+            p90_response_ms: self.response_ms.quantile(0.9),
+            intents: counts(intents),
+            outcomes: counts(self.outcomes.into_iter().collect()),
+        }
+    }
+}
