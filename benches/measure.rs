@@ -31,6 +31,7 @@ mod measure {
     pub(crate) mod publish;
     pub(crate) mod replay;
     pub(crate) mod report;
+    pub(crate) mod segments;
     pub(crate) mod site;
     pub(crate) mod visible;
     pub(crate) mod whole;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::events::TENANTS;
+
 /// Measures Tidemark beside what it stands on.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
@@ -26,6 +28,9 @@ pub(crate) struct Size {
     /// Customers, over all tenants.
     #[arg(long, default_value_t = 1_000_000, global = true)]
     pub(crate) customers: u32,
+    /// Tenants, of whom each has as many.
+    #[arg(long, default_value_t = TENANTS, global = true, hide = true)]
+    pub(crate) tenants: u32,
     /// Events published after every customer has its history.
     #[arg(long, default_value_t = 400_000, global = true)]
     pub(crate) events: usize,
@@ -62,6 +67,9 @@ pub(crate) enum Part {
         #[arg(long)]
         site: PathBuf,
     },
+    /// A tenant with a hundred segments, on a live stream and while its definitions change; takes
+    /// `--customers 200000`.
+    Segments,
     /// From publishing to the read API.
     Visible,
     /// Cached answers of the read API.

@@ -38,6 +38,7 @@ pub(crate) fn tenant(number: u32) -> TenantId {
 pub(crate) struct Events {
     random: StdRng,
     customers: u32,
+    tenants: u32,
     /// Cumulative weights by rank, for Zipf's law.
     ranks: Vec<f64>,
     now: Instant,
@@ -58,6 +59,7 @@ impl Events {
         Self {
             random: StdRng::seed_from_u64(size.seed),
             customers: size.customers,
+            tenants: size.tenants,
             ranks,
             now,
         }
@@ -111,7 +113,7 @@ impl Events {
     fn event(&mut self, customer: u32, after_now: i64, payload: Payload) -> CustomerEvent {
         CustomerEvent {
             event_id: EventId(Builder::from_random_bytes(self.random.random()).into_uuid()),
-            tenant_id: tenant(customer % TENANTS),
+            tenant_id: tenant(customer % self.tenants),
             customer_id: CustomerId::new(format!("customer-{customer:07}")).unwrap(),
             source: Arc::from("hubspot"),
             occurred_at: self.now.plus_micros(after_now),

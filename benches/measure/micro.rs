@@ -28,6 +28,7 @@ pub(crate) struct Micro {
 
 pub(crate) fn measure(seed: u64) -> Micro {
     let size = Size {
+        tenants: events::TENANTS,
         customers: CUSTOMERS,
         events: EVENTS,
         distribution: Distribution::Uniform,

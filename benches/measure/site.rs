@@ -110,6 +110,12 @@ impl Servers {
 
     /// Topics, a migrated database and definitions: an empty site.
     pub(crate) async fn site(&self, database: &str, customers: u32) -> Place {
+        let definitions = events::definitions();
+        self.site_of(database, customers, &definitions).await
+    }
+
+    /// As [`Self::site`], of tenants defined like this.
+    pub(crate) async fn site_of(&self, database: &str, customers: u32, definitions: &str) -> Place {
         let name = Uuid::new_v4().simple().to_string();
         let topic = format!("customer-events-{name}");
         let definitions_topic = format!("definitions-{name}");
@@ -143,17 +149,7 @@ impl Servers {
             load_ends_at: Vec::new(),
             ends_at: Vec::new(),
         };
-        let folder = place.folder(512);
-        let file = folder.path().join("definitions.yaml");
-        fs::write(&file, events::definitions()).unwrap();
-        let output = command(&folder, &["define", "apply", file.to_str().unwrap()])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        place.define(definitions);
         place
     }
 
@@ -174,6 +170,18 @@ impl Drop for Servers {
 }
 
 impl Place {
+    /// Applies definitions.
+    pub(crate) fn define(&self, definitions: &str) {
+        let folder = self.folder(512);
+        let file = folder.path().join("definitions.yaml");
+        fs::write(&file, definitions).unwrap();
+        let output = command(&folder, &["define", "apply", file.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+    }
+
     /// Connections to the database.
     pub(crate) async fn pool(&self) -> PgPool {
         PgPoolOptions::new()

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arguments::{Arguments, Distribution, Part, Size};
 use super::report::{Figures, Uniform};
 use super::site::{Place, Servers, quiesce};
-use super::{api, consume, live, micro, peers, replay, visible};
+use super::{api, consume, live, micro, peers, replay, segments, visible};
 
 const API_SECONDS: u64 = 10;
 const VISIBLE_SECONDS: u32 = 30;
@@ -36,6 +36,12 @@ pub(crate) async fn run(arguments: Arguments) {
             let (servers, place) = small(&size).await;
             let visible = visible::measure(&servers, &place, &size, VISIBLE_SECONDS).await;
             println!("{}", json!(visible));
+            servers.stop().await;
+        }
+        Some(Part::Segments) => {
+            let servers = Servers::start().await;
+            let segments = segments::measure(&servers, &size).await;
+            println!("{}", json!(segments));
             servers.stop().await;
         }
         Some(Part::Peers(peers)) => peers::run(&size, peers, arguments.json).await,
