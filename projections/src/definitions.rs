@@ -16,6 +16,7 @@ mod bundle;
 mod difference;
 pub mod expression;
 mod fields;
+mod journeys;
 mod language;
 mod problems;
 mod quantities;
@@ -31,6 +32,7 @@ mod yaml;
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
 pub use difference::{Changed, Difference};
 pub use expression::{Expression, TrackedLeaf};
+pub use journeys::Journey;
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};
 pub use source::{AttributeDeclaration, TenantSource};
@@ -232,10 +234,13 @@ pub struct TenantDefinitions {
     pub journeys: BTreeMap<Arc<str>, Journey>,
     /// What the segments want counted.
     pub tracked: BTreeMap<LeafId, TrackedLeaf>,
-    /// The places of segments of which `member_for` asks since when a customer has been in them.
+    /// The places of segments of which `member_for`, or a stage, asks since when a customer has been
+    /// in them.
     pub(crate) lasting: BTreeSet<usize>,
     /// Which segments read what an event changes.
     readers: touching::Readers,
+    /// Journeys some of whose stages have conditions.
+    conditional: Vec<Arc<str>>,
 }
 
 impl TenantDefinitions {
@@ -263,8 +268,13 @@ impl TenantDefinitions {
             reports,
             ..
         } = settings;
-        let lasting = lasting(&segments);
-        let readers = touching::Readers::new(&segments, &tracked);
+        let mut lasting = lasting(&segments);
+        for journey in journeys.values() {
+            lasting.extend(journey.entered_by.iter().map(|(_, segment)| segment));
+        }
+        let readers = touching::Readers::new(&segments, &journeys, &tracked);
+        let conditional = journeys.values().filter(|of| !of.entered_by.is_empty());
+        let conditional = conditional.map(|of| Arc::clone(&of.name)).collect();
         let models = read.models.unwrap_or_default();
         let trained = models.churn.as_ref();
         // Of another family than asked for it does not score.
@@ -292,6 +302,7 @@ impl TenantDefinitions {
             tracked,
             lasting,
             readers,
+            conditional,
         })
     }
 
@@ -375,22 +386,4 @@ pub struct Segment {
     pub description: String,
     /// Who is in it.
     pub expression: Expression,
-}
-
-/// An ordered list of stages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Journey {
-    /// Unique in the tenant.
-    pub name: Arc<str>,
-    /// For people.
-    pub description: String,
-    /// First to last.
-    pub stages: Vec<Arc<str>>,
-}
-
-impl Journey {
-    /// The place of a stage, from 0; `None` for one that is not part of the journey.
-    pub fn position(&self, stage: &str) -> Option<usize> {
-        self.stages.iter().position(|known| &**known == stage)
-    }
 }

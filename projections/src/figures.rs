@@ -11,6 +11,7 @@
 //! - What is owed to campaigns follows from the state and the tenant's definitions: it counts as the
 //!   difference of both, before and after.
 //! - What is history (segments, stages and bands) counts as the [`Change`]s say.
+//! - The ways through [journeys](crate::journeys) count as what tells two standings apart.
 //!
 //! Money stays in its own currency and is converted when it is read. Days are the tenant's, counted
 //! from 1970-01-01.

@@ -30,6 +30,7 @@ mod members;
 mod predictions;
 mod records;
 mod scores;
+mod stages;
 mod summaries;
 mod tallies;
 mod timeline;
@@ -47,6 +48,7 @@ pub use summaries::{
 pub use timeline::{Happening, HappeningKind, timeline};
 
 pub(crate) use ledger::Ledger;
+pub(crate) use members::Triggers;
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]

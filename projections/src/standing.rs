@@ -10,13 +10,15 @@ use std::sync::Arc;
 use tidemark_schemas::{CustomerEvent, Instant};
 
 use crate::definitions::TenantDefinitions;
+use crate::journeys::Path;
 use crate::models::Band;
-use crate::outputs::{Found, History, Scores, Standpoint, evaluate_knowing};
+use crate::outputs::{Found, History, Scores, evaluate_knowing};
 use crate::state::CustomerState;
 
 mod change;
 mod delta;
 mod encoding;
+mod positions;
 
 pub use change::{Cause, Change, ChangeKind};
 pub use delta::{Delta, Move};
@@ -30,8 +32,8 @@ pub struct Standing {
     pub definition_version: i64,
     /// Segments it is in, with the effective time of the change that entered them.
     pub segments: BTreeMap<Arc<str>, Instant>,
-    /// Stage by journey, with when it was entered.
-    pub stages: BTreeMap<Arc<str>, (Arc<str>, Instant)>,
+    /// By journey: the way to the stage it stands in.
+    pub paths: BTreeMap<Arc<str>, Arc<Path>>,
     /// Churn band, where scored.
     pub band: Option<Band>,
     /// For how many days before an order campaigns are credited with it in the tenant's
@@ -59,7 +61,7 @@ impl PartialEq for Standing {
             evaluated_at,
             definition_version,
             segments,
-            stages,
+            paths,
             band,
             credit_window,
             due: _,
@@ -67,7 +69,7 @@ impl PartialEq for Standing {
         *evaluated_at == other.evaluated_at
             && *definition_version == other.definition_version
             && *segments == other.segments
-            && *stages == other.stages
+            && *paths == other.paths
             && *band == other.band
             && *credit_window == other.credit_window
     }
@@ -82,7 +84,7 @@ impl Standing {
             evaluated_at: Instant::MIN,
             definition_version,
             segments: BTreeMap::new(),
-            stages: BTreeMap::new(),
+            paths: BTreeMap::new(),
             band: None,
             credit_window: 0,
             due: Due::Unknown,
@@ -138,7 +140,7 @@ impl Standing {
         let found = Found::touched(touched, &self.segments, known, state, definitions, at);
         let next = next.into_iter().chain(found.next_change).min();
         self.due = Due::NotBefore(next);
-        self.become_found(found, at, definitions, stamp, changes);
+        self.become_found(found, at, state, definitions, stamp, changes);
     }
 
     /// Evaluates under new definitions at max(`at`, `evaluated_at`), changes stamped with the
@@ -215,7 +217,7 @@ impl Standing {
 
     /// What the next evaluation knows of this one; what it finds entered is so from `entered` on.
     pub fn history(&self, definitions: &TenantDefinitions, entered: Instant) -> History {
-        History::new(&self.segments, definitions, entered)
+        History::new(&self.segments, definitions, entered).with_triggers(self.triggers(definitions))
     }
 
     /// Makes this what is known at an instant, and notes every difference.
@@ -230,7 +232,7 @@ impl Standing {
         let known = self.history(definitions, stamp.effective_at);
         let found = Found::all(known, state, definitions, at);
         self.due = Due::Exactly(found.next_change);
-        self.become_found(found, at, definitions, stamp, changes);
+        self.become_found(found, at, state, definitions, stamp, changes);
     }
 
     /// Makes what an evaluation found what is known, and notes every difference.
@@ -238,6 +240,7 @@ impl Standing {
         &mut self,
         found: Found<'_>,
         at: Instant,
+        state: &CustomerState,
         definitions: &TenantDefinitions,
         stamp: Stamp,
         changes: &mut Vec<Change>,
@@ -252,7 +255,7 @@ impl Standing {
         self.evaluated_at = at;
         self.become_members(&found.members, definitions, &mut log);
         if let Some(stages) = found.stages {
-            self.become_positions(&stages, &mut log);
+            self.become_positions(&stages, state, definitions, &mut log);
         }
         if let Some(scores) = found.scores {
             self.become_scored(scores, &mut log);
@@ -297,31 +300,6 @@ impl Standing {
             }
             defined
         });
-    }
-
-    fn become_positions(&mut self, stages: &[Standpoint<'_>], log: &mut Log<'_>) {
-        for now in stages {
-            let position = (Arc::clone(now.stage), now.since);
-            let before = self.stages.get(now.journey).map(|(stage, _)| stage);
-            if before != Some(now.stage) {
-                let (journey, stage) = (Arc::clone(now.journey), Arc::clone(now.stage));
-                log.note(ChangeKind::Stage, journey, before.cloned(), Some(stage));
-            }
-            if self.stages.get(now.journey) != Some(&position) {
-                self.stages.insert(Arc::clone(now.journey), position);
-            }
-        }
-        if stages.len() < self.stages.len() {
-            // The journey, or the stage, is no longer defined.
-            self.stages.retain(|journey, (stage, _)| {
-                let stands = stages.iter().any(|now| now.journey == journey);
-                if !stands {
-                    let from = Some(Arc::clone(stage));
-                    log.note(ChangeKind::Stage, Arc::clone(journey), from, None);
-                }
-                stands
-            });
-        }
     }
 
     fn become_scored(&mut self, scores: Scores, log: &mut Log<'_>) {

@@ -17,6 +17,10 @@ mod explain;
 mod habits;
 #[path = "meaning/hostile.rs"]
 mod hostile;
+#[path = "meaning/journeys.rs"]
+mod journeys;
+#[path = "meaning/journeys_laws.rs"]
+mod journeys_laws;
 #[path = "meaning/language.rs"]
 mod language;
 #[path = "meaning/models.rs"]

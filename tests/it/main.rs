@@ -29,6 +29,7 @@ mod generate;
 mod halt;
 mod harness;
 mod interop;
+mod journeys;
 mod memory;
 mod openapi;
 mod outage;

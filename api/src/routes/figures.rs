@@ -61,6 +61,24 @@ impl Days {
         Ok(days)
     }
 
+    /// The day asked for, if one was.
+    pub(super) fn from(self) -> Option<Day> {
+        self.from.map(Day)
+    }
+
+    /// The day asked for, if one was.
+    pub(super) fn to(self) -> Option<Day> {
+        self.to.map(Day)
+    }
+
+    /// All days there are, unless asked for.
+    pub(super) fn ever(self) -> Span {
+        Span {
+            from: self.from.unwrap_or(i32::MIN),
+            to: self.to.unwrap_or(i32::MAX),
+        }
+    }
+
     /// Until today by the clock of the data, unless asked for.
     pub(super) fn span(
         self,

@@ -45,8 +45,10 @@ impl Entry {
     fn measure(&self) -> usize {
         // Two keys (cache and timers) with one text, the entry, and the maps' nodes.
         const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 128;
-        let outputs = self.standing.segments.len() + self.standing.stages.len();
-        let bytes = FIXED + self.state.memory_bytes() + 512 + outputs * 64;
+        let outputs = self.standing.segments.len() + self.standing.paths.len();
+        let paths = self.standing.paths.values();
+        let paths: usize = paths.map(|path| path.memory_bytes()).sum();
+        let bytes = FIXED + self.state.memory_bytes() + 512 + outputs * 64 + paths;
         // What lies unused in the allocator's pages while customers come and go.
         bytes + bytes / 4
     }

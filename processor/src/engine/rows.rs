@@ -10,7 +10,7 @@ use super::pending::Pending;
 use crate::store::{Batch, CustomerRow, TenantDigest};
 
 /// Writes a touched customer into the batch, its hash into the digest and its moves into the
-/// counters.
+/// counters and figures.
 pub(crate) fn flush_customer(
     customer: &CustomerKey,
     entry: &mut Entry,
@@ -37,10 +37,11 @@ pub(crate) fn flush_customer(
     entry.flushed_hash = Some(hash);
 
     let standing = &entry.standing;
-    let delta = Delta::between(before.as_ref(), standing);
+    let mut delta = Delta::between(before.as_ref(), standing);
     for (kind, name, by) in delta.counters() {
         counters.count(&customer.tenant, kind, name, by);
     }
+    counters.add_figures(&customer.tenant, std::mem::take(&mut delta.figures));
     write_delta(customer, delta, batch);
     batch.customers.push(CustomerRow {
         key: customer.clone(),

@@ -56,7 +56,7 @@ segments:
     when: { not: { attribute: { name: plan, eq: pro, has_been_for: 30h } } }
 journeys:
   - name: sales
-    stages: [customer, lead]
+    stages: [customer, { name: lead, when: { segment: keen } }, elsewhere]
 ";
 
 const OTHER: &str = "

@@ -89,6 +89,15 @@ impl Expression {
         }
     }
 
+    /// The journey in which this very condition asks where the customer stands.
+    pub fn journey(&self) -> Option<&Arc<str>> {
+        if let Self::Stage(condition) = self {
+            Some(&condition.journey)
+        } else {
+            None
+        }
+    }
+
     /// Calls for this condition and each inside it.
     pub(crate) fn each<'e>(&'e self, call: &mut dyn FnMut(&'e Self)) {
         call(self);

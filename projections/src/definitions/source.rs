@@ -112,7 +112,37 @@ pub struct JourneySource {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// First to last.
-    pub stages: Vec<String>,
+    pub stages: Vec<StageSource>,
+}
+
+/// A stage as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StageSource {
+    /// Entered by events alone.
+    Named(String),
+    /// Entered by events, and when its condition becomes true.
+    Conditional(ConditionalStage),
+}
+
+impl StageSource {
+    /// Unique in the journey.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Conditional(stage) => &stage.name,
+        }
+    }
+}
+
+/// A stage with a condition, as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionalStage {
+    /// Unique in the journey.
+    pub name: String,
+    /// The condition, in the segment language.
+    pub when: Value,
 }
 
 impl TenantSource {

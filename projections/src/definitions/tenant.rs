@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::expression::{Expression, MemberForCondition, TrackedLeaf};
 use super::fields::{self, Fields};
+use super::journeys::{self, JourneyDraft};
 use super::language::Language;
 use super::problems::Problems;
 use super::settings::{self, Settings};
-use super::source::{JourneySource, SegmentSource, TenantSource};
+use super::source::{SegmentSource, TenantSource};
 use super::trained;
 use super::tree::{Node, Place};
 use super::{Journey, Segment};
@@ -18,8 +19,6 @@ use crate::state::LeafId;
 const MAX_SEGMENTS: usize = 500;
 /// How many journeys a tenant may have.
 const MAX_JOURNEYS: usize = 100;
-/// How many stages a journey may have.
-const MAX_STAGES: usize = 100;
 
 /// Where a tenant's definitions stand, perhaps spread over several documents.
 #[derive(Debug, Default)]
@@ -49,7 +48,8 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         .models
         .and_then(|node| trained::models(node, problems));
     let journeys = read_journeys(&parts.journeys, problems);
-    let drafts = read_segments(&parts.segments, problems);
+    let mut drafts = read_segments(&parts.segments, problems);
+    drafts.extend(journeys.iter().flat_map(segments_of));
     // Without valid settings the conditions are read by other clocks, only to find problems.
     let zone = settings
         .as_ref()
@@ -59,10 +59,7 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         .map(|settings| settings.currency)
         .or_else(euro);
     let by_name = places(&drafts);
-    let by_journey: BTreeMap<Arc<str>, Journey> = journeys
-        .iter()
-        .map(|journey| (Arc::clone(&journey.name), journey.clone()))
-        .collect();
+    let mut by_journey = entered_by(&journeys, &by_name);
     let mut language = Language {
         zone: &zone,
         currency: currency?,
@@ -77,17 +74,21 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         .map(|draft| language.expression(draft.when?))
         .collect();
     let tracked = language.tracked;
-    let order = evaluation_order(&drafts, &expressions, problems);
+    let order = evaluation_order(&drafts, &expressions, &by_journey, problems);
     if problems.0.len() > before {
         return None;
     }
     let source = TenantSource {
         tenant: settings.as_ref()?.source.clone(),
-        segments: drafts.iter().map(Draft::source).collect::<Option<_>>()?,
-        journeys: journeys.iter().map(journey_source).collect(),
+        segments: sources(&drafts)?,
+        journeys: journeys.iter().map(JourneyDraft::source).collect(),
         models,
     };
-    let segments = in_order(drafts, expressions, &order)?;
+    let places = places_in(&order);
+    for (_, segment) in by_journey.values_mut().flat_map(|of| &mut of.entered_by) {
+        *segment = places[*segment];
+    }
+    let segments = in_order(drafts, expressions, &places)?;
     Some(Tenant {
         settings: settings?,
         segments,
@@ -117,6 +118,55 @@ struct Draft<'n> {
     name: Arc<str>,
     description: String,
     when: Option<&'n Node>,
+    /// Written as the condition of a stage.
+    of_stage: bool,
+}
+
+/// The segments of those for whom the conditions of a journey's stages hold.
+fn segments_of<'n>(draft: &JourneyDraft<'n>) -> Vec<Draft<'n>> {
+    let journey = &draft.journey;
+    let conditions = draft.conditions.iter().map(|condition| Draft {
+        place: condition.place,
+        name: draft.segment_name(condition.stage),
+        description: format!(
+            "Enters stage {} of journey {}",
+            journey.stages[condition.stage], journey.name
+        ),
+        when: Some(condition.when),
+        of_stage: true,
+    });
+    conditions.collect()
+}
+
+/// The journeys by name, with which of the segments' drafts enter their stages.
+fn entered_by(
+    drafts: &[JourneyDraft<'_>],
+    segments: &BTreeMap<Arc<str>, usize>,
+) -> BTreeMap<Arc<str>, Journey> {
+    let journeys = drafts.iter().map(|draft| {
+        let conditions = draft.conditions.iter();
+        let places = conditions.filter_map(|condition| {
+            let segment = segments.get(&draft.segment_name(condition.stage))?;
+            Some((condition.stage, *segment))
+        });
+        let journey = Journey {
+            entered_by: places.collect(),
+            ..draft.journey.clone()
+        };
+        (Arc::clone(&journey.name), journey)
+    });
+    journeys.collect()
+}
+
+/// The segments as written, without those that are written as stages.
+fn sources(drafts: &[Draft<'_>]) -> Option<Vec<SegmentSource>> {
+    let segments = drafts.iter().filter(|draft| !draft.of_stage);
+    segments.map(Draft::source).collect()
+}
+
+fn read_journeys<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<JourneyDraft<'n>> {
+    let nodes = items(lists, "a list of journeys", MAX_JOURNEYS, problems);
+    journeys::read(nodes, problems)
 }
 
 impl Draft<'_> {
@@ -126,18 +176,6 @@ impl Draft<'_> {
             description: self.description.clone(),
             when: self.when?.to_json(),
         })
-    }
-}
-
-fn journey_source(journey: &Journey) -> JourneySource {
-    JourneySource {
-        name: String::from(&*journey.name),
-        description: journey.description.clone(),
-        stages: journey
-            .stages
-            .iter()
-            .map(|stage| String::from(&**stage))
-            .collect(),
     }
 }
 
@@ -188,59 +226,18 @@ fn read_segments<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<Draft<'
             name,
             description,
             when,
+            of_stage: false,
         });
     }
     drafts
 }
 
-fn read_journeys(lists: &[&Node], problems: &mut Problems) -> Vec<Journey> {
-    let mut journeys: Vec<Journey> = Vec::new();
-    for node in items(lists, "a list of journeys", MAX_JOURNEYS, problems) {
-        let known = ["name", "description", "stages"];
-        let Some(fields) = Fields::of(node, "a journey", &known, problems) else {
-            continue;
-        };
-        let name_node = fields.require("name", problems);
-        let name = name_node.and_then(|node| fields::name(node, "a journey", problems));
-        let description = fields::description(&fields, problems);
-        let stages = fields
-            .require("stages", problems)
-            .map(|node| stages(node, problems));
-        let (Some(name), Some(name_node), Some(stages)) = (name, name_node, stages) else {
-            continue;
-        };
-        if journeys.iter().any(|journey| journey.name == name) {
-            problems.add(&name_node.place, format!("journey {name:?} stands twice"));
-            continue;
-        }
-        journeys.push(Journey {
-            name,
-            description,
-            stages,
-        });
-    }
-    journeys
-}
-
-fn stages(node: &Node, problems: &mut Problems) -> Vec<Arc<str>> {
-    let mut stages: Vec<Arc<str>> = Vec::new();
-    let items = fields::list(node, "a list of stages", MAX_STAGES, problems);
-    for item in items.unwrap_or_default() {
-        let Some(name) = fields::name(item, "a stage", problems) else {
-            continue;
-        };
-        if stages.contains(&name) {
-            problems.add(&item.place, format!("stage {name:?} stands twice"));
-        }
-        stages.push(name);
-    }
-    stages
-}
-
-/// An order in which each segment comes after those it refers to; every cycle is a problem.
+/// An order in which each segment comes after those it refers to, and those by which the stages of
+/// journeys it asks about are entered; every cycle is a problem.
 fn evaluation_order(
     drafts: &[Draft<'_>],
     expressions: &[Option<Expression>],
+    journeys: &BTreeMap<Arc<str>, Journey>,
     problems: &mut Problems,
 ) -> Vec<usize> {
     let mut waiting: BTreeMap<usize, BTreeSet<usize>> = expressions
@@ -251,6 +248,9 @@ fn evaluation_order(
             if let Some(expression) = expression {
                 expression.each(&mut |condition| {
                     references.extend(condition.refers_to().map(|reference| reference.index));
+                    let journey = condition.journey().and_then(|name| journeys.get(name));
+                    let entered_by = journey.into_iter().flat_map(|of| &of.entered_by);
+                    references.extend(entered_by.map(|(_, segment)| *segment));
                 });
             }
             (index, references)
@@ -304,23 +304,28 @@ fn a_cycle(waiting: &BTreeMap<usize, BTreeSet<usize>>) -> Vec<usize> {
     path
 }
 
-/// The segments in the order found, each reference pointing to its new place.
-fn in_order(
-    drafts: Vec<Draft<'_>>,
-    expressions: Vec<Option<Expression>>,
-    order: &[usize],
-) -> Option<Vec<Segment>> {
+/// The place of each draft in an order.
+fn places_in(order: &[usize]) -> Vec<usize> {
     let mut places = vec![0; order.len()];
     for (place, index) in order.iter().enumerate() {
         places[*index] = place;
     }
+    places
+}
+
+/// The segments at the places found, each reference pointing there.
+fn in_order(
+    drafts: Vec<Draft<'_>>,
+    expressions: Vec<Option<Expression>>,
+    places: &[usize],
+) -> Option<Vec<Segment>> {
     let mut segments: Vec<(usize, Segment)> = drafts
         .into_iter()
         .zip(expressions)
         .enumerate()
         .map(|(index, (draft, expression))| {
             let mut expression = expression?;
-            point_to_places(&mut expression, &places);
+            point_to_places(&mut expression, places);
             let Draft {
                 name, description, ..
             } = draft;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidemark_schemas::Payload;
 
 use super::expression::{Expression, RecordCondition, TrackedLeaf};
-use super::{Segment, TenantDefinitions};
+use super::{Journey, Segment, TenantDefinitions};
 use crate::state::LeafId;
 
 /// What a condition reads of a customer, and an event changes.
@@ -31,7 +31,7 @@ enum Part {
 pub(crate) struct Readers {
     /// Their places, in order.
     of: BTreeMap<Part, Vec<usize>>,
-    /// By segment: the places of those it refers to.
+    /// By segment: the places of those it refers to, be it by way of a journey they enter.
     referred_to: Vec<Vec<usize>>,
 }
 
@@ -48,17 +48,24 @@ pub(crate) struct Touched {
 
 impl Readers {
     /// Of segments in the order in which they are evaluated.
-    pub(crate) fn new(segments: &[Segment], tracked: &BTreeMap<LeafId, TrackedLeaf>) -> Self {
+    pub(crate) fn new(
+        segments: &[Segment],
+        journeys: &BTreeMap<Arc<str>, Journey>,
+        tracked: &BTreeMap<LeafId, TrackedLeaf>,
+    ) -> Self {
         let mut read: Vec<BTreeSet<Part>> = Vec::with_capacity(segments.len());
         let mut readers = Self::default();
         for segment in segments {
             let mut parts = BTreeSet::new();
             let mut referred_to = Vec::new();
             segment.expression.each(&mut |condition| {
-                if let Some(other) = condition.refers_to() {
-                    referred_to.push(other.index);
+                let others = condition.refers_to().map(|other| other.index);
+                let journey = condition.journey().and_then(|name| journeys.get(name));
+                let entering = journey.into_iter().flat_map(|of| &of.entered_by);
+                for other in others.into_iter().chain(entering.map(|(_, place)| *place)) {
+                    referred_to.push(other);
                     // Whatever moves the other one.
-                    parts.extend(read.get(other.index).into_iter().flatten().cloned());
+                    parts.extend(read.get(other).into_iter().flatten().cloned());
                 }
                 parts_of(condition, tracked, &mut parts);
             });
@@ -173,6 +180,10 @@ impl TenantDefinitions {
             | Payload::IdentityUnmerged(_)
             | Payload::CustomerErased(_) => Vec::new(),
         };
+        // Who enters the segment of a stage's condition enters the stage.
+        let entering = self.conditional_journeys().flat_map(|of| &of.entered_by);
+        let mut entering = entering.map(|(_, place)| place);
+        touched.stages |= entering.any(|place| touched.segments.binary_search(place).is_ok());
         touched
     }
 }

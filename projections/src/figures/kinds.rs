@@ -57,3 +57,16 @@ pub const STAGE_LEFT: &str = "stage.left";
 pub const BAND_ENTERED: &str = "band.entered";
 /// Moves out of a band (two) of a score (one: `churn`), on the day they took effect.
 pub const BAND_LEFT: &str = "band.left";
+
+/// Moves within a journey (one) from a stage (two; empty: into the journey) to another (three), on
+/// the day of the move.
+pub const JOURNEY_FLOW: &str = "journey.flow";
+/// Stays in a stage of a journey (one) that are over: from which stage to which (two: `from>to`), by
+/// the [bucket](crate::buckets) of how many seconds they took (three). Of all days together, on day 0.
+pub const JOURNEY_STAY: &str = "journey.stay";
+/// Customers who ever entered a stage (two) of a journey (one), on the day they first did.
+pub const JOURNEY_ENTERED: &str = "journey.entered";
+/// Of [`JOURNEY_ENTERED`], those who entered a later stage after that.
+pub const JOURNEY_ADVANCED: &str = "journey.advanced";
+/// Of [`JOURNEY_ENTERED`], those who entered the last stage after that.
+pub const JOURNEY_COMPLETED: &str = "journey.completed";

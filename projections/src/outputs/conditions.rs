@@ -16,6 +16,7 @@ use crate::definitions::expression::{
     ActivityPattern, AttributeCondition, AttributeTest, Bounds, ChurnCondition, Duration,
     OrderWindow, OrdersCondition, StageCondition,
 };
+use crate::journeys::runs;
 
 impl Evaluation<'_> {
     pub(super) fn attribute(&mut self, condition: &AttributeCondition) -> bool {
@@ -109,11 +110,8 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn stage(&mut self, condition: &StageCondition) -> bool {
-        let current = self
-            .stages()
-            .iter()
-            .copied()
-            .find(|stage| *stage.journey == condition.journey);
+        let journey = self.definitions.journeys.get(&condition.journey);
+        let current = journey.and_then(|journey| self.stage_in(journey));
         if !condition.is.is_empty()
             && !current.is_some_and(|current| condition.is.contains(current.stage))
         {
@@ -137,12 +135,11 @@ impl Evaluation<'_> {
         let Some(journey) = self.definitions.journeys.get(&condition.journey) else {
             return false;
         };
-        let wanted = journey.position(stage);
         let entries = self.state.journeys.entries(&condition.journey);
-        wanted.is_some()
-            && entries
-                .iter()
-                .any(|entry| journey.position(&entry.stage) >= wanted)
+        let triggers = self.triggers(journey);
+        let mut reached = runs(journey, entries, &triggers).map(|(place, _)| place);
+        let wanted = journey.position(stage);
+        wanted.is_some_and(|wanted| reached.any(|place| place >= wanted))
     }
 
     pub(super) fn churn(&mut self, condition: &ChurnCondition) -> bool {

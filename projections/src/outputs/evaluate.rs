@@ -8,9 +8,10 @@ use tidemark_schemas::Instant;
 
 use super::ledger::Ledger;
 use super::members::History;
+use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
-use crate::definitions::{Expression, Journey, TenantDefinitions, Touched};
+use crate::definitions::{Expression, TenantDefinitions, Touched};
 use crate::models::{Band, PurchaseHistory};
 use crate::state::CustomerState;
 
@@ -70,7 +71,7 @@ pub(super) fn evaluate_with_ledger<'a>(
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
     let discrete = Discrete {
-        stages: evaluation.stages().to_vec(),
+        stages: evaluation.all_stages(),
         band: evaluation.band,
         p_alive: evaluation.p_alive,
         next_change: evaluation.next_change,
@@ -131,7 +132,8 @@ impl<'a> Found<'a> {
         at: Instant,
     ) -> Self {
         let mut evaluation = Evaluation::new(known, state, definitions, at);
-        if !touched.segments.is_empty() {
+        let conditional = definitions.conditional_journeys().next().is_some();
+        if !touched.segments.is_empty() || (touched.stages && conditional) {
             evaluation.assume(&touched, memberships);
         }
         if touched.scores {
@@ -141,7 +143,7 @@ impl<'a> Found<'a> {
         let members = members.map(|place| (place, evaluation.evaluate_segment(place)));
         Self {
             members: members.collect(),
-            stages: touched.stages.then(|| evaluation.stages().to_vec()),
+            stages: touched.stages.then(|| evaluation.all_stages()),
             scores: touched.scores.then_some(Scores {
                 band: evaluation.band,
             }),
@@ -220,15 +222,18 @@ impl<'a> Evaluation<'a> {
 
     /// Takes what is known of segments that those touched refer to, and that are not touched.
     fn assume(&mut self, touched: &Touched, memberships: &BTreeMap<Arc<str>, Instant>) {
-        let segments = &self.definitions.segments;
+        let definitions = self.definitions;
+        let segments = &definitions.segments;
         self.segments = vec![false; segments.len()];
-        for place in touched.segments.iter().copied() {
-            for other in self.definitions.referred_to(place) {
-                let segment = segments.get(*other);
-                let member = segment.is_some_and(|of| memberships.contains_key(&of.name));
-                if let Some(known) = self.segments.get_mut(*other) {
-                    *known = member;
-                }
+        let touched_segments = touched.segments.iter();
+        let others = touched_segments.flat_map(|place| definitions.referred_to(*place));
+        let journeys = touched.stages.then(|| definitions.conditional_journeys());
+        let entering = journeys.into_iter().flatten().flat_map(|of| &of.entered_by);
+        for other in others.chain(entering.map(|(_, place)| place)) {
+            let segment = segments.get(*other);
+            let member = segment.is_some_and(|of| memberships.contains_key(&of.name));
+            if let Some(known) = self.segments.get_mut(*other) {
+                *known = member;
             }
         }
     }
@@ -250,11 +255,12 @@ impl<'a> Evaluation<'a> {
         self.ledger.get_or_init(of)
     }
 
-    /// Where the customer stands, in the order of the journeys' names.
-    pub(super) fn stages(&self) -> &[Standpoint<'a>] {
+    /// Where the customer stands in the journeys without conditions, in the order of their names.
+    pub(super) fn stages_by_events(&self) -> &[Standpoint<'a>] {
         self.stages.get_or_init(|| {
             let journeys = self.definitions.journeys.values();
-            let standpoints = journeys.filter_map(|journey| standpoint(self.state, journey));
+            let by_events = journeys.filter(|journey| journey.entered_by.is_empty());
+            let standpoints = by_events.filter_map(|of| standpoint(self.state, of, &[]));
             standpoints.collect()
         })
     }
@@ -336,30 +342,11 @@ impl<'a> Evaluation<'a> {
 
     /// Membership of a segment evaluated before.
     pub(super) fn is_member(&self, reference: &SegmentReference) -> bool {
-        self.segments.get(reference.index).copied().unwrap_or(false)
+        self.is_member_at(reference.index)
     }
-}
 
-/// The newest stage that belongs to the journey, since the run of it began. Stages the definition
-/// does not list are as if they had not been entered.
-pub(super) fn standpoint<'a>(
-    state: &'a CustomerState,
-    journey: &'a Journey,
-) -> Option<Standpoint<'a>> {
-    let entries = state.journeys.entries(&journey.name);
-    let mut listed = entries.iter().rev().filter_map(|entry| {
-        journey
-            .position(&entry.stage)
-            .map(|position| (position, entry))
-    });
-    let (position, newest) = listed.next()?;
-    let mut since = newest.stamp.at;
-    for (_, entry) in listed.take_while(|(other, _)| *other == position) {
-        since = entry.stamp.at;
+    /// As [`Self::is_member`], of the segment at a place.
+    pub(super) fn is_member_at(&self, place: usize) -> bool {
+        self.segments.get(place).copied().unwrap_or(false)
     }
-    Some(Standpoint {
-        journey: &journey.name,
-        stage: &journey.stages[position],
-        since,
-    })
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tidemark_schemas::Instant;
 
 use super::evaluate::Evaluation;
-use super::members::History;
+use super::members::{History, Triggers};
 use crate::definitions::{Expression, Segment, TenantDefinitions};
 use crate::standing::Standing;
 use crate::state::CustomerState;
@@ -102,10 +102,9 @@ pub fn explain(
         .iter()
         .position(|other| *other.name == *segment)?;
     let segment = &definitions.segments[place];
-    let source = definitions.source.segments.iter();
-    let written = source.clone().find(|other| *other.name == *segment.name)?;
+    let written = definitions.written(&segment.name)?;
     let mut ahead = Ahead::new(state, standing, definitions, place);
-    let mut now = ahead.look(at, History::new(&standing.segments, definitions, at));
+    let mut now = ahead.look(at, standing.history(definitions, at));
     let mut reasons = Vec::new();
     segment
         .expression
@@ -119,7 +118,7 @@ pub fn explain(
         found: found.into_iter(),
         next: 0,
     };
-    let why = told.reason(&segment.expression, &written.when);
+    let why = told.reason(&segment.expression, written);
     Some(Explanation {
         segment: Arc::clone(&segment.name),
         member: why.holds,
@@ -144,6 +143,7 @@ struct Ahead<'a> {
     segment: &'a Segment,
     needed: Vec<bool>,
     memberships: BTreeMap<Arc<str>, Instant>,
+    triggers: Triggers,
 }
 
 impl<'a> Ahead<'a> {
@@ -164,6 +164,9 @@ impl<'a> Ahead<'a> {
                         if let Some(reference) = condition.refers_to() {
                             needed[reference.index] = true;
                         }
+                        for (_, segment) in definitions.entering(condition) {
+                            needed[*segment] = true;
+                        }
                     });
             }
         }
@@ -173,6 +176,7 @@ impl<'a> Ahead<'a> {
             segment: &definitions.segments[place],
             needed,
             memberships: standing.segments.clone(),
+            triggers: standing.triggers(definitions),
         }
     }
 
@@ -196,7 +200,8 @@ impl<'a> Ahead<'a> {
             if changes.iter().all(Option::is_some) {
                 return None;
             }
-            let known = History::new(&self.memberships, self.definitions, at);
+            let known = History::new(&self.memberships, self.definitions, at)
+                .with_triggers(std::mem::take(&mut self.triggers));
             let mut then = self.look(at, known);
             let mut place = 0;
             self.segment.expression.each(&mut |condition| {
@@ -206,6 +211,7 @@ impl<'a> Ahead<'a> {
                 place += 1;
             });
             next = then.next_change();
+            self.triggers = then.all_triggers();
             let members = then.into_members();
             self.remember(&members, at);
         }

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::evaluate::Evaluation;
-use crate::definitions::TenantDefinitions;
 use crate::definitions::expression::{BucketCondition, ManualCondition, MemberForCondition};
+use crate::definitions::{Journey, TenantDefinitions};
+use crate::journeys::Trigger;
+
+/// By journey with conditions: the stages that they entered.
+pub(crate) type Triggers = Vec<(Arc<str>, Vec<Trigger>)>;
 
 /// What is known beside the state: since when the customer has been in a segment.
 #[derive(Debug, Clone)]
@@ -16,6 +20,8 @@ pub struct History {
     since: Vec<(usize, Instant)>,
     /// When the others are entered that it is found to be in now.
     entered: Instant,
+    /// Stages that their conditions entered before.
+    triggers: Triggers,
 }
 
 impl History {
@@ -24,6 +30,7 @@ impl History {
         Self {
             since: Vec::new(),
             entered,
+            triggers: Vec::new(),
         }
     }
 
@@ -40,7 +47,22 @@ impl History {
         Self {
             since: since.collect(),
             entered,
+            triggers: Vec::new(),
         }
+    }
+
+    /// With the stages that conditions entered before, by journey.
+    #[must_use]
+    pub(crate) fn with_triggers(mut self, triggers: Triggers) -> Self {
+        self.triggers = triggers;
+        self
+    }
+
+    /// The stages of a journey that conditions entered before.
+    pub(super) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
+        let mut known = self.triggers.iter();
+        let known = known.find(|(name, _)| *name == journey.name);
+        known.map_or_else(Vec::new, |(_, triggers)| triggers.clone())
     }
 
     /// Since when the customer has been in a segment that it is in now.

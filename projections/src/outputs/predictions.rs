@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use tidemark_schemas::Instant;
 
-use super::evaluate::standpoint;
 use super::ledger::Ledger;
+use super::stages::standpoint;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
@@ -169,8 +169,10 @@ fn conversion(
 ) -> BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>> {
     let mut found = BTreeMap::new();
     for journey in definitions.journeys.values() {
+        // Training sees events alone, and so must who is asked about.
         let trained = definitions.models.conversion.get(&*journey.name);
-        let Some((trained, stands)) = trained.zip(standpoint(state, journey)) else {
+        let trained = trained.filter(|_| journey.entered_by.is_empty());
+        let Some((trained, stands)) = trained.zip(standpoint(state, journey, &[])) else {
             continue;
         };
         let stages = journey.stages.iter().map(|stage| &**stage);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::Standing;
+use crate::figures::Figures;
+use crate::journeys::{self, Path};
 use crate::models::Band;
 
 /// The difference between what was known of a customer and what is known now.
@@ -24,6 +26,8 @@ pub struct Delta {
     pub moved: Vec<Move>,
     /// Band before and now, where it is another: counts to move.
     pub band: Option<(Option<Band>, Option<Band>)>,
+    /// What the ways through journeys add to the tenant's figures.
+    pub figures: Figures,
 }
 
 /// A move within a journey, into it or out of it.
@@ -69,29 +73,39 @@ impl Delta {
     }
 
     fn compare_stages(&mut self, old: &Standing, new: &Standing) {
-        for (journey, now) in &new.stages {
-            let before = old.stages.get(journey);
-            if before != Some(now) {
-                self.positions
-                    .push((Arc::clone(journey), Arc::clone(&now.0), now.1));
+        for (journey, now) in &new.paths {
+            let before = old.paths.get(journey);
+            if before.is_some_and(|before| Arc::ptr_eq(before, now) || before == now) {
+                continue;
             }
-            let stage_before = before.map(|(stage, _)| stage);
-            if stage_before != Some(&now.0) {
+            let place = |path: &Path| (Arc::clone(path.stage()), path.since());
+            let (before_place, now_place) = (before.map(|path| place(path)), place(now));
+            if before_place.as_ref() != Some(&now_place) {
+                let (stage, since) = now_place.clone();
+                self.positions.push((Arc::clone(journey), stage, since));
+            }
+            let stage_before = before_place.map(|(stage, _)| stage);
+            if stage_before.as_ref() != Some(&now_place.0) {
                 self.moved.push(Move {
                     journey: Arc::clone(journey),
-                    from: stage_before.cloned(),
-                    to: Some(Arc::clone(&now.0)),
+                    from: stage_before,
+                    to: Some(now_place.0),
                 });
             }
+            if let Some(before) = before {
+                journeys::count(journey, before, -1, &mut self.figures);
+            }
+            journeys::count(journey, now, 1, &mut self.figures);
         }
-        for (journey, (stage, _)) in &old.stages {
-            if !new.stages.contains_key(journey) {
+        for (journey, path) in &old.paths {
+            if !new.paths.contains_key(journey) {
                 self.positions_left.push(Arc::clone(journey));
                 self.moved.push(Move {
                     journey: Arc::clone(journey),
-                    from: Some(Arc::clone(stage)),
+                    from: Some(Arc::clone(path.stage())),
                     to: None,
                 });
+                journeys::count(journey, path, -1, &mut self.figures);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::{Due, Standing};
+use crate::journeys::Path;
 use crate::models::Band;
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
@@ -13,7 +14,7 @@ use crate::state::encoding::{Reader, Writer, ascending, damaged};
 const VERSION_BYTE: u8 = 3;
 /// In place of a band's code where there is no score.
 const NO_BAND: u8 = 0xff;
-/// A length and an instant take a byte each at least.
+/// A length and an instant, or a length and a path, take this much at least.
 const LEAST_ENTRY_BYTES: usize = 2;
 
 impl Standing {
@@ -29,11 +30,10 @@ impl Standing {
             writer.text(name);
             writer.signed(since.micros());
         }
-        writer.count(self.stages.len());
-        for (journey, (stage, since)) in &self.stages {
+        writer.count(self.paths.len());
+        for (journey, path) in &self.paths {
             writer.text(journey);
-            writer.text(stage);
-            writer.signed(since.micros());
+            path.encode(&mut writer);
         }
         writer.signed(i64::from(self.credit_window));
         self.due.encode(&mut writer);
@@ -68,10 +68,8 @@ impl Standing {
         for _ in 0..reader.count(LEAST_ENTRY_BYTES)? {
             let journey: Arc<str> = reader.name()?;
             ascending(before.as_ref(), &journey)?;
-            let stage = reader.name()?;
-            standing
-                .stages
-                .insert(Arc::clone(&journey), (stage, instant(&mut reader)?));
+            let path = Arc::new(Path::decode(&mut reader)?);
+            standing.paths.insert(Arc::clone(&journey), path);
             before = Some(journey);
         }
         let window = i32::try_from(reader.signed()?).ok();

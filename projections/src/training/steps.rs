@@ -104,7 +104,10 @@ impl Trainer<'_> {
             let stays = seen.map_or(&[][..], |seen| seen.all.as_slice());
             let moves = stays.iter().filter(|stay| stay.to.is_some()).count();
             let what = format!("conversion of {name}");
-            if moves < FEWEST_MOVES {
+            if !journey.entered_by.is_empty() {
+                let reason = "stages of it are entered by conditions; it learns from events alone";
+                report.refuse(&what, reason.to_owned());
+            } else if moves < FEWEST_MOVES {
                 let reason = format!("{moves} moves between stages; {FEWEST_MOVES} are needed");
                 report.refuse(&what, reason);
             } else if journey.stages.len() > MOST_STAGES {

@@ -209,7 +209,7 @@ impl<'a> Naive<'a> {
         let journey = text(&what["journey"]);
         let mut journeys = self.source.journeys.iter();
         let stages = &journeys.find(|other| other.name == journey).unwrap().stages;
-        let place = |stage: &str| stages.iter().position(|other| other == stage);
+        let place = |stage: &str| stages.iter().position(|other| other.name() == stage);
         let mut entries: Vec<(usize, Instant)> = Vec::new();
         for event in &self.events {
             if let Payload::StageEntered(entered) = &event.payload

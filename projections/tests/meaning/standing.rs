@@ -144,9 +144,10 @@ fn each_change_has_its_own_time_and_cause() {
     assert_eq!(standing.band, Some(Band::Medium));
     assert_eq!(standing.evaluated_at, at("2024-03-30T04:00:00Z"));
     assert!(changes.iter().all(|change| change.definition_version == 4));
+    let path = &standing.paths[&Arc::from("sales")];
     assert_eq!(
-        standing.stages[&Arc::from("sales")],
-        (Arc::from("customer"), at("2024-03-05T00:00:00Z"))
+        (&**path.stage(), path.since()),
+        ("customer", at("2024-03-05T00:00:00Z"))
     );
 }
 
@@ -165,7 +166,7 @@ fn a_late_event_is_evaluated_where_time_stands() {
     );
     // The stage is the same; since when is not.
     assert_eq!(
-        standing.stages[&Arc::from("sales")].1,
+        standing.paths[&Arc::from("sales")].since(),
         at("2024-03-02T00:00:00Z")
     );
 }
@@ -245,5 +246,5 @@ fn what_is_no_longer_defined_is_left() {
     );
     assert_eq!(changes.len(), 2);
     assert!(changes.iter().all(|change| change.to.is_none()));
-    assert!(standing.segments.is_empty() && standing.stages.is_empty());
+    assert!(standing.segments.is_empty() && standing.paths.is_empty());
 }

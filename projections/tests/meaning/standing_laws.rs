@@ -125,14 +125,22 @@ proptest! {
         rows.extend(delta.memberships.iter().cloned());
         rows.retain(|name, _| !delta.left.contains(name));
         prop_assert_eq!(&rows, &after.segments);
-        let mut positions = before.stages.clone();
+        let places = |standing: &Standing| {
+            let paths = standing.paths.iter();
+            let places = paths.map(|(journey, path)| {
+                (Arc::clone(journey), (Arc::clone(path.stage()), path.since()))
+            });
+            places.collect::<BTreeMap<_, _>>()
+        };
+        let mut positions = places(&before);
         for (journey, stage, since) in &delta.positions {
             positions.insert(Arc::clone(journey), (Arc::clone(stage), *since));
         }
         positions.retain(|journey, _| !delta.positions_left.contains(journey));
-        prop_assert_eq!(&positions, &after.stages);
+        prop_assert_eq!(&positions, &places(&after));
         prop_assert_eq!(delta.is_empty(), before.segments == after.segments
-            && before.stages == after.stages && before.band == after.band);
+            && places(&before) == places(&after) && delta.figures.is_empty()
+            && before.band == after.band);
         // Counts of all deltas add up to what a first one gives.
         let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
         let first = Delta::between(None, &before);

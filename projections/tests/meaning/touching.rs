@@ -14,7 +14,7 @@ use super::records_laws;
 
 /// Folds one event after the other, each evaluated as a processor does it, and compares what is known
 /// then with an evaluation of everything.
-fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent], pauses: &[i64]) {
+pub(crate) fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent], pauses: &[i64]) {
     let mut state = CustomerState::default();
     let mut standing = Standing::new(definitions.version);
     let mut changes = Vec::new();
@@ -41,9 +41,9 @@ fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent], pauses: &[
             whole.segments.iter().collect::<Vec<_>>(),
             "{event:?}"
         );
-        let stages = standing.stages.iter();
+        let stages = standing.paths.iter();
         let stages: Vec<_> = stages
-            .map(|(journey, stage)| (journey, &stage.0, stage.1))
+            .map(|(journey, path)| (journey, path.stage(), path.since()))
             .collect();
         let found = whole.journeys.iter();
         let found: Vec<_> = found

@@ -290,7 +290,9 @@ impl Partition {
                 .counters
                 .push((tenant, "parked", row.reason.to_owned(), 1));
         }
-        batch.figures = std::mem::take(&mut self.figures);
+        for (tenant, figures) in std::mem::take(&mut self.figures) {
+            batch.figures.entry(tenant).or_default().extend(figures);
+        }
         batch.parked = std::mem::take(&mut self.parked);
         batch.counters = summed(batch.counters);
         batch
@@ -315,6 +317,8 @@ impl Customer {
         }
         counts.events += std::mem::take(&mut self.new_events);
         let delta = Delta::between(self.committed.as_ref(), &standing);
+        let figures = batch.figures.entry(tenant.clone()).or_default();
+        figures.extend(delta.figures);
         for (segment, since) in delta.memberships {
             batch.memberships.push((key.clone(), segment, since));
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::figures::{Figures, kinds};
-use tidemark_projections::state::Folded;
+use tidemark_projections::standing::{Delta, Standing};
 use tidemark_projections::state::conversations::Histogram;
+use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::event::Direction;
 use tidemark_schemas::{Currency, CustomerEvent, CustomerKey, EventId, Instant, Payload, TenantId};
 
@@ -16,7 +17,13 @@ pub(crate) type Place = (String, String, String, i32, String, String, String, i3
 pub(crate) type Sums = BTreeMap<Place, i128>;
 
 /// Where the kinds begin that follow from events alone.
-pub(crate) const OF_EVENTS: [&str; 4] = ["customer.", "revenue.", "conversation.", "campaign."];
+pub(crate) const OF_EVENTS: [&str; 5] = [
+    "customer.",
+    "revenue.",
+    "conversation.",
+    "campaign.",
+    "journey.",
+];
 
 type Order = (Instant, EventId, i64, Currency);
 type Refunds = BTreeMap<EventId, (Instant, i64, Currency)>;
@@ -167,6 +174,35 @@ fn said(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
             }
         }
         _ => {}
+    }
+}
+
+/// Adds what the ways through journeys add up to, each evaluated once, from the last state alone.
+pub(crate) fn add_journeys(
+    states: &BTreeMap<CustomerKey, CustomerState>,
+    definitions: &Definitions,
+    home: impl Fn(&CustomerKey) -> i32,
+    sums: &mut Sums,
+) {
+    for (key, state) in states {
+        let tenant = definitions.tenant(&key.tenant).unwrap();
+        let mut standing = Standing::new(tenant.version);
+        let now = state.last_seen_at().unwrap();
+        standing.redefine(state, tenant, now, &mut Vec::new());
+        for (figure, by) in Delta::between(None, &standing).figures.iter() {
+            let text = |text: &Arc<str>| text.to_string();
+            let place = (
+                key.tenant.to_string(),
+                figure.kind.to_owned(),
+                text(&figure.one),
+                figure.day,
+                text(&figure.two),
+                text(&figure.three),
+                String::new(),
+                home(key),
+            );
+            *sums.entry(place).or_default() += by;
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Partitioner, TenantId};
 
-use super::figures::{Naive, Sums};
+use super::figures::{Naive, Sums, add_journeys};
 use super::kafka::Kafka;
 use super::read;
 use super::registry::Registry;
@@ -126,7 +126,10 @@ impl Reference {
 
     /// What the figures that follow from events alone must be.
     pub(crate) fn figures(&self) -> Sums {
-        self.figures.sums(&self.definitions, |key| self.home(key))
+        let home = |key: &CustomerKey| self.home(key);
+        let mut sums = self.figures.sums(&self.definitions, home);
+        add_journeys(&self.states, &self.definitions, home, &mut sums);
+        sums
     }
 
     /// Canonical bytes by customer.

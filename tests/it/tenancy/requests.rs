@@ -56,6 +56,8 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/journeys/sales/stages",
         "/v1/segments/buyers/series",
         "/v1/series",
+        "/v1/journeys/sales/flows",
+        "/v1/journeys/sales/bottlenecks",
         "/v1/revenue",
         "/v1/conversations",
         "/v1/campaigns",
@@ -79,6 +81,7 @@ async fn no_route_tells_of_the_other_tenant() {
     assert_eq!(revenue["total"]["gross_minor"], 7_700);
     let stages = api.ok("acme", "/v1/journeys/sales/stages").await;
     assert_eq!(stages["stages"][0]["customers"], 2);
+    assert_eq!(stages["stages"][0]["entered"], 3);
     for missing in [
         "/v1/customers/only-globex",
         "/v1/customers/only-globex/segments/buyers",

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::figures::{Figure, Figures, kinds};
 use tidemark_projections::models::Attribution;
-use tidemark_projections::standing::{Change, ChangeKind};
+use tidemark_projections::standing::{Change, ChangeKind, Delta, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_projections::state::orders::Order;
 use tidemark_schemas::{Instant, TenantId};
@@ -30,6 +30,10 @@ pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<Tenant
         let figures = all.entry(key.tenant.clone()).or_default();
         let first = day(zone(&key.tenant), row.first_seen_at);
         figures.add(Figure::of(kinds::CUSTOMERS_NEW, first), 1);
+        // Of the ways through journeys the laws of projections know more; here it matters that
+        // whatever came in between they are counted once.
+        let standing = Standing::decode(&row.standing).expect("a standing");
+        figures.extend(Delta::between(None, &standing).figures);
         for order in state.orders.iter() {
             let of = |kind| Figure::of(kind, order.placed.day).in_currency(order.placed.currency);
             figures.add(of(kinds::ORDERS), 1);

@@ -190,10 +190,8 @@ impl Evaluation<'_> {
     }
 
     fn stage_facts(&self, journey: &str, facts: &mut Facts) {
-        let current = self
-            .stages()
-            .iter()
-            .find(|stage| **stage.journey == *journey);
+        let current = self.definitions.journeys.get(journey);
+        let current = current.and_then(|journey| self.stage_in(journey));
         put(facts, "stage", current.map(|current| current.stage));
         put(facts, "since", current.map(|current| current.since));
         let entries = self.state.journeys.entries(journey).iter().rev();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tidemark_schemas::event::{Channel, Outcome};
 
-use super::histogram::{Histogram, LAST_BUCKET};
+use super::histogram::Histogram;
 use super::{Conversations, Line, Tally};
+use crate::buckets::LAST_BUCKET;
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
 

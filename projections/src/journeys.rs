@@ -1,0 +1,15 @@
+//! The paths customers take through a journey, and what a tenant's paths add up to.
+//!
+//! A [`Path`] is what was last known of one customer's way: part of its standing. What is counted of
+//! paths are [figures](crate::figures), corrected by what tells two paths of a customer apart. A
+//! [`Funnel`] is what these figures say.
+
+mod encoding;
+mod flows;
+mod funnel;
+mod path;
+
+pub(crate) use flows::count;
+pub use funnel::{Bottleneck, Dwell, Funnel, FunnelStage, Link, Sums};
+pub use path::{Early, MAX_STEPS, Path, Step, Trigger};
+pub(crate) use path::{enter, runs};

@@ -1,0 +1,46 @@
+//! What is counted of paths: figures that a changed path corrects by what it counted before and
+//! counts now.
+
+use std::sync::Arc;
+
+use super::Path;
+use crate::buckets::bucket_of;
+use crate::figures::{Figure, Figures, kinds};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Stays are counted over all days together: by day and bucket there would be too many figures.
+const ALL_DAYS: i32 = 0;
+
+/// Adds what a path counts, so many times.
+pub(crate) fn count(journey: &Arc<str>, path: &Path, times: i128, figures: &mut Figures) {
+    let nothing: Arc<str> = Arc::default();
+    let mut add = |kind, day, two: &Arc<str>, three: &Arc<str>| {
+        figures.add(Figure::of(kind, day).named(journey).by(two, three), times);
+    };
+    if let Some(first) = path.steps.first().filter(|_| path.early.is_empty()) {
+        add(kinds::JOURNEY_FLOW, first.day, &nothing, &first.stage);
+    }
+    for pair in path.steps.windows(2) {
+        let [left, entered] = pair else { continue };
+        let micros = entered.since.micros().saturating_sub(left.since.micros());
+        let bucket = bucket_of(micros / MICROS_PER_SECOND);
+        let way = format!("{}>{}", left.stage, entered.stage).into();
+        let bucket = bucket.to_string().into();
+        add(kinds::JOURNEY_STAY, ALL_DAYS, &way, &bucket);
+        add(
+            kinds::JOURNEY_FLOW,
+            entered.day,
+            &left.stage,
+            &entered.stage,
+        );
+    }
+    for (stage, place, day, furthest) in path.first_entries() {
+        add(kinds::JOURNEY_ENTERED, day, stage, &nothing);
+        if furthest > place {
+            add(kinds::JOURNEY_ADVANCED, day, stage, &nothing);
+            if furthest == path.last {
+                add(kinds::JOURNEY_COMPLETED, day, stage, &nothing);
+            }
+        }
+    }
+}

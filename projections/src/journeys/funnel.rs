@@ -1,0 +1,244 @@
+//! What the sums of all paths say: how far customers come, how long they stay, where they are lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::buckets;
+use crate::definitions::Journey;
+use crate::figures::kinds;
+use crate::models::double;
+
+/// A journey, as the sums of its paths show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Funnel {
+    /// First to last.
+    pub stages: Vec<FunnelStage>,
+    /// The moves that were made: those into the journey first, then by stage left and entered.
+    pub links: Vec<Link>,
+}
+
+/// A stage: how many came, and how many went on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FunnelStage {
+    /// The stage's name.
+    pub stage: Arc<str>,
+    /// How many customers stand in it now.
+    pub customers: i64,
+    /// How many ever entered it.
+    pub entered: i64,
+    /// How many of those entered a later stage after that, no matter which.
+    pub advanced: i64,
+    /// How many of those who entered it entered the last stage after that.
+    pub completed: i64,
+    /// `advanced` of `entered`; null for the last stage, and of a stage nobody entered.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub conversion_to_next: Option<f64>,
+    /// `completed` of `entered`; null for the last stage, and of a stage nobody entered.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub conversion_to_last: Option<f64>,
+    /// How long stays took that are over, whenever that was.
+    pub dwell: Dwell,
+}
+
+/// How long stays in a stage took: only those that are over. Times are kept in buckets: each figure
+/// is exact or up to a quarter too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Dwell {
+    /// How many there were.
+    pub stays: u64,
+    /// Half of them took no longer; null without any.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub median_seconds: Option<u64>,
+    /// Three quarters of them took no longer.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub p75_seconds: Option<u64>,
+    /// Nine tenths of them took no longer.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub p90_seconds: Option<u64>,
+    /// 95 of 100 took no longer.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub p95_seconds: Option<u64>,
+}
+
+/// Moves from one stage to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Link {
+    /// The stage left; null for those who entered the journey.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub from: Option<Arc<str>>,
+    /// The stage entered.
+    pub to: Arc<str>,
+    /// How often that was done: a customer who goes back and forth counts each time.
+    pub moves: i64,
+}
+
+/// A stage as an obstacle.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Bottleneck {
+    /// The stage's name.
+    pub stage: Arc<str>,
+    /// How many customers ever entered it.
+    pub entered: i64,
+    /// How many of those entered no later stage after that, or not yet.
+    pub lost: i64,
+    /// `lost` of `entered`.
+    pub drop_off: f64,
+    /// How likely somebody who does go on completes the journey: `completed` of `advanced`; 1 where
+    /// nobody ever went on.
+    pub completion_after: f64,
+    /// `lost` times `completion_after`: how many more would have completed the journey had all gone
+    /// on. Bottlenecks are ranked by it.
+    pub expected_completions_lost: f64,
+    /// How long stays took that are over.
+    pub dwell: Dwell,
+}
+
+/// The figures of one journey, added up over days and partitions.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    flows: BTreeMap<(String, String), i64>,
+    stays: BTreeMap<String, BTreeMap<u8, u64>>,
+    entered: BTreeMap<String, i64>,
+    advanced: BTreeMap<String, i64>,
+    completed: BTreeMap<String, i64>,
+}
+
+impl Sums {
+    /// Adds a figure by its kind and dimensions; those that do not concern a journey are left out.
+    pub fn add(&mut self, kind: &str, two: &str, three: &str, value: i64) {
+        let of_stage = match kind {
+            kinds::JOURNEY_ENTERED => &mut self.entered,
+            kinds::JOURNEY_ADVANCED => &mut self.advanced,
+            kinds::JOURNEY_COMPLETED => &mut self.completed,
+            kinds::JOURNEY_FLOW => {
+                let moves = self.flows.entry((two.to_owned(), three.to_owned()));
+                *moves.or_default() += value;
+                return;
+            }
+            kinds::JOURNEY_STAY => {
+                let way = two.split_once('>').zip(three.parse().ok());
+                if let Some(((from, _), bucket)) = way {
+                    let stays = self.stays.entry(from.to_owned()).or_default();
+                    *stays.entry(bucket).or_default() += u64::try_from(value).unwrap_or(0);
+                }
+                return;
+            }
+            _ => return,
+        };
+        *of_stage.entry(two.to_owned()).or_default() += value;
+    }
+
+    fn links(&self, journey: &Journey) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for ((from, to), moves) in &self.flows {
+            let from = Some(from).filter(|from| !from.is_empty());
+            let from = from.map(|from| journey.position(from));
+            // Of a stage that is not listed: an evaluation under newer definitions is under way.
+            let (Some(to), false) = (journey.position(to), from == Some(None)) else {
+                continue;
+            };
+            let stage = |place: usize| Arc::clone(&journey.stages[place]);
+            if *moves != 0 {
+                links.push(Link {
+                    from: from.flatten().map(stage),
+                    to: stage(to),
+                    moves: *moves,
+                });
+            }
+        }
+        let place = |stage: &str| journey.position(stage);
+        links.sort_by_key(|link| (link.from.as_deref().map(place), place(&link.to)));
+        links
+    }
+
+    fn dwell(&self, stage: &str) -> Dwell {
+        let stays = self.stays.get(stage);
+        let stays = stays
+            .into_iter()
+            .flatten()
+            .map(|(bucket, count)| (*bucket, *count));
+        let quantile = |share| buckets::quantile(stays.clone(), share);
+        Dwell {
+            stays: stays.clone().map(|(_, count)| count).sum(),
+            median_seconds: quantile(0.5),
+            p75_seconds: quantile(0.75),
+            p90_seconds: quantile(0.9),
+            p95_seconds: quantile(0.95),
+        }
+    }
+}
+
+impl Funnel {
+    /// Of sums, and of how many stand in a stage now. What was counted of stages that are not listed
+    /// any more, because an evaluation under newer definitions is under way, is left out.
+    pub fn of(journey: &Journey, customers: impl Fn(&str) -> i64, sums: &Sums) -> Self {
+        let stages = journey.stages.iter();
+        let stages = stages.map(|stage| FunnelStage::of(journey, stage, customers(stage), sums));
+        Self {
+            stages: stages.collect(),
+            links: sums.links(journey),
+        }
+    }
+
+    /// Every stage but the last that somebody entered, the greatest obstacle first.
+    pub fn bottlenecks(&self) -> Vec<Bottleneck> {
+        let before_last = self.stages.len().saturating_sub(1);
+        let stages = self.stages.iter().take(before_last);
+        let mut found: Vec<_> = stages
+            .filter(|stage| stage.entered > 0)
+            .map(Bottleneck::of)
+            .collect();
+        // Stable: of two alike the earlier stage first.
+        found.sort_by(|left, right| {
+            let by = |of: &Bottleneck| of.expected_completions_lost;
+            by(right).total_cmp(&by(left))
+        });
+        found
+    }
+}
+
+impl FunnelStage {
+    fn of(journey: &Journey, stage: &Arc<str>, customers: i64, sums: &Sums) -> Self {
+        let sum = |of: &BTreeMap<String, i64>| of.get(&**stage).copied().unwrap_or(0);
+        let entered = sum(&sums.entered);
+        let (advanced, completed) = (sum(&sums.advanced), sum(&sums.completed));
+        let is_last = journey.stages.last() == Some(stage);
+        let rate = |of: i64| (!is_last && entered > 0).then(|| double(of) / double(entered));
+        Self {
+            stage: Arc::clone(stage),
+            customers,
+            entered,
+            advanced,
+            completed,
+            conversion_to_next: rate(advanced),
+            conversion_to_last: rate(completed),
+            dwell: sums.dwell(stage),
+        }
+    }
+}
+
+impl Bottleneck {
+    fn of(stage: &FunnelStage) -> Self {
+        let lost = stage.entered - stage.advanced;
+        let completion_after = if stage.advanced > 0 {
+            double(stage.completed) / double(stage.advanced)
+        } else {
+            1.0
+        };
+        Self {
+            stage: Arc::clone(&stage.stage),
+            entered: stage.entered,
+            lost,
+            drop_off: double(lost) / double(stage.entered),
+            completion_after,
+            expected_completions_lost: double(lost) * completion_after,
+            dwell: stage.dwell,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a customer stands in a journey: by events, and by the conditions of stages.
+
+use std::sync::Arc;
+
+use tidemark_schemas::Instant;
+
+use super::evaluate::{Evaluation, Standpoint};
+use super::members::Triggers;
+use crate::definitions::Journey;
+use crate::journeys::{Trigger, enter, runs};
+use crate::state::CustomerState;
+use crate::state::journeys::StageEntry;
+
+impl<'a> Evaluation<'a> {
+    /// Where the customer stands, in the order of the journeys' names, once the membership of all
+    /// segments that conditions are made of is known.
+    pub(super) fn all_stages(&self) -> Vec<Standpoint<'a>> {
+        let mut stages = self.stages_by_events().to_vec();
+        for journey in self.definitions.conditional_journeys() {
+            stages.extend(self.stage_in(journey));
+        }
+        stages.sort_unstable_by_key(|stands| stands.journey);
+        stages
+    }
+
+    /// Where the customer stands in a journey. A segment that asks for it comes after those that
+    /// its stages' conditions are made of.
+    pub(super) fn stage_in(&self, journey: &'a Journey) -> Option<Standpoint<'a>> {
+        if journey.entered_by.is_empty() {
+            let mut stages = self.stages_by_events().iter();
+            return stages
+                .find(|stands| stands.journey == &journey.name)
+                .copied();
+        }
+        standpoint(self.state, journey, &self.triggers(journey))
+    }
+
+    /// The stages that conditions have entered so far, of every journey with conditions.
+    pub(super) fn all_triggers(&self) -> Triggers {
+        let journeys = self.definitions.conditional_journeys();
+        journeys
+            .map(|journey| (Arc::clone(&journey.name), self.triggers(journey)))
+            .collect()
+    }
+
+    /// The stages of a journey that conditions have entered so far.
+    pub(super) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
+        if journey.entered_by.is_empty() {
+            return Vec::new();
+        }
+        let mut triggers = self.known.triggers(journey);
+        for (stage, segment) in &journey.entered_by {
+            if self.is_member_at(*segment) {
+                let since = self.known.since(*segment);
+                enter(&mut triggers, journey, &journey.stages[*stage], since);
+            }
+        }
+        triggers
+    }
+}
+
+/// The newest stage that belongs to the journey, since the run of it began. Stages the definition
+/// does not list are as if they had not been entered.
+pub(super) fn standpoint<'a>(
+    state: &'a CustomerState,
+    journey: &'a Journey,
+    triggers: &[Trigger],
+) -> Option<Standpoint<'a>> {
+    let entries = state.journeys.entries(&journey.name);
+    let (place, since) = if triggers.is_empty() {
+        newest(journey, entries)?
+    } else {
+        runs(journey, entries, triggers).last()?
+    };
+    Some(Standpoint {
+        journey: &journey.name,
+        stage: &journey.stages[place],
+        since,
+    })
+}
+
+fn newest(journey: &Journey, entries: &[StageEntry]) -> Option<(usize, Instant)> {
+    let mut listed = entries.iter().rev().filter_map(|entry| {
+        let place = journey.position(&entry.stage)?;
+        Some((place, entry.stamp.at))
+    });
+    let (place, mut since) = listed.next()?;
+    for (_, at) in listed.take_while(|(other, _)| *other == place) {
+        since = at;
+    }
+    Some((place, since))
+}
