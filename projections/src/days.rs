@@ -64,6 +64,12 @@ pub(crate) fn day_of(zone: &TimeZone, at: Instant) -> i32 {
     day
 }
 
+/// How many days began after one instant, up to another: 0 where that is earlier.
+pub(crate) fn whole_days(zone: &TimeZone, from: Instant, to: Instant) -> u32 {
+    let days = i64::from(day_of(zone, to)) - i64::from(day_of(zone, from));
+    u32::try_from(days).unwrap_or(0)
+}
+
 /// The same time of day, `days` later; `None` after the end of time.
 pub(crate) fn same_time_after(zone: &TimeZone, at: Instant, days: i32) -> Option<Instant> {
     let span = Span::new().try_days(days).ok()?;

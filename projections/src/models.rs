@@ -18,6 +18,7 @@ mod rfm;
 mod special;
 mod spending;
 mod trained;
+mod value;
 
 pub use actions::{BestAction, Candidate, Responses, best_action};
 pub use attribution::Attribution;
@@ -30,6 +31,7 @@ pub use rfm::{Rfm, RfmCell, RfmModel};
 pub(crate) use special::double;
 pub use spending::{SpendingModel, discounted_value};
 pub use trained::{Decile, Holdout, Trained, TrainedChurn, TrainedModels, TrainedSpending};
+pub use value::{FORECAST_DAYS, PERCENTILE_DAYS, RevenueForecast, ValueModel};
 
 use special::inverse_odds;
 

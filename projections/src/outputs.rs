@@ -40,7 +40,8 @@ pub(crate) use evaluate::{Found, Scores};
 pub use explain::{Explanation, Reason, explain};
 pub use members::History;
 pub use predictions::{
-    ConversionOutput, Predictions, Scored, ValueHorizon, ValueOutput, next_rfm_change, predict,
+    ConversionOutput, Percentile, Predictions, Scored, ValueHorizon, ValueOutput, next_rfm_change,
+    predict,
 };
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
@@ -49,6 +50,7 @@ pub use timeline::{Happening, HappeningKind, timeline};
 
 pub(crate) use ledger::Ledger;
 pub(crate) use members::Triggers;
+pub(crate) use predictions::{DISCOUNT, mean_purchase_by};
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]

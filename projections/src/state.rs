@@ -341,6 +341,10 @@ impl CustomerState {
             self.records.get_or_insert_default().merge(records);
         }
         self.tracked.merge(&other.tracked);
+        if self.whose.0.is_none() {
+            // One that no event was folded into yet belongs to nobody.
+            self.whose.clone_from(&other.whose);
+        }
         self.oldest = Oldest::UNKNOWN;
         self.forget();
     }

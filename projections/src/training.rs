@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tidemark_schemas::{CustomerId, Instant};
 
 use crate::days;
@@ -18,10 +19,9 @@ use crate::state::journeys::StageEntry;
 mod churn;
 mod report;
 mod steps;
+mod value;
 
 pub use report::{CandidateFit, Excluded, Refused, TrainingReport};
-
-const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
 
 /// Collects what models are trained on.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl<'d> Trainer<'d> {
             let entries = state.journeys.entries(&journey.name);
             if !entries.is_empty() {
                 let seen = self.stays.entry(String::from(&*journey.name)).or_default();
-                seen.add(journey, entries, self.end);
+                seen.add(journey, entries, &self.definitions.rules.zone, self.end);
             }
         }
     }
@@ -130,6 +130,7 @@ impl<'d> Trainer<'d> {
         report.exclude(never, "churn, spending, rfm and clusters", "never bought");
         self.churn(&mut report);
         self.spending(&mut report);
+        self.value(&mut report);
         self.rfm_and_clusters(&mut report);
         self.conversion(&mut report);
         report
@@ -153,7 +154,13 @@ impl<'d> Trainer<'d> {
 impl Stays {
     /// Adds the stays of one customer in the journey's stages, as far as `end`. Entering the same
     /// stage again is no move; stages the journey does not list are as if they had not been entered.
-    fn add(&mut self, journey: &Journey, entries: &[StageEntry], end: Option<Instant>) {
+    fn add(
+        &mut self,
+        journey: &Journey,
+        entries: &[StageEntry],
+        zone: &TimeZone,
+        end: Option<Instant>,
+    ) {
         let mut current: Option<(usize, Instant)> = None;
         for entry in entries
             .iter()
@@ -167,7 +174,7 @@ impl Stays {
                 Some((same, _)) if same == stage => continue,
                 Some((before, since)) => self.all.push(Stay {
                     stage: before,
-                    days: whole_days(since, at),
+                    days: days::whole_days(zone, since, at),
                     to: Some(stage),
                 }),
                 None => self.first = Some(self.first.map_or(at, |first| first.min(at))),
@@ -177,14 +184,10 @@ impl Stays {
         if let Some(((stage, since), end)) = current.zip(end) {
             self.all.push(Stay {
                 stage,
-                days: whole_days(since, end),
+                // The day that ends then is not over before.
+                days: days::whole_days(zone, since, end.plus_micros(-1)),
                 to: None,
             });
         }
     }
-}
-
-fn whole_days(from: Instant, to: Instant) -> u32 {
-    let micros = to.micros().saturating_sub(from.micros());
-    u32::try_from(micros / MICROS_PER_DAY).unwrap_or(0)
 }

@@ -18,6 +18,8 @@ mod conversion;
 mod explained;
 #[path = "predictions/fits.rs"]
 mod fits;
+#[path = "predictions/getting_on.rs"]
+mod getting_on;
 #[path = "predictions/leaves.rs"]
 mod leaves;
 #[path = "predictions/purchases.rs"]

@@ -23,7 +23,8 @@ pub use records::{
     CampaignCondition, ConsentCondition, ConversationCondition, Counted, DayWindow, OfferAnswer,
     OfferCondition, Quantity, RecordCondition, SubscriptionCondition, TicketCondition,
 };
-pub use scores::{RfmCondition, ScoreCondition, ValueCondition};
+pub(crate) use scores::StayTable;
+pub use scores::{ConversionCondition, RfmCondition, ScoreCondition, ValueCondition};
 
 /// A condition over one customer.
 #[derive(Debug)]

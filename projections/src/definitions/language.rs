@@ -11,6 +11,7 @@ use super::expression::{Bounds, Comparison, Expression, SegmentReference, Tracke
 use super::fields::{self, Fields};
 use super::problems::{Problems, unknown};
 use super::tree::{Content, Node};
+use crate::models::{Conversion, TrainedModels};
 use crate::state::LeafId;
 
 mod attribute;
@@ -31,7 +32,7 @@ const MAX_CONDITIONS: usize = 500;
 /// How many patterns a tenant's segments may hold; each takes up to a quarter of a megabyte.
 const MAX_PATTERNS: usize = 100;
 
-const CONDITIONS: [&str; 19] = [
+const CONDITIONS: [&str; 20] = [
     "all",
     "any",
     "not",
@@ -51,10 +52,14 @@ const CONDITIONS: [&str; 19] = [
     "rfm",
     "cluster",
     "value",
+    "conversion",
 ];
 
 /// Reads one value of a condition.
 type Read<'a, T> = &'a mut dyn FnMut(&Node, &mut Problems) -> Option<T>;
+
+/// What may become of customers, by stage and whole days in it.
+type Chances = Arc<Vec<Vec<Conversion>>>;
 
 /// What the expressions of one tenant may refer to, and the problems found in them.
 pub(crate) struct Language<'a> {
@@ -63,6 +68,10 @@ pub(crate) struct Language<'a> {
     /// The place of each segment in the tenant's list.
     pub(crate) segments: &'a BTreeMap<Arc<str>, usize>,
     pub(crate) journeys: &'a BTreeMap<Arc<str>, Journey>,
+    /// What was trained, if anything was.
+    pub(crate) models: Option<&'a TrainedModels>,
+    /// What it says of journeys within so many days, as far as was asked.
+    pub(crate) chances: BTreeMap<(Arc<str>, u32), Chances>,
     pub(crate) patterns: usize,
     /// What the conditions read so far want counted.
     pub(crate) tracked: BTreeMap<LeafId, TrackedLeaf>,
@@ -118,6 +127,7 @@ impl Language<'_> {
             "rfm" => self.rfm(value).map(Expression::Score),
             "cluster" => self.cluster(value).map(Expression::Score),
             "value" => self.value(value).map(Expression::Score),
+            "conversion" => self.conversion(value).map(Expression::Score),
             name if records::CONDITIONS.contains(&name) => {
                 self.record(name, value).map(Expression::Record)
             }

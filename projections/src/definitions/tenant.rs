@@ -65,6 +65,8 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         currency: currency?,
         segments: &by_name,
         journeys: &by_journey,
+        models: models.as_ref(),
+        chances: BTreeMap::new(),
         patterns: 0,
         tracked: BTreeMap::new(),
         problems,

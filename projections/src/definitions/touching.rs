@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::Payload;
 
-use super::expression::{Expression, RecordCondition, TrackedLeaf};
+use super::expression::{Expression, RecordCondition, ScoreCondition, TrackedLeaf};
 use super::{Journey, Segment, TenantDefinitions};
 use crate::state::LeafId;
 
@@ -119,6 +119,9 @@ fn parts_of(
             }
         }
         Expression::Stage(of) => {
+            parts.insert(Part::Stages(Arc::clone(&of.journey)));
+        }
+        Expression::Score(ScoreCondition::Conversion(of)) => {
             parts.insert(Part::Stages(Arc::clone(&of.journey)));
         }
         Expression::Orders(_) | Expression::Churn(_) | Expression::Score(_) => {

@@ -5,6 +5,8 @@
 //! and each bin is drawn toward the stage's mean over all days by as much weight as
 //! [`PRIOR_MOVES`] moves have.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::special::double;
@@ -75,13 +77,36 @@ impl ConversionModel {
     /// `horizon` days (at most a year).
     pub fn predict(&self, stage: usize, dwell_days: u32, horizon: u32) -> Conversion {
         let horizon = horizon.min(MOST_HORIZON_DAYS);
+        self.predict_with(&self.reach(horizon), stage, dwell_days, horizon)
+    }
+
+    /// As [`Self::predict`] within `horizon` days, by stage and whole days in it. From the last day
+    /// on nothing changes any more.
+    pub fn by_dwell(&self, horizon: u32) -> Vec<Vec<Conversion>> {
+        let horizon = horizon.min(MOST_HORIZON_DAYS);
+        let reach = self.reach(horizon);
+        let last_day = BIN_STARTS.last().copied().unwrap_or(0);
+        let of_stage = |stage| {
+            let days = 0..=last_day;
+            days.map(|day| self.predict_with(&reach, stage, day, horizon))
+                .collect()
+        };
+        (0..self.stages.len()).map(of_stage).collect()
+    }
+
+    fn predict_with(
+        &self,
+        reach: &[Vec<f64>],
+        stage: usize,
+        dwell_days: u32,
+        horizon: u32,
+    ) -> Conversion {
         let count = self.stages.len();
         let mut next = vec![0.0; count];
         if stage + 1 >= count {
             let last = if stage + 1 == count { 1.0 } else { 0.0 };
             return Conversion { next, last };
         }
-        let reach = self.reach(horizon);
         let (mut still, mut last) = (1.0, 0.0);
         for day in 0..horizon {
             let hazards = self.hazards(stage, dwell_days.saturating_add(day));
@@ -147,6 +172,12 @@ impl ConversionModel {
     fn hazards(&self, stage: usize, day: u32) -> &[f64] {
         let bins = self.daily.get(stage).map_or(&[][..], Vec::as_slice);
         bins.get(bin_of(day)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether it was trained on a journey of these stages.
+    pub fn is_of(&self, stages: &[Arc<str>]) -> bool {
+        let trained = self.stages.iter().map(String::as_str);
+        trained.eq(stages.iter().map(|stage| &**stage))
     }
 
     /// Whether all of it are probabilities of the stages named.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClusterModel, ConversionModel, Family, ForecastError, Parameters, RfmModel, SpendingModel,
+    ValueModel,
 };
 
 /// Parameters are positive and not beyond this: fits search less far.
@@ -25,6 +26,9 @@ pub struct TrainedModels {
     /// What a purchase is worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Trained<TrainedSpending>>,
+    /// How much customers are expected to spend, seen against all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Trained<ValueModel>>,
     /// Where the fifths of recency, frequency and monetary value end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rfm: Option<Trained<RfmModel>>,
@@ -110,12 +114,14 @@ impl TrainedModels {
         let Self {
             churn,
             spending,
+            value,
             rfm,
             clusters,
             conversion,
         } = newer;
         self.churn = churn.or(self.churn.take());
         self.spending = spending.or(self.spending.take());
+        self.value = value.or(self.value.take());
         self.rfm = rfm.or(self.rfm.take());
         self.clusters = clusters.or(self.clusters.take());
         self.conversion.extend(conversion);
@@ -126,6 +132,7 @@ impl TrainedModels {
         let Self {
             churn,
             spending,
+            value,
             rfm,
             clusters,
             conversion,
@@ -143,6 +150,9 @@ impl TrainedModels {
             if !(positive(p) && positive(v) && positive(q - 1.0)) {
                 return unsound("spending");
             }
+        }
+        if value.as_ref().is_some_and(|of| !of.model.is_sound()) {
+            return unsound("value");
         }
         if rfm.as_ref().is_some_and(|of| !of.model.is_sound()) {
             return unsound("rfm");

@@ -14,7 +14,7 @@ use super::stages::standpoint;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
-    Assignment, PurchaseHistory, RfmCell, SpendingModel, discounted_value, double,
+    Assignment, PERCENTILE_DAYS, PurchaseHistory, RfmCell, SpendingModel, discounted_value, double,
 };
 use crate::state::CustomerState;
 
@@ -23,14 +23,15 @@ const VALUE_HORIZONS: [u32; 3] = [30, 90, 365];
 /// The horizons of conversion, in days.
 const CONVERSION_HORIZONS: [u32; 2] = [30, 90];
 /// Of a year: ten percent.
-pub(super) const DISCOUNT: f64 = 0.1;
-const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
+pub(crate) const DISCOUNT: f64 = 0.1;
 
 /// Everything predicted at one instant, each with the model it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Predictions {
     /// What the customer will buy; null of who never bought.
     pub value: Option<Scored<ValueOutput>>,
+    /// How that of a year compares to all customers. Null of who never bought, and until it is trained.
+    pub percentile: Option<Scored<Percentile>>,
     /// Null of who never bought, and until it is trained.
     pub rfm: Option<Scored<RfmCell>>,
     /// Null of who never bought, and until it is trained.
@@ -47,6 +48,14 @@ pub struct Scored<T> {
     /// What the model says.
     #[serde(flatten)]
     pub score: T,
+}
+
+/// Where a customer's value stands among those of all customers when the model was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Percentile {
+    /// The percent of them it is above: 90 or more is the top tenth.
+    pub percentile: i64,
 }
 
 /// What a customer will buy.
@@ -89,6 +98,7 @@ pub fn predict(state: &CustomerState, definitions: &TenantDefinitions, at: Insta
     let rfm = ledger.rfm(today);
     Predictions {
         value: history.map(|history| value(&ledger, history, definitions)),
+        percentile: percentile(&ledger, history, definitions),
         rfm: models.rfm.as_ref().zip(rfm).map(|(trained, of)| Scored {
             model: format!("rfm/trained-{}", trained.as_of),
             score: trained.model.cell(of),
@@ -152,10 +162,35 @@ fn value(
     }
 }
 
+fn percentile(
+    ledger: &Ledger,
+    history: Option<PurchaseHistory>,
+    definitions: &TenantDefinitions,
+) -> Option<Scored<Percentile>> {
+    let (history, trained) = history.zip(definitions.models.value.as_ref())?;
+    let mean = mean_purchase_minor(ledger, definitions);
+    let value = discounted_value(&definitions.churn, history, mean, PERCENTILE_DAYS, DISCOUNT);
+    Some(Scored {
+        model: format!("value/trained-{}", trained.as_of),
+        score: Percentile {
+            percentile: trained.model.percentile(value),
+        },
+    })
+}
+
 /// What a purchase day of a customer is worth in the long run, in minor units.
-pub(super) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
+pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
     let trained = definitions.models.spending.as_ref();
     let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
+    mean_purchase_by(spending, ledger, definitions)
+}
+
+/// As [`mean_purchase_minor`], by a model that need not be in force.
+pub(crate) fn mean_purchase_by(
+    spending: SpendingModel,
+    ledger: &Ledger,
+    definitions: &TenantDefinitions,
+) -> f64 {
     let unit = double(10_i64.pow(u32::from(definitions.currency.minor_digits())));
     let (count, sum) = ledger.repeat_spending();
     let own = double(sum) / unit / double(count.max(1));
@@ -175,16 +210,14 @@ fn conversion(
         let Some((trained, stands)) = trained.zip(standpoint(state, journey, &[])) else {
             continue;
         };
-        let stages = journey.stages.iter().map(|stage| &**stage);
         // The journey has other stages than when it was trained.
-        if !stages.eq(trained.model.stages.iter().map(String::as_str)) {
+        if !trained.model.is_of(&journey.stages) {
             continue;
         }
         let Some(place) = journey.position(stands.stage) else {
             continue;
         };
-        let micros = at.micros().saturating_sub(stands.since.micros());
-        let dwell = u32::try_from(micros / MICROS_PER_DAY).unwrap_or(0);
+        let dwell = days::whole_days(&definitions.rules.zone, stands.since, at);
         let score = CONVERSION_HORIZONS.map(|days| {
             let found = trained.model.predict(place, dwell, days);
             let next = journey.stages.iter().map(Arc::clone).zip(found.next);

@@ -1,12 +1,20 @@
-//! The `rfm`, `cluster` and `value` leaves: whether they hold, and when time alone may change that.
+//! The `rfm`, `cluster`, `value` and `conversion` leaves: whether they hold, and when time alone may change that.
+
+use std::cmp::Ordering;
 
 use super::evaluate::Evaluation;
 use super::predictions::{DISCOUNT, mean_purchase_minor};
-use crate::definitions::expression::{Bounds, RfmCondition, ScoreCondition, ValueCondition};
-use crate::models::{MAX_AGE, PurchaseHistory, discounted_value};
+use crate::days;
+use crate::definitions::expression::{
+    Bounds, ConversionCondition, RfmCondition, ScoreCondition, ValueCondition,
+};
+use crate::models::{MAX_AGE, PERCENTILE_DAYS, PurchaseHistory, discounted_value};
 
 impl Evaluation<'_> {
     pub(super) fn scored(&mut self, condition: &ScoreCondition) -> bool {
+        if let ScoreCondition::Conversion(condition) = condition {
+            return self.conversion(condition);
+        }
         self.score();
         // Who never bought is not scored.
         let Some(history) = self.history else {
@@ -16,7 +24,28 @@ impl Evaluation<'_> {
             ScoreCondition::Rfm(condition) => self.rfm(condition, history),
             ScoreCondition::Cluster(clusters) => self.cluster(clusters, history),
             ScoreCondition::Value(condition) => self.value(condition, history),
+            ScoreCondition::Conversion(condition) => self.conversion(condition),
         }
+    }
+
+    /// Each day spent in a stage is another chance, or one gone.
+    fn conversion(&mut self, condition: &ConversionCondition) -> bool {
+        let journey = self.definitions.journeys.get(&condition.journey);
+        let mut stages = self.stages().iter();
+        let stands = stages.find(|stage| *stage.journey == condition.journey);
+        let place = journey
+            .zip(stands)
+            .and_then(|(journey, stands)| Some((journey.position(stands.stage)?, stands.since)));
+        let Some((place, since)) = place else {
+            return false;
+        };
+        let zone = &self.definitions.rules.zone;
+        let entered = days::day_of(zone, since);
+        let dwell = u32::try_from(self.today().saturating_sub(entered)).unwrap_or(0);
+        let (holds, until) = condition.holds.at(place, dwell);
+        let day = until.and_then(|until| entered.checked_add_unsigned(until));
+        self.may_change_at(day.and_then(|day| days::start_of(zone, day)));
+        holds
     }
 
     fn rfm(&mut self, condition: &RfmCondition, history: PurchaseHistory) -> bool {
@@ -53,15 +82,37 @@ impl Evaluation<'_> {
         if !self.expected(&condition.purchases, history, purchases) {
             return false;
         }
-        if condition.amount.0.is_empty() {
+        if condition.amount.0.is_empty() && condition.percentile.0.is_empty() {
             return true;
         }
         let mean = mean_purchase_minor(self.ledger(), definitions);
+        if !self.percentile(&condition.percentile, history, mean) {
+            return false;
+        }
         let amount = |age| {
             let history = PurchaseHistory { age, ..history };
             discounted_value(churn, history, mean, days, DISCOUNT)
         };
         self.expected(&condition.amount, history, amount)
+    }
+
+    fn percentile(&mut self, bounds: &Bounds<i64>, history: PurchaseHistory, mean: f64) -> bool {
+        if bounds.0.is_empty() {
+            return true;
+        }
+        let definitions = self.definitions;
+        let Some(trained) = &definitions.models.value else {
+            return false;
+        };
+        let percentile = |age| {
+            let history = PurchaseHistory { age, ..history };
+            let value =
+                discounted_value(&definitions.churn, history, mean, PERCENTILE_DAYS, DISCOUNT);
+            trained.model.percentile(value)
+        };
+        self.falling(bounds, history.age, percentile, |found, bound| {
+            found.cmp(bound)
+        })
     }
 
     /// Days with a purchase and what they are worth, as `value` asks for them; `None` of one who never
@@ -81,10 +132,20 @@ impl Evaluation<'_> {
         history: PurchaseHistory,
         at_age: impl Fn(i64) -> f64,
     ) -> bool {
+        self.falling(bounds, history.age, at_age, f64::total_cmp)
+    }
+
+    fn falling<T>(
+        &mut self,
+        bounds: &Bounds<T>,
+        age: i64,
+        at_age: impl Fn(i64) -> T,
+        compare: impl Fn(&T, &T) -> Ordering,
+    ) -> bool {
         bounds.0.iter().all(|(comparison, bound)| {
-            let holds_at = |age: i64| comparison.holds(at_age(age).total_cmp(bound));
-            let holds = holds_at(history.age);
-            let age = next_look(history.age, |age| holds_at(age) != holds);
+            let holds_at = |age: i64| comparison.holds(compare(&at_age(age), bound));
+            let holds = holds_at(age);
+            let age = next_look(age, |age| holds_at(age) != holds);
             self.may_change_at_age(age);
             holds
         })

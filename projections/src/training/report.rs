@@ -143,6 +143,23 @@ impl TrainingReport {
                 spending.customers, of.log_likelihood, of.correlation
             )?;
         }
+        if let Some(value) = &self.models.value {
+            let cuts = &value.model.percentiles_minor;
+            let at = |percentile: usize| cuts.get(percentile - 1).copied().unwrap_or(0);
+            writeln!(
+                f,
+                "value: half are worth up to {} within a year, the top tenth more than {} minor units",
+                at(50),
+                at(90)
+            )?;
+            for of in &value.model.forecast {
+                writeln!(
+                    f,
+                    "  revenue within {:>3} days: {} ({} to {}, nine times in ten)",
+                    of.days, of.expected_minor, of.low_minor, of.high_minor
+                )?;
+            }
+        }
         if let Some(rfm) = &self.models.rfm {
             let of = &rfm.model;
             writeln!(

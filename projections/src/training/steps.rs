@@ -134,7 +134,12 @@ impl Trainer<'_> {
         }
     }
 
-    fn trained<M>(&self, from: jiff::civil::Date, customers: u64, model: M) -> Trained<M> {
+    pub(super) fn trained<M>(
+        &self,
+        from: jiff::civil::Date,
+        customers: u64,
+        model: M,
+    ) -> Trained<M> {
         Trained {
             from,
             as_of: self.as_of,

@@ -41,7 +41,9 @@ proptest! {
         let bc = united(&[&b, &c]);
         prop_assert_eq!(ab.encode(), united(&[&b, &a]).encode());
         prop_assert_eq!(united(&[&ab, &c]).encode(), united(&[&a, &bc]).encode());
-        prop_assert_eq!(united(&[&CustomerState::default(), &a]), a);
+        let alone = united(&[&CustomerState::default(), &a]);
+        prop_assert_eq!(alone.customer(), a.customer());
+        prop_assert_eq!(alone, a);
     }
 
     #[test]

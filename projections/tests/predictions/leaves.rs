@@ -87,7 +87,10 @@ fn wrong_scores_are_named() {
     check("rfm: { recncy: { gte: 4 } }", "did you mean \"recency\"?");
     check("cluster: 0", "the number of a cluster, from 1");
     check("cluster: best", "a whole number");
-    check("value: { within: 90d }", "lacks `purchases` or `amount`");
+    check(
+        "value: { within: 90d }",
+        "lacks `purchases`, `amount` or `percentile`",
+    );
     check("value: { within: 12h, amount: { gt: 1 } }", "not in days");
     check(
         "value: { within: 3651d, amount: { gt: 1 } }",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidemark_schemas::Currency;
 
 use super::{Language, Read};
+use crate::definitions::Journey;
 use crate::definitions::expression::{
     Bounds, ChurnCondition, OrderWindow, OrdersCondition, StageCondition,
 };
@@ -26,7 +27,7 @@ const BANDS: [(&str, Band); 3] = [
     ("high", Band::High),
 ];
 
-impl Language<'_> {
+impl<'a> Language<'a> {
     pub(super) fn orders(&mut self, node: &Node) -> Option<OrdersCondition> {
         let known = ["count", "revenue", "average", "within", "between"];
         let fields = Fields::of(node, "an orders condition", &known, self.problems)?;
@@ -90,14 +91,8 @@ impl Language<'_> {
     pub(super) fn stage(&mut self, node: &Node) -> Option<StageCondition> {
         let known = ["journey", "is", "reached", "in_for"];
         let fields = Fields::of(node, "a stage condition", &known, self.problems)?;
-        let journey_node = fields.require("journey", self.problems)?;
-        let journey = fields::text(journey_node, "the name of a journey", self.problems)?;
-        let Some(definition) = self.journeys.get(journey) else {
-            let known = self.journeys.keys().map(|name| &**name);
-            self.problems
-                .add(&journey_node.place, unknown("journey", journey, known));
-            return None;
-        };
+        let definition = self.journey(&fields)?;
+        let journey = &definition.name;
         let what = format!("stage of journey {journey:?}");
         let names: Vec<&str> = definition.stages.iter().map(|stage| &**stage).collect();
         let mut stage = |node: &Node, problems: &mut Problems| {
@@ -128,6 +123,19 @@ impl Language<'_> {
             reached: reached?,
             in_for: in_for?,
         })
+    }
+
+    /// The journey a condition names.
+    pub(super) fn journey(&mut self, fields: &Fields<'_>) -> Option<&'a Journey> {
+        let node = fields.require("journey", self.problems)?;
+        let name = fields::text(node, "the name of a journey", self.problems)?;
+        let journey = self.journeys.get(name);
+        if journey.is_none() {
+            let known = self.journeys.keys().map(|name| &**name);
+            self.problems
+                .add(&node.place, unknown("journey", name, known));
+        }
+        journey
     }
 
     pub(super) fn churn(&mut self, node: &Node) -> Option<ChurnCondition> {
@@ -199,7 +207,7 @@ pub(crate) fn decimal_text(node: &Node, problems: &mut Problems) -> Option<Strin
     }
 }
 
-fn probability(node: &Node, problems: &mut Problems) -> Option<f64> {
+pub(super) fn probability(node: &Node, problems: &mut Problems) -> Option<f64> {
     let expected = "a probability from 0 to 1";
     let value = fields::double(node, expected, problems)?;
     if (0.0..=1.0).contains(&value) {

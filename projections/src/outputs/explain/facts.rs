@@ -125,6 +125,29 @@ impl Evaluation<'_> {
                 put(facts, "currency", self.definitions.currency);
                 let found = predict(self.state, self.definitions, self.at).value;
                 put(facts, "model", found.map(|found| found.model));
+                if !condition.percentile.0.is_empty() {
+                    let found = predict(self.state, self.definitions, self.at).percentile;
+                    let percentile = found.as_ref().map(|found| found.score.percentile);
+                    put(facts, "percentile", percentile);
+                    put(facts, "model", found.map(|found| found.model));
+                }
+            }
+            ScoreCondition::Conversion(condition) => {
+                self.stage_facts(&condition.journey, facts);
+                let mut found = predict(self.state, self.definitions, self.at).conversion;
+                let found = found.remove(&condition.journey);
+                let mut horizons = found.iter().flat_map(|found| &found.score);
+                let within = horizons.find(|of| of.days == condition.days);
+                let journey = self.definitions.journeys.get(&condition.journey);
+                let next = journey
+                    .zip(condition.next)
+                    .map(|(of, place)| &of.stages[place]);
+                let chance = within.map(|within| match next {
+                    Some(stage) => within.next.get(stage).copied().unwrap_or(0.0),
+                    None => within.last,
+                });
+                put(facts, "probability", chance);
+                put(facts, "model", found.as_ref().map(|found| &found.model));
             }
         }
     }

@@ -1,0 +1,69 @@
+//! How much customers are expected to spend, seen against all others of the tenant, and what they
+//! will spend together: both as they were when the models were trained.
+
+use serde::{Deserialize, Serialize};
+
+use super::special::double;
+
+/// Of how many days the value is that percentiles are about.
+pub const PERCENTILE_DAYS: u32 = 365;
+/// The horizons of revenue forecasts, in days.
+pub const FORECAST_DAYS: [u32; 3] = [30, 90, 365];
+const CUTS: usize = 99;
+
+/// Where hundredths of the tenant's customers end, and what all of them are expected to spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueModel {
+    /// The models the values were computed with.
+    pub scores: String,
+    /// Of value within a year, in minor units: the greatest of each of the first 99 hundredths.
+    pub percentiles_minor: Vec<i64>,
+    /// Revenue of all customers there were, from the last day of the data on.
+    pub forecast: Vec<RevenueForecast>,
+}
+
+/// Revenue to come from the customers a tenant has, in minor units; of those not won yet it says
+/// nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RevenueForecast {
+    /// Within so many days.
+    pub days: u32,
+    /// The mean.
+    pub expected_minor: i64,
+    /// Nine times in ten it is not below this.
+    pub low_minor: i64,
+    /// Nine times in ten it is not above this.
+    pub high_minor: i64,
+}
+
+impl ValueModel {
+    /// The cut points of values in minor units; `None` of nobody. Their order makes no difference.
+    pub fn cuts(mut values: Vec<i64>) -> Option<Vec<i64>> {
+        values.sort_unstable();
+        let cut = |hundredth: usize| {
+            let rank = (values.len() * hundredth).div_ceil(CUTS + 1);
+            values.get(rank.checked_sub(1)?).copied()
+        };
+        (1..=CUTS).map(cut).collect()
+    }
+
+    /// What part of the customers, in percent, a value is above: 90 or more is the top tenth.
+    pub fn percentile(&self, value_minor: f64) -> i64 {
+        let cuts = &self.percentiles_minor;
+        let below = cuts.partition_point(|cut| double(*cut) < value_minor);
+        i64::try_from(below).unwrap_or(0)
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        let in_order = |of: &RevenueForecast| {
+            let ascending = [0, of.low_minor, of.expected_minor, of.high_minor];
+            ascending.is_sorted()
+        };
+        self.percentiles_minor.len() == CUTS
+            && self.percentiles_minor.is_sorted()
+            && self.forecast.iter().all(in_order)
+    }
+}
