@@ -70,6 +70,25 @@ pub(crate) fn whole_days(zone: &TimeZone, from: Instant, to: Instant) -> u32 {
     u32::try_from(days).unwrap_or(0)
 }
 
+/// How many months of the calendar are over on a day since another: 0 where that is earlier.
+pub(crate) fn whole_months(from: i32, to: i32) -> u32 {
+    let Some((from, to)) = date_of(from).zip(date_of(to)) else {
+        return 0;
+    };
+    let years = i32::from(to.year()) - i32::from(from.year());
+    let months = years * 12 + i32::from(to.month()) - i32::from(from.month());
+    // The last month may not be over yet.
+    let begun = from.checked_add(Span::new().months(months.max(0)));
+    let over = begun.is_ok_and(|begun| begun <= to);
+    u32::try_from(months - i32::from(!over)).unwrap_or(0)
+}
+
+/// The day on which so many months are over; `None` beyond all dates.
+pub(crate) fn months_after(from: i32, months: u32) -> Option<i32> {
+    let span = Span::new().try_months(months).ok()?;
+    Some(number_of(date_of(from)?.checked_add(span).ok()?))
+}
+
 /// The same time of day, `days` later; `None` after the end of time.
 pub(crate) fn same_time_after(zone: &TimeZone, at: Instant, days: i32) -> Option<Instant> {
     let span = Span::new().try_days(days).ok()?;
@@ -113,6 +132,25 @@ mod tests {
         begins("America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z");
         // Midnight twice: back from 01:00 to 00:00.
         begins("America/Havana", "2024-11-03", "2024-11-03T04:00:00Z");
+    }
+
+    #[test]
+    fn months_are_over_on_the_same_day_or_the_last() {
+        let months = |from: &str, to: &str| whole_months(day(from), day(to));
+        assert_eq!(months("2024-01-31", "2024-02-28"), 0);
+        assert_eq!(months("2024-01-31", "2024-02-29"), 1);
+        assert_eq!(months("2024-01-31", "2024-03-30"), 1);
+        assert_eq!(months("2024-01-31", "2024-03-31"), 2);
+        assert_eq!(months("2023-12-15", "2025-01-14"), 12);
+        assert_eq!(months("2024-05-01", "2024-04-01"), 0);
+        assert_eq!(months_after(day("2024-01-31"), 1), Some(day("2024-02-29")));
+        for from in day("2023-11-28")..day("2024-03-02") {
+            for count in 0..20 {
+                let end = months_after(from, count).unwrap();
+                assert_eq!(whole_months(from, end), count);
+                assert_eq!(whole_months(from, end - 1), count.saturating_sub(1));
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
 
-use crate::models::{ChurnModel, Family, TrainedModels};
+use crate::models::{ChurnModel, Family, Thresholds, TrainedModels};
 use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
 
 mod bundle;
@@ -224,6 +224,8 @@ pub struct TenantDefinitions {
     pub attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
     /// Which model scores churn.
     pub churn: ChurnModel,
+    /// Where bands of the risk of a subscriber begin.
+    pub renewal: Thresholds,
     /// The family of churn models the definition names; without one training chooses.
     pub churn_family: Option<Family>,
     /// What was trained on the tenant's customers.
@@ -264,6 +266,7 @@ impl TenantDefinitions {
             rates,
             attributes,
             churn,
+            renewal,
             churn_family,
             reports,
             ..
@@ -295,6 +298,7 @@ impl TenantDefinitions {
             attribution_days: reports.attribution_days,
             attributes,
             churn,
+            renewal,
             churn_family,
             models,
             segments,

@@ -26,7 +26,7 @@ pub use clusters::{Assignment, ClusterModel};
 pub use conversion::{Conversion, ConversionModel, MOST_HORIZON_DAYS, Stay};
 pub use fit::{Fit, fit_purchases, fit_renewals, fit_spending};
 pub use forecast::{Forecast, ForecastError, ForecastSum};
-pub use renewal::{RenewalModel, Renewals};
+pub use renewal::{RenewalHoldout, RenewalModel, Renewals, TrainedRenewal};
 pub use rfm::{Rfm, RfmCell, RfmModel};
 pub(crate) use special::double;
 pub use spending::{SpendingModel, discounted_value};
@@ -154,6 +154,14 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
+    /// Of the risk that a subscription is cancelled within a month, unless the tenant says otherwise.
+    pub fn of_renewals() -> Self {
+        Self {
+            medium: 0.05,
+            high: 0.1,
+        }
+    }
+
     /// The band of a risk.
     pub fn band(self, risk: f64) -> Band {
         if risk >= self.high {

@@ -27,6 +27,7 @@ mod explain;
 mod habits;
 mod ledger;
 mod members;
+mod placement;
 mod predictions;
 mod records;
 mod scores;
@@ -39,9 +40,10 @@ pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
 pub(crate) use evaluate::{Found, Scores};
 pub use explain::{Explanation, Reason, explain};
 pub use members::History;
+pub use placement::Placement;
 pub use predictions::{
-    ConversionOutput, Percentile, Predictions, Scored, ValueHorizon, ValueOutput, next_rfm_change,
-    predict,
+    ConversionOutput, Percentile, Predictions, RenewalOutput, Scored, ValueHorizon, ValueOutput,
+    next_rfm_change, predict,
 };
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,

@@ -12,12 +12,13 @@ use tidemark_schemas::{CustomerEvent, Instant};
 use crate::definitions::TenantDefinitions;
 use crate::journeys::Path;
 use crate::models::Band;
-use crate::outputs::{Found, History, Scores, evaluate_knowing};
+use crate::outputs::{Found, History, Placement, Scores, evaluate_knowing};
 use crate::state::CustomerState;
 
 mod change;
 mod delta;
 mod encoding;
+mod placed;
 mod positions;
 
 pub use change::{Cause, Change, ChangeKind};
@@ -39,6 +40,8 @@ pub struct Standing {
     /// For how many days before an order campaigns are credited with it in the tenant's
     /// [figures](crate::figures); 0 while they are with nothing.
     pub credit_window: i32,
+    /// Where trained models placed it.
+    pub placement: Placement,
     /// When the customer must be looked at next. Stored, so that reading a customer takes no
     /// evaluation; no part of what is known, so not compared.
     due: Due,
@@ -64,6 +67,7 @@ impl PartialEq for Standing {
             paths,
             band,
             credit_window,
+            placement,
             due: _,
         } = self;
         *evaluated_at == other.evaluated_at
@@ -72,6 +76,7 @@ impl PartialEq for Standing {
             && *paths == other.paths
             && *band == other.band
             && *credit_window == other.credit_window
+            && *placement == other.placement
     }
 }
 
@@ -87,6 +92,7 @@ impl Standing {
             paths: BTreeMap::new(),
             band: None,
             credit_window: 0,
+            placement: Placement::default(),
             due: Due::Unknown,
         }
     }
@@ -308,6 +314,10 @@ impl Standing {
             let (from, to) = (name(self.band), name(scores.band));
             log.note(ChangeKind::Band, Arc::from("churn"), from, to);
             self.band = scores.band;
+        }
+        if self.placement != scores.placement {
+            placed::note(&self.placement, &scores.placement, log);
+            self.placement = scores.placement;
         }
     }
 }

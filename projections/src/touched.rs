@@ -48,17 +48,20 @@ pub enum Kind {
     Evaluation,
     /// Sums over customers, by day: money, messages, and the sizes of the past.
     Figures,
+    /// Bands, cells and clusters: how many customers each has.
+    Scores,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Customers,
         Self::Memberships,
         Self::Positions,
         Self::Population,
         Self::Evaluation,
         Self::Figures,
+        Self::Scores,
     ];
 
     const fn bit(self) -> u8 {

@@ -17,6 +17,7 @@ use crate::state::CustomerState;
 use crate::state::journeys::StageEntry;
 
 mod churn;
+mod renewal;
 mod report;
 mod steps;
 mod value;
@@ -34,6 +35,7 @@ pub struct Trainer<'d> {
     end: Option<Instant>,
     customers: Vec<Row>,
     stays: BTreeMap<String, Stays>,
+    terms: Vec<renewal::Term>,
     seen: u64,
 }
 
@@ -83,6 +85,7 @@ impl<'d> Trainer<'d> {
             end,
             customers: Vec::new(),
             stays: BTreeMap::new(),
+            terms: Vec::new(),
             seen: 0,
         }
     }
@@ -96,6 +99,7 @@ impl<'d> Trainer<'d> {
             let id = id.as_str().to_owned();
             self.customers.push(Row { id, ledger });
         }
+        self.add_subscriptions(state);
         for journey in self.definitions.journeys.values() {
             let entries = state.journeys.entries(&journey.name);
             if !entries.is_empty() {
@@ -131,6 +135,7 @@ impl<'d> Trainer<'d> {
         self.churn(&mut report);
         self.spending(&mut report);
         self.value(&mut report);
+        self.renewal(&mut report);
         self.rfm_and_clusters(&mut report);
         self.conversion(&mut report);
         report

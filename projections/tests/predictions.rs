@@ -22,6 +22,8 @@ mod fits;
 mod getting_on;
 #[path = "predictions/leaves.rs"]
 mod leaves;
+#[path = "predictions/placement.rs"]
+mod placement;
 #[path = "predictions/purchases.rs"]
 mod purchases;
 #[path = "predictions/recovery.rs"]

@@ -53,6 +53,7 @@ pub(crate) fn flush_customer(
         first_seen_at,
         last_seen_at,
         band: standing.band.map(band_number),
+        worth_minor: standing.placement.worth_minor,
     });
 }
 

@@ -49,12 +49,18 @@ create table customer (
     last_seen_at       bigint not null,
     band               smallint,            -- churn band: 0 low, 1 medium, 2 high; null not scored
     tracked            bytea,               -- counters that definitions asked for; null without any
+    worth              bigint,              -- of a year, on the day of the last purchase, in minor
+                                            -- units; null until value is trained, and not scored
     primary key (tenant_id, customer_id)
 ) with (fillfactor = 80);
 -- Re-evaluation walks a tenant's customers of one partition. None of its columns ever changes,
 -- so updates stay HOT.
 create index customer_partition on customer (tenant_id, partition, customer_id);
 create index customer_band on customer (tenant_id, band, customer_id);
+-- Who is worth most. Holds nobody of a tenant without a trained model of value; of the others it
+-- moves with purchases alone.
+create index customer_worth on customer (tenant_id, band, worth, customer_id)
+    where worth is not null;
 
 -- Computed with the definitions the customer was last evaluated with: customer.definition_version.
 create table membership (
@@ -79,7 +85,8 @@ create index position_stage on position (tenant_id, stage, journey, customer_id)
 
 -- Sizes, sharded by partition so that hot rows do not contend: read them with sum().
 -- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
--- customers, parked (name = reason)
+-- rfm (name = the cell's three digits), cluster (name = its number), renewal_band (as band, of
+-- subscribers), customers, parked (name = reason)
 create table counter (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,
@@ -126,7 +133,8 @@ create table change_set (
     definition_version bigint not null,
     -- An array with an object for each evaluation that found changes, in order:
     -- at (when they took effect), by (the event's id, or timer, or definition), and of entered and
-    -- left (segments), stages ([journey, from, to]) and band ([from, to]) those that there are.
+    -- left (segments), stages ([journey, from, to]), band, rfm, cluster and renewal_band ([from, to])
+    -- those that there are.
     changes            json not null,
     primary key (partition, seq)
 );
@@ -168,6 +176,10 @@ cross join lateral (
     union all
     select 'band', 'churn', found -> 'band' ->> 0, found -> 'band' ->> 1
     where found -> 'band' is not null
+    union all
+    select placed, placed, found -> placed ->> 0, found -> placed ->> 1
+    from unnest(array['rfm', 'cluster', 'renewal_band']) as placed
+    where found -> placed is not null
 ) as moved
 cross join lateral (
     select encode(sha256(convert_to(concat_ws(

@@ -39,6 +39,7 @@ fn customer(row: &PgRow) -> Result<CustomerRow, StoreError> {
         first_seen_at: instant(row, "first_seen_at")?,
         last_seen_at: instant(row, "last_seen_at")?,
         band: row.try_get("band")?,
+        worth_minor: row.try_get("worth")?,
     })
 }
 

@@ -82,6 +82,8 @@ pub struct CustomerRow {
     pub last_seen_at: Instant,
     /// 0 low, 1 medium, 2 high.
     pub band: Option<i16>,
+    /// Of a year, on the day of the last purchase, in minor units.
+    pub worth_minor: Option<i64>,
 }
 
 /// From when on a tracked leaf is exact in the partition.

@@ -37,6 +37,7 @@ pub(crate) fn customer(key: CustomerKey, state: &[u8]) -> CustomerRow {
         first_seen_at: at("2024-01-01T00:00:00Z"),
         last_seen_at: at("2024-05-01T09:00:00Z"),
         band: Some(1),
+        worth_minor: Some(12_345),
     }
 }
 

@@ -67,6 +67,10 @@ async fn changes() {
     let mut scored = change(ChangeKind::Band, "churn", Some("low"), Some("high"));
     scored.cause = entered.cause;
     let left = change(ChangeKind::Segment, "vip", Some("vip"), None);
+    let cell = change(ChangeKind::Rfm, "rfm", Some("544"), Some("345"));
+    let group = change(ChangeKind::Cluster, "cluster", None, Some("2"));
+    let kind = ChangeKind::RenewalBand;
+    let renewal = change(kind, "renewal_band", Some("medium"), None);
     let moved = change(ChangeKind::Stage, "sales", Some("lead"), None);
     let mut defined = change(ChangeKind::Segment, "new", None, Some("new"));
     defined.cause = Cause::Definition;
@@ -79,7 +83,11 @@ async fn changes() {
     let mut batch = after(&claim, 0);
     batch.changes = vec![
         set(2, &bob, &[&defined]),
-        set(1, &ada, &[&entered, &scored, &left, &moved]),
+        set(
+            1,
+            &ada,
+            &[&entered, &scored, &left, &moved, &cell, &group, &renewal],
+        ),
     ];
     batch.change_seq = 2;
     store.commit(TOPIC, &batch).await.unwrap();
@@ -95,6 +103,9 @@ async fn changes() {
             stored(1, 1, &scored),
             stored(1, 2, &moved),
             stored(1, 2, &left),
+            stored(1, 2, &cell),
+            stored(1, 2, &renewal),
+            stored(1, 2, &group),
             stored(2, 1, &defined),
         ]
     );

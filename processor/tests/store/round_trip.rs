@@ -24,6 +24,7 @@ async fn customers() {
     let mut extreme = customer(key("globex", "ada"), &[]);
     extreme.standing = (0..=255).collect();
     extreme.band = None;
+    extreme.worth_minor = None;
     extreme.evaluated_at = Instant::MIN;
     extreme.first_seen_at = Instant::MIN;
     extreme.last_seen_at = Instant::MAX;

@@ -13,7 +13,7 @@ use super::fields::{self, Fields};
 use super::language::decimal_text;
 use super::problems::{Problems, unknown};
 use super::quantities::{self, Rate};
-use super::source::{AttributeDeclaration, ChurnSettings, TenantSettings};
+use super::source::{AttributeDeclaration, ChurnSettings, RenewalSettings, TenantSettings};
 use super::tree::Node;
 use crate::models::{ChurnModel, Family, Thresholds};
 use crate::state::FoldRules;
@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
     /// As shipped.
     pub(crate) churn: ChurnModel,
+    /// Where bands of the risk of a subscriber begin.
+    pub(crate) renewal: Thresholds,
     /// The one the block names.
     pub(crate) churn_family: Option<Family>,
     pub(crate) reports: Reports,
@@ -73,16 +75,19 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         None => Some(Attributes::new()),
     };
     let churn = match fields.get("churn") {
-        Some(node) => churn(node, problems).map(|(model, source)| (model, Some(source))),
+        Some(node) => churn(node, problems).map(|(churn, source)| (churn, Some(source))),
         None => Some((
-            ChurnModel::shipped(Family::MbgNbd, Thresholds::default()),
+            (
+                ChurnModel::shipped(Family::MbgNbd, Thresholds::default()),
+                Thresholds::of_renewals(),
+            ),
             None,
         )),
     };
     let reports = reports::reports(&fields, problems);
     let (id, currency, attributes, reports) = (id?, currency?, attributes?, reports?);
     let (rules, zone, dedup_horizon) = rules?;
-    let ((rates, rate_texts), (churn, churn_source)) = (rates?, churn?);
+    let ((rates, rate_texts), ((churn, renewal), churn_source)) = (rates?, churn?);
     let named = churn_source.as_ref().and_then(|of| of.model.as_deref());
     let churn_family = named.and_then(Family::named);
     let source = TenantSettings {
@@ -106,6 +111,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         rates,
         attributes,
         churn,
+        renewal,
         churn_family,
         reports,
         source,
@@ -229,8 +235,11 @@ fn attributes(node: &Node, problems: &mut Problems) -> Option<Attributes> {
     sound.then_some(read)
 }
 
-fn churn(node: &Node, problems: &mut Problems) -> Option<(ChurnModel, ChurnSettings)> {
-    let fields = Fields::of(node, "churn", &["model", "medium", "high"], problems)?;
+type Churn = ((ChurnModel, Thresholds), ChurnSettings);
+
+fn churn(node: &Node, problems: &mut Problems) -> Option<Churn> {
+    let known = ["model", "medium", "high", "renewal"];
+    let fields = Fields::of(node, "churn", &known, problems)?;
     let family = match fields.get("model") {
         Some(node) => fields::parsed(node, "the name of a model", problems, |text| {
             Family::named(text)
@@ -238,6 +247,40 @@ fn churn(node: &Node, problems: &mut Problems) -> Option<(ChurnModel, ChurnSetti
         }),
         None => Some(Family::MbgNbd),
     };
+    let bands = thresholds(&fields, node, Thresholds::default(), problems);
+    let renewal = match fields.get("renewal") {
+        Some(node) => {
+            Fields::of(node, "renewal", &["medium", "high"], problems).and_then(|fields| {
+                let read = thresholds(&fields, node, Thresholds::of_renewals(), problems)?;
+                let source = RenewalSettings {
+                    medium: fields.get("medium").map(|_| read.medium),
+                    high: fields.get("high").map(|_| read.high),
+                };
+                Some((read, Some(source)))
+            })
+        }
+        None => Some((Thresholds::of_renewals(), None)),
+    };
+    let (bands, (renewal, renewal_source)) = (bands?, renewal?);
+    let source = ChurnSettings {
+        model: fields
+            .get("model")
+            .and(family)
+            .map(|family| family.name().to_owned()),
+        medium: fields.get("medium").map(|_| bands.medium),
+        high: fields.get("high").map(|_| bands.high),
+        renewal: renewal_source,
+    };
+    Some(((ChurnModel::shipped(family?, bands), renewal), source))
+}
+
+/// Where bands begin; what is left out is as it is by default.
+fn thresholds(
+    fields: &Fields<'_>,
+    node: &Node,
+    standard: Thresholds,
+    problems: &mut Problems,
+) -> Option<Thresholds> {
     let mut threshold = |name: &str, default: f64| match fields.get(name) {
         Some(node) => {
             let expected = "a risk between 0 and 1";
@@ -250,32 +293,19 @@ fn churn(node: &Node, problems: &mut Problems) -> Option<(ChurnModel, ChurnSetti
         }
         None => Some(default),
     };
-    let standard = Thresholds::default();
-    let medium = threshold("medium", standard.medium);
-    let high = threshold("high", standard.high);
-    let thresholds = Thresholds {
-        medium: medium?,
-        high: high?,
-    };
-    if thresholds.medium >= thresholds.high {
-        let place = fields
-            .get("medium")
-            .or(fields.get("high"))
-            .map_or(&node.place, |n| &n.place);
-        let (medium, high) = (thresholds.medium, thresholds.high);
-        problems.add(
-            place,
-            format!("medium ({medium}) is not below high ({high})"),
-        );
-        return None;
+    let (medium, high) = (
+        threshold("medium", standard.medium),
+        threshold("high", standard.high),
+    );
+    let (medium, high) = (medium?, high?);
+    if medium < high {
+        return Some(Thresholds { medium, high });
     }
-    let source = ChurnSettings {
-        model: fields
-            .get("model")
-            .and(family)
-            .map(|family| family.name().to_owned()),
-        medium: fields.get("medium").map(|_| thresholds.medium),
-        high: fields.get("high").map(|_| thresholds.high),
-    };
-    Some((ChurnModel::shipped(family?, thresholds), source))
+    let named = fields.get("medium").or(fields.get("high"));
+    let place = named.map_or(&node.place, |node| &node.place);
+    problems.add(
+        place,
+        format!("medium ({medium}) is not below high ({high})"),
+    );
+    None
 }

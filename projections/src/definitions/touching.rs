@@ -42,7 +42,7 @@ pub(crate) struct Touched {
     pub(crate) segments: Vec<usize>,
     /// Where the customer stands in journeys.
     pub(crate) stages: bool,
-    /// What is predicted from orders.
+    /// What is predicted from orders and subscriptions.
     pub(crate) scores: bool,
 }
 
@@ -170,7 +170,10 @@ impl TenantDefinitions {
                 touched.stages = true;
                 of(Part::Stages(Arc::clone(&stage.journey)))
             }
-            Payload::SubscriptionChanged(_) => of(Part::Subscriptions),
+            Payload::SubscriptionChanged(_) => {
+                touched.scores = self.models.renewal.is_some();
+                of(Part::Subscriptions)
+            }
             Payload::TicketChanged(_) => of(Part::Tickets),
             Payload::CampaignTouched(_) => of(Part::Campaigns),
             Payload::ActionOffered(_) | Payload::ActionAnswered(_) => of(Part::Offers),

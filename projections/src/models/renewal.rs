@@ -1,7 +1,11 @@
 //! Whether a subscriber renews: the shifted-beta-geometric model (Fader and Hardie 2007).
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::Decile;
 use super::special::{double, ln_beta};
 
 /// Each subscriber cancels at every renewal with a probability of its own, drawn from
@@ -50,5 +54,45 @@ impl RenewalModel {
             double(seen.cancelled) * ln_cancels + double(seen.still_subscribed) * ln_survives
         };
         seen.iter().map(of_period).sum()
+    }
+}
+
+/// Renewal models of a tenant's subscriptions, and how well they did. A period is a month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainedRenewal {
+    /// Of all plans together; speaks for those without one of their own.
+    pub all: RenewalModel,
+    /// Of all plans together.
+    pub log_likelihood: f64,
+    /// Of the plans with enough data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<String, RenewalModel>,
+    /// Fitted to the earlier part of the data, held against the later one.
+    pub holdout: RenewalHoldout,
+}
+
+/// How a model fitted to the days before a holdout did on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalHoldout {
+    /// Its first day; it ends with the data.
+    pub from: Date,
+    /// Subscribed to when it began.
+    pub subscriptions: u64,
+    /// By what was expected of them: tenths of the subscriptions, and which part of each cancelled.
+    pub calibration: Vec<Decile>,
+}
+
+impl TrainedRenewal {
+    /// The model that speaks for a plan.
+    pub fn of_plan(&self, plan: &str) -> RenewalModel {
+        self.plans.get(plan).copied().unwrap_or(self.all)
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let mut models = self.plans.values().chain([&self.all]);
+        models.all(|model| positive(model.alpha) && positive(model.beta))
     }
 }

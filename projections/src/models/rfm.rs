@@ -27,6 +27,18 @@ pub struct RfmCell {
     pub monetary: u8,
 }
 
+impl RfmCell {
+    /// As written in changes and counters: the three digits, `545`.
+    pub fn name(self) -> String {
+        let Self {
+            recency,
+            frequency,
+            monetary,
+        } = self;
+        format!("{recency}{frequency}{monetary}")
+    }
+}
+
 /// Where the fifths end: of each dimension the greatest value of the first four, which may be equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

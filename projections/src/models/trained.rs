@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClusterModel, ConversionModel, Family, ForecastError, Parameters, RfmModel, SpendingModel,
-    ValueModel,
+    TrainedRenewal, ValueModel,
 };
 
 /// Parameters are positive and not beyond this: fits search less far.
@@ -26,6 +26,9 @@ pub struct TrainedModels {
     /// What a purchase is worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Trained<TrainedSpending>>,
+    /// Which subscriptions are likely to be cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Trained<TrainedRenewal>>,
     /// How much customers are expected to spend, seen against all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Trained<ValueModel>>,
@@ -84,15 +87,15 @@ pub struct Holdout {
     pub error: ForecastError,
 }
 
-/// A tenth of the customers.
+/// A tenth of the customers, or of the subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decile {
     /// How many.
     pub customers: u64,
-    /// Purchase days expected, in the mean.
+    /// Purchase days expected, in the mean; of subscriptions, which part will be cancelled.
     pub expected: f64,
-    /// Purchase days seen, in the mean.
+    /// Purchase days seen, in the mean; of subscriptions, which part was cancelled.
     pub seen: f64,
 }
 
@@ -114,6 +117,7 @@ impl TrainedModels {
         let Self {
             churn,
             spending,
+            renewal,
             value,
             rfm,
             clusters,
@@ -121,6 +125,7 @@ impl TrainedModels {
         } = newer;
         self.churn = churn.or(self.churn.take());
         self.spending = spending.or(self.spending.take());
+        self.renewal = renewal.or(self.renewal.take());
         self.value = value.or(self.value.take());
         self.rfm = rfm.or(self.rfm.take());
         self.clusters = clusters.or(self.clusters.take());
@@ -132,6 +137,7 @@ impl TrainedModels {
         let Self {
             churn,
             spending,
+            renewal,
             value,
             rfm,
             clusters,
@@ -150,6 +156,9 @@ impl TrainedModels {
             if !(positive(p) && positive(v) && positive(q - 1.0)) {
                 return unsound("spending");
             }
+        }
+        if renewal.as_ref().is_some_and(|of| !of.model.is_sound()) {
+            return unsound("renewal");
         }
         if value.as_ref().is_some_and(|of| !of.model.is_sound()) {
             return unsound("value");

@@ -9,6 +9,7 @@ use tidemark_schemas::Instant;
 use super::ledger::Ledger;
 use super::members::History;
 use super::stages::standpoint;
+use super::placement::Placement;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, TenantDefinitions, Touched};
@@ -26,6 +27,8 @@ pub struct Discrete<'a> {
     pub band: Option<Band>,
     /// P(alive), where scored; not discrete, but what the band was made of.
     pub p_alive: Option<f64>,
+    /// Where trained models place the customer.
+    pub placement: Placement,
     /// The earliest later instant at which one of these (but P(alive)) may change by itself.
     pub next_change: Option<Instant>,
 }
@@ -70,10 +73,12 @@ pub(super) fn evaluate_with_ledger<'a>(
 ) -> (Discrete<'a>, Ledger) {
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
+    let placement = evaluation.place();
     let discrete = Discrete {
         stages: evaluation.all_stages(),
         band: evaluation.band,
         p_alive: evaluation.p_alive,
+        placement,
         next_change: evaluation.next_change,
         segments: evaluation.segments,
     };
@@ -100,6 +105,8 @@ pub(crate) struct Found<'a> {
 pub(crate) struct Scores {
     /// Churn band, where scored.
     pub(crate) band: Option<Band>,
+    /// Where trained models place the customer.
+    pub(crate) placement: Placement,
 }
 
 impl<'a> Found<'a> {
@@ -116,6 +123,7 @@ impl<'a> Found<'a> {
             stages: Some(discrete.stages),
             scores: Some(Scores {
                 band: discrete.band,
+                placement: discrete.placement,
             }),
             next_change: discrete.next_change,
         }
@@ -136,17 +144,19 @@ impl<'a> Found<'a> {
         if !touched.segments.is_empty() || (touched.stages && conditional) {
             evaluation.assume(&touched, memberships);
         }
-        if touched.scores {
+        let scores = touched.scores.then(|| {
             evaluation.score();
-        }
+            Scores {
+                placement: evaluation.place(),
+                band: evaluation.band,
+            }
+        });
         let members = touched.segments.into_iter();
         let members = members.map(|place| (place, evaluation.evaluate_segment(place)));
         Self {
             members: members.collect(),
             stages: touched.stages.then(|| evaluation.all_stages()),
-            scores: touched.scores.then_some(Scores {
-                band: evaluation.band,
-            }),
+            scores,
             next_change: evaluation.next_change,
         }
     }

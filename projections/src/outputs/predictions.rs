@@ -6,15 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::Serialize;
 use tidemark_schemas::Instant;
 
+use super::evaluate::Evaluation;
 use super::ledger::Ledger;
+use super::members::History;
 use super::stages::standpoint;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
-    Assignment, PERCENTILE_DAYS, PurchaseHistory, RfmCell, SpendingModel, discounted_value, double,
+    Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, SpendingModel, discounted_value,
+    double,
 };
 use crate::state::CustomerState;
 
@@ -36,6 +40,8 @@ pub struct Predictions {
     pub rfm: Option<Scored<RfmCell>>,
     /// Null of who never bought, and until it is trained.
     pub cluster: Option<Scored<Assignment>>,
+    /// Whether the customer will cancel; null of who does not subscribe, and until it is trained.
+    pub renewal: Option<Scored<RenewalOutput>>,
     /// By journey: where the customer will go. Without those it is not in or that are not trained.
     pub conversion: BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>>,
 }
@@ -78,6 +84,26 @@ pub struct ValueHorizon {
     pub value_minor: f64,
 }
 
+/// How likely a subscriber is to cancel at the next renewal, of the subscription of which it is
+/// likeliest. Contractual churn: who also buys has a band of that beside it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RenewalOutput {
+    /// Its id.
+    pub subscription_id: Arc<str>,
+    /// What is subscribed to.
+    pub plan: Arc<str>,
+    /// How often it was renewed: once a month since it was first paid for.
+    pub renewed: u32,
+    /// The day of the next renewal, in the tenant's zone.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub renews_on: Option<Date>,
+    /// The probability of cancelling then.
+    pub risk: f64,
+    /// Of the risk, by the tenant's thresholds for renewals.
+    pub band: Band,
+}
+
 /// Where a customer will go within some days.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConversionOutput {
@@ -111,6 +137,7 @@ pub fn predict(state: &CustomerState, definitions: &TenantDefinitions, at: Insta
                 model: format!("clusters/trained-{}", trained.as_of),
                 score: trained.model.assign(of),
             }),
+        renewal: renewal(state, definitions, at),
         conversion: conversion(state, definitions, at),
     }
 }
@@ -160,6 +187,35 @@ fn value(
             horizons: horizons.into(),
         },
     }
+}
+
+fn renewal(
+    state: &CustomerState,
+    definitions: &TenantDefinitions,
+    at: Instant,
+) -> Option<Scored<RenewalOutput>> {
+    let trained = definitions.models.renewal.as_ref()?;
+    let evaluation = Evaluation::new(History::none(at), state, definitions, at);
+    let mut worst: Option<RenewalOutput> = None;
+    for (id, subscription) in state.records().subscriptions.iter() {
+        let Some(found) = evaluation.renewal_risk(&trained.model, subscription) else {
+            continue;
+        };
+        if worst.as_ref().is_none_or(|worst| found.risk > worst.risk) {
+            worst = Some(RenewalOutput {
+                subscription_id: Arc::clone(id),
+                plan: Arc::clone(&subscription.newest.plan),
+                renewed: found.renewed,
+                renews_on: found.next.and_then(days::date_of),
+                risk: found.risk,
+                band: definitions.renewal.band(found.risk),
+            });
+        }
+    }
+    worst.map(|score| Scored {
+        model: format!("sbg/trained-{}", trained.as_of),
+        score,
+    })
 }
 
 fn percentile(

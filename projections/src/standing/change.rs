@@ -24,6 +24,12 @@ pub enum ChangeKind {
     Stage,
     /// The churn band.
     Band,
+    /// The RFM cell, as three digits: recency, frequency, monetary.
+    Rfm,
+    /// The cluster, from 1.
+    Cluster,
+    /// The band of a subscriber: how likely it is to cancel.
+    RenewalBand,
 }
 
 /// One discrete output changed.
@@ -31,7 +37,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// Which kind.
     pub kind: ChangeKind,
-    /// Segment or journey; `churn` for a band.
+    /// Segment or journey; `churn` for a band; of where models place a customer the kind's own.
     pub name: Arc<str>,
     /// Before.
     pub from: Option<Arc<str>>,
@@ -55,6 +61,9 @@ impl ChangeKind {
             Self::Segment => "segment",
             Self::Stage => "stage",
             Self::Band => "band",
+            Self::Rfm => "rfm",
+            Self::Cluster => "cluster",
+            Self::RenewalBand => "renewal_band",
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::Standing;
+use super::{Standing, placed};
 use crate::figures::Figures;
 use crate::journeys::{self, Path};
 use crate::models::Band;
+use crate::outputs::Placement;
 
 /// The difference between what was known of a customer and what is known now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +29,8 @@ pub struct Delta {
     pub band: Option<(Option<Band>, Option<Band>)>,
     /// What the ways through journeys add to the tenant's figures.
     pub figures: Figures,
+    /// Where models placed the customer before and now, where that is another: counts to move.
+    pub placed: Option<(Placement, Placement)>,
 }
 
 /// A move within a journey, into it or out of it.
@@ -51,6 +54,9 @@ impl Delta {
         delta.compare_stages(old, new);
         if old.band != new.band {
             delta.band = Some((old.band, new.band));
+        }
+        if old.placement != new.placement {
+            delta.placed = Some((old.placement, new.placement));
         }
         delta
     }
@@ -111,7 +117,7 @@ impl Delta {
     }
 
     /// What to add to the counters of the customer's tenant: kind, name and delta, as the `counter`
-    /// table has them (`segment`; `stage`: `journey/stage`; `band`).
+    /// table has them (`segment`; `stage`: `journey/stage`; `band`; `rfm`, `cluster`, `renewal_band`).
     pub fn counters(&self) -> Vec<(&'static str, String, i64)> {
         let mut counters = Vec::new();
         let segments = |names: &[Arc<str>], delta: i64| {
@@ -130,6 +136,9 @@ impl Delta {
         if let Some((from, to)) = self.band {
             counters.extend(from.map(|band| ("band", band.name().to_owned(), -1)));
             counters.extend(to.map(|band| ("band", band.name().to_owned(), 1)));
+        }
+        if let Some((before, now)) = &self.placed {
+            counters.extend(placed::counters(before, now));
         }
         counters
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{Due, Standing};
+use super::{Due, Standing, placed};
 use crate::journeys::Path;
 use crate::models::Band;
 use crate::state::StateError;
@@ -37,6 +37,7 @@ impl Standing {
         }
         writer.signed(i64::from(self.credit_window));
         self.due.encode(&mut writer);
+        placed::write(&self.placement, &mut writer);
         writer.into_bytes()
     }
 
@@ -75,6 +76,7 @@ impl Standing {
         let window = i32::try_from(reader.signed()?).ok();
         standing.credit_window = window.ok_or_else(|| damaged("a window out of range"))?;
         standing.due = Due::decode(&mut reader)?;
+        standing.placement = placed::read(&mut reader)?;
         reader.finish()?;
         Ok(standing)
     }

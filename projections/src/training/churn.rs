@@ -13,9 +13,9 @@ const FEWEST_CUSTOMERS: u64 = 100;
 /// So do fewer who came back: all that is known of rates comes from them.
 const FEWEST_REPEATERS: u64 = 30;
 /// Twelve weeks: a quarter of it is the holdout.
-const FEWEST_DAYS: i32 = 84;
+pub(super) const FEWEST_DAYS: i32 = 84;
 /// The holdout is one part in so many.
-const HOLDOUT_PART: i32 = 4;
+pub(super) const HOLDOUT_PART: i32 = 4;
 const DECILES: usize = 10;
 
 impl Trainer<'_> {
@@ -178,8 +178,8 @@ fn chosen_because(candidate: &CandidateFit, asked: Option<Family>) -> String {
     }
 }
 
-/// Tenths of the customers by what was expected, as equal as can be.
-fn deciles(mut pairs: Vec<(f64, f64)>) -> Vec<Decile> {
+/// Tenths, by what was expected, as equal as can be.
+pub(super) fn deciles(mut pairs: Vec<(f64, f64)>) -> Vec<Decile> {
     pairs.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.total_cmp(&right.1)));
     let bound = |tenth: usize| pairs.len() * tenth / DECILES;
     let tenth = |tenth: usize| {
@@ -194,6 +194,6 @@ fn deciles(mut pairs: Vec<(f64, f64)>) -> Vec<Decile> {
     (0..DECILES).map(tenth).collect()
 }
 
-fn count(length: usize) -> u64 {
+pub(super) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -132,15 +132,18 @@ impl TrainingReport {
         Ok(())
     }
 
-    fn write_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(spending) = &self.models.spending {
-            let of = &spending.model;
-            let (p, q, v) = (of.parameters.p, of.parameters.q, of.parameters.v);
+    fn write_renewal_and_value(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(renewal) = &self.models.renewal {
+            let of = &renewal.model;
             writeln!(
                 f,
-                "spending: p {p:.4}, q {q:.4}, v {v:.4} on {} customers; log-likelihood {:.3}, \
-                 correlation of number and mean {:.3}",
-                spending.customers, of.log_likelihood, of.correlation
+                "renewal: alpha {:.4}, beta {:.4} (months) on {} subscriptions; log-likelihood {:.3}; \
+                 {} plans with a model of their own",
+                of.all.alpha,
+                of.all.beta,
+                renewal.customers,
+                of.log_likelihood,
+                of.plans.len()
             )?;
         }
         if let Some(value) = &self.models.value {
@@ -159,6 +162,20 @@ impl TrainingReport {
                     of.days, of.expected_minor, of.low_minor, of.high_minor
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    fn write_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(spending) = &self.models.spending {
+            let of = &spending.model;
+            let (p, q, v) = (of.parameters.p, of.parameters.q, of.parameters.v);
+            writeln!(
+                f,
+                "spending: p {p:.4}, q {q:.4}, v {v:.4} on {} customers; log-likelihood {:.3}, \
+                 correlation of number and mean {:.3}",
+                spending.customers, of.log_likelihood, of.correlation
+            )?;
         }
         if let Some(rfm) = &self.models.rfm {
             let of = &rfm.model;
@@ -198,6 +215,7 @@ impl fmt::Display for TrainingReport {
             "{tenant}, as of {as_of}: {customers} customers, {bought} bought, {bought_again} of them again"
         )?;
         self.write_churn(f)?;
+        self.write_renewal_and_value(f)?;
         self.write_others(f)?;
         for Excluded {
             customers,

@@ -172,6 +172,7 @@ const OPERATORS: &[&str] = &[
     "model:",
     "medium:",
     "high:",
+    "renewal:",
     "description:",
     "stages:",
 ];

@@ -348,6 +348,7 @@ impl Customer {
             first_seen_at: self.state.first_seen_at().unwrap(),
             last_seen_at: self.state.last_seen_at().unwrap(),
             band: standing.band.map(|band| i16::from(band.code())),
+            worth_minor: standing.placement.worth_minor,
         });
         self.committed = Some(standing);
     }
@@ -359,7 +360,9 @@ fn count(tenant: &TenantId, change: &Change, batch: &mut Batch) {
         let (kind, name) = match change.kind {
             ChangeKind::Segment => ("segment", change.name.to_string()),
             ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
-            ChangeKind::Band => ("band", value.to_string()),
+            ChangeKind::Band | ChangeKind::Rfm | ChangeKind::Cluster | ChangeKind::RenewalBand => {
+                (change.kind.name(), value.to_string())
+            }
         };
         batch.counters.push((tenant.clone(), kind, name, delta));
     }

@@ -19,6 +19,12 @@ struct Evaluation<'a> {
     stages: Vec<(&'a str, Option<&'a str>, Option<&'a str>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     band: Option<(Option<&'a str>, Option<&'a str>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rfm: Option<(Option<&'a str>, Option<&'a str>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<(Option<&'a str>, Option<&'a str>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal_band: Option<(Option<&'a str>, Option<&'a str>)>,
 }
 
 /// As JSON text.
@@ -45,6 +51,9 @@ fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
         left: Vec::new(),
         stages: Vec::new(),
         band: None,
+        rfm: None,
+        cluster: None,
+        renewal_band: None,
     };
     for change in changes {
         let (from, to) = (change.from.as_deref(), change.to.as_deref());
@@ -53,6 +62,9 @@ fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
             ChangeKind::Segment => evaluation.left.push(&change.name),
             ChangeKind::Stage => evaluation.stages.push((&change.name, from, to)),
             ChangeKind::Band => evaluation.band = Some((from, to)),
+            ChangeKind::Rfm => evaluation.rfm = Some((from, to)),
+            ChangeKind::Cluster => evaluation.cluster = Some((from, to)),
+            ChangeKind::RenewalBand => evaluation.renewal_band = Some((from, to)),
         }
     }
     Some(evaluation)

@@ -64,6 +64,7 @@ pub(super) async fn customers(
             .bind(column(rows, |row| {
                 Some(row.tracked.as_slice()).filter(|tracked| !tracked.is_empty())
             }))
+            .bind(column(rows, |row| row.worth_minor))
             .execute(&mut *connection)
             .await?;
     }
@@ -358,6 +359,7 @@ fn touched_by(batch: &Batch) -> Touched {
     for (tenant, kind, ..) in &batch.counters {
         match *kind {
             "customers" => touched.kind(tenant, Kind::Population),
+            "band" | "rfm" | "cluster" | "renewal_band" => touched.kind(tenant, Kind::Scores),
             "segment" => touched.kind(tenant, Kind::Memberships),
             "stage" => touched.kind(tenant, Kind::Positions),
             _ => {} // bands move with customers; what is parked is never kept

@@ -1,0 +1,425 @@
+//! Where trained models place customers: as part of the standing, exact in time, counted and noted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+use tidemark_projections::definitions::{Bundle, TenantDefinitions};
+use tidemark_projections::models::{Band, RfmCell, TrainedModels};
+use tidemark_projections::outputs::{Placement, evaluate, predict};
+use tidemark_projections::standing::{Cause, Change, ChangeKind, Delta, Standing};
+use tidemark_projections::state::CustomerState;
+use tidemark_schemas::event::SubscriptionChanged;
+use tidemark_schemas::event::SubscriptionStatus::{self, Active, Cancelled, PastDue, Trialing};
+use tidemark_schemas::{Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId};
+
+use crate::shop::{Customers, Log, SHOP, TRAINED, fold, midnight, order, train};
+
+fn day(number: u32) -> Date {
+    date(1997, 1, 1).saturating_add(jiff::Span::new().days(number))
+}
+
+fn trained_shop() -> Arc<TenantDefinitions> {
+    let mut log = Log::of(SHOP);
+    log.publish(TRAINED.models.clone());
+    log.shop()
+}
+
+fn buyer(shop: &TenantDefinitions, days: impl IntoIterator<Item = u32>) -> CustomerState {
+    let (mut state, mut events) = (CustomerState::default(), 0);
+    for on in days {
+        let payload = order(events, 1_500 + i64::from(on) * 20);
+        fold(&mut state, shop, &mut events, &day(on).to_string(), payload);
+    }
+    state
+}
+
+/// Naive: what `predict` says on a day.
+fn expected(
+    state: &CustomerState,
+    shop: &TenantDefinitions,
+    at: Instant,
+) -> (Option<String>, Option<u16>) {
+    let found = predict(state, shop, at);
+    let cell = found.rfm.map(|found| {
+        let cell = found.score;
+        format!("{}{}{}", cell.recency, cell.frequency, cell.monetary)
+    });
+    let cluster = found
+        .cluster
+        .map(|found| u16::try_from(found.score.cluster + 1).unwrap());
+    (cell, cluster)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_year_of_timers_places_customers_as_looking_every_day_does(
+        days in prop::collection::btree_set(0..120_u32, 1..6)
+    ) {
+        let shop = trained_shop();
+        let last = *days.last().unwrap();
+        let state = buyer(&shop, days);
+        let mut standing = Standing::new(shop.version);
+        let mut changes = Vec::new();
+        standing.redefine(&state, &shop, midnight(day(last + 1)), &mut changes);
+        let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
+        let mut count = |before: Option<&Standing>, now: &Standing| {
+            for (kind, name, by) in Delta::between(before, now).counters() {
+                *counts.entry((kind, name)).or_default() += by;
+            }
+        };
+        count(None, &standing);
+        for number in last + 2..last + 365 {
+            let before = standing.clone();
+            let known = changes.len();
+            standing.step_to(&state, &shop, midnight(day(number)), &mut changes);
+            count(Some(&before), &standing);
+            let found = (
+                standing.placement.rfm.map(RfmCell::name),
+                standing.placement.cluster,
+            );
+            prop_assert_eq!(&found, &expected(&state, &shop, midnight(day(number))));
+            for change in &changes[known..] {
+                prop_assert_eq!(change.cause, Cause::Timer);
+                prop_assert_eq!(change.effective_at, midnight(day(number)), "to the day");
+            }
+            let read = Standing::decode(&standing.encode()).unwrap();
+            prop_assert_eq!(&read, &standing);
+        }
+        // Each customer is in one cell, one cluster and one band at a time.
+        for kind in ["rfm", "cluster", "band"] {
+            let of_kind = counts.iter().filter(|((of, _), _)| *of == kind);
+            prop_assert_eq!(of_kind.map(|(_, count)| count).sum::<i64>(), 1, "{}", kind);
+        }
+        // What is at stake does not melt away while the customer is silent.
+        prop_assert!(standing.placement.worth_minor.unwrap() > 0);
+        let cells: Vec<&Change> = changes.iter().filter(|of| of.kind == ChangeKind::Rfm).collect();
+        prop_assert!(cells.len() >= 2, "{:?}", cells);
+        prop_assert!(cells.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+}
+
+#[test]
+fn without_models_nothing_is_placed_and_nothing_is_stored_of_it() {
+    let plain = Log::of(SHOP).shop();
+    let state = buyer(&plain, [0, 9]);
+    let now = midnight(day(10));
+    let mut standing = Standing::new(0);
+    standing.redefine(&state, &plain, now, &mut Vec::new());
+    assert_eq!(standing.placement, Placement::default());
+    let bytes = standing.encode().len();
+    let trained = trained_shop();
+    standing.redefine(&state, &trained, now, &mut Vec::new());
+    assert!(standing.encode().len() > bytes);
+    // With the same models taken out again it takes as much room as before.
+    standing.redefine(&state, &plain, now, &mut Vec::new());
+    assert_eq!(standing.encode().len(), bytes);
+}
+
+#[test]
+fn another_model_places_everybody_anew_and_says_so() {
+    let shop = trained_shop();
+    let state = buyer(&shop, [0, 30, 60]);
+    let now = midnight(day(61));
+    let mut standing = Standing::new(shop.version);
+    standing.redefine(&state, &shop, now, &mut Vec::new());
+    assert_eq!(standing.placement.rfm.unwrap().recency, 5);
+    let mut models = TRAINED.models.clone();
+    models.rfm.as_mut().unwrap().model.recency_days = [0, 0, 0, 0];
+    models.clusters = None;
+    let mut log = Log::of(SHOP);
+    log.publish(TRAINED.models.clone());
+    log.publish(models);
+    let newer = log.shop();
+    let mut changes = Vec::new();
+    standing.redefine(&state, &newer, now, &mut changes);
+    let said: Vec<_> = changes
+        .iter()
+        .map(|of| {
+            (
+                of.kind.name(),
+                of.from.as_deref(),
+                of.to.as_deref(),
+                of.cause,
+            )
+        })
+        .collect();
+    let group = changes[1].from.as_deref();
+    assert_eq!(
+        said,
+        [
+            ("rfm", Some("544"), Some("144"), Cause::Definition),
+            ("cluster", group, None, Cause::Definition),
+        ]
+    );
+    assert!(
+        changes
+            .iter()
+            .all(|of| of.definition_version == newer.version)
+    );
+    assert!(standing.placement.cluster.is_none());
+}
+
+fn subscribed(
+    shop: &TenantDefinitions,
+    events: &mut u128,
+    plan: &str,
+    said: &[(&str, SubscriptionStatus)],
+) -> CustomerState {
+    let mut state = CustomerState::default();
+    let id = events.to_string();
+    for (on, status) in said {
+        let payload = Payload::SubscriptionChanged(SubscriptionChanged {
+            subscription_id: id.as_str().into(),
+            status: *status,
+            plan: plan.into(),
+            mrr_minor: 1_900,
+            currency: Currency::new("USD").unwrap(),
+        });
+        fold(&mut state, shop, events, on, payload);
+    }
+    state
+}
+
+/// A thousand subscribers of whom as many stay month after month as Fader and Hardie (2007) publish
+/// of the High End plan.
+fn thousand(shop: &TenantDefinitions, plan: &str, events: &mut u128) -> Customers {
+    let survivors = [869, 743, 653, 593, 551, 517, 491];
+    let mut customers = Customers::new();
+    for number in 0..1_000 {
+        let stayed = survivors.iter().filter(|left| number < **left).count();
+        let stayed = u32::try_from(stayed).unwrap();
+        let ended = date(2024, 1, 10).saturating_add(jiff::Span::new().months(stayed).days(20));
+        let mut said = vec![("2024-01-10", Active)];
+        let on = ended.to_string();
+        if stayed < 7 {
+            said.push((&on, Cancelled));
+        }
+        let state = subscribed(shop, events, plan, &said);
+        let id = CustomerId::new(format!("{plan}-{number:04}")).unwrap();
+        customers.push((id, state));
+    }
+    customers
+}
+
+#[test]
+fn renewals_are_trained_as_published_and_plans_are_told_apart() {
+    let log = Log::of(SHOP);
+    let shop = log.shop();
+    let mut events = 0;
+    let mut customers = thousand(&shop, "pro", &mut events);
+    let few = train(&shop, date(2024, 9, 1), &customers[..50]);
+    assert_eq!(
+        few.refused
+            .iter()
+            .find(|of| of.model == "renewal")
+            .unwrap()
+            .reason,
+        "50 subscriptions were paid for; 100 are needed"
+    );
+    // Too few of a plan to speak for itself.
+    customers.push((
+        CustomerId::new("solo").unwrap(),
+        subscribed(&shop, &mut events, "solo", &[("2024-01-10", Active)]),
+    ));
+    let report = train(&shop, date(2024, 9, 1), &customers);
+    let renewal = report.models.renewal.clone().unwrap();
+    let of = &renewal.model;
+    assert_eq!(
+        (renewal.customers, renewal.from),
+        (1_001, date(2024, 1, 10))
+    );
+    let pro = of.plans["pro"];
+    assert!(
+        (pro.alpha - 0.668).abs() < 0.0005 && (pro.beta - 3.806).abs() < 0.0005,
+        "{pro:?}"
+    );
+    assert_eq!(of.plans.len(), 1);
+    assert_eq!(of.of_plan("solo"), of.all);
+    // By the first five renewals the next two are foretold to a third.
+    let (mut expected, mut seen) = (0.0, 0.0);
+    for tenth in &of.holdout.calibration {
+        expected += tenth.expected * tenth.customers as f64;
+        seen += tenth.seen * tenth.customers as f64;
+    }
+    assert!((expected / seen - 1.0).abs() < 0.35, "{expected} {seen}");
+    assert!(report.to_string().contains("renewal: alpha"));
+}
+
+#[test]
+fn each_renewal_lowers_the_band_of_a_subscriber() {
+    let mut log = Log::of(SHOP);
+    let mut events = 0;
+    let customers = thousand(&log.shop(), "pro", &mut events);
+    log.publish(train(&log.shop(), date(2024, 9, 1), &customers).models);
+    let shop = log.shop();
+    let at = |on: &str| format!("{on}T00:00:00Z").parse::<Instant>().unwrap();
+    let state = subscribed(&shop, &mut events, "pro", &[("2024-01-31", Active)]);
+    let band = |on: &str| evaluate(&state, &shop, at(on)).placement.renewal;
+    let said = predict(&state, &shop, at("2024-02-01")).renewal.unwrap();
+    assert_eq!(said.model, "sbg/trained-2024-09-01");
+    assert_eq!(said.score.renews_on, Some(date(2024, 2, 29)));
+    assert!((said.score.risk - 0.668 / (0.668 + 3.806)).abs() < 0.001);
+    assert_eq!(
+        (said.score.band, band("2024-02-01")),
+        (Band::High, Some(Band::High))
+    );
+    // 0.1 is passed with the third renewal, on the last of April; 0.05 with the ninth.
+    assert_eq!(band("2024-04-29"), Some(Band::High));
+    assert_eq!(band("2024-04-30"), Some(Band::Medium));
+    assert_eq!(band("2024-10-30"), Some(Band::Medium));
+    assert_eq!(band("2024-10-31"), Some(Band::Low));
+    let due = evaluate(&state, &shop, at("2024-10-30")).next_change;
+    assert_eq!(due, Some(at("2024-10-31")));
+    assert_eq!(evaluate(&state, &shop, at("2024-10-31")).next_change, None);
+    for said in [
+        &[("2024-01-31", Trialing)][..],
+        &[("2024-01-31", Active), ("2024-02-03", Cancelled)],
+    ] {
+        let state = subscribed(&shop, &mut events, "pro", said);
+        assert_eq!(
+            evaluate(&state, &shop, at("2024-03-01")).placement.renewal,
+            None
+        );
+    }
+}
+
+fn with_renewals() -> TrainedModels {
+    let mut models: TrainedModels = TRAINED.models.clone();
+    let renewal = r#"{"from":"2024-01-01","as_of":"2024-09-01","customers":100,"model":{
+        "all":{"alpha":0.6,"beta":3.8},"log_likelihood":-9.5,
+        "holdout":{"from":"2024-07-01","subscriptions":0,"calibration":[]}}}"#;
+    models.renewal = Some(serde_json::from_str(renewal).unwrap());
+    models
+}
+
+fn payloads() -> impl Strategy<Value = Payload> {
+    let subscribed = (0..2, prop::sample::select(SubscriptionStatus::ALL.to_vec()));
+    prop_oneof![
+        (0..9_u128, 100..9_000_i64).prop_map(|(id, cents)| order(id, cents)),
+        subscribed.prop_map(
+            |(id, status)| Payload::SubscriptionChanged(SubscriptionChanged {
+                subscription_id: id.to_string().as_str().into(),
+                status,
+                plan: "pro".into(),
+                mrr_minor: 900,
+                currency: Currency::new("USD").unwrap(),
+            })
+        ),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn after_each_event_customers_are_placed_as_if_all_was_evaluated(
+        events in prop::collection::vec((0..200_u32, payloads()), 1..12), pause in 0..90_u32
+    ) {
+        let mut log = Log::of(SHOP);
+        log.publish(with_renewals());
+        let shop = log.shop();
+        let (mut state, mut standing) = (CustomerState::default(), Standing::new(shop.version));
+        let (mut clock, mut changes) = (0, Vec::new());
+        for (number, (on, payload)) in (1..).zip(events) {
+            clock = clock.max(on);
+            let event = CustomerEvent {
+                event_id: EventId(uuid::Uuid::from_u128(number)),
+                tenant_id: TenantId::new("shop").unwrap(),
+                customer_id: CustomerId::new("c").unwrap(),
+                source: "test".into(),
+                occurred_at: midnight(day(on)),
+                payload,
+            };
+            if state.first_seen_at().is_some() {
+                standing.step_to(&state, &shop, midnight(day(clock)), &mut changes);
+            }
+            state.fold(&event, &shop.rules).unwrap();
+            standing.observe(&state, &shop, &event, &mut changes);
+            let whole = evaluate(&state, &shop, standing.evaluated_at);
+            prop_assert_eq!(standing.placement, whole.placement);
+            prop_assert_eq!(standing.band, whole.band);
+            clock += pause / 3;
+        }
+        standing.step_to(&state, &shop, midnight(day(clock + 400)), &mut changes);
+        let whole = evaluate(&state, &shop, midnight(day(clock + 400)));
+        prop_assert_eq!(standing.placement, whole.placement);
+    }
+}
+
+#[test]
+fn who_buys_and_subscribes_has_a_band_of_each() {
+    let models = with_renewals();
+    let mut log = Log::of(
+        "tenant: { id: shop, zone: UTC, currency: USD, churn: { renewal: { medium: 0.01, high: 0.5 } } }",
+    );
+    log.publish(models);
+    let shop = log.shop();
+    assert_eq!(Log::of(&shop.source.to_yaml()).shop().source, shop.source);
+    let mut state = buyer(&shop, [0]);
+    state.merge(&subscribed(
+        &shop,
+        &mut 100,
+        "pro",
+        &[("1997-01-05", PastDue)],
+    ));
+    let mut standing = Standing::new(shop.version);
+    let mut changes = Vec::new();
+    standing.redefine(&state, &shop, midnight(day(900)), &mut changes);
+    assert_eq!(
+        (standing.band, standing.placement.renewal),
+        (Some(Band::High), Some(Band::Medium))
+    );
+    let bands: Vec<_> = changes
+        .iter()
+        .filter(|of| [ChangeKind::Band, ChangeKind::RenewalBand].contains(&of.kind))
+        .map(|of| (of.kind.name(), &*of.name, of.to.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        bands,
+        [
+            ("band", "churn", "high"),
+            ("renewal_band", "renewal_band", "medium")
+        ]
+    );
+}
+
+#[test]
+fn wrong_bands_of_renewals_are_named() {
+    let check = |renewal: &str, expected: &str| {
+        let text = format!(
+            "tenant: {{ id: shop, zone: UTC, currency: USD, churn: {{ renewal: {renewal} }} }}"
+        );
+        let errors = Bundle::from_files(&[("f.yaml".to_owned(), text)], "me").unwrap_err();
+        assert!(errors[0].message.contains(expected), "{errors:?}");
+    };
+    check("{ medium: 0.2 }", "medium (0.2) is not below high (0.1)");
+    check("{ hihg: 0.2 }", "did you mean \"high\"?");
+    check("{ high: 1 }", "a risk between 0 and 1");
+}
+
+#[test]
+fn no_standing_with_a_broken_placement_is_read() {
+    let shop = trained_shop();
+    let state = buyer(&shop, [0, 30]);
+    let mut standing = Standing::new(shop.version);
+    standing.redefine(&state, &shop, midnight(day(31)), &mut Vec::new());
+    let bytes = standing.encode();
+    for end in 1..8 {
+        let mut cut = bytes.clone();
+        cut.truncate(bytes.len() - end);
+        let read = Standing::decode(&cut);
+        assert!(read.is_err() || read.unwrap().placement == Placement::default());
+    }
+    let mut without = standing.clone();
+    without.placement = Placement::default();
+    let mut nothing_said = without.encode();
+    nothing_said.push(0);
+    assert!(
+        Standing::decode(&nothing_said).is_err(),
+        "there is one encoding of each"
+    );
+}
