@@ -14,10 +14,12 @@ use crate::journeys::Path;
 use crate::models::Band;
 use crate::outputs::{Found, History, Placement, Scores, evaluate_knowing};
 use crate::state::CustomerState;
+use log::{Log, Stamp};
 
 mod change;
 mod delta;
 mod encoding;
+mod log;
 mod placed;
 mod positions;
 
@@ -319,54 +321,5 @@ impl Standing {
             placed::note(&self.placement, &scores.placement, log);
             self.placement = scores.placement;
         }
-    }
-}
-
-/// What all changes of one evaluation have in common.
-#[derive(Debug, Clone, Copy)]
-struct Stamp {
-    effective_at: Instant,
-    cause: Cause,
-}
-
-/// Changes being written down.
-struct Log<'a> {
-    stamp: Stamp,
-    version: i64,
-    changes: &'a mut Vec<Change>,
-}
-
-impl Log<'_> {
-    fn note_segment(&mut self, name: &Arc<str>, entered: bool) {
-        let known = Some(Arc::clone(name));
-        let (from, to) = if entered {
-            (None, known)
-        } else {
-            (known, None)
-        };
-        self.note(ChangeKind::Segment, Arc::clone(name), from, to);
-    }
-
-    fn note(
-        &mut self,
-        kind: ChangeKind,
-        name: Arc<str>,
-        from: Option<Arc<str>>,
-        to: Option<Arc<str>>,
-    ) {
-        let Stamp {
-            effective_at,
-            cause,
-        } = self.stamp;
-        let definition_version = self.version;
-        self.changes.push(Change {
-            kind,
-            name,
-            from,
-            to,
-            effective_at,
-            cause,
-            definition_version,
-        });
     }
 }

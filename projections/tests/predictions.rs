@@ -28,6 +28,8 @@ mod placement;
 mod purchases;
 #[path = "predictions/recovery.rs"]
 mod recovery;
+#[path = "predictions/renewals.rs"]
+mod renewals;
 #[path = "predictions/rfm.rs"]
 mod rfm;
 #[path = "predictions/shop.rs"]
