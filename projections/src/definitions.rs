@@ -18,8 +18,10 @@ pub mod expression;
 mod fields;
 mod journeys;
 mod language;
+mod order;
 mod problems;
 mod quantities;
+mod reactions;
 mod settings;
 pub mod source;
 mod tenant;
@@ -35,6 +37,7 @@ pub use expression::{Expression, TrackedLeaf};
 pub use journeys::Journey;
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};
+pub use reactions::{Action, Trigger};
 pub use source::{AttributeDeclaration, TenantSource};
 pub(crate) use touching::Touched;
 pub use warming::Warming;
@@ -234,7 +237,11 @@ pub struct TenantDefinitions {
     pub segments: Vec<Segment>,
     /// By name.
     pub journeys: BTreeMap<Arc<str>, Journey>,
-    /// What the segments want counted.
+    /// What may be offered, in the author's order.
+    pub actions: Vec<Action>,
+    /// What is to happen when something changes, in the author's order.
+    pub triggers: Vec<Trigger>,
+    /// What the segments and actions want counted.
     pub tracked: BTreeMap<LeafId, TrackedLeaf>,
     /// The places of segments of which `member_for`, or a stage, asks since when a customer has been
     /// in them.
@@ -256,6 +263,8 @@ impl TenantDefinitions {
             settings,
             segments,
             journeys,
+            actions,
+            triggers,
             tracked,
             source: read,
         } = bundle::read_source(&source)?;
@@ -271,7 +280,7 @@ impl TenantDefinitions {
             reports,
             ..
         } = settings;
-        let mut lasting = lasting(&segments);
+        let mut lasting = touching::lasting(&segments, &actions);
         for journey in journeys.values() {
             lasting.extend(journey.entered_by.iter().map(|(_, segment)| segment));
         }
@@ -303,6 +312,8 @@ impl TenantDefinitions {
             models,
             segments,
             journeys,
+            actions,
+            triggers,
             tracked,
             lasting,
             readers,
@@ -366,19 +377,6 @@ impl TenantDefinitions {
         }
         Ok(())
     }
-}
-
-/// The places of segments of which others ask since when a customer has been in them.
-fn lasting(segments: &[Segment]) -> BTreeSet<usize> {
-    let mut lasting = BTreeSet::new();
-    for segment in segments {
-        segment.expression.each(&mut |expression| {
-            if let Expression::MemberFor(condition) = expression {
-                lasting.insert(condition.segment.index);
-            }
-        });
-    }
-    lasting
 }
 
 /// A segment: who belongs together, and why.

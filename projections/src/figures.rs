@@ -138,15 +138,21 @@ impl Figures {
             ChangeKind::Segment => (kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT),
             ChangeKind::Stage => (kinds::STAGE_ENTERED, kinds::STAGE_LEFT),
             ChangeKind::Band => (kinds::BAND_ENTERED, kinds::BAND_LEFT),
+            // Kept as they now are alone.
+            ChangeKind::Rfm
+            | ChangeKind::Cluster
+            | ChangeKind::RenewalBand
+            | ChangeKind::Trigger => return,
         };
         for (kind, value) in [(left, &change.from), (entered, &change.to)] {
             let Some(value) = value else { continue };
             let figure = Figure::of(kind, day).named(&change.name);
             self.add(
-                match change.kind {
-                    // The name of a segment is all there is to say.
-                    ChangeKind::Segment => figure,
-                    ChangeKind::Stage | ChangeKind::Band => figure.by(value, &nothing),
+                // The name of a segment is all there is to say.
+                if change.kind == ChangeKind::Segment {
+                    figure
+                } else {
+                    figure.by(value, &nothing)
                 },
                 1,
             );

@@ -257,7 +257,7 @@ impl Standing {
         let version = definitions.version;
         let mut log = Log {
             stamp,
-            version,
+            definitions,
             changes,
         };
         self.evaluated_at = at;

@@ -35,6 +35,8 @@ mod next_change;
 mod outputs;
 #[path = "meaning/random.rs"]
 mod random;
+#[path = "meaning/reactions.rs"]
+mod reactions;
 #[path = "meaning/records.rs"]
 mod records;
 #[path = "meaning/records_language.rs"]

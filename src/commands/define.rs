@@ -193,6 +193,8 @@ struct Listed<'a> {
     applied_at: tidemark_schemas::Instant,
     segments: Vec<&'a str>,
     journeys: Vec<&'a str>,
+    actions: Vec<&'a str>,
+    triggers: Vec<&'a str>,
 }
 
 impl<'a> Listed<'a> {
@@ -207,6 +209,8 @@ impl<'a> Listed<'a> {
                 .map(|segment| &*segment.name)
                 .collect(),
             journeys: tenant.journeys.keys().map(|name| &**name).collect(),
+            actions: tenant.actions.iter().map(|of| &*of.name).collect(),
+            triggers: tenant.triggers.iter().map(|of| &*of.name).collect(),
         }
     }
 }
@@ -229,10 +233,17 @@ fn list(definitions: &Definitions, json: bool) -> anyhow::Result<()> {
         applied_at,
         segments,
         journeys,
+        actions,
+        triggers,
     } in listed
     {
         output::line(format!("{tenant}: version {version}, applied {applied_at}"));
-        for (kind, names) in [("segments", segments), ("journeys", journeys)] {
+        for (kind, names) in [
+            ("segments", segments),
+            ("journeys", journeys),
+            ("actions", actions),
+            ("triggers", triggers),
+        ] {
             if !names.is_empty() {
                 output::line(format!("  {kind}: {}", names.join(", ")));
             }

@@ -134,7 +134,7 @@ create table change_set (
     -- An array with an object for each evaluation that found changes, in order:
     -- at (when they took effect), by (the event's id, or timer, or definition), and of entered and
     -- left (segments), stages ([journey, from, to]), band, rfm, cluster and renewal_band ([from, to])
-    -- those that there are.
+    -- and triggers ([name, action]) those that there are.
     changes            json not null,
     primary key (partition, seq)
 );
@@ -180,6 +180,9 @@ cross join lateral (
     select placed, placed, found -> placed ->> 0, found -> placed ->> 1
     from unnest(array['rfm', 'cluster', 'renewal_band']) as placed
     where found -> placed is not null
+    union all
+    select 'trigger', fired ->> 0, null, fired ->> 1
+    from json_array_elements(found -> 'triggers') as fired
 ) as moved
 cross join lateral (
     select encode(sha256(convert_to(concat_ws(

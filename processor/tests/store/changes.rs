@@ -119,6 +119,7 @@ async fn where_models_place_customers() {
         change(ChangeKind::Rfm, "rfm", Some("544"), Some("345")),
         change(ChangeKind::Cluster, "cluster", None, Some("2")),
         change(ChangeKind::RenewalBand, "renewal_band", Some("low"), None),
+        change(ChangeKind::Trigger, "win_back", None, Some("discount")),
     ];
     let mut batch = after(&claim, 0);
     batch.changes = vec![ChangeSet {
@@ -130,17 +131,18 @@ async fn where_models_place_customers() {
     batch.change_seq = 1;
     store.commit(TOPIC, &batch).await.unwrap();
     let found: Vec<StoredChange> =
-        sqlx::query_as("select * from gen_1.change order by from_value nulls last, seq")
+        sqlx::query_as("select * from gen_1.change order by from_value nulls last, kind")
             .fetch_all(&mut database.admin().await)
             .await
             .unwrap();
-    let [cell, group, renewal] = &changes;
+    let [cell, group, renewal, fired] = &changes;
     assert_eq!(
         found,
         [
             stored(1, 1, cell),
             stored(1, 1, renewal),
-            stored(1, 1, group)
+            stored(1, 1, group),
+            stored(1, 1, fired)
         ]
     );
 }

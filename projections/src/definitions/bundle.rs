@@ -19,6 +19,10 @@ pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 /// The format of bundles that this version writes and reads.
 const FORMAT: u32 = 1;
+/// Of a definition.
+const KEYS: [&str; 6] = [
+    "tenant", "segments", "journeys", "actions", "triggers", "models",
+];
 /// The longest name of an author.
 const MAX_AUTHOR_BYTES: usize = 255;
 
@@ -220,7 +224,7 @@ struct Draft<'n> {
 fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> {
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for document in documents {
-        let known = ["tenant", "segments", "journeys", "models"];
+        let known = KEYS;
         let Some(fields) = Fields::of(document, "a definition", &known, problems) else {
             continue;
         };
@@ -238,6 +242,8 @@ fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> 
         }
         draft.parts.segments.extend(fields.get("segments"));
         draft.parts.journeys.extend(fields.get("journeys"));
+        draft.parts.actions.extend(fields.get("actions"));
+        draft.parts.triggers.extend(fields.get("triggers"));
         if let Some(block) = fields.get("models") {
             if let Some(first) = draft.parts.models {
                 let message = format!("the models stand twice: first at {}", first.place);
@@ -312,12 +318,14 @@ pub(super) fn read_source(source: &TenantSource) -> Result<Tenant, Rejected> {
     let tree = serde_json::to_value(source)
         .map(|value| Node::of_record(String::new(), &value))
         .map_err(|error| Rejected::Invalid(error.to_string()))?;
-    let known = ["tenant", "segments", "journeys", "models"];
+    let known = KEYS;
     let tenant = Fields::of(&tree, "a definition", &known, &mut problems).and_then(|fields| {
         let parts = Parts {
             settings: fields.require("tenant", &mut problems),
             segments: fields.get("segments").into_iter().collect(),
             journeys: fields.get("journeys").into_iter().collect(),
+            actions: fields.get("actions").into_iter().collect(),
+            triggers: fields.get("triggers").into_iter().collect(),
             models: fields.get("models"),
         };
         tenant::read(&parts, &mut problems)

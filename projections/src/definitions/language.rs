@@ -23,7 +23,7 @@ mod records;
 mod scores;
 mod tallies;
 
-pub(crate) use leaves::decimal_text;
+pub(crate) use leaves::{decimal_text, each, money, one_of, whole_number};
 
 /// How deep `all`, `any` and `not` may nest: evaluation recurses this far.
 const MAX_NESTING: usize = 20;
@@ -56,7 +56,7 @@ const CONDITIONS: [&str; 20] = [
 ];
 
 /// Reads one value of a condition.
-type Read<'a, T> = &'a mut dyn FnMut(&Node, &mut Problems) -> Option<T>;
+pub(crate) type Read<'a, T> = &'a mut dyn FnMut(&Node, &mut Problems) -> Option<T>;
 
 /// What may become of customers, by stage and whole days in it.
 type Chances = Arc<Vec<Vec<Conversion>>>;
@@ -150,7 +150,7 @@ impl Language<'_> {
         read.into_iter().collect()
     }
 
-    fn segment(&mut self, node: &Node) -> Option<SegmentReference> {
+    pub(crate) fn segment(&mut self, node: &Node) -> Option<SegmentReference> {
         let name = fields::text(node, "the name of a segment", self.problems)?;
         if let Some(index) = self.segments.get(name) {
             return Some(SegmentReference {

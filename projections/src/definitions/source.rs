@@ -21,6 +21,12 @@ pub struct TenantSource {
     /// In the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<JourneySource>,
+    /// What may be offered, in the author's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionSource>,
+    /// What is to happen when something changes, in the author's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerSource>,
     /// What `tidemark train` published. Left out, what was in force stays; empty, nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<TrainedModels>,
@@ -158,6 +164,41 @@ pub struct ConditionalStage {
     pub name: String,
     /// The condition, in the segment language.
     pub when: Value,
+}
+
+/// An action as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionSource {
+    /// Unique in the tenant; as events name it.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Whom it may be offered, in the segment language; absent: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligible: Option<Value>,
+    /// What an accepted offer is worth, in units of the tenant's currency, as a decimal number.
+    pub value: String,
+}
+
+/// A trigger as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerSource {
+    /// Unique in the tenant.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What it waits for.
+    pub on: Value,
+    /// The action to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Whether it also fires where definitions made the change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_definition: bool,
 }
 
 impl TenantSource {

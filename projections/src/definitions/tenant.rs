@@ -1,18 +1,21 @@
 //! One tenant's definitions: reading all of it, putting segments in an order to evaluate them in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::expression::{Expression, MemberForCondition, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::journeys::{self, JourneyDraft};
 use super::language::Language;
+use super::order::evaluation_order;
 use super::problems::Problems;
+use super::reactions::{self, Action, ActionDraft, Trigger, TriggerDraft};
 use super::settings::{self, Settings};
 use super::source::{SegmentSource, TenantSource};
 use super::trained;
 use super::tree::{Node, Place};
 use super::{Journey, Segment};
+use crate::models::TrainedModels;
 use crate::state::LeafId;
 
 /// How many segments a tenant may have.
@@ -26,6 +29,8 @@ pub(crate) struct Parts<'n> {
     pub(crate) settings: Option<&'n Node>,
     pub(crate) segments: Vec<&'n Node>,
     pub(crate) journeys: Vec<&'n Node>,
+    pub(crate) actions: Vec<&'n Node>,
+    pub(crate) triggers: Vec<&'n Node>,
     pub(crate) models: Option<&'n Node>,
 }
 
@@ -34,6 +39,8 @@ pub(crate) struct Tenant {
     pub(crate) settings: Settings,
     pub(crate) segments: Vec<Segment>,
     pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) triggers: Vec<Trigger>,
     pub(crate) tracked: BTreeMap<LeafId, TrackedLeaf>,
     pub(crate) source: TenantSource,
 }
@@ -50,40 +57,26 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
     let journeys = read_journeys(&parts.journeys, problems);
     let mut drafts = read_segments(&parts.segments, problems);
     drafts.extend(journeys.iter().flat_map(segments_of));
-    // Without valid settings the conditions are read by other clocks, only to find problems.
-    let zone = settings
-        .as_ref()
-        .map_or(jiff::tz::TimeZone::UTC, |s| s.rules.zone.clone());
-    let currency = settings
-        .as_ref()
-        .map(|settings| settings.currency)
-        .or_else(euro);
     let by_name = places(&drafts);
     let mut by_journey = entered_by(&journeys, &by_name);
-    let mut language = Language {
-        zone: &zone,
-        currency: currency?,
-        segments: &by_name,
-        journeys: &by_journey,
-        models: models.as_ref(),
-        chances: BTreeMap::new(),
-        patterns: 0,
-        tracked: BTreeMap::new(),
-        problems,
-    };
-    let expressions: Vec<Option<Expression>> = drafts
-        .iter()
-        .map(|draft| language.expression(draft.when?))
-        .collect();
-    let tracked = language.tracked;
-    let order = evaluation_order(&drafts, &expressions, &by_journey, problems);
+    let known = (&by_name, &by_journey, settings.as_ref(), models.as_ref());
+    let conditions = read_conditions(parts, &drafts, known, problems)?;
+    let order = evaluation_order(&drafts, &conditions.expressions, &by_journey, problems);
     if problems.0.len() > before {
         return None;
     }
+    let Conditions {
+        expressions,
+        actions,
+        triggers,
+        tracked,
+    } = conditions;
     let source = TenantSource {
         tenant: settings.as_ref()?.source.clone(),
         segments: sources(&drafts)?,
         journeys: journeys.iter().map(JourneyDraft::source).collect(),
+        actions: actions.iter().map(|of| of.source.clone()).collect(),
+        triggers: triggers.iter().map(|of| of.source.clone()).collect(),
         models,
     };
     let places = places_in(&order);
@@ -95,8 +88,65 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
         settings: settings?,
         segments,
         journeys: by_journey,
+        actions: placed(actions, &places),
+        triggers: triggers.into_iter().map(|of| of.trigger).collect(),
         tracked,
         source,
+    })
+}
+
+/// Whatever asks something of customers.
+struct Conditions {
+    /// Those of the segments, in the order of their drafts.
+    expressions: Vec<Option<Expression>>,
+    actions: Vec<ActionDraft>,
+    triggers: Vec<TriggerDraft>,
+    tracked: BTreeMap<LeafId, TrackedLeaf>,
+}
+
+/// What conditions can ask about.
+type Known<'k> = (
+    &'k BTreeMap<Arc<str>, usize>,
+    &'k BTreeMap<Arc<str>, Journey>,
+    Option<&'k Settings>,
+    Option<&'k TrainedModels>,
+);
+
+fn read_conditions(
+    parts: &Parts<'_>,
+    drafts: &[Draft<'_>],
+    (segments, journeys, settings, models): Known<'_>,
+    problems: &mut Problems,
+) -> Option<Conditions> {
+    // Without valid settings the conditions are read by other clocks, only to find problems.
+    let zone = settings.map_or(jiff::tz::TimeZone::UTC, |s| s.rules.zone.clone());
+    let currency = settings.map(|settings| settings.currency);
+    let mut language = Language {
+        zone: &zone,
+        currency: currency.or_else(euro)?,
+        segments,
+        journeys,
+        models,
+        chances: BTreeMap::new(),
+        patterns: 0,
+        tracked: BTreeMap::new(),
+        problems,
+    };
+    let expressions: Vec<Option<Expression>> = drafts
+        .iter()
+        .map(|draft| language.expression(draft.when?))
+        .collect();
+    let most = reactions::MAX_REACTIONS;
+    let listed = items(&parts.actions, "a list of actions", most, language.problems);
+    let actions = reactions::actions(&listed, &mut language);
+    let what = "a list of triggers";
+    let listed = items(&parts.triggers, what, most, language.problems);
+    let triggers = reactions::triggers(&listed, &actions, &mut language);
+    Some(Conditions {
+        expressions,
+        actions,
+        triggers,
+        tracked: language.tracked,
     })
 }
 
@@ -115,9 +165,9 @@ fn places(drafts: &[Draft<'_>]) -> BTreeMap<Arc<str>, usize> {
 }
 
 /// A segment whose condition has not been read yet.
-struct Draft<'n> {
-    place: &'n Place,
-    name: Arc<str>,
+pub(super) struct Draft<'n> {
+    pub(super) place: &'n Place,
+    pub(super) name: Arc<str>,
     description: String,
     when: Option<&'n Node>,
     /// Written as the condition of a stage.
@@ -234,76 +284,15 @@ fn read_segments<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<Draft<'
     drafts
 }
 
-/// An order in which each segment comes after those it refers to, and those by which the stages of
-/// journeys it asks about are entered; every cycle is a problem.
-fn evaluation_order(
-    drafts: &[Draft<'_>],
-    expressions: &[Option<Expression>],
-    journeys: &BTreeMap<Arc<str>, Journey>,
-    problems: &mut Problems,
-) -> Vec<usize> {
-    let mut waiting: BTreeMap<usize, BTreeSet<usize>> = expressions
-        .iter()
-        .enumerate()
-        .map(|(index, expression)| {
-            let mut references = BTreeSet::new();
-            if let Some(expression) = expression {
-                expression.each(&mut |condition| {
-                    references.extend(condition.refers_to().map(|reference| reference.index));
-                    let journey = condition.journey().and_then(|name| journeys.get(name));
-                    let entered_by = journey.into_iter().flat_map(|of| &of.entered_by);
-                    references.extend(entered_by.map(|(_, segment)| *segment));
-                });
-            }
-            (index, references)
-        })
-        .collect();
-    let mut order = Vec::with_capacity(drafts.len());
-    while !waiting.is_empty() {
-        let ready = waiting
-            .iter()
-            .find(|(_, references)| references.iter().all(|other| !waiting.contains_key(other)))
-            .map(|(index, _)| *index);
-        if let Some(index) = ready {
-            waiting.remove(&index);
-            order.push(index);
-            continue;
-        }
-        let cycle = a_cycle(&waiting);
-        let names: Vec<&str> = cycle.iter().map(|index| &*drafts[*index].name).collect();
-        let (first, place) = (names[0], drafts[cycle[0]].place);
-        let path = names.join(" → ");
-        problems.add(
-            place,
-            format!("segments refer to each other in a cycle: {path} → {first}"),
-        );
-        for index in cycle {
-            waiting.remove(&index);
+/// The actions, each reference to a segment pointing to its new place.
+fn placed(actions: Vec<ActionDraft>, places: &[usize]) -> Vec<Action> {
+    let mut actions: Vec<Action> = actions.into_iter().map(|of| of.action).collect();
+    for action in &mut actions {
+        if let Some(eligible) = &mut action.eligible {
+            point_to_places(eligible, places);
         }
     }
-    order
-}
-
-/// A cycle among segments each of which refers to another that waits; from its first in the list.
-fn a_cycle(waiting: &BTreeMap<usize, BTreeSet<usize>>) -> Vec<usize> {
-    let mut path: Vec<usize> = waiting.keys().next().copied().into_iter().collect();
-    while let Some(last) = path.last() {
-        let next = waiting[last]
-            .iter()
-            .copied()
-            .find(|other| waiting.contains_key(other));
-        let Some(next) = next else { break };
-        if let Some(start) = path.iter().position(|index| *index == next) {
-            let mut cycle = path.split_off(start);
-            let first = (0..cycle.len())
-                .min_by_key(|place| cycle[*place])
-                .unwrap_or(0);
-            cycle.rotate_left(first);
-            return cycle;
-        }
-        path.push(next);
-    }
-    path
+    actions
 }
 
 /// The place of each draft in an order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidemark_schemas::Payload;
 
 use super::expression::{Expression, RecordCondition, ScoreCondition, TrackedLeaf};
-use super::{Journey, Segment, TenantDefinitions};
+use super::{Action, Journey, Segment, TenantDefinitions};
 use crate::state::LeafId;
 
 /// What a condition reads of a customer, and an event changes.
@@ -138,6 +138,20 @@ fn parts_of(
             });
         }
     }
+}
+
+/// The places of segments of which others ask since when a customer has been in them.
+pub(super) fn lasting(segments: &[Segment], actions: &[Action]) -> BTreeSet<usize> {
+    let mut lasting = BTreeSet::new();
+    let eligible = actions.iter().filter_map(|action| action.eligible.as_ref());
+    for expression in segments.iter().map(|of| &of.expression).chain(eligible) {
+        expression.each(&mut |expression| {
+            if let Expression::MemberFor(condition) = expression {
+                lasting.insert(condition.segment.index);
+            }
+        });
+    }
+    lasting
 }
 
 impl TenantDefinitions {

@@ -30,6 +30,8 @@ pub enum ChangeKind {
     Cluster,
     /// The band of a subscriber: how likely it is to cancel.
     RenewalBand,
+    /// A trigger fired: its name, and the action to take (`to`), or else its name again.
+    Trigger,
 }
 
 /// One discrete output changed.
@@ -37,7 +39,8 @@ pub enum ChangeKind {
 pub struct Change {
     /// Which kind.
     pub kind: ChangeKind,
-    /// Segment or journey; `churn` for a band; of where models place a customer the kind's own.
+    /// Segment or journey; `churn` for a band; of where models place a customer the kind's own; of a
+    /// trigger its name.
     pub name: Arc<str>,
     /// Before.
     pub from: Option<Arc<str>>,
@@ -64,6 +67,7 @@ impl ChangeKind {
             Self::Rfm => "rfm",
             Self::Cluster => "cluster",
             Self::RenewalBand => "renewal_band",
+            Self::Trigger => "trigger",
         }
     }
 }

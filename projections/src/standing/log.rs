@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::{Cause, Change, ChangeKind};
+use crate::definitions::TenantDefinitions;
 
 /// What all changes of one evaluation have in common.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +17,7 @@ pub(super) struct Stamp {
 /// Changes being written down.
 pub(super) struct Log<'a> {
     pub(super) stamp: Stamp,
-    pub(super) version: i64,
+    pub(super) definitions: &'a TenantDefinitions,
     pub(super) changes: &'a mut Vec<Change>,
 }
 
@@ -42,8 +43,8 @@ impl Log<'_> {
             effective_at,
             cause,
         } = self.stamp;
-        let definition_version = self.version;
-        self.changes.push(Change {
+        let definition_version = self.definitions.version;
+        let change = Change {
             kind,
             name,
             from,
@@ -51,6 +52,26 @@ impl Log<'_> {
             effective_at,
             cause,
             definition_version,
-        });
+        };
+        self.trigger(&change);
+        self.changes.push(change);
+    }
+
+    /// What waited for a change fires with it. A definition that comes into force acts on nobody
+    /// unless that is asked for.
+    fn trigger(&mut self, change: &Change) {
+        for trigger in &self.definitions.triggers {
+            let wanted = trigger.on_definition || change.cause != Cause::Definition;
+            if wanted && trigger.fires_at(change) {
+                let to = trigger.action.as_ref().unwrap_or(&trigger.name);
+                self.changes.push(Change {
+                    kind: ChangeKind::Trigger,
+                    name: Arc::clone(&trigger.name),
+                    from: None,
+                    to: Some(Arc::clone(to)),
+                    ..change.clone()
+                });
+            }
+        }
     }
 }

@@ -175,6 +175,14 @@ const OPERATORS: &[&str] = &[
     "renewal:",
     "description:",
     "stages:",
+    "actions:",
+    "eligible:",
+    "triggers:",
+    "on:",
+    "entered:",
+    "left:",
+    "on_definition:",
+    "renewal_band:",
 ];
 
 #[test]

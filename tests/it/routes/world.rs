@@ -360,6 +360,7 @@ fn count(tenant: &TenantId, change: &Change, batch: &mut Batch) {
         let (kind, name) = match change.kind {
             ChangeKind::Segment => ("segment", change.name.to_string()),
             ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
+            ChangeKind::Trigger => continue,
             ChangeKind::Band | ChangeKind::Rfm | ChangeKind::Cluster | ChangeKind::RenewalBand => {
                 (change.kind.name(), value.to_string())
             }

@@ -99,6 +99,9 @@ fn count(change: &Change, day: i32, figures: &mut Figures) {
         }
         ChangeKind::Stage => [(kinds::STAGE_LEFT, from), (kinds::STAGE_ENTERED, to)],
         ChangeKind::Band => [(kinds::BAND_LEFT, from), (kinds::BAND_ENTERED, to)],
+        ChangeKind::Rfm | ChangeKind::Cluster | ChangeKind::RenewalBand | ChangeKind::Trigger => {
+            return;
+        }
     };
     for (kind, place) in moves {
         if let Some(place) = place {

@@ -25,6 +25,8 @@ struct Evaluation<'a> {
     cluster: Option<(Option<&'a str>, Option<&'a str>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewal_band: Option<(Option<&'a str>, Option<&'a str>)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    triggers: Vec<(&'a str, Option<&'a str>)>,
 }
 
 /// As JSON text.
@@ -54,6 +56,7 @@ fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
         rfm: None,
         cluster: None,
         renewal_band: None,
+        triggers: Vec::new(),
     };
     for change in changes {
         let (from, to) = (change.from.as_deref(), change.to.as_deref());
@@ -65,6 +68,7 @@ fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
             ChangeKind::Rfm => evaluation.rfm = Some((from, to)),
             ChangeKind::Cluster => evaluation.cluster = Some((from, to)),
             ChangeKind::RenewalBand => evaluation.renewal_band = Some((from, to)),
+            ChangeKind::Trigger => evaluation.triggers.push((&change.name, to)),
         }
     }
     Some(evaluation)

@@ -126,7 +126,7 @@ impl<'a> Language<'a> {
     }
 
     /// The journey a condition names.
-    pub(super) fn journey(&mut self, fields: &Fields<'_>) -> Option<&'a Journey> {
+    pub(crate) fn journey(&mut self, fields: &Fields<'_>) -> Option<&'a Journey> {
         let node = fields.require("journey", self.problems)?;
         let name = fields::text(node, "the name of a journey", self.problems)?;
         let journey = self.journeys.get(name);
@@ -168,7 +168,7 @@ impl<'a> Language<'a> {
     }
 }
 
-pub(super) fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> {
+pub(crate) fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> {
     match &node.content {
         Content::Long(value) if *value >= 0 => Some(*value),
         Content::Null
@@ -182,7 +182,7 @@ pub(super) fn whole_number(node: &Node, problems: &mut Problems) -> Option<i64> 
 }
 
 /// An amount in units of a currency, as minor units.
-pub(super) fn money(currency: Currency) -> impl FnMut(&Node, &mut Problems) -> Option<i64> {
+pub(crate) fn money(currency: Currency) -> impl FnMut(&Node, &mut Problems) -> Option<i64> {
     move |node, problems| {
         let text = decimal_text(node, problems)?;
         let amount = quantities::amount_minor(&text, currency);
@@ -218,7 +218,7 @@ pub(super) fn probability(node: &Node, problems: &mut Problems) -> Option<f64> {
 }
 
 /// One value or a list of them.
-pub(super) fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -> Option<Vec<T>> {
+pub(crate) fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -> Option<Vec<T>> {
     let items = match &node.content {
         Content::List(_) => fields::list(node, "one name or several", MAX_NAMES, problems)?,
         Content::Null
@@ -233,7 +233,7 @@ pub(super) fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -
 }
 
 /// Which of the valid names stands there.
-pub(super) fn one_of(
+pub(crate) fn one_of(
     node: &Node,
     what: &str,
     valid: &[&str],
