@@ -40,6 +40,11 @@ const COSTS: &[(&str, u32)] = &[
     ("/v1/revenue", 5),
     ("/v1/conversations", 5),
     ("/v1/campaigns", 5),
+    ("/v1/churn", 2),
+    ("/v1/churn/at-risk", 5),
+    ("/v1/value", 2),
+    ("/v1/rfm", 2),
+    ("/v1/clusters", 2),
     ("/v1/status", 2),
 ];
 /// Of a route that the table does not name: as the dearest.

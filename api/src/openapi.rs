@@ -24,7 +24,7 @@ problem document (RFC 9457). A member without a value is null, not absent. Amoun
 minor units of the currency that stands beside them. Members may be added to answers; none is \
 renamed or removed under /v1. HEAD is answered wherever GET is.";
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     (
         "customers",
         "Who they are, what they did, and what follows.",
@@ -40,6 +40,10 @@ const TAGS: [(&str, &str); 6] = [
     (
         "figures",
         "What all customers add up to, day by day of the tenant's calendar.",
+    ),
+    (
+        "predictions",
+        "What is to come: churn, value, and customers alike.",
     ),
     ("status", "How far the projections are."),
     (

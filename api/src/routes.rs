@@ -2,11 +2,13 @@
 
 mod campaigns;
 mod conversations;
+mod churn;
 mod counts;
 mod customer;
 mod customers;
 mod docs;
 mod figures;
+mod groups;
 mod health;
 mod journeys;
 mod page;
@@ -14,7 +16,9 @@ mod revenue;
 mod segments;
 mod series;
 mod status;
+mod value;
 mod warming;
+mod worth;
 
 use axum::Router;
 use utoipa::openapi::OpenApi;
@@ -63,6 +67,11 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(revenue::revenue))
         .routes(routes!(conversations::conversations))
         .routes(routes!(campaigns::campaigns))
+        .routes(routes!(churn::overview))
+        .routes(routes!(worth::at_risk))
+        .routes(routes!(value::overview))
+        .routes(routes!(groups::rfm))
+        .routes(routes!(groups::clusters))
         .routes(routes!(status::status))
 }
 

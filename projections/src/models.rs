@@ -22,7 +22,7 @@ mod value;
 
 pub use actions::{BestAction, Candidate, Responses, best_action};
 pub use attribution::Attribution;
-pub use clusters::{Assignment, ClusterModel};
+pub use clusters::{Assignment, Centre, ClusterModel};
 pub use conversion::{Conversion, ConversionModel, MOST_HORIZON_DAYS, Stay};
 pub use fit::{Fit, fit_purchases, fit_renewals, fit_spending};
 pub use forecast::{Forecast, ForecastError, ForecastSum};
@@ -221,6 +221,11 @@ impl ChurnModel {
             parameters: model.model.parameters,
             thresholds,
         }
+    }
+
+    /// Whether its parameters are those it ships with.
+    pub fn is_shipped(&self) -> bool {
+        self.name.ends_with("/shipped-cdnow")
     }
 
     /// The probability that the customer will buy again: in [0, 1], and the older the purchases,

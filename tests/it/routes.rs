@@ -9,6 +9,7 @@ mod figures;
 mod generations;
 mod journeys;
 mod revenue;
+mod scores;
 mod segments;
 mod serving;
 pub(crate) mod shop;

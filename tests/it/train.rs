@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::api::Api;
+use crate::support::compare::Projections;
 use crate::support::site::{Running, Site};
 use crate::support::wait::wait_for;
 
@@ -83,6 +85,40 @@ fn assert_as_published(trained: &Value) {
     assert_near(&spending["log_likelihood"], -4_055.918, 0.01);
 }
 
+/// Each buyer is in one cell and one cluster, was told so by a change of the definitions' version, and
+/// the API counts as many.
+async fn assert_placed(projections: &Projections, api: &Api, trained: &Value) {
+    let bought = trained["bought"].as_i64().unwrap();
+    for kind in ["rfm", "cluster"] {
+        let counted = format!("select sum(value)::bigint from $gen.counter where kind = '{kind}'");
+        assert_eq!(projections.number(&counted).await, bought);
+        let said = format!(
+            "select count(distinct customer_id) from $gen.change where kind = '{kind}' \
+             and cause = 'definition' and definition_version = 1"
+        );
+        assert_eq!(projections.number(&said).await, bought);
+    }
+    let worth = "select count(*) from $gen.customer where worth is not null";
+    assert_eq!(projections.number(worth).await, bought);
+    let clusters = api.get("cdnow", "/v1/clusters").await.body;
+    let sizes = clusters["items"].as_array().unwrap().iter();
+    let sizes = sizes.map(|of| of["customers"].as_i64().unwrap());
+    assert_eq!(sizes.sum::<i64>(), bought, "{clusters}");
+    let value = api.get("cdnow", "/v1/value").await.body;
+    assert_eq!(
+        value["trained"]["forecast"],
+        trained["models"]["value"]["model"]["forecast"]
+    );
+    let churn = api.get("cdnow", "/v1/churn").await.body;
+    let deciles = churn["purchases"]["calibration"]["deciles"]
+        .as_array()
+        .unwrap();
+    assert_eq!(
+        (deciles.len(), &churn["purchases"]["shipped"]),
+        (10, &Value::Bool(false))
+    );
+}
+
 #[tokio::test]
 async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
     let (site, processor) = folded().await;
@@ -115,6 +151,7 @@ async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
         },
     )
     .await;
+    assert_placed(&projections, &api, &trained).await;
     let customer = api.get("cdnow", "/v1/customers/0001").await;
     assert_eq!(
         customer.body["churn"]["model"], model,

@@ -226,7 +226,7 @@ impl Listed {
     }
 }
 
-fn parse_band(text: &str) -> Result<Band, Problem> {
+pub(super) fn parse_band(text: &str) -> Result<Band, Problem> {
     let band = BANDS.into_iter().find(|band| band.name() == text);
     band.ok_or_else(|| {
         let detail = format!("{text:?} is not a band: expected low, medium or high");

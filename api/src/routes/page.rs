@@ -1,7 +1,8 @@
-//! Pages of lists that go by customer id.
+//! Pages of lists that go by customer id, or by a number.
 
 use crate::cursor::{self, InvalidCursor, Question};
 use crate::problem::Problem;
+use tidemark_schemas::CustomerId;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
@@ -89,6 +90,66 @@ impl Page {
         let next = rows
             .last()
             .map(|row| cursor::encode(&self.question, id(row)));
+        (rows, next)
+    }
+}
+
+/// As [`Page`], of a list that goes by a descending number, and by descending id where that is equal.
+#[derive(Debug)]
+pub(super) struct RankedPage {
+    question: Question,
+    limit: u32,
+    /// It begins after this place; `None`: at the top.
+    after: Option<(i64, String)>,
+}
+
+impl RankedPage {
+    pub(super) fn new(
+        question: Question,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let limit = self::limit(limit)?;
+        let after = cursor.map(|text| {
+            let last = cursor::decode_text(&question, text)?;
+            let (rank, id) = last.split_once(' ').ok_or(InvalidCursor::Malformed)?;
+            let rank = rank.parse().map_err(|_| InvalidCursor::Malformed)?;
+            let id = CustomerId::new(id).map_err(|_| InvalidCursor::Malformed)?;
+            Ok((rank, id.as_str().to_owned()))
+        });
+        Ok(Self {
+            question,
+            limit,
+            after: after.transpose().map_err(refused)?,
+        })
+    }
+
+    /// For the statement: rows have a lower number, or the same and a lower id.
+    pub(super) fn after(&self) -> (i64, Option<&str>) {
+        let after = self.after.as_ref();
+        after.map_or((i64::MAX, None), |(rank, id)| (*rank, Some(id)))
+    }
+
+    /// For the statement: one row more than the page has, to see whether another page follows.
+    pub(super) fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The rows of the page, and the cursor of the next if there is one.
+    pub(super) fn cut<T>(
+        &self,
+        mut rows: Vec<T>,
+        place: impl Fn(&T) -> (i64, &str),
+    ) -> (Vec<T>, Option<String>) {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if rows.len() <= limit {
+            return (rows, None);
+        }
+        rows.truncate(limit);
+        let next = rows.last().map(|row| {
+            let (rank, id) = place(row);
+            cursor::encode(&self.question, &format!("{rank} {id}"))
+        });
         (rows, next)
     }
 }

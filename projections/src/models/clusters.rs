@@ -53,6 +53,19 @@ pub struct Assignment {
     pub coordinates: [f64; 2],
 }
 
+/// The centre of a cluster, as people know the features.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Centre {
+    /// Days since the last purchase.
+    pub recency_days: f64,
+    /// Days with a purchase.
+    pub frequency: f64,
+    /// In minor units of the tenant's currency.
+    pub monetary_minor: f64,
+    /// In the picture.
+    pub coordinates: [f64; 2],
+}
+
 impl ClusterModel {
     /// Of customers by id; `None` of fewer than would make two clusters. Ids are distinct.
     pub fn of(customers: &[(String, Rfm)], minor_units: i64) -> Option<Self> {
@@ -89,6 +102,22 @@ impl ClusterModel {
             silhouette,
             minor_units,
         })
+    }
+
+    /// The centre of each cluster, as people know the features.
+    pub fn centres(&self) -> Vec<Centre> {
+        let centre = |point: &Point| {
+            let raw: Point =
+                std::array::from_fn(|axis| point[axis] * self.deviations[axis] + self.means[axis]);
+            let [recency_days, frequency, units] = raw.map(libm::expm1);
+            Centre {
+                recency_days,
+                frequency,
+                monetary_minor: units * double(self.minor_units),
+                coordinates: self.components.map(|direction| dot(&direction, point)),
+            }
+        };
+        self.centroids.iter().map(centre).collect()
     }
 
     /// The nearest cluster, of equally near ones the first.

@@ -48,12 +48,24 @@ pub struct Predictions {
 
 /// A score with its model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scored<T> {
     /// For example `rfm/trained-2025-03-31`; of shipped parameters `…/shipped-cdnow`.
     pub model: String,
+    /// Whether its parameters are those it ships with, not trained on the tenant's own customers.
+    pub shipped: bool,
     /// What the model says.
-    #[serde(flatten)]
     pub score: T,
+}
+
+impl<T> Scored<T> {
+    fn trained(kind: &str, as_of: Date, score: T) -> Self {
+        Self {
+            model: format!("{kind}/trained-{as_of}"),
+            shipped: false,
+            score,
+        }
+    }
 }
 
 /// Where a customer's value stands among those of all customers when the model was trained.
@@ -66,6 +78,7 @@ pub struct Percentile {
 
 /// What a customer will buy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueOutput {
     /// What a purchase day of it is worth in the long run, in minor units.
     pub mean_purchase_minor: f64,
@@ -75,6 +88,7 @@ pub struct ValueOutput {
 
 /// What a customer will buy within some days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueHorizon {
     /// From now.
     pub days: u32,
@@ -106,6 +120,7 @@ pub struct RenewalOutput {
 
 /// Where a customer will go within some days.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversionOutput {
     /// From now.
     pub days: u32,
@@ -125,18 +140,14 @@ pub fn predict(state: &CustomerState, definitions: &TenantDefinitions, at: Insta
     Predictions {
         value: history.map(|history| value(&ledger, history, definitions)),
         percentile: percentile(&ledger, history, definitions),
-        rfm: models.rfm.as_ref().zip(rfm).map(|(trained, of)| Scored {
-            model: format!("rfm/trained-{}", trained.as_of),
-            score: trained.model.cell(of),
-        }),
-        cluster: models
-            .clusters
+        rfm: models
+            .rfm
             .as_ref()
             .zip(rfm)
-            .map(|(trained, of)| Scored {
-                model: format!("clusters/trained-{}", trained.as_of),
-                score: trained.model.assign(of),
-            }),
+            .map(|(trained, of)| Scored::trained("rfm", trained.as_of, trained.model.cell(of))),
+        cluster: models.clusters.as_ref().zip(rfm).map(|(trained, of)| {
+            Scored::trained("clusters", trained.as_of, trained.model.assign(of))
+        }),
         renewal: renewal(state, definitions, at),
         conversion: conversion(state, definitions, at),
     }
@@ -181,6 +192,8 @@ fn value(
         value_minor: discounted_value(churn, history, mean_purchase_minor, days, DISCOUNT),
     });
     Scored {
+        // Of the tenant's own customers only if both are.
+        shipped: definitions.models.spending.is_none() || churn.is_shipped(),
         model: format!("{} {model}", churn.name),
         score: ValueOutput {
             mean_purchase_minor,
@@ -212,10 +225,7 @@ fn renewal(
             });
         }
     }
-    worst.map(|score| Scored {
-        model: format!("sbg/trained-{}", trained.as_of),
-        score,
-    })
+    worst.map(|score| Scored::trained("sbg", trained.as_of, score))
 }
 
 fn percentile(
@@ -226,12 +236,12 @@ fn percentile(
     let (history, trained) = history.zip(definitions.models.value.as_ref())?;
     let mean = mean_purchase_minor(ledger, definitions);
     let value = discounted_value(&definitions.churn, history, mean, PERCENTILE_DAYS, DISCOUNT);
-    Some(Scored {
-        model: format!("value/trained-{}", trained.as_of),
-        score: Percentile {
-            percentile: trained.model.percentile(value),
-        },
-    })
+    let percentile = trained.model.percentile(value);
+    Some(Scored::trained(
+        "value",
+        trained.as_of,
+        Percentile { percentile },
+    ))
 }
 
 /// What a purchase day of a customer is worth in the long run, in minor units.
@@ -283,11 +293,7 @@ fn conversion(
                 last: found.last,
             }
         });
-        let model = format!("conversion/trained-{}", trained.as_of);
-        let scored = Scored {
-            model,
-            score: score.into(),
-        };
+        let scored = Scored::trained("conversion", trained.as_of, score.into());
         found.insert(Arc::clone(&journey.name), scored);
     }
     found

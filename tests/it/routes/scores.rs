@@ -1,0 +1,157 @@
+//! `GET /v1/churn`, `/v1/churn/at-risk`, `/v1/value`, `/v1/rfm` and `/v1/clusters`.
+
+use serde_json::{Value, json};
+
+use super::client::Api;
+use super::shop;
+use super::world::World;
+
+/// Models as `tidemark train` writes them, with numbers easy to follow.
+fn models() -> Value {
+    let trained = |model: Value| json!({ "from": "2023-01-01", "as_of": "2024-05-31", "customers": 3, "model": model });
+    let cuts: Vec<i64> = (1..100).map(|cut| cut * 100).collect();
+    let forecast =
+        json!([{ "days": 30, "expected_minor": 900, "low_minor": 500, "high_minor": 1_300 }]);
+    let tenth = json!({ "customers": 10, "expected": 0.25, "seen": 0.5 });
+    json!({
+        "rfm": trained(json!({ "recency_days": [20, 40, 80, 160], "frequency": [1, 2, 3, 4],
+                               "monetary_minor": [600, 1_000, 5_000, 9_000] })),
+        "clusters": trained(json!({ "means": [0, 0, 0], "deviations": [1, 1, 1],
+            "centroids": [[2, 2, 5], [7, 2, 4]], "sizes": [2, 1],
+            "components": [[1, 0, 0], [0, 1, 0]], "silhouette": 0.5, "minor_units": 100 })),
+        "value": trained(json!({ "scores": "a b", "percentiles_minor": cuts, "forecast": forecast })),
+        "renewal": trained(json!({ "all": { "alpha": 0.6, "beta": 3.8 }, "log_likelihood": -9.5,
+            "holdout": { "from": "2024-02-01", "subscriptions": 10, "calibration": [tenth] } })),
+    })
+}
+
+/// The shop with these models in force, and Eve subscribed.
+async fn trained() -> World {
+    let mut world = World::new().await;
+    let definitions = format!("{}models: {}\n", shop::definitions("acme"), models());
+    world.define(1, &definitions).await;
+    shop::fill(&mut world, "acme", 0);
+    let subscribed = json!({ "type": "subscription_changed", "subscription_id": "s1",
+        "status": "active", "plan": "pro", "mrr_minor": 900, "currency": "EUR" });
+    world.fold(("acme", "eve"), 900, "2024-06-05T08:00:00Z", &subscribed);
+    world.commit(shop::NOW).await;
+    world
+}
+
+fn customers(items: &Value) -> i64 {
+    let items = items.as_array().unwrap().iter();
+    items.map(|item| item["customers"].as_i64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn without_trained_models_shipped_ones_score_churn_alone() {
+    let api = Api::over(&shop::open().await).await;
+    let churn = api.ok("acme", "/v1/churn").await;
+    let purchases = &churn["purchases"];
+    assert_eq!(purchases["model"], "mbg_nbd/shipped-cdnow");
+    assert_eq!(
+        (&purchases["shipped"], &purchases["not_scored"]),
+        (&json!(true), &json!(2))
+    );
+    assert_eq!(customers(&purchases["bands"]), 3);
+    assert_eq!(
+        (&churn["renewals"], &purchases["calibration"]),
+        (&Value::Null, &Value::Null)
+    );
+    for path in ["/v1/rfm", "/v1/clusters"] {
+        let found = api.ok("acme", path).await;
+        assert_eq!(
+            (&found["model"], &found["not_scored"]),
+            (&Value::Null, &json!(5))
+        );
+    }
+    let value = api.ok("acme", "/v1/value").await;
+    assert_eq!(
+        value,
+        json!({ "currency": "EUR", "trained": null, "top": [] })
+    );
+    let at_risk = api.ok("acme", "/v1/churn/at-risk").await;
+    assert_eq!(at_risk["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_tenant_not_yet_defined_has_no_scores() {
+    let api = Api::over(&World::new().await).await;
+    let churn = api.ok("acme", "/v1/churn").await;
+    assert_eq!(churn["purchases"], Value::Null);
+    for path in ["/v1/churn/at-risk", "/v1/value", "/v1/rfm", "/v1/clusters"] {
+        api.ok("acme", path).await;
+    }
+}
+
+#[tokio::test]
+async fn trained_models_place_customers() {
+    let api = Api::over(&trained().await).await;
+    let churn = api.ok("acme", "/v1/churn").await;
+    insta::assert_json_snapshot!("churn_with_renewals", churn["renewals"]);
+    let grid = api.ok("acme", "/v1/rfm").await;
+    let cells = grid["cells"].as_array().unwrap();
+    assert_eq!((cells.len(), customers(&grid["cells"])), (125, 3));
+    // Ann bought ten days ago, on three days, for seventy euros.
+    let full: Vec<&Value> = cells.iter().filter(|of| of["customers"] != 0).collect();
+    let ann = json!({ "recency": 5, "frequency": 3, "monetary": 4, "customers": 1 });
+    assert!(full.contains(&&ann), "{full:?}");
+    assert_eq!(
+        (&grid["not_scored"], &grid["model"]["name"]),
+        (&json!(2), &json!("rfm/trained-2024-05-31"))
+    );
+    let clusters = api.ok("acme", "/v1/clusters").await;
+    assert_eq!(
+        (customers(&clusters["items"]), &clusters["not_scored"]),
+        (3, &json!(2))
+    );
+    insta::assert_json_snapshot!("clusters", clusters["items"]);
+    let value = api.ok("acme", "/v1/value").await;
+    assert_eq!(value["trained"]["forecast"][0]["high_minor"], 1_300);
+    assert_eq!(value["trained"]["percentiles_minor"][89], 9_000);
+    let top: Vec<&Value> = value["top"].as_array().unwrap().iter().collect();
+    assert!(top.iter().all(|of| of["band"] == "low"));
+    assert!(top.is_sorted_by_key(|of| std::cmp::Reverse(of["worth_minor"].as_i64())));
+}
+
+#[tokio::test]
+async fn most_at_stake_comes_first_page_by_page() {
+    let api = Api::over(&trained().await).await;
+    let mut seen = Vec::new();
+    for band in ["high", "medium", "low"] {
+        let path = format!("/v1/churn/at-risk?band={band}&limit=1");
+        let (ids, pages) = api.ids("acme", &path).await;
+        assert_eq!(pages, ids.len().max(1));
+        let whole = api
+            .ok("acme", &format!("/v1/churn/at-risk?band={band}"))
+            .await;
+        let items = whole["items"].as_array().unwrap();
+        assert!(items.is_sorted_by_key(|of| std::cmp::Reverse(of["worth_minor"].as_i64())));
+        assert_eq!(
+            items
+                .iter()
+                .map(|of| of["customer_id"].as_str().unwrap())
+                .collect::<Vec<_>>(),
+            ids
+        );
+        seen.extend(ids);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["ann", "bob", "dee"]);
+    let high = api.ok("acme", "/v1/churn/at-risk").await;
+    assert_eq!(high["items"][0]["customer_id"], "bob");
+    let refused = api.get("acme", "/v1/churn/at-risk?band=hihg").await;
+    assert_eq!(
+        (refused.status, &refused.body["parameter"]),
+        (422, &json!("band"))
+    );
+    // A cursor of another list, or none at all, is refused.
+    let other = api.ok("acme", "/v1/customers?limit=1").await;
+    let foreign = other["next"].as_str().unwrap();
+    for (cursor, status) in [(foreign, 422), ("bm90aGluZw", 400)] {
+        let answer = api
+            .get("acme", &format!("/v1/churn/at-risk?cursor={cursor}"))
+            .await;
+        assert_eq!(answer.status, status);
+    }
+}
