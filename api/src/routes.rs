@@ -67,6 +67,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(revenue::revenue))
         .routes(routes!(conversations::conversations))
         .routes(routes!(campaigns::campaigns))
+        .routes(routes!(customer::predictions::predictions))
         .routes(routes!(churn::overview))
         .routes(routes!(worth::at_risk))
         .routes(routes!(value::overview))

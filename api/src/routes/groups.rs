@@ -55,8 +55,12 @@ struct Cuts {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RfmCellSize)]
 struct CellSize {
-    #[serde(flatten)]
-    cell: RfmCell,
+    /// 5 bought most lately.
+    recency: u8,
+    /// 5 bought most often.
+    frequency: u8,
+    /// 5 spent most.
+    monetary: u8,
     /// How many customers are in it.
     customers: i64,
 }
@@ -101,8 +105,10 @@ impl Query for AllCells {
         };
         let sizes = counts::of_kind(snapshot, "rfm").await?;
         let cells = cells().map(|cell| CellSize {
+            recency: cell.recency,
+            frequency: cell.frequency,
+            monetary: cell.monetary,
             customers: sizes.get(&cell.name()).copied().unwrap_or(0),
-            cell,
         });
         let cells: Vec<CellSize> = cells.collect();
         let scored: i64 = cells.iter().map(|of| of.customers).sum();

@@ -155,3 +155,32 @@ async fn most_at_stake_comes_first_page_by_page() {
         assert_eq!(answer.status, status);
     }
 }
+
+#[tokio::test]
+async fn predictions_of_a_customer_name_their_models() {
+    let api = Api::over(&trained().await).await;
+    let ann = api.ok("acme", "/v1/customers/ann/predictions").await;
+    assert_eq!(ann["value"]["shipped"], true);
+    assert_eq!(
+        ann["value"]["score"]["horizons"].as_array().unwrap().len(),
+        3
+    );
+    assert_eq!(ann["rfm"]["model"], "rfm/trained-2024-05-31");
+    assert_eq!(
+        ann["rfm"]["score"],
+        json!({ "recency": 5, "frequency": 3, "monetary": 4 })
+    );
+    assert!(ann["cluster"]["score"]["cluster"].as_u64().unwrap() >= 1);
+    assert!(ann["percentile"]["score"]["percentile"].is_u64());
+    assert_eq!(ann["renewal"], Value::Null);
+    // Eve never bought, and subscribes.
+    let eve = api.ok("acme", "/v1/customers/eve/predictions").await;
+    assert_eq!((&eve["value"], &eve["rfm"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&eve["renewal"]["score"]["band"], &eve["renewal"]["shipped"]),
+        (&json!("high"), &json!(false))
+    );
+    assert_eq!(eve["renewal"]["score"]["renews_on"], "2024-07-05");
+    let answer = api.get("acme", "/v1/customers/nobody/predictions").await;
+    assert_eq!(answer.status, 404);
+}
