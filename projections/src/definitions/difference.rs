@@ -17,6 +17,10 @@ pub struct Difference {
     pub segments: Vec<Changed>,
     /// As written.
     pub journeys: Vec<Changed>,
+    /// As written.
+    pub actions: Vec<Changed>,
+    /// As written.
+    pub triggers: Vec<Changed>,
     /// For example `churn` or `conversion.sales`: what they were trained on.
     pub models: Vec<Changed>,
 }
@@ -51,6 +55,14 @@ impl Difference {
                 let journeys = source.journeys.iter();
                 named(journeys.map(|journey| (&*journey.name, json!(journey))))
             }),
+            actions: compare(|source| {
+                let actions = source.actions.iter();
+                named(actions.map(|action| (&*action.name, json!(action))))
+            }),
+            triggers: compare(|source| {
+                let triggers = source.triggers.iter();
+                named(triggers.map(|trigger| (&*trigger.name, json!(trigger))))
+            }),
             models: compare(|source| source.models.as_ref().map(models).unwrap_or_default()),
         }
     }
@@ -61,9 +73,11 @@ impl Difference {
             settings,
             segments,
             journeys,
+            actions,
+            triggers,
             models,
         } = self;
-        [settings, segments, journeys, models]
+        [settings, segments, journeys, actions, triggers, models]
             .iter()
             .all(|part| part.is_empty())
     }
@@ -128,6 +142,8 @@ fn models(models: &TrainedModels) -> Entries {
     let TrainedModels {
         churn,
         spending,
+        renewal,
+        value,
         rfm,
         clusters,
         conversion,
@@ -135,6 +151,8 @@ fn models(models: &TrainedModels) -> Entries {
     let one = [
         ("churn", churn.as_ref().map(told)),
         ("spending", spending.as_ref().map(told)),
+        ("renewal", renewal.as_ref().map(told)),
+        ("value", value.as_ref().map(told)),
         ("rfm", rfm.as_ref().map(told)),
         ("clusters", clusters.as_ref().map(told)),
     ];

@@ -120,6 +120,8 @@ impl TenantDiff {
             ("settings", &definitions.settings),
             ("segments", &definitions.segments),
             ("journeys", &definitions.journeys),
+            ("actions", &definitions.actions),
+            ("triggers", &definitions.triggers),
             ("models", &definitions.models),
         ] {
             if !changed.is_empty() {
