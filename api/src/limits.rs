@@ -41,6 +41,7 @@ const COSTS: &[(&str, u32)] = &[
     ("/v1/conversations", 5),
     ("/v1/campaigns", 5),
     ("/v1/customers/{id}/predictions", 1),
+    ("/v1/customers/{id}/next-best-action", 2),
     ("/v1/churn", 2),
     ("/v1/churn/at-risk", 5),
     ("/v1/value", 2),

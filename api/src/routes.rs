@@ -68,6 +68,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(conversations::conversations))
         .routes(routes!(campaigns::campaigns))
         .routes(routes!(customer::predictions::predictions))
+        .routes(routes!(customer::next_action::next_best_action))
         .routes(routes!(churn::overview))
         .routes(routes!(worth::at_risk))
         .routes(routes!(value::overview))

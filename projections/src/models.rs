@@ -20,7 +20,7 @@ mod spending;
 mod trained;
 mod value;
 
-pub use actions::{BestAction, Candidate, Responses, best_action};
+pub use actions::{BestAction, Candidate, Responses, best_action, rank_actions};
 pub use attribution::Attribution;
 pub use clusters::{Assignment, Centre, ClusterModel};
 pub use conversion::{Conversion, ConversionModel, MOST_HORIZON_DAYS, Stay};

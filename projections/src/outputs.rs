@@ -21,6 +21,7 @@ use crate::models::Band;
 use crate::state::CustomerState;
 
 mod conditions;
+mod eligible;
 mod evaluate;
 mod events;
 mod explain;
@@ -36,6 +37,7 @@ mod summaries;
 mod tallies;
 mod timeline;
 
+pub use eligible::{Requirement, eligible_actions};
 pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
 pub(crate) use evaluate::{Found, Scores};
 pub use explain::{Explanation, Reason, explain};

@@ -20,11 +20,14 @@ mod change;
 mod delta;
 mod encoding;
 mod log;
+mod offered;
 mod placed;
 mod positions;
 
 pub use change::{Cause, Change, ChangeKind};
 pub use delta::{Delta, Move};
+pub use offered::Offered;
+pub(crate) use offered::offered;
 
 /// What was last known of one customer.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Standing {
     pub credit_window: i32,
     /// Where trained models placed it.
     pub placement: Placement,
+    /// Offers of the actions that are defined, and how many were accepted.
+    pub offered: Offered,
     /// When the customer must be looked at next. Stored, so that reading a customer takes no
     /// evaluation; no part of what is known, so not compared.
     due: Due,
@@ -70,6 +75,7 @@ impl PartialEq for Standing {
             band,
             credit_window,
             placement,
+            offered,
             due: _,
         } = self;
         *evaluated_at == other.evaluated_at
@@ -79,6 +85,7 @@ impl PartialEq for Standing {
             && *band == other.band
             && *credit_window == other.credit_window
             && *placement == other.placement
+            && *offered == other.offered
     }
 }
 
@@ -95,6 +102,7 @@ impl Standing {
             band: None,
             credit_window: 0,
             placement: Placement::default(),
+            offered: Offered::new(),
             due: Due::Unknown,
         }
     }
@@ -267,6 +275,9 @@ impl Standing {
         }
         if let Some(scores) = found.scores {
             self.become_scored(scores, &mut log);
+        }
+        if let Some(offered) = found.offered {
+            self.offered = offered;
         }
         self.definition_version = version;
         if let Some(new) = changes.get_mut(first_new..) {

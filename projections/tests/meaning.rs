@@ -31,6 +31,8 @@ mod naive;
 mod naive_laws;
 #[path = "meaning/next_change.rs"]
 mod next_change;
+#[path = "meaning/offers.rs"]
+mod offers;
 #[path = "meaning/outputs.rs"]
 mod outputs;
 #[path = "meaning/random.rs"]

@@ -21,6 +21,21 @@ pub(super) async fn of_kind(
     Ok(rows.into_iter().collect())
 }
 
+/// Those of some names, of some kinds that share no name. Absent where nothing was counted.
+pub(super) async fn named(
+    snapshot: &mut Snapshot<'_>,
+    kinds: &[&str],
+    names: &[String],
+) -> Result<BTreeMap<String, i64>, Problem> {
+    let rows = sqlx::query_as::<_, (String, i64)>(include_str!("../sql/counters_named.sql"))
+        .bind(snapshot.tenant())
+        .bind(kinds)
+        .bind(names)
+        .fetch_all(snapshot.connection())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// What is folded of a tenant.
 #[derive(Debug, FromRow)]
 pub(super) struct Totals {

@@ -25,6 +25,7 @@ use membership::{Candidate, Membership};
 
 mod current;
 mod membership;
+pub(crate) mod next_action;
 pub(crate) mod predictions;
 mod summary;
 pub(crate) mod timeline;

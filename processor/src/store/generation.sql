@@ -86,7 +86,8 @@ create index position_stage on position (tenant_id, stage, journey, customer_id)
 -- Sizes, sharded by partition so that hot rows do not contend: read them with sum().
 -- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
 -- rfm (name = the cell's three digits), cluster (name = its number), renewal_band (as band, of
--- subscribers), customers, parked (name = reason)
+-- subscribers), offer (name = action/offered | accepted), offer_segment (name =
+-- action/segment/offered | accepted: of who is in the segment now), customers, parked (name = reason)
 create table counter (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,

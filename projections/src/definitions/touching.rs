@@ -44,6 +44,8 @@ pub(crate) struct Touched {
     pub(crate) stages: bool,
     /// What is predicted from orders and subscriptions.
     pub(crate) scores: bool,
+    /// What was offered.
+    pub(crate) offers: bool,
 }
 
 impl Readers {
@@ -190,7 +192,10 @@ impl TenantDefinitions {
             }
             Payload::TicketChanged(_) => of(Part::Tickets),
             Payload::CampaignTouched(_) => of(Part::Campaigns),
-            Payload::ActionOffered(_) | Payload::ActionAnswered(_) => of(Part::Offers),
+            Payload::ActionOffered(_) | Payload::ActionAnswered(_) => {
+                touched.offers = !self.actions.is_empty();
+                of(Part::Offers)
+            }
             Payload::ConsentChanged(_) => of(Part::Consents),
             Payload::MessageExchanged(_) | Payload::ConversationClosed(_) => {
                 of(Part::Conversations)

@@ -7,7 +7,7 @@ use super::special::double;
 /// How many offers' worth the rate of the action in all segments counts in each of them.
 const PRIOR_OFFERS: f64 = 10.0;
 
-/// What became of offers that were answered, or whose time to answer is over.
+/// What became of offers; one that is not answered counts as one not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Responses {
@@ -63,6 +63,13 @@ pub struct BestAction<'a> {
 pub fn best_action<'a>(
     candidates: impl IntoIterator<Item = Candidate<'a>>,
 ) -> Option<BestAction<'a>> {
+    rank_actions(candidates).into_iter().next()
+}
+
+/// All whose expected value is above zero, the greatest first; of equal ones by name.
+pub fn rank_actions<'a>(
+    candidates: impl IntoIterator<Item = Candidate<'a>>,
+) -> Vec<BestAction<'a>> {
     let judged = candidates.into_iter().map(|candidate| {
         let rate = candidate.here.rate(candidate.everywhere.prior());
         BestAction {
@@ -72,10 +79,12 @@ pub fn best_action<'a>(
             here: candidate.here,
         }
     });
-    judged
+    let mut ranked: Vec<_> = judged
         .filter(|judged| judged.expected_minor > 0.0)
-        .min_by(|left, right| {
-            let by_value = right.expected_minor.total_cmp(&left.expected_minor);
-            by_value.then_with(|| left.action.cmp(right.action))
-        })
+        .collect();
+    ranked.sort_by(|left, right| {
+        let by_value = right.expected_minor.total_cmp(&left.expected_minor);
+        by_value.then_with(|| left.action.cmp(right.action))
+    });
+    ranked
 }

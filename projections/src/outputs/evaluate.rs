@@ -14,6 +14,7 @@ use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, TenantDefinitions, Touched};
 use crate::models::{Band, PurchaseHistory};
+use crate::standing::{Offered, offered};
 use crate::state::CustomerState;
 
 /// The outputs that change at an instant rather than gradually.
@@ -96,6 +97,8 @@ pub(crate) struct Found<'a> {
     pub(crate) stages: Option<Vec<Standpoint<'a>>>,
     /// What is predicted; `None`: what was.
     pub(crate) scores: Option<Scores>,
+    /// What was offered; `None`: what was before.
+    pub(crate) offered: Option<Offered>,
     /// The earliest later instant at which one of these may change by itself.
     pub(crate) next_change: Option<Instant>,
 }
@@ -125,6 +128,7 @@ impl<'a> Found<'a> {
                 band: discrete.band,
                 placement: discrete.placement,
             }),
+            offered: Some(offered(state, definitions)),
             next_change: discrete.next_change,
         }
     }
@@ -157,6 +161,7 @@ impl<'a> Found<'a> {
             members: members.collect(),
             stages: touched.stages.then(|| evaluation.all_stages()),
             scores,
+            offered: touched.offers.then(|| offered(state, definitions)),
             next_change: evaluation.next_change,
         }
     }

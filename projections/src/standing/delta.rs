@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{Standing, placed};
+use super::{Standing, offered, placed};
 use crate::figures::Figures;
 use crate::journeys::{self, Path};
 use crate::models::Band;
@@ -31,6 +31,8 @@ pub struct Delta {
     pub figures: Figures,
     /// Where models placed the customer before and now, where that is another: counts to move.
     pub placed: Option<(Placement, Placement)>,
+    /// Offers and answers, of all and of the members of segments: what to add to counters.
+    pub offers: Vec<(&'static str, String, i64)>,
 }
 
 /// A move within a journey, into it or out of it.
@@ -58,6 +60,7 @@ impl Delta {
         if old.placement != new.placement {
             delta.placed = Some((old.placement, new.placement));
         }
+        delta.offers = offered::counters(old, new);
         delta
     }
 
@@ -140,6 +143,7 @@ impl Delta {
         if let Some((before, now)) = &self.placed {
             counters.extend(placed::counters(before, now));
         }
+        counters.extend(self.offers.iter().cloned());
         counters
     }
 

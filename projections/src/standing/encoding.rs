@@ -37,7 +37,7 @@ impl Standing {
         }
         writer.signed(i64::from(self.credit_window));
         self.due.encode(&mut writer);
-        placed::write(&self.placement, &mut writer);
+        placed::write(&self.placement, &self.offered, &mut writer);
         writer.into_bytes()
     }
 
@@ -76,7 +76,7 @@ impl Standing {
         let window = i32::try_from(reader.signed()?).ok();
         standing.credit_window = window.ok_or_else(|| damaged("a window out of range"))?;
         standing.due = Due::decode(&mut reader)?;
-        standing.placement = placed::read(&mut reader)?;
+        (standing.placement, standing.offered) = placed::read(&mut reader)?;
         reader.finish()?;
         Ok(standing)
     }

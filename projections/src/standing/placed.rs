@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangeKind, Log};
+use super::{ChangeKind, Log, Offered, offered};
 use crate::models::{Band, RfmCell};
 use crate::outputs::Placement;
 use crate::state::StateError;
@@ -13,6 +13,7 @@ const RFM: u8 = 1;
 const CLUSTER: u8 = 2;
 const RENEWAL: u8 = 4;
 const WORTH: u8 = 8;
+const OFFERED: u8 = 16;
 
 /// What of a placement is discrete, as changes and counters have it.
 type Said = [(ChangeKind, Option<Arc<str>>); 3];
@@ -54,8 +55,9 @@ pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(&'static str
     counters
 }
 
-/// Nothing of a customer that no model places, else at the end of a standing.
-pub(super) fn write(placement: &Placement, writer: &mut Writer) {
+/// Nothing of a customer that no model places and who was offered nothing, else at the end of a
+/// standing.
+pub(super) fn write(placement: &Placement, offers: &Offered, writer: &mut Writer) {
     let Placement {
         rfm,
         cluster,
@@ -66,7 +68,8 @@ pub(super) fn write(placement: &Placement, writer: &mut Writer) {
     let bits = bit(rfm.is_some(), RFM)
         | bit(cluster.is_some(), CLUSTER)
         | bit(renewal.is_some(), RENEWAL)
-        | bit(worth_minor.is_some(), WORTH);
+        | bit(worth_minor.is_some(), WORTH)
+        | bit(!offers.is_empty(), OFFERED);
     if bits == 0 {
         return;
     }
@@ -83,16 +86,19 @@ pub(super) fn write(placement: &Placement, writer: &mut Writer) {
     if let Some(worth) = worth_minor {
         writer.signed(*worth);
     }
+    if !offers.is_empty() {
+        offered::write(offers, writer);
+    }
 }
 
 /// What [`write`] wrote.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Placement, StateError> {
-    let mut placement = Placement::default();
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Placement, Offered), StateError> {
+    let (mut placement, mut offers) = (Placement::default(), Offered::new());
     if reader.finish().is_ok() {
-        return Ok(placement);
+        return Ok((placement, offers));
     }
     let bits = reader.byte()?;
-    if bits == 0 || bits > RFM + CLUSTER + RENEWAL + WORTH {
+    if bits == 0 || bits > RFM + CLUSTER + RENEWAL + WORTH + OFFERED {
         return Err(damaged("a placement of nothing known"));
     }
     if bits & RFM != 0 {
@@ -120,5 +126,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Placement, StateError> {
     if bits & WORTH != 0 {
         placement.worth_minor = Some(reader.signed()?);
     }
-    Ok(placement)
+    if bits & OFFERED != 0 {
+        offers = offered::read(reader)?;
+    }
+    Ok((placement, offers))
 }

@@ -184,3 +184,73 @@ async fn predictions_of_a_customer_name_their_models() {
     let answer = api.get("acme", "/v1/customers/nobody/predictions").await;
     assert_eq!(answer.status, 404);
 }
+
+#[tokio::test]
+async fn the_next_best_action_is_worth_most_and_says_why() {
+    let mut world = World::new().await;
+    let definitions = format!(
+        "{}actions:\n  - {{ name: discount, value: 10, eligible: {{ segment: buyers }} }}\n  - {{ name: \
+         call, value: 30, description: By phone }}\n  - {{ name: gift, value: 0 }}\n",
+        shop::definitions("acme")
+    );
+    world.define(1, &definitions).await;
+    shop::fill(&mut world, "acme", 0);
+    let mut number = 700;
+    for customer in ["ann", "bob", "dee", "eve"] {
+        for (action, accepted) in [("discount", customer != "eve"), ("call", false)] {
+            number += 1;
+            let id = format!("{customer}-{action}");
+            let offered = json!({ "type": "action_offered", "action": action, "offer_id": id });
+            world.fold(("acme", customer), number, "2024-06-21T08:00:00Z", &offered);
+            number += 1;
+            let answered =
+                json!({ "type": "action_answered", "offer_id": id, "accepted": accepted });
+            world.fold(
+                ("acme", customer),
+                number,
+                "2024-06-21T09:00:00Z",
+                &answered,
+            );
+        }
+    }
+    world.commit(shop::NOW).await;
+    let api = Api::over(&world).await;
+    // Three of three buyers took the discount, three of four customers.
+    let ann = api.ok("acme", "/v1/customers/ann/next-best-action").await;
+    let best = &ann["items"][0];
+    let prior = 4.0 / 6.0;
+    let rate = (3.0 + 10.0 * prior) / 13.0;
+    assert_eq!(best["action"], "discount");
+    assert!(
+        (best["rate"].as_f64().unwrap() - rate).abs() < 1e-12,
+        "{best}"
+    );
+    assert!((best["expected_minor"].as_f64().unwrap() - 1_000.0 * rate).abs() < 1e-9);
+    assert_eq!(best["everywhere"], json!({ "offered": 4, "accepted": 3 }));
+    let segment =
+        json!({ "name": "buyers", "members": 3, "answers": { "offered": 3, "accepted": 3 } });
+    assert_eq!(best["segment"], segment);
+    assert_eq!(
+        best["why"],
+        json!([{ "kind": "segment", "holds": true, "asked": "buyers" }])
+    );
+    // What is worth nothing is no action; of equal value the order is by name.
+    assert_eq!(ann["items"].as_array().unwrap().len(), 2);
+    // Eve is not eligible for the discount, and in no segment.
+    let eve = api.ok("acme", "/v1/customers/eve/next-best-action").await;
+    let items = eve["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["action"], &items[0]["segment"]),
+        (1, &json!("call"), &Value::Null)
+    );
+    assert_eq!(
+        (&items[0]["why"], &items[0]["description"]),
+        (&json!([]), &json!("By phone"))
+    );
+    assert_eq!(
+        api.get("acme", "/v1/customers/nobody/next-best-action")
+            .await
+            .status,
+        404
+    );
+}

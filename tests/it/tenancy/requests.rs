@@ -62,6 +62,7 @@ async fn no_route_tells_of_the_other_tenant() {
         "/v1/conversations",
         "/v1/campaigns",
         "/v1/customers/ann/predictions",
+        "/v1/customers/ann/next-best-action",
         "/v1/churn",
         "/v1/churn/at-risk",
         "/v1/value",
