@@ -1,8 +1,8 @@
 //! Which path is answered by whom.
 
 mod campaigns;
-mod conversations;
 mod churn;
+mod conversations;
 mod counts;
 mod customer;
 mod customers;

@@ -56,7 +56,15 @@ pub struct Change {
 
 impl ChangeKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Segment, Self::Stage, Self::Band];
+    pub const ALL: [Self; 7] = [
+        Self::Segment,
+        Self::Stage,
+        Self::Band,
+        Self::Rfm,
+        Self::Cluster,
+        Self::RenewalBand,
+        Self::Trigger,
+    ];
 
     /// As stored and published.
     pub fn name(self) -> &'static str {
