@@ -92,8 +92,10 @@ impl Expression {
 
     /// The journey in which this very condition asks where the customer stands.
     pub fn journey(&self) -> Option<&Arc<str>> {
-        if let Self::Stage(condition) = self {
-            Some(&condition.journey)
+        if let Self::Stage(StageCondition { journey, .. })
+        | Self::Score(ScoreCondition::Conversion(ConversionCondition { journey, .. })) = self
+        {
+            Some(journey)
         } else {
             None
         }

@@ -8,8 +8,8 @@ use tidemark_schemas::Instant;
 
 use super::ledger::Ledger;
 use super::members::History;
-use super::stages::standpoint;
 use super::placement::Placement;
+use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, TenantDefinitions, Touched};

@@ -31,11 +31,10 @@ impl Evaluation<'_> {
     /// Each day spent in a stage is another chance, or one gone.
     fn conversion(&mut self, condition: &ConversionCondition) -> bool {
         let journey = self.definitions.journeys.get(&condition.journey);
-        let mut stages = self.stages().iter();
-        let stands = stages.find(|stage| *stage.journey == condition.journey);
-        let place = journey
-            .zip(stands)
-            .and_then(|(journey, stands)| Some((journey.position(stands.stage)?, stands.since)));
+        let place = journey.and_then(|journey| {
+            let stands = self.stage_in(journey)?;
+            Some((journey.position(stands.stage)?, stands.since))
+        });
         let Some((place, since)) = place else {
             return false;
         };
