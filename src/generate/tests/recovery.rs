@@ -246,6 +246,33 @@ fn entered_before(folded: &Folded, journey: &str, stage: &str, days: u32) -> u32
     u32::try_from(entries.count()).unwrap()
 }
 
+fn assert_renewals_are_recovered(folded: &Folded, report: &TrainingReport) {
+    let trained = report.models.renewal.as_ref().expect("a model of renewals");
+    for (plan, truth) in folded.industry.truth().renewals {
+        let found = trained.model.plans[plan];
+        for months in [1, 3, 6] {
+            let subscriptions = f64::from(subscribed_before(folded, plan, months));
+            let stays = truth.survival(months);
+            let within = 4.0 * (stays * (1.0 - stays) / subscriptions).sqrt();
+            let what = format!("{plan}: {months} renewals of {subscriptions} subscriptions");
+            assert!(within < 0.2, "{what}: too few to tell anything");
+            assert_near(&what, found.survival(months), stays, within);
+        }
+    }
+}
+
+/// How many subscriptions began so many months before the end.
+fn subscribed_before(folded: &Folded, plan: &str, months: u32) -> u32 {
+    let end = at("2026-01-01T00:00:00Z").plus_micros(-i64::from(months) * 31 * DAY_MICROS);
+    let states = folded.states.values();
+    let subscriptions = states.flat_map(|state| state.records().subscriptions.iter());
+    let begun = subscriptions.filter(|(_, subscription)| {
+        let started = subscription.started_at();
+        &*subscription.newest.plan == plan && started.is_some_and(|started| started < end)
+    });
+    u32::try_from(begun.count()).unwrap()
+}
+
 /// The segments that responses are told by, as attributes say them.
 fn segment_of(state: &CustomerState) -> Option<&'static str> {
     let value = |name: &str| match &state.attributes.get(name)?.value {
@@ -321,9 +348,10 @@ fn of_a_broker_of_homes_moves_and_responses_are_recovered() {
 }
 
 #[test]
-fn of_a_software_company_moves_and_responses_are_recovered() {
-    let folded = Folded::year(Industry::Saas, 1_600);
+fn of_a_software_company_renewals_moves_and_responses_are_recovered() {
+    let folded = Folded::year(Industry::Saas, 2_000);
     let report = folded.train();
+    assert_renewals_are_recovered(&folded, &report);
     assert_moves_are_recovered(&folded, &report);
     assert_responses_are_recovered(&folded);
 }

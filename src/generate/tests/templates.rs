@@ -1,10 +1,12 @@
 //! The templates say something of the customers they are made for: every segment has members at some
-//! time and others who are not, and every stage is reached.
+//! time and others who are not, as has whatever makes eligible for an action; every stage is reached,
+//! and every trigger fires.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use serde_json::json;
+use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions, TenantSource};
 use tidemark_projections::standing::{Change, ChangeKind, Standing};
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_projections::training::Trainer;
@@ -29,7 +31,8 @@ struct Year {
 impl Year {
     fn of(industry: Industry) -> Self {
         let (file, text) = industry.definitions();
-        let bundle = Bundle::from_files(&[(file.to_owned(), text.to_owned())], "test").unwrap();
+        let mut bundle = Bundle::from_files(&[(file.to_owned(), text.to_owned())], "test").unwrap();
+        bundle.tenants.iter_mut().for_each(ask_who_is_eligible);
         let definitions = Definitions::default()
             .apply(0, at(BEGIN), &bundle.to_record())
             .unwrap();
@@ -130,6 +133,21 @@ impl Year {
         assert!(useless.is_empty(), "{useless:#?}");
     }
 
+    fn assert_every_trigger_fires(&self) {
+        let changes = self.changes.iter();
+        let fired: BTreeSet<&str> = changes
+            .filter(|change| change.kind == ChangeKind::Trigger)
+            .map(|change| &*change.name)
+            .collect();
+        for trigger in &self.tenant.triggers {
+            assert!(
+                fired.contains(&*trigger.name),
+                "{} never fires",
+                trigger.name
+            );
+        }
+    }
+
     fn assert_every_stage_is_reached(&self) {
         let entered = self.entered(ChangeKind::Stage);
         for journey in self.tenant.journeys.values() {
@@ -141,10 +159,26 @@ impl Year {
     }
 }
 
+/// Who may be offered an action is no segment: here each becomes one.
+fn ask_who_is_eligible(tenant: &mut TenantSource) {
+    let mut written = serde_json::to_value(&*tenant).unwrap();
+    let actions = written["actions"].as_array().unwrap().iter();
+    let eligible: Vec<_> = actions
+        .map(|action| {
+            let name = format!("eligible-{}", action["name"].as_str().unwrap());
+            json!({ "name": name, "description": "", "when": action["eligible"] })
+        })
+        .collect();
+    assert!(eligible.len() >= 3, "{eligible:?}");
+    written["segments"].as_array_mut().unwrap().extend(eligible);
+    *tenant = serde_json::from_value(written).unwrap();
+}
+
 fn assert_says_something(industry: Industry) {
     let year = Year::of(industry);
     year.assert_segments_tell_customers_apart();
     year.assert_every_stage_is_reached();
+    year.assert_every_trigger_fires();
 }
 
 #[test]
