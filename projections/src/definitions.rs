@@ -280,21 +280,16 @@ impl TenantDefinitions {
             reports,
             ..
         } = settings;
-        let mut lasting = touching::lasting(&segments, &actions);
-        for journey in journeys.values() {
-            lasting.extend(journey.entered_by.iter().map(|(_, segment)| segment));
-        }
+        let lasting = touching::lasting(&segments, &actions, &journeys);
         let readers = touching::Readers::new(&segments, &journeys, &tracked);
         let conditional = journeys.values().filter(|of| !of.entered_by.is_empty());
         let conditional = conditional.map(|of| Arc::clone(&of.name)).collect();
         let models = read.models.unwrap_or_default();
-        let trained = models.churn.as_ref();
         // Of another family than asked for it does not score.
-        let churn = trained
-            .filter(|of| churn_family.is_none_or(|asked| asked == of.model.family))
-            .map_or(churn.clone(), |of| {
-                ChurnModel::trained(of, churn.thresholds)
-            });
+        let trained = models.churn.as_ref();
+        let trained = trained.filter(|of| churn_family.is_none_or(|it| it == of.model.family));
+        let of_trained = |of| ChurnModel::trained(of, churn.thresholds);
+        let churn = trained.map_or_else(|| churn.clone(), of_trained);
         Ok(Self {
             id,
             version,

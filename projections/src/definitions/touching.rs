@@ -143,8 +143,13 @@ fn parts_of(
 }
 
 /// The places of segments of which others ask since when a customer has been in them.
-pub(super) fn lasting(segments: &[Segment], actions: &[Action]) -> BTreeSet<usize> {
-    let mut lasting = BTreeSet::new();
+pub(super) fn lasting(
+    segments: &[Segment],
+    actions: &[Action],
+    journeys: &BTreeMap<Arc<str>, Journey>,
+) -> BTreeSet<usize> {
+    let entering = journeys.values().flat_map(|journey| &journey.entered_by);
+    let mut lasting: BTreeSet<usize> = entering.map(|(_, segment)| *segment).collect();
     let eligible = actions.iter().filter_map(|action| action.eligible.as_ref());
     for expression in segments.iter().map(|of| &of.expression).chain(eligible) {
         expression.each(&mut |expression| {

@@ -185,8 +185,8 @@ async fn predictions_of_a_customer_name_their_models() {
     assert_eq!(answer.status, 404);
 }
 
-#[tokio::test]
-async fn the_next_best_action_is_worth_most_and_says_why() {
+/// A shop with three actions, two of which four customers were offered and answered.
+async fn with_answers() -> World {
     let mut world = World::new().await;
     let definitions = format!(
         "{}actions:\n  - {{ name: discount, value: 10, eligible: {{ segment: buyers }} }}\n  - {{ name: \
@@ -214,7 +214,12 @@ async fn the_next_best_action_is_worth_most_and_says_why() {
         }
     }
     world.commit(shop::NOW).await;
-    let api = Api::over(&world).await;
+    world
+}
+
+#[tokio::test]
+async fn the_next_best_action_is_worth_most_and_says_why() {
+    let api = Api::over(&with_answers().await).await;
     // Three of three buyers took the discount, three of four customers.
     let ann = api.ok("acme", "/v1/customers/ann/next-best-action").await;
     let best = &ann["items"][0];

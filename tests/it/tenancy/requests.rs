@@ -39,38 +39,40 @@ async fn the_same_ids_are_other_customers() {
     assert_eq!((count("acme").await, count("globex").await), (5, 6));
 }
 
+/// Whatever can be asked, once at least.
+const PATHS: &[&str] = &[
+    "/v1/customers",
+    "/v1/customers?segment=buyers",
+    "/v1/customers?band=high",
+    "/v1/customers?journey=sales&stage=lead",
+    "/v1/customers/ann",
+    "/v1/customers/ann/segments/buyers",
+    "/v1/customers/ann/timeline",
+    "/v1/segments",
+    "/v1/segments/buyers/members",
+    "/v1/journeys",
+    "/v1/journeys/sales/stages",
+    "/v1/segments/buyers/series",
+    "/v1/series",
+    "/v1/journeys/sales/flows",
+    "/v1/journeys/sales/bottlenecks",
+    "/v1/revenue",
+    "/v1/conversations",
+    "/v1/campaigns",
+    "/v1/customers/ann/predictions",
+    "/v1/customers/ann/next-best-action",
+    "/v1/churn",
+    "/v1/churn/at-risk",
+    "/v1/value",
+    "/v1/rfm",
+    "/v1/clusters",
+    "/v1/status",
+];
+
 #[tokio::test]
 async fn no_route_tells_of_the_other_tenant() {
     let api = Api::over(&two_tenants().await).await;
-    let paths = [
-        "/v1/customers",
-        "/v1/customers?segment=buyers",
-        "/v1/customers?band=high",
-        "/v1/customers?journey=sales&stage=lead",
-        "/v1/customers/ann",
-        "/v1/customers/ann/segments/buyers",
-        "/v1/customers/ann/timeline",
-        "/v1/segments",
-        "/v1/segments/buyers/members",
-        "/v1/journeys",
-        "/v1/journeys/sales/stages",
-        "/v1/segments/buyers/series",
-        "/v1/series",
-        "/v1/journeys/sales/flows",
-        "/v1/journeys/sales/bottlenecks",
-        "/v1/revenue",
-        "/v1/conversations",
-        "/v1/campaigns",
-        "/v1/customers/ann/predictions",
-        "/v1/customers/ann/next-best-action",
-        "/v1/churn",
-        "/v1/churn/at-risk",
-        "/v1/value",
-        "/v1/rfm",
-        "/v1/clusters",
-        "/v1/status",
-    ];
-    for path in paths {
+    for path in PATHS {
         let said = api.ok("acme", path).await.to_string();
         assert!(
             !said.contains("globex") && !said.contains("spenders"),
