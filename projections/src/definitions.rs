@@ -288,8 +288,9 @@ impl TenantDefinitions {
         // Of another family than asked for it does not score.
         let trained = models.churn.as_ref();
         let trained = trained.filter(|of| churn_family.is_none_or(|it| it == of.model.family));
-        let of_trained = |of| ChurnModel::trained(of, churn.thresholds);
-        let churn = trained.map_or_else(|| churn.clone(), of_trained);
+        let churn = trained.map_or(churn.clone(), |of| {
+            ChurnModel::trained(of, churn.thresholds)
+        });
         Ok(Self {
             id,
             version,

@@ -85,12 +85,13 @@ fn nothing_is_left_undescribed() {
     }
 }
 
-/// Itself, its one type beside null, or what it refers to.
+/// Itself, its one type beside null, what it refers to or what it lists.
 fn is_described(schema: &'static Value) -> bool {
     let alternatives = schema["oneOf"].as_array().into_iter().flatten();
     schema["description"].is_string()
         || (schema["$ref"].is_string() && is_described(followed(schema)))
         || alternatives.into_iter().any(is_described)
+        || schema["items"].is_object() && is_described(&schema["items"])
 }
 
 #[tokio::test]

@@ -319,6 +319,9 @@ impl Customer {
         let delta = Delta::between(self.committed.as_ref(), &standing);
         let figures = batch.figures.entry(tenant.clone()).or_default();
         figures.extend(delta.figures);
+        let offers = delta.offers.into_iter();
+        let offers = offers.map(|(kind, name, by)| (tenant.clone(), kind, name, by));
+        batch.counters.extend(offers);
         for (segment, since) in delta.memberships {
             batch.memberships.push((key.clone(), segment, since));
         }

@@ -57,6 +57,7 @@ pub(crate) struct CustomerPredictions {
     definitions: i64,
 }
 
+/// In which cluster a customer is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ClusterPlace {
     /// From 1, best customers first.
