@@ -282,15 +282,9 @@ impl TenantDefinitions {
         } = settings;
         let lasting = touching::lasting(&segments, &actions, &journeys);
         let readers = touching::Readers::new(&segments, &journeys, &tracked);
-        let conditional = journeys.values().filter(|of| !of.entered_by.is_empty());
-        let conditional = conditional.map(|of| Arc::clone(&of.name)).collect();
+        let conditional = journeys::conditional(&journeys);
         let models = read.models.unwrap_or_default();
-        // Of another family than asked for it does not score.
-        let trained = models.churn.as_ref();
-        let trained = trained.filter(|of| churn_family.is_none_or(|it| it == of.model.family));
-        let churn = trained.map_or(churn.clone(), |of| {
-            ChurnModel::trained(of, churn.thresholds)
-        });
+        let churn = in_force(&models, churn, churn_family);
         Ok(Self {
             id,
             version,
@@ -372,6 +366,15 @@ impl TenantDefinitions {
             return Err(fixed("dedup_horizon"));
         }
         Ok(())
+    }
+}
+
+/// The trained model; the shipped one where none is trained, or another family than is asked for.
+fn in_force(models: &TrainedModels, shipped: ChurnModel, family: Option<Family>) -> ChurnModel {
+    let trained = models.churn.as_ref();
+    match trained.filter(|of| family.is_none_or(|asked| asked == of.model.family)) {
+        Some(trained) => ChurnModel::trained(trained, shipped.thresholds),
+        None => shipped,
     }
 }
 

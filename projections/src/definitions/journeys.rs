@@ -1,5 +1,6 @@
 //! Journeys: their stages, and the conditions by which some of them are entered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -28,6 +29,12 @@ pub struct Journey {
     /// Stages that have a condition, by place: each a segment by the name of `journey/stage`, at this
     /// place of [`TenantDefinitions::segments`]. Who enters the segment enters the stage.
     pub entered_by: Vec<(usize, usize)>,
+}
+
+/// The names of those some of whose stages have conditions.
+pub(super) fn conditional(journeys: &BTreeMap<Arc<str>, Journey>) -> Vec<Arc<str>> {
+    let conditional = journeys.values().filter(|of| !of.entered_by.is_empty());
+    conditional.map(|of| Arc::clone(&of.name)).collect()
 }
 
 impl Journey {
