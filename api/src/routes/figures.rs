@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::figures::calendar::{self, Period};
+use tidemark_projections::definitions::expression::Period;
+use tidemark_projections::figures::calendar;
 use tidemark_schemas::{Currency, Instant};
 use utoipa::{PartialSchema, ToSchema};
 

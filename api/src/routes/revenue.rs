@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::figures::calendar::Period;
+use tidemark_projections::definitions::expression::Period;
 use tidemark_projections::figures::kinds;
 use tidemark_projections::touched::Kind;
 use tidemark_schemas::Currency;

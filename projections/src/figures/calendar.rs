@@ -1,56 +1,6 @@
-//! Days as people write them, and the periods they fall into.
-
-use jiff::ToSpan;
+//! Days as people write them.
 
 use crate::days;
-
-/// How long the periods of a report are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    /// A day.
-    Day,
-    /// From Monday on.
-    Week,
-    /// Of the calendar.
-    Month,
-}
-
-impl Period {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
-
-    /// As asked for.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
-    }
-
-    /// The first day of the period that a day falls into.
-    pub fn start(self, day: i32) -> i32 {
-        match self {
-            Self::Day => day,
-            // 1970-01-01 was a Thursday.
-            Self::Week => day - (day + 3).rem_euclid(7),
-            Self::Month => {
-                days::date_of(day).map_or(day, |date| days::number_of(date.first_of_month()))
-            }
-        }
-    }
-
-    /// The first day of the period after the one that begins with this day.
-    pub fn next(self, start: i32) -> i32 {
-        match self {
-            Self::Day => start + 1,
-            Self::Week => start + 7,
-            Self::Month => days::date_of(start)
-                .and_then(|date| date.checked_add(1.month()).ok())
-                .map_or(start + 31, days::number_of),
-        }
-    }
-}
 
 /// `2025-03-30` of a day since 1970-01-01.
 pub fn date_text(day: i32) -> String {
@@ -65,6 +15,7 @@ pub fn day_of_text(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definitions::expression::Period;
 
     #[track_caller]
     fn begins(period: Period, day: &str, start: &str, next: &str) {

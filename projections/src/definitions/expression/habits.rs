@@ -61,6 +61,31 @@ pub enum Period {
 }
 
 impl Period {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// The first day of the period that a day lies in.
+    pub fn start(self, day: i32) -> i32 {
+        self.first_day(self.of_day(day)).unwrap_or(day)
+    }
+
+    /// The first day of the period after the one that a day lies in.
+    pub fn next(self, day: i32) -> i32 {
+        let next = self.of_day(day).checked_add(1);
+        let start = next.and_then(|next| self.first_day(next));
+        // Beyond the calendar: no period is longer.
+        start.unwrap_or(day.saturating_add(31))
+    }
+
     /// Which period a day lies in, counted from that of 1970-01-01.
     pub(crate) fn of_day(self, day: i32) -> i32 {
         match self {
