@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tidemark_projections::definitions::{Bundle, TenantDefinitions};
+use tidemark_projections::models::Rfm;
 use tidemark_projections::outputs::{derive, evaluate, predict};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::Instant;
@@ -119,6 +120,31 @@ pub(crate) fn conditions() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What a cell is made of is counted here from the list of orders, sorted or not.
+    #[test]
+    fn in_any_order_a_cell_is_that_of_the_sorted_orders(
+        days in prop::collection::vec(0..200_u32, 1..12).prop_shuffle(), later in 1..300_u32
+    ) {
+        let shop = shop(&["rfm: { recency: { gte: 4 } }", "rfm: { frequency: { gte: 4 } }",
+            "rfm: { monetary: { gte: 4 } }", "cluster: 1"]);
+        let last = *days.iter().max().unwrap();
+        let mut distinct = days.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let rfm = Rfm {
+            recency_days: i64::from(later),
+            frequency: u32::try_from(distinct.len()).unwrap(),
+            monetary_minor: days.iter().map(|day| 2_000 + i64::from(*day) * 10).sum(),
+        };
+        let models = &shop.models;
+        let cell = models.rfm.as_ref().unwrap().model.cell(rfm);
+        let cluster = models.clusters.as_ref().unwrap().model.assign(rfm).cluster;
+        let expected =
+            [cell.recency >= 4, cell.frequency >= 4, cell.monetary >= 4, cluster == 0];
+        let state = customer(&shop, days);
+        prop_assert_eq!(&evaluate(&state, &shop, at(last + later)).segments[..], &expected[..]);
+    }
 
     #[test]
     fn no_leaf_changes_before_it_is_looked_at_again(
