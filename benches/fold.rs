@@ -18,8 +18,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs;
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, CustomerId, Instant, TenantId};
 
@@ -143,21 +143,21 @@ fn evaluate(group: &mut Group<'_>, world: &World) {
     group.bench_function("events, twenty segments evaluated after each", |bencher| {
         bencher.iter_batched_ref(
             || {
-                let standing = |_| Standing::new(definitions.version);
-                let standings: BTreeMap<_, _> = world
+                let evaluated = |_| EvaluatedState::new(definitions.version);
+                let evaluated_states: BTreeMap<_, _> = world
                     .states
                     .keys()
-                    .map(|id| (id.clone(), standing(id)))
+                    .map(|id| (id.clone(), evaluated(id)))
                     .collect();
-                (world.states.clone(), standings)
+                (world.states.clone(), evaluated_states)
             },
-            |(states, standings)| {
+            |(states, evaluated_states)| {
                 let mut changes = Vec::new();
                 for event in &world.events {
                     let state = states.get_mut(&event.customer_id).unwrap();
-                    let standing = standings.get_mut(&event.customer_id).unwrap();
+                    let evaluated = evaluated_states.get_mut(&event.customer_id).unwrap();
                     state.fold(event, &definitions.rules).unwrap();
-                    standing.observe(state, definitions, event, &mut changes);
+                    evaluated.observe(state, definitions, event, &mut changes);
                 }
                 changes.len()
             },

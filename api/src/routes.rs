@@ -1,5 +1,7 @@
 //! Which path is answered by whom.
 
+mod at_risk;
+mod backfilling;
 mod campaigns;
 mod churn;
 mod conversations;
@@ -7,18 +9,16 @@ mod counts;
 mod customer;
 mod customers;
 mod docs;
-mod figures;
 mod groups;
 mod health;
 mod journeys;
 mod page;
 mod revenue;
+mod rollups;
 mod segments;
 mod series;
 mod status;
 mod value;
-mod warming;
-mod worth;
 
 use axum::Router;
 use utoipa::openapi::OpenApi;
@@ -60,7 +60,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(segments::members))
         .routes(routes!(journeys::list))
         .routes(routes!(series::segment))
-        .routes(routes!(series::main_figures))
+        .routes(routes!(series::main_rollups))
         .routes(routes!(journeys::funnel::stages))
         .routes(routes!(journeys::funnel::flows))
         .routes(routes!(journeys::funnel::bottlenecks))
@@ -70,7 +70,7 @@ fn of_tenants() -> OpenApiRouter<Service> {
         .routes(routes!(customer::predictions::predictions))
         .routes(routes!(customer::next_action::next_best_action))
         .routes(routes!(churn::overview))
-        .routes(routes!(worth::at_risk))
+        .routes(routes!(at_risk::at_risk))
         .routes(routes!(value::overview))
         .routes(routes!(groups::rfm))
         .routes(routes!(groups::clusters))

@@ -12,6 +12,7 @@ use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, Tenan
 use crate::models::{ChurnModel, Family, Thresholds, TrainedModels};
 use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
 
+mod backfilling;
 mod bundle;
 mod difference;
 pub mod expression;
@@ -28,9 +29,9 @@ mod tenant;
 mod touching;
 mod trained;
 mod tree;
-mod warming;
 mod yaml;
 
+pub use backfilling::Backfilling;
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
 pub use difference::{Changed, Difference};
 pub use expression::{Expression, TrackedLeaf};
@@ -40,7 +41,6 @@ pub(crate) use quantities::{Moment, date};
 pub use reactions::{Action, Trigger};
 pub use source::{AttributeDeclaration, TenantSource};
 pub(crate) use touching::Touched;
-pub use warming::Warming;
 
 /// One wrong place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

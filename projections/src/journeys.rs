@@ -1,8 +1,8 @@
 //! The paths customers take through a journey, and what a tenant's paths add up to.
 //!
-//! A [`Path`] is what was last known of one customer's way: part of its standing. What is counted of
-//! paths are [figures](crate::figures), corrected by what tells two paths of a customer apart. A
-//! [`Funnel`] is what these figures say.
+//! A [`Path`] is what was last known of one customer's way: part of its evaluated state. What is counted of
+//! paths are [rollups](crate::rollups), corrected by what tells two paths of a customer apart. A
+//! [`Funnel`] is what these rollups say.
 
 mod encoding;
 mod flows;

@@ -6,24 +6,24 @@
 //! - [`state`]: core state, a function of the *set* of a customer's events.
 //! - [`definitions`]: tenants, segments and journeys, as files and as records of a topic.
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
-//! - [`standing`]: what was last known of a customer and since when; yields changes.
-//! - [`figures`]: what dashboards add up, as the deltas that each step of folding makes.
+//! - [`evaluated`]: what was last known of a customer and since when; yields changes.
+//! - [`rollups`]: what dashboards add up, as the deltas that each step of folding makes.
 //! - [`journeys`]: the paths customers take through a journey, and what is counted of them.
 //! - [`buckets`]: durations counted in buckets that are the same for everybody.
 //! - [`digest`]: the sum of hashes by which two projections are compared.
 //! - [`models`]: what is to come; [`training`]: how models are fitted to a tenant's own customers.
-//! - [`touched`]: what a commit touched, by which answers kept elsewhere learn that they are old.
+//! - [`invalidation`]: what a commit touched, by which answers kept elsewhere learn that they are old.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod buckets;
 mod days;
 pub mod definitions;
 pub mod digest;
-pub mod figures;
+pub mod evaluated;
+pub mod invalidation;
 pub mod journeys;
 pub mod models;
 pub mod outputs;
-pub mod standing;
+pub mod rollups;
 pub mod state;
-pub mod touched;
 pub mod training;

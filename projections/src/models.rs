@@ -1,4 +1,4 @@
-//! Predictive models in closed form. Figures and formulas: Fader, Hardie and Lee (2005) and
+//! Predictive models in closed form. Rollups and formulas: Fader, Hardie and Lee (2005) and
 //! Batislam, Denizel and Filiztekin (2007).
 //!
 //! Logarithms and exponentials come from `libm` and so give the same bits on every machine: a

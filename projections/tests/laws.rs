@@ -16,8 +16,6 @@ mod damaged_records;
 mod digest;
 #[path = "laws/encoding.rs"]
 mod encoding;
-#[path = "laws/figures.rs"]
-mod figures;
 #[path = "laws/late.rs"]
 mod late;
 #[path = "laws/merge.rs"]
@@ -28,6 +26,8 @@ mod order;
 mod reading;
 #[path = "laws/records.rs"]
 mod records;
+#[path = "laws/rollups.rs"]
+mod rollups;
 #[path = "support/events.rs"]
 mod support;
 #[path = "laws/tracked.rs"]

@@ -1,6 +1,8 @@
-//! What it means: definitions, conditions, models, outputs and standings.
+//! What it means: definitions, conditions, models, outputs and evaluated states.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "meaning/backfilling.rs"]
+mod backfilling;
 #[path = "meaning/cdnow.rs"]
 mod cdnow;
 #[path = "meaning/conditions.rs"]
@@ -11,6 +13,10 @@ mod definitions;
 mod difference;
 #[path = "meaning/documentation.rs"]
 mod documentation;
+#[path = "meaning/evaluated.rs"]
+mod evaluated;
+#[path = "meaning/evaluated_laws.rs"]
+mod evaluated_laws;
 #[path = "meaning/explain.rs"]
 mod explain;
 #[path = "meaning/habits.rs"]
@@ -47,15 +53,9 @@ mod records_language;
 mod records_laws;
 #[path = "meaning/reports.rs"]
 mod reports;
-#[path = "meaning/standing.rs"]
-mod standing;
-#[path = "meaning/standing_laws.rs"]
-mod standing_laws;
 #[path = "meaning/support.rs"]
 mod support;
 #[path = "meaning/timeline.rs"]
 mod timeline;
 #[path = "meaning/touching.rs"]
 mod touching;
-#[path = "meaning/warming.rs"]
-mod warming;

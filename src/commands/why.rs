@@ -104,10 +104,10 @@ fn explained(
     }
     let Current {
         state,
-        standing,
+        evaluated,
         as_of,
     } = current;
-    let explain = |name: &str| explain(state, standing, definitions, name, *as_of);
+    let explain = |name: &str| explain(state, evaluated, definitions, name, *as_of);
     Ok(names.into_iter().filter_map(explain).collect())
 }
 

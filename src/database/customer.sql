@@ -3,7 +3,7 @@ select
     customer.customer_id,
     customer.state,
     customer.tracked,
-    customer.standing,
+    customer.evaluated,
     customer.definition_version,
     progress.clock
 from customer

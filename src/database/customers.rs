@@ -1,9 +1,9 @@
-//! Customers as they are stored, with the definitions their standing was made with.
+//! Customers as they are stored, with the definitions their evaluated state was made with.
 
 use anyhow::{Context as _, anyhow};
 use sqlx::FromRow;
 use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
-use tidemark_projections::standing::Standing;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
@@ -15,8 +15,8 @@ pub(crate) struct StoredCustomer {
     pub(crate) customer_id: String,
     state: Vec<u8>,
     tracked: Option<Vec<u8>>,
-    standing: Vec<u8>,
-    /// Of the definitions its standing was made with.
+    evaluated: Vec<u8>,
+    /// Of the definitions its evaluated state was made with.
     pub(crate) definition_version: i64,
     /// Of its partition, in microseconds.
     clock: Option<i64>,
@@ -26,7 +26,7 @@ pub(crate) struct StoredCustomer {
 #[derive(Debug)]
 pub(crate) struct Current {
     pub(crate) state: CustomerState,
-    pub(crate) standing: Standing,
+    pub(crate) evaluated: EvaluatedState,
     /// The clock, or when it was last evaluated, if that is later.
     pub(crate) as_of: Instant,
 }
@@ -42,7 +42,7 @@ struct StoredDefinitions {
 
 impl StoredCustomer {
     /// Steps it to the clock of its partition, as its owner would; the definitions are those its
-    /// standing was made with.
+    /// evaluated state was made with.
     pub(crate) fn current(&self, definitions: &TenantDefinitions) -> anyhow::Result<Current> {
         let id = &self.customer_id;
         let unreadable = || format!("the state of customer {id} cannot be read");
@@ -51,15 +51,15 @@ impl StoredCustomer {
         let tracked = self.tracked.as_deref().unwrap_or_default();
         state.tracked = Tracked::decode(tracked).with_context(unreadable)?;
         state.belongs_to(&id);
-        let mut standing = Standing::decode(&self.standing).with_context(unreadable)?;
+        let mut evaluated = EvaluatedState::decode(&self.evaluated).with_context(unreadable)?;
         let clock = self.clock.and_then(Instant::from_micros);
-        let as_of = clock.map_or(standing.evaluated_at, |clock| {
-            clock.max(standing.evaluated_at)
+        let as_of = clock.map_or(evaluated.evaluated_at, |clock| {
+            clock.max(evaluated.evaluated_at)
         });
-        standing.step_to(&state, definitions, as_of, &mut Vec::new());
+        evaluated.step_to(&state, definitions, as_of, &mut Vec::new());
         Ok(Current {
             state,
-            standing,
+            evaluated,
             as_of,
         })
     }

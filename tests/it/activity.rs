@@ -208,7 +208,7 @@ async fn passkey_segments(projections: &Projections) -> Vec<String> {
 async fn page_says_the_same(
     api: &Api,
     projections: &Projections,
-    warming: impl Fn(&str) -> serde_json::Value,
+    backfilling: impl Fn(&str) -> serde_json::Value,
 ) {
     let (id,): (String,) = projections
         .rows("select customer_id from $gen.customer")
@@ -218,17 +218,17 @@ async fn page_says_the_same(
     let told = |list: &str, name: &str| {
         let segments = page[list].as_array().unwrap();
         let found = segments.iter().find(|segment| segment["name"] == name);
-        found.map(|segment| segment["warming"].clone())
+        found.map(|segment| segment["backfilling"].clone())
     };
     for (name, list) in [
         ("today", "segments"),
         ("times2", "segments"),
-        ("times3", "may_be_in"),
+        ("times3", "pending_segments"),
     ] {
-        assert_eq!(told(list, name), Some(warming(name)), "{name}: {page}");
+        assert_eq!(told(list, name), Some(backfilling(name)), "{name}: {page}");
     }
-    assert_eq!(told("may_be_in", "times2"), None);
-    assert_eq!(told("may_be_in", "busy"), None);
+    assert_eq!(told("pending_segments", "times2"), None);
+    assert_eq!(told("pending_segments", "busy"), None);
 }
 
 #[tokio::test]
@@ -270,23 +270,23 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
     assert_eq!(passkey_segments(&projections).await, ["times2", "today"]);
     let api = site.serve().await;
     let answer = api.get("acme", "/v1/segments").await;
-    let warming = |name: &str| {
+    let backfilling = |name: &str| {
         let segments = answer.body["items"].as_array().unwrap();
         let segment = segments.iter().find(|segment| segment["name"] == name);
-        segment.unwrap()["warming"].clone()
+        segment.unwrap()["backfilling"].clone()
     };
     let from = "2026-03-28T12:05:00Z";
-    assert_eq!(warming("busy"), serde_json::Value::Null);
+    assert_eq!(backfilling("busy"), serde_json::Value::Null);
     assert_eq!(
-        warming("today"),
+        backfilling("today"),
         json!({ "counts_from": from, "exact_at": "2026-03-29T12:05:00Z" })
     );
     assert_eq!(
-        warming("times2"),
+        backfilling("times2"),
         json!({ "counts_from": from, "exact_at": null })
     );
 
-    page_says_the_same(&api, &projections, warming).await;
+    page_says_the_same(&api, &projections, backfilling).await;
     processor.terminate();
     projections.assert_consistent().await;
 }

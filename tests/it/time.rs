@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use tidemark_processor::clock::WallClock;
-use tidemark_projections::standing::{Cause, Change, Standing};
+use tidemark_projections::evaluated::{Cause, Change, EvaluatedState};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::{OrderPlaced, StageEntered};
 use tidemark_schemas::{Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId};
@@ -127,22 +127,22 @@ fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<S
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let acme = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
     let first: Instant = FIRST.parse().unwrap();
-    let mut customers = BTreeMap::<String, (CustomerState, Standing, Vec<Change>)>::new();
+    let mut customers = BTreeMap::<String, (CustomerState, EvaluatedState, Vec<Change>)>::new();
     for event in events {
-        let (state, standing, changes) = customers
+        let (state, evaluated, changes) = customers
             .entry(event.customer_id.to_string())
-            .or_insert_with(|| (CustomerState::default(), Standing::new(0), Vec::new()));
+            .or_insert_with(|| (CustomerState::default(), EvaluatedState::new(0), Vec::new()));
         if state.first_seen_at().is_some() {
-            standing.step_to(state, acme, first, changes);
+            evaluated.step_to(state, acme, first, changes);
         }
         state.fold(event, &acme.rules).unwrap();
-        standing.observe(state, acme, event, changes);
-        standing.step_to(state, acme, first, changes);
+        evaluated.observe(state, acme, event, changes);
+        evaluated.step_to(state, acme, first, changes);
     }
     let rows = customers
         .into_iter()
-        .map(|(id, (state, mut standing, mut changes))| {
-            standing.step_to(&state, acme, until, &mut changes);
+        .map(|(id, (state, mut evaluated, mut changes))| {
+            evaluated.step_to(&state, acme, until, &mut changes);
             (id, changes.iter().map(row).collect())
         });
     rows.collect()

@@ -98,8 +98,8 @@ async fn assert_placed(projections: &Projections, api: &Api, trained: &Value) {
         );
         assert_eq!(projections.number(&said).await, bought);
     }
-    let worth = "select count(*) from $gen.customer where worth is not null";
-    assert_eq!(projections.number(worth).await, bought);
+    let valued = "select count(*) from $gen.customer where value_minor is not null";
+    assert_eq!(projections.number(valued).await, bought);
     let clusters = api.get("cdnow", "/v1/clusters").await.body;
     let sizes = clusters["items"].as_array().unwrap().iter();
     let sizes = sizes.map(|of| of["customers"].as_i64().unwrap());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
-use tidemark_projections::touched::Touched;
+use tidemark_projections::invalidation::Invalidation;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -107,22 +107,23 @@ async fn read(
     let moves = match positions.moved_since(seen) {
         None => Moves::Everything,
         Some(moved) if moved.is_empty() => Moves::These(Vec::new()),
-        Some(moved) => touched(&mut snapshot, moved).await?,
+        Some(moved) => invalidation(&mut snapshot, moved).await?,
     };
     snapshot.commit().await?;
     Ok(Some((positions, moves)))
 }
 
-async fn touched(
+async fn invalidation(
     connection: &mut PgConnection,
     moved: Vec<(i32, i64)>,
 ) -> Result<Moves, sqlx::Error> {
     let (partitions, commits): (Vec<i32>, Vec<i64>) = moved.into_iter().unzip();
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar(include_str!("../sql/touched.sql"))
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(include_str!("../sql/invalidation.sql"))
         .bind(partitions)
         .bind(commits)
         .fetch_all(connection)
         .await?;
-    let read: Result<Vec<Touched>, _> = rows.iter().map(|row| Touched::decode(row)).collect();
+    let read: Result<Vec<Invalidation>, _> =
+        rows.iter().map(|row| Invalidation::decode(row)).collect();
     Ok(read.map_or(Moves::Everything, Moves::These))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::FromRow;
-use tidemark_projections::touched::{COMMITS_KEPT, Touched};
+use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation};
 use tokio::time::Instant;
 
 use crate::database::clock;
@@ -44,7 +44,7 @@ pub(super) enum Moves {
     /// It cannot be known.
     Everything,
     /// What these commits touched.
-    These(Vec<Touched>),
+    These(Vec<Invalidation>),
 }
 
 impl Positions {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tidemark_projections::touched::{Kind, SLOTS, Touched, slot, tenant_number};
+use tidemark_projections::invalidation::{Invalidation, Kind, SLOTS, slot, tenant_number};
 use tidemark_schemas::{CustomerId, TenantId};
 
 use super::position::Moves;
@@ -117,19 +117,19 @@ impl Versions {
 
     /// Stamps what moved. Tenants nobody asked for have no answer that could be old.
     pub(super) fn advance(&self, moves: &Moves) {
-        let touched = match moves {
+        let invalidation = match moves {
             Moves::Everything => {
                 self.base.fetch_add(1, Ordering::AcqRel);
                 return;
             }
-            Moves::These(touched) => touched,
+            Moves::These(invalidation) => invalidation,
         };
-        if touched.is_empty() {
+        if invalidation.is_empty() {
             return;
         }
         let look = self.looks.fetch_add(1, Ordering::AcqRel) + 1;
         let known = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        for (tenant, moved) in touched.iter().flat_map(Touched::tenants) {
+        for (tenant, moved) in invalidation.iter().flat_map(Invalidation::tenants) {
             let Some(stamps) = known.get(&tenant) else {
                 continue;
             };
@@ -188,16 +188,16 @@ mod tests {
         let (f, t) = (false, true);
         check(&Moves::These(Vec::new()), [f; 8]);
         check(&Moves::Everything, [t; 8]);
-        let mut touched = Touched::default();
-        touched.customer(&tenant("acme"), &customer("ann"));
+        let mut invalidation = Invalidation::default();
+        invalidation.customer(&tenant("acme"), &customer("ann"));
         check(
-            &Moves::These(vec![touched.clone()]),
+            &Moves::These(vec![invalidation.clone()]),
             [t, f, f, f, f, f, f, f],
         );
-        touched.kind(&tenant("globex"), Kind::Population);
-        touched.kind(&tenant("globex"), Kind::Positions);
-        touched.kind(&tenant("initech"), Kind::Memberships);
-        check(&Moves::These(vec![touched]), [t, f, f, f, f, f, t, f]);
+        invalidation.kind(&tenant("globex"), Kind::Population);
+        invalidation.kind(&tenant("globex"), Kind::Positions);
+        invalidation.kind(&tenant("initech"), Kind::Memberships);
+        check(&Moves::These(vec![invalidation]), [t, f, f, f, f, f, t, f]);
     }
 
     #[test]
@@ -205,9 +205,9 @@ mod tests {
         let (versions, subject) = (Versions::default(), subjects()[0]);
         let mut seen = vec![versions.of(&subject)];
         for _ in 0..5 {
-            let mut touched = Touched::default();
-            touched.customer(&tenant("acme"), &customer("ann"));
-            versions.advance(&Moves::These(vec![touched]));
+            let mut invalidation = Invalidation::default();
+            invalidation.customer(&tenant("acme"), &customer("ann"));
+            versions.advance(&Moves::These(vec![invalidation]));
             versions.advance(&Moves::Everything);
             let version = versions.of(&subject);
             assert!(!seen.contains(&version));

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::figures::kinds;
+use tidemark_projections::invalidation::Kind;
 use tidemark_projections::models::Attribution;
-use tidemark_projections::touched::Kind;
+use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::figures::{self, Asked, Day, Days, DaysAsked, Figure, within_64_bits};
+use super::rollups::{self, Asked, Day, Days, DaysAsked, Rollup, within_64_bits};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
@@ -115,7 +115,7 @@ impl Query for CampaignsOf {
     type Answer = Campaigns;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Figures]))
+        Some(Depends::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Campaigns, Problem> {
@@ -136,12 +136,12 @@ impl Query for CampaignsOf {
             kinds: &kinds,
             names: &[""],
             by_day: false,
-            by_two: true,
+            by_item: true,
         };
         let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
-        for figure in figures::read(snapshot, asked, span).await? {
-            let line = (figure.two.clone(), figure.three.clone());
-            sums.entry(line).or_default().add(&figure, &definitions);
+        for rollup in rollups::read(snapshot, asked, span).await? {
+            let line = (rollup.item.clone(), rollup.detail.clone());
+            sums.entry(line).or_default().add(&rollup, &definitions);
         }
         let mut items: Vec<_> = sums.into_iter().collect();
         let left_out = items.len().saturating_sub(MOST_ITEMS);
@@ -170,10 +170,10 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, figure: &Figure, definitions: &TenantDefinitions) {
-        let converted = || figure.converted(definitions).unwrap_or(0);
-        match &*figure.kind {
-            kinds::TOUCHES => self.touches += figure.value,
+    fn add(&mut self, rollup: &Rollup, definitions: &TenantDefinitions) {
+        let converted = || rollup.converted(definitions).unwrap_or(0);
+        match &*rollup.kind {
+            kinds::TOUCHES => self.touches += rollup.value,
             kinds::COST => self.cost += converted(),
             credit => {
                 let models = Attribution::ALL.into_iter();

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tidemark_projections::figures::calendar;
-use tidemark_projections::figures::kinds;
+use tidemark_projections::invalidation::Kind;
+use tidemark_projections::rollups::calendar;
+use tidemark_projections::rollups::kinds;
 use tidemark_projections::state::conversations::Histogram;
-use tidemark_projections::touched::Kind;
 use tidemark_schemas::event::Channel;
 use utoipa::ToSchema;
 
-use super::figures::{self, Asked, Day, Days, Figure, within_64_bits};
+use super::rollups::{self, Asked, Day, Days, Rollup, within_64_bits};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
@@ -69,11 +69,11 @@ impl By {
         }
     }
 
-    fn key(self, figure: &Figure) -> String {
+    fn key(self, rollup: &Rollup) -> String {
         match self {
-            Self::Agent => figure.two.clone(),
-            Self::Channel => figure.one.clone(),
-            Self::Day => calendar::date_text(figure.day),
+            Self::Agent => rollup.item.clone(),
+            Self::Channel => rollup.subject.clone(),
+            Self::Day => calendar::date_text(rollup.day),
         }
     }
 }
@@ -158,7 +158,7 @@ impl Query for ConversationsOf {
     type Answer = Conversations;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Figures]))
+        Some(Depends::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Conversations, Problem> {
@@ -176,13 +176,13 @@ impl Query for ConversationsOf {
             kinds: &KINDS,
             names: &channels(),
             by_day: self.by == By::Day,
-            by_two: self.by == By::Agent,
+            by_item: self.by == By::Agent,
         };
         let mut total = Sums::default();
         let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
-        for figure in figures::read(snapshot, asked, span).await? {
-            total.add(&figure);
-            sums.entry(self.by.key(&figure)).or_default().add(&figure);
+        for rollup in rollups::read(snapshot, asked, span).await? {
+            total.add(&rollup);
+            sums.entry(self.by.key(&rollup)).or_default().add(&rollup);
         }
         let mut items: Vec<(String, Sums)> = sums.into_iter().collect();
         let left_out = items.len().saturating_sub(MOST_ITEMS);
@@ -223,24 +223,24 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, figure: &Figure) {
-        let three = || figure.three.clone();
-        let sum = match &*figure.kind {
+    fn add(&mut self, rollup: &Rollup) {
+        let detail = || rollup.detail.clone();
+        let sum = match &*rollup.kind {
             kinds::MESSAGES_IN => &mut self.inbound,
             kinds::MESSAGES_OUT => &mut self.outbound,
             kinds::MESSAGES_RATED => &mut self.rated,
             kinds::SENTIMENT => &mut self.sentiment_thousandths,
-            kinds::INTENTS => self.intents.entry(three()).or_default(),
-            kinds::OUTCOMES => self.outcomes.entry(three()).or_default(),
+            kinds::INTENTS => self.intents.entry(detail()).or_default(),
+            kinds::OUTCOMES => self.outcomes.entry(detail()).or_default(),
             _ => {
-                let values = u32::try_from(figure.value).unwrap_or(u32::MAX);
-                if let Ok(bucket) = figure.three.parse() {
+                let values = u32::try_from(rollup.value).unwrap_or(u32::MAX);
+                if let Ok(bucket) = rollup.detail.parse() {
                     self.response_ms.add_to(bucket, values);
                 }
                 return;
             }
         };
-        *sum += figure.value;
+        *sum += rollup.value;
     }
 
     fn told(self) -> Talk {

@@ -11,7 +11,7 @@ use tidemark_projections::outputs::{self, Churn, OrdersSummary, StageOutput};
 use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 use utoipa::ToSchema;
 
-use super::warming::CountsFrom;
+use super::backfilling::CountsFrom;
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
@@ -61,7 +61,7 @@ pub(crate) struct Profile {
     /// Those the customer is in.
     segments: Vec<Membership>,
     /// Segments that the customer is not in as far as was counted, and that are not exact yet.
-    may_be_in: Vec<Candidate>,
+    pending_segments: Vec<Candidate>,
     /// How likely the customer is gone.
     churn: Churn,
     /// The instant everything here is true at.
@@ -154,13 +154,13 @@ impl OneCustomer {
         let definitions: &TenantDefinitions = &found.definitions;
         let Current {
             state,
-            standing,
+            evaluated,
             as_of,
         } = found.current(&self.id)?;
-        let known = standing.history(definitions, as_of);
+        let known = evaluated.history(definitions, as_of);
         let outputs = outputs::derive_knowing(known, &state, definitions, as_of);
-        let (segments, may_be_in) =
-            membership::told(standing.segments, definitions, counts_from, as_of);
+        let (segments, pending_segments) =
+            membership::told(evaluated.segments, definitions, counts_from, as_of);
         Ok(Profile {
             customer_id: self.id.clone(),
             first_seen_at: instant(found.row.first_seen_at)?,
@@ -172,7 +172,7 @@ impl OneCustomer {
             conversations: summary::said(&state.conversations),
             journeys: outputs.journeys,
             segments,
-            may_be_in,
+            pending_segments,
             churn: outputs.churn,
             as_of,
             definitions: definitions.version,

@@ -5,8 +5,8 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::invalidation::Kind;
 use tidemark_projections::models::Band;
-use tidemark_projections::touched::Kind;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 

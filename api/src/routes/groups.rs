@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tidemark_projections::invalidation::Kind;
 use tidemark_projections::models::RfmCell;
-use tidemark_projections::touched::Kind;
 use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};

@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::definitions::expression::Period;
-use tidemark_projections::figures::kinds;
-use tidemark_projections::touched::Kind;
+use tidemark_projections::invalidation::Kind;
+use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::figures::{self, Day, Days, Figure, Span, within_64_bits};
+use super::rollups::{self, Day, Days, Rollup, Span, within_64_bits};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
@@ -131,7 +131,7 @@ impl Query for RevenueOf {
     type Answer = Revenue;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Figures]))
+        Some(Depends::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Revenue, Problem> {
@@ -144,16 +144,16 @@ impl Query for RevenueOf {
             });
         };
         let span = self.days.span(snapshot, &definitions)?;
-        let asked = figures::Asked {
+        let asked = rollups::Asked {
             kinds: &KINDS,
             names: &[""],
             by_day: true,
-            by_two: false,
+            by_item: false,
         };
-        let figures = figures::read(snapshot, asked, span).await?;
+        let rollups = rollups::read(snapshot, asked, span).await?;
         let mut days: BTreeMap<i32, Sums> = BTreeMap::new();
-        for figure in &figures {
-            days.entry(figure.day).or_default().add(figure);
+        for rollup in &rollups {
+            days.entry(rollup.day).or_default().add(rollup);
         }
         let within = |period: Span| {
             let mut sums = Sums::default();
@@ -184,18 +184,18 @@ struct InCurrency {
 }
 
 impl Sums {
-    fn add(&mut self, figure: &Figure) {
-        let Some(currency) = figure.currency else {
+    fn add(&mut self, rollup: &Rollup) {
+        let Some(currency) = rollup.currency else {
             return;
         };
         let sums = self.0.entry(currency).or_default();
-        let sum = match &*figure.kind {
+        let sum = match &*rollup.kind {
             kinds::ORDERS => &mut sums.orders,
             kinds::GROSS => &mut sums.gross,
             kinds::REFUNDS => &mut sums.refunds,
             _ => &mut sums.refunded,
         };
-        *sum += figure.value;
+        *sum += rollup.value;
     }
 
     fn extend(&mut self, others: &Self) {
@@ -213,7 +213,7 @@ impl Sums {
         for (currency, sums) in &self.0 {
             all.orders += sums.orders;
             all.refunds += sums.refunds;
-            let convert = |minor| figures::convert(definitions, minor, *currency);
+            let convert = |minor| rollups::convert(definitions, minor, *currency);
             if let (Some(gross), Some(refunded)) = (convert(sums.gross), convert(sums.refunded)) {
                 all.gross += gross;
                 all.refunded += refunded;

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
-use tidemark_projections::touched::Kind;
+use tidemark_projections::invalidation::Kind;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
+use super::backfilling::{Backfilling, CountsFrom};
 use super::counts::{self, Evaluation};
 use super::page::Page;
-use super::warming::{CountsFrom, Warming};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
@@ -49,7 +49,7 @@ struct Segment {
     /// Null unless it counts activities by their properties, which are not kept, and what it asks
     /// about began before it did.
     #[schema(required)]
-    warming: Option<Warming>,
+    backfilling: Option<Backfilling>,
 }
 
 /// Every segment, with its size
@@ -97,7 +97,7 @@ impl Query for AllSegments {
             description: segment.description.clone(),
             size: sizes.get(&*segment.name).copied().unwrap_or(0),
             version: definitions.version,
-            warming: counts_from.warming(&definitions, segment, at),
+            backfilling: counts_from.backfilling(&definitions, segment, at),
         });
         Ok(Segments {
             items: segments.collect(),

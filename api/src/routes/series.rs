@@ -6,13 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::figures::kinds;
-use tidemark_projections::touched::Kind;
+use tidemark_projections::invalidation::Kind;
+use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
 use super::conversations::channels;
-use super::figures::{self, Asked, Day, Days, DaysAsked, Figure, within_64_bits};
+use super::rollups::{self, Asked, Day, Days, DaysAsked, Rollup, within_64_bits};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
@@ -85,7 +85,7 @@ impl Query for SegmentSeriesOf {
     type Answer = SegmentSeries;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Figures]))
+        Some(Depends::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<SegmentSeries, Problem> {
@@ -103,17 +103,17 @@ impl Query for SegmentSeriesOf {
             kinds: &[kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT],
             names: &names,
             by_day,
-            by_two: false,
+            by_item: false,
         };
         let mut size = 0;
-        for before in figures::read(snapshot, asked(false), span.before()).await? {
+        for before in rollups::read(snapshot, asked(false), span.before()).await? {
             size += signed(&before);
         }
         let mut days: BTreeMap<i32, (i128, i128)> = BTreeMap::new();
-        for figure in figures::read(snapshot, asked(true), span).await? {
-            let (entered, left) = days.entry(figure.day).or_default();
-            let entry = figure.kind == kinds::SEGMENT_ENTERED;
-            *(if entry { entered } else { left }) += figure.value;
+        for rollup in rollups::read(snapshot, asked(true), span).await? {
+            let (entered, left) = days.entry(rollup.day).or_default();
+            let entry = rollup.kind == kinds::SEGMENT_ENTERED;
+            *(if entry { entered } else { left }) += rollup.value;
         }
         let items = (span.from..=span.to).map(|day| {
             let (entered, left) = days.get(&day).copied().unwrap_or_default();
@@ -132,11 +132,11 @@ impl Query for SegmentSeriesOf {
     }
 }
 
-/// What a figure adds to a stock: exits take away.
-fn signed(figure: &Figure) -> i128 {
-    match &*figure.kind {
-        kinds::SEGMENT_LEFT | kinds::BAND_LEFT => -figure.value,
-        _ => figure.value,
+/// What a rollup adds to a stock: exits take away.
+fn signed(rollup: &Rollup) -> i128 {
+    match &*rollup.kind {
+        kinds::SEGMENT_LEFT | kinds::BAND_LEFT => -rollup.value,
+        _ => rollup.value,
     }
 }
 
@@ -178,16 +178,16 @@ struct SeriesDay {
     bands: BTreeMap<String, i64>,
 }
 
-/// The tenant's main figures, day by day
+/// The tenant's main rollups, day by day
 #[utoipa::path(
     get,
     path = "/v1/series",
     operation_id = "get_series",
     tag = "figures",
     params(DaysAsked),
-    responses((status = 200, description = "The main figures by day.", body = Series)),
+    responses((status = 200, description = "The main rollups by day.", body = Series)),
 )]
-pub(crate) async fn main_figures(
+pub(crate) async fn main_rollups(
     State(service): State<Service>,
     Parameters(asked): Parameters<DaysAsked>,
     asking: Asking,
@@ -199,7 +199,7 @@ impl Query for SeriesOf {
     type Answer = Series;
 
     fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Figures]))
+        Some(Depends::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Series, Problem> {
@@ -216,20 +216,20 @@ impl Query for SeriesOf {
             kinds,
             names: &names,
             by_day,
-            by_two: true,
+            by_item: true,
         };
         let mut stocks = Stocks::default();
-        for before in figures::read(snapshot, asked(&STOCKS, false), span.before()).await? {
+        for before in rollups::read(snapshot, asked(&STOCKS, false), span.before()).await? {
             stocks.add(&before);
         }
         let all = [&FLOWS[..], &STOCKS[..]].concat();
-        let mut days: BTreeMap<i32, Vec<Figure>> = BTreeMap::new();
-        for figure in figures::read(snapshot, asked(&all, true), span).await? {
-            days.entry(figure.day).or_default().push(figure);
+        let mut days: BTreeMap<i32, Vec<Rollup>> = BTreeMap::new();
+        for rollup in rollups::read(snapshot, asked(&all, true), span).await? {
+            days.entry(rollup.day).or_default().push(rollup);
         }
         let items = (span.from..=span.to).map(|day| {
-            let figures = days.remove(&day).unwrap_or_default();
-            stocks.end_of(day, &figures, &definitions)
+            let rollups = days.remove(&day).unwrap_or_default();
+            stocks.end_of(day, &rollups, &definitions)
         });
         Ok(Series {
             currency: Some(definitions.currency),
@@ -246,11 +246,11 @@ struct Stocks {
 }
 
 impl Stocks {
-    fn add(&mut self, figure: &Figure) {
-        match &*figure.kind {
-            kinds::CUSTOMERS_NEW => self.customers += figure.value,
+    fn add(&mut self, rollup: &Rollup) {
+        match &*rollup.kind {
+            kinds::CUSTOMERS_NEW => self.customers += rollup.value,
             kinds::BAND_ENTERED | kinds::BAND_LEFT => {
-                *self.bands.entry(figure.two.clone()).or_default() += signed(figure);
+                *self.bands.entry(rollup.item.clone()).or_default() += signed(rollup);
             }
             _ => {}
         }
@@ -259,20 +259,20 @@ impl Stocks {
     fn end_of(
         &mut self,
         day: i32,
-        figures: &[Figure],
+        rollups: &[Rollup],
         definitions: &TenantDefinitions,
     ) -> SeriesDay {
-        for figure in figures {
-            self.add(figure);
+        for rollup in rollups {
+            self.add(rollup);
         }
         let of = |kind: &str| {
-            let figures = figures.iter().filter(|figure| figure.kind == kind);
-            figures.map(|figure| figure.value).sum::<i128>()
+            let rollups = rollups.iter().filter(|rollup| rollup.kind == kind);
+            rollups.map(|rollup| rollup.value).sum::<i128>()
         };
         let money = |kind: &str| {
-            let figures = figures.iter().filter(|figure| figure.kind == kind);
-            figures
-                .filter_map(|figure| figure.converted(definitions))
+            let rollups = rollups.iter().filter(|rollup| rollup.kind == kind);
+            rollups
+                .filter_map(|rollup| rollup.converted(definitions))
                 .sum::<i128>()
         };
         let (gross, refunded) = (money(kinds::GROSS), money(kinds::REFUNDED));

@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tidemark_projections::invalidation::Kind;
 use tidemark_projections::models::{Band, RevenueForecast, Trained, ValueModel};
-use tidemark_projections::touched::Kind;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::worth::{self, AtStake};
+use super::at_risk::{self, AtStake};
 use crate::Service;
 use crate::answers::{Asking, Depends};
 use crate::database::{Query, Snapshot};
@@ -82,7 +82,7 @@ impl Query for Everybody {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ValueOverview, Problem> {
         let definitions = snapshot.definitions().await?;
         let band = Band::Low;
-        let rows = worth::rows(snapshot, band, (i64::MAX, None), TOP).await?;
+        let rows = at_risk::rows(snapshot, band, (i64::MAX, None), TOP).await?;
         let top = rows.into_iter().map(|row| AtStake::of(row, band));
         let top = top.collect::<Result<_, _>>()?;
         let trained = definitions.as_ref().and_then(|of| of.models.value.as_ref());

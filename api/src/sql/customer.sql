@@ -2,11 +2,11 @@
 select
     customer.state,
     customer.tracked,
-    customer.standing,
+    customer.evaluated,
     customer.first_seen_at,
     customer.last_seen_at,
     progress.clock,
-    -- those its standing was made with: derived anew with them, everything agrees with the lists
+    -- those its evaluated state was made with: derived anew with them, everything agrees with the lists
     (
         select max(version)
         from tidemark.tenant_definition

@@ -15,12 +15,12 @@ cross join lateral (
       and position.journey = $6
       and position.stage = $7
     limit 1
-) as standing
+) as evaluated
 cross join lateral (
     select *
     from customer
     where customer.tenant_id = $1
-      and customer.customer_id = standing.customer_id
+      and customer.customer_id = evaluated.customer_id
       and ($4::smallint is null or customer.band = $4)
     limit 1
 ) as found

@@ -1,7 +1,7 @@
 //! The states of one partition's customers, as many as the memory budget holds.
 
 use lru::LruCache;
-use tidemark_projections::standing::{Change, Standing};
+use tidemark_projections::evaluated::{Change, EvaluatedState};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerKey, Instant};
 
@@ -11,11 +11,11 @@ use crate::memory::Budget;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) state: CustomerState,
-    pub(crate) standing: Standing,
+    pub(crate) evaluated: EvaluatedState,
     /// Hash of the state as last flushed; `None` for a customer never written.
     pub(crate) flushed_hash: Option<u128>,
-    /// The standing as last flushed, kept while this batch changes it.
-    pub(crate) flushed_standing: Option<Standing>,
+    /// The evaluated state as last flushed, kept while this batch changes it.
+    pub(crate) flushed_evaluated: Option<EvaluatedState>,
     /// What changed in the batch under construction.
     pub(crate) changes: Vec<Change>,
     /// A timer's row is due at or before this instant; `None`: there may be none.
@@ -28,12 +28,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(state: CustomerState, standing: Standing) -> Self {
+    pub(crate) fn new(state: CustomerState, evaluated: EvaluatedState) -> Self {
         Self {
             state,
-            standing,
+            evaluated,
             flushed_hash: None,
-            flushed_standing: None,
+            flushed_evaluated: None,
             changes: Vec::new(),
             timer: None,
             batch: 0,
@@ -45,8 +45,8 @@ impl Entry {
     fn measure(&self) -> usize {
         // Two keys (cache and timers) with one text, the entry, and the maps' nodes.
         const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 128;
-        let outputs = self.standing.segments.len() + self.standing.paths.len();
-        let paths = self.standing.paths.values();
+        let outputs = self.evaluated.segments.len() + self.evaluated.paths.len();
+        let paths = self.evaluated.paths.values();
         let paths: usize = paths.map(|path| path.memory_bytes()).sum();
         let bytes = FIXED + self.state.memory_bytes() + 512 + outputs * 64 + paths;
         // What lies unused in the allocator's pages while customers come and go.
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn entry(batch: u64) -> Entry {
-        let mut entry = Entry::new(CustomerState::default(), Standing::new(0));
+        let mut entry = Entry::new(CustomerState::default(), EvaluatedState::new(0));
         entry.batch = batch;
         entry
     }

@@ -12,8 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::figures::{self, Before};
-use tidemark_projections::standing::Standing;
+use tidemark_projections::evaluated::EvaluatedState;
+use tidemark_projections::rollups::{self, Before};
 use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
@@ -167,7 +167,7 @@ impl Folder {
                     .definitions
                     .tenant(&customer.tenant)
                     .map_or(-1, |t| t.version);
-                let fresh = Entry::new(CustomerState::default(), Standing::new(version));
+                let fresh = Entry::new(CustomerState::default(), EvaluatedState::new(version));
                 self.cache.insert(customer, fresh);
             }
         }
@@ -183,14 +183,14 @@ impl Folder {
         state.tracked =
             Tracked::decode(&row.tracked).map_err(|error| damaged(error.to_string()))?;
         state.belongs_to(&row.key.customer);
-        let standing =
-            Standing::decode(&row.standing).map_err(|error| damaged(error.to_string()))?;
-        let mut entry = Entry::new(state, standing);
+        let evaluated =
+            EvaluatedState::decode(&row.evaluated).map_err(|error| damaged(error.to_string()))?;
+        let mut entry = Entry::new(state, evaluated);
         entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
         // The row's timer is not read: it was written for this very evaluation or is earlier.
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
-            Some(definitions) if definitions.version == entry.standing.definition_version => {
-                entry.standing.next_look(&entry.state, definitions)
+            Some(definitions) if definitions.version == entry.evaluated.definition_version => {
+                entry.evaluated.next_look(&entry.state, definitions)
             }
             // Evaluated with older definitions: it is evaluated anew as soon as it is touched.
             Some(_) | None => None,
@@ -243,30 +243,30 @@ impl Folder {
         if entry.state.first_seen_at().is_none() {
             return;
         }
-        if entry.standing.definition_version < definitions.version {
+        if entry.evaluated.definition_version < definitions.version {
             touch(entry, customer, &mut self.pending);
             let activated_at = self
                 .reevaluations
                 .get(&customer.tenant)
-                .map_or(entry.standing.evaluated_at, |reevaluation| {
+                .map_or(entry.evaluated.evaluated_at, |reevaluation| {
                     reevaluation.activated_at
                 });
             self.tracking.forget(&customer.tenant, &mut entry.state);
             entry
-                .standing
+                .evaluated
                 .redefine(&entry.state, &definitions, activated_at, &mut entry.changes);
-            let window = &mut entry.standing.credit_window;
-            let figures = figures::redefined(&entry.state, window, &definitions);
-            self.pending.add_figures(&customer.tenant, figures);
+            let window = &mut entry.evaluated.credit_window;
+            let rollups = rollups::redefined(&entry.state, window, &definitions);
+            self.pending.add_rollups(&customer.tenant, rollups);
         }
-        let mut due = entry.standing.next_look(&entry.state, &definitions);
+        let mut due = entry.evaluated.next_look(&entry.state, &definitions);
         if due.is_some_and(|due| due <= until) {
             // Even if nothing was due after all: its row says when to look again.
             touch(entry, customer, &mut self.pending);
             entry
-                .standing
+                .evaluated
                 .step_to(&entry.state, &definitions, until, &mut entry.changes);
-            due = entry.standing.next_look(&entry.state, &definitions);
+            due = entry.evaluated.next_look(&entry.state, &definitions);
         }
         self.note_due(customer, due);
     }
@@ -298,7 +298,7 @@ impl Folder {
         until: Instant,
     ) -> Result<Folded, Late> {
         let behind = self.cache.get_mut(customer).is_some_and(|entry| {
-            entry.standing.definition_version < definitions.version
+            entry.evaluated.definition_version < definitions.version
                 || entry.timer.is_some_and(|timer| timer <= until)
         });
         if behind {
@@ -312,8 +312,8 @@ impl Folder {
         let accepted = self
             .definitions
             .accepts_late(&customer.tenant, event.event_id);
-        let window = entry.standing.credit_window;
-        let figures = Before::fold(event, accepted, &entry.state, window, definitions);
+        let window = entry.evaluated.credit_window;
+        let rollups = Before::fold(event, accepted, &entry.state, window, definitions);
         let folded = if accepted {
             entry.state.fold_accepted(event, &definitions.rules)
         } else {
@@ -329,15 +329,15 @@ impl Folder {
             }
         }
         self.tracking.count(event, definitions, &mut entry.state);
-        let (state, standing) = (&entry.state, &mut entry.standing);
-        let figures = figures.folded(state, &mut standing.credit_window, definitions);
-        self.pending.add_figures(&customer.tenant, figures);
+        let (state, evaluated) = (&entry.state, &mut entry.evaluated);
+        let rollups = rollups.folded(state, &mut evaluated.credit_window, definitions);
+        self.pending.add_rollups(&customer.tenant, rollups);
         let changes = &mut entry.changes;
-        standing.observe(state, definitions, event, changes);
-        let mut due = standing.next_look(state, definitions);
+        evaluated.observe(state, definitions, event, changes);
+        let mut due = evaluated.next_look(state, definitions);
         if due.is_some_and(|due| due <= self.clock) {
-            standing.step_to(state, definitions, self.clock, changes);
-            due = standing.next_look(state, definitions);
+            evaluated.step_to(state, definitions, self.clock, changes);
+            due = evaluated.next_look(state, definitions);
         }
         self.note_due(customer, due);
         self.digests
@@ -372,7 +372,10 @@ impl Folder {
 fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
     if !entry.dirty {
         entry.dirty = true;
-        entry.flushed_standing = entry.flushed_hash.is_some().then(|| entry.standing.clone());
+        entry.flushed_evaluated = entry
+            .flushed_hash
+            .is_some()
+            .then(|| entry.evaluated.clone());
         pending.touched.push(customer.clone());
     }
 }
@@ -380,7 +383,7 @@ fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
 /// Takes back the [`touch`] just made: nothing changed after all.
 fn untouch(entry: &mut Entry, pending: &mut Pending) {
     entry.dirty = false;
-    entry.flushed_standing = None;
+    entry.flushed_evaluated = None;
     pending.touched.pop();
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemark_projections::figures::Figures;
+use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::timers::Due;
@@ -32,7 +32,7 @@ pub(crate) struct Pending {
     halted: Vec<HaltRow>,
     resumed: Vec<TenantId>,
     counters: BTreeMap<(TenantId, &'static str, String), i64>,
-    figures: BTreeMap<TenantId, Figures>,
+    rollups: BTreeMap<TenantId, Rollups>,
 }
 
 impl Pending {
@@ -134,15 +134,15 @@ impl Pending {
             .or_default() += delta;
     }
 
-    /// Adds to a tenant's figures.
-    pub(crate) fn add_figures(&mut self, tenant: &TenantId, figures: Figures) {
-        if figures.is_empty() {
+    /// Adds to a tenant's rollups.
+    pub(crate) fn add_rollups(&mut self, tenant: &TenantId, rollups: Rollups) {
+        if rollups.is_empty() {
             return;
         }
-        if let Some(held) = self.figures.get_mut(tenant) {
-            held.extend(figures);
+        if let Some(held) = self.rollups.get_mut(tenant) {
+            held.extend(rollups);
         } else {
-            self.figures.insert(tenant.clone(), figures);
+            self.rollups.insert(tenant.clone(), rollups);
         }
     }
 
@@ -167,7 +167,7 @@ impl Pending {
             .filter(|(_, delta)| *delta != 0)
             .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
             .collect();
-        batch.figures = self.figures;
-        batch.figures.retain(|_, figures| !figures.is_empty());
+        batch.rollups = self.rollups;
+        batch.rollups.retain(|_, rollups| !rollups.is_empty());
     }
 }

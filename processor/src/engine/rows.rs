@@ -1,8 +1,8 @@
 //! The rows of one customer at the end of a batch: what differs from the last flush.
 
 use tidemark_projections::digest::state_hash;
+use tidemark_projections::evaluated::Delta;
 use tidemark_projections::models::Band;
-use tidemark_projections::standing::Delta;
 use tidemark_schemas::CustomerKey;
 
 use super::cache::Entry;
@@ -10,7 +10,7 @@ use super::pending::Pending;
 use crate::store::{Batch, CustomerRow, TenantDigest};
 
 /// Writes a touched customer into the batch, its hash into the digest and its moves into the
-/// counters and figures.
+/// counters and rollups.
 pub(crate) fn flush_customer(
     customer: &CustomerKey,
     entry: &mut Entry,
@@ -21,7 +21,7 @@ pub(crate) fn flush_customer(
 ) {
     entry.dirty = false;
     entry.batch = batch_number;
-    let before = entry.flushed_standing.take();
+    let before = entry.flushed_evaluated.take();
     let (Some(first_seen_at), Some(last_seen_at)) =
         (entry.state.first_seen_at(), entry.state.last_seen_at())
     else {
@@ -36,24 +36,24 @@ pub(crate) fn flush_customer(
     digest.digest.replace(entry.flushed_hash, Some(hash));
     entry.flushed_hash = Some(hash);
 
-    let standing = &entry.standing;
-    let mut delta = Delta::between(before.as_ref(), standing);
+    let evaluated = &entry.evaluated;
+    let mut delta = Delta::between(before.as_ref(), evaluated);
     for (kind, name, by) in delta.counters() {
         counters.count(&customer.tenant, kind, name, by);
     }
-    counters.add_figures(&customer.tenant, std::mem::take(&mut delta.figures));
+    counters.add_rollups(&customer.tenant, std::mem::take(&mut delta.rollups));
     write_delta(customer, delta, batch);
     batch.customers.push(CustomerRow {
         key: customer.clone(),
         state,
         tracked: entry.state.tracked.encode(),
-        standing: standing.encode(),
-        evaluated_at: standing.evaluated_at,
-        definition_version: standing.definition_version,
+        evaluated: evaluated.encode(),
+        evaluated_at: evaluated.evaluated_at,
+        definition_version: evaluated.definition_version,
         first_seen_at,
         last_seen_at,
-        band: standing.band.map(band_number),
-        worth_minor: standing.placement.worth_minor,
+        band: evaluated.band.map(band_number),
+        value_minor: evaluated.placement.value_minor,
     });
 }
 

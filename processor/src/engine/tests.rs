@@ -2,9 +2,9 @@
 //! is forgotten, loaded again or folded again after a crash leaves a trace.
 
 mod accepted;
-mod figures;
 mod history;
 mod rig;
+mod rollups;
 mod table;
 mod tracked;
 
@@ -228,13 +228,13 @@ proptest! {
             rig.idle_until(end_of(&log));
             rig.assert_timers_cover();
             rig.assert_counters_add_up();
-            rig.assert_figures_add_up();
+            rig.assert_rollups_add_up();
         }
         let (expected, found) = (&one_by_one.table, &any.table);
         prop_assert_eq!(&found.customers, &expected.customers);
         prop_assert_eq!(&found.digests, &expected.digests);
         prop_assert_eq!(&found.counters, &expected.counters);
-        prop_assert_eq!(&found.figures, &expected.figures);
+        prop_assert_eq!(&found.rollups, &expected.rollups);
         prop_assert_eq!(&found.memberships, &expected.memberships);
         prop_assert_eq!(&found.positions, &expected.positions);
         prop_assert_eq!(&found.parked, &expected.parked);
@@ -262,12 +262,12 @@ proptest! {
             rig.idle_until(end_of(&log));
             rig.assert_timers_cover();
             rig.assert_counters_add_up();
-            rig.assert_figures_add_up();
+            rig.assert_rollups_add_up();
         }
         let (expected, found) = (&one_by_one.table, &any.table);
         prop_assert_eq!(&found.customers, &expected.customers);
         prop_assert_eq!(&found.counters, &expected.counters);
-        prop_assert_eq!(&found.figures, &expected.figures);
+        prop_assert_eq!(&found.rollups, &expected.rollups);
         prop_assert_eq!(&found.memberships, &expected.memberships);
         prop_assert_eq!(&found.positions, &expected.positions);
         prop_assert_eq!(&found.activations, &expected.activations);
@@ -289,7 +289,7 @@ proptest! {
         let found = run(&log, &unknown, 0, &steps);
         found.assert_timers_cover();
         found.assert_counters_add_up();
-        found.assert_figures_add_up();
+        found.assert_rollups_add_up();
         prop_assert_eq!(&found.table.digests, &expected.table.digests);
         prop_assert_eq!(&found.table.parked, &expected.table.parked);
         prop_assert_eq!(&found.table.counters, &expected.table.counters);

@@ -2,8 +2,8 @@
 
 mod changes;
 mod columns;
-mod figures;
 mod operators;
+mod rollups;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
@@ -74,12 +74,12 @@ async fn transaction(
     operators::requests(&mut transaction, topic, batch).await?;
     operators::halts(&mut transaction, batch).await?;
     columns::counts(&mut transaction, batch).await?;
-    figures::figures(&mut transaction, batch).await?;
+    rollups::rollups(&mut transaction, batch).await?;
     columns::checkpoint(&mut transaction, batch).await?;
     columns::activation(&mut transaction, batch).await?;
     columns::reevaluations(&mut transaction, batch).await?;
     columns::tracked(&mut transaction, batch).await?;
-    columns::touched(&mut transaction, batch).await?;
+    columns::invalidation(&mut transaction, batch).await?;
     transaction.commit().await?;
     Ok(Committed::Yes)
 }

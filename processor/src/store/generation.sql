@@ -42,14 +42,14 @@ create table customer (
     customer_id        text collate "C" not null,
     partition          int not null,
     state              bytea not null,      -- core state, canonical
-    standing           bytea not null,      -- outputs as last evaluated, with since and versions
+    evaluated           bytea not null,      -- outputs as last evaluated, with since and versions
     evaluated_at       bigint not null,
     definition_version bigint not null,     -- with which it was last evaluated
     first_seen_at      bigint not null,
     last_seen_at       bigint not null,
     band               smallint,            -- churn band: 0 low, 1 medium, 2 high; null not scored
     tracked            bytea,               -- counters that definitions asked for; null without any
-    worth              bigint,              -- of a year, on the day of the last purchase, in minor
+    value_minor              bigint,              -- of a year, on the day of the last purchase, in minor
                                             -- units; null until value is trained, and not scored
     primary key (tenant_id, customer_id)
 ) with (fillfactor = 80);
@@ -59,8 +59,8 @@ create index customer_partition on customer (tenant_id, partition, customer_id);
 create index customer_band on customer (tenant_id, band, customer_id);
 -- Who is worth most. Holds nobody of a tenant without a trained model of value; of the others it
 -- moves with purchases alone.
-create index customer_worth on customer (tenant_id, band, worth, customer_id)
-    where worth is not null;
+create index customer_value on customer (tenant_id, band, value_minor, customer_id)
+    where value_minor is not null;
 
 -- Computed with the definitions the customer was last evaluated with: customer.definition_version.
 create table membership (
@@ -98,19 +98,19 @@ create table counter (
 ) with (fillfactor = 50);
 
 -- What dashboards add up, by day: sharded by partition like the counters, so read with sum(). The kinds
--- and what their dimensions are stand in projections/src/figures/kinds.rs. `one` is what is asked for by
+-- and what their dimensions are stand in projections/src/rollups/kinds.rs. `subject` is what is asked for by
 -- name, hence before the day in the key. No events of any tenant can make a numeric overflow.
-create table figure (
+create table rollup (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,
-    one       text collate "C" not null,
+    subject   text collate "C" not null,
     day       int not null,                 -- in the tenant's zone, since 1970-01-01
-    two       text collate "C" not null,
-    three     text collate "C" not null,
+    item      text collate "C" not null,
+    detail    text collate "C" not null,
     currency  text collate "C" not null,    -- of money and of orders; else empty
     partition int not null,
     value     numeric not null,
-    primary key (tenant_id, kind, one, day, two, three, currency, partition)
+    primary key (tenant_id, kind, subject, day, item, detail, currency, partition)
 ) with (fillfactor = 70);
 
 -- When customers are looked at again. A row is written only where none is earlier, and goes when it
@@ -279,11 +279,11 @@ create table reevaluation (
 );
 
 -- What the last commits of each partition touched, for whoever keeps answers: one row a commit, none
--- for a commit that only moved a clock. Names nobody; see projections/src/touched.rs.
-create table touched (
+-- for a commit that only moved a clock. Names nobody; see projections/src/invalidation.rs.
+create table invalidation (
     partition int not null,
     commits   bigint not null,              -- as in progress, after the commit
     epoch     bigint not null,              -- of the claim it was made under
-    touched   bytea not null,
+    content   bytea not null,
     primary key (partition, commits)
 );

@@ -33,13 +33,13 @@ fn customer(row: &PgRow) -> Result<CustomerRow, StoreError> {
         tracked: row
             .try_get::<Option<Vec<u8>>, _>("tracked")?
             .unwrap_or_default(),
-        standing: row.try_get("standing")?,
+        evaluated: row.try_get("evaluated")?,
         evaluated_at: instant(row, "evaluated_at")?,
         definition_version: row.try_get("definition_version")?,
         first_seen_at: instant(row, "first_seen_at")?,
         last_seen_at: instant(row, "last_seen_at")?,
         band: row.try_get("band")?,
-        worth_minor: row.try_get("worth")?,
+        value_minor: row.try_get("value_minor")?,
     })
 }
 

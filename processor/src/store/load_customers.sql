@@ -3,8 +3,8 @@
 select found.*
 from unnest($1::text[], $2::text[]) as wanted (tenant_id, customer_id)
 cross join lateral (
-    select tenant_id, customer_id, state, tracked, standing, evaluated_at, definition_version,
-           first_seen_at, last_seen_at, band, worth
+    select tenant_id, customer_id, state, tracked, evaluated, evaluated_at, definition_version,
+           first_seen_at, last_seen_at, band, value_minor
     from customer
     where customer.tenant_id = wanted.tenant_id
       and customer.customer_id = wanted.customer_id

@@ -34,7 +34,7 @@ $$;
 
 -- What the read API answers from. Not: timer (when we look again), parked (bytes as they came, of
 -- tenants we may not even know; its sizes are in counter), checkpoint and activation (for rebuilds).
-grant select on customer, membership, position, counter, figure, digest, change_set, change, reevaluation,
+grant select on customer, membership, position, counter, rollup, digest, change_set, change, reevaluation,
     tracked_leaf to tidemark_api;
 -- Of no tenant: how far each partition is. Not who owns it.
 grant select (
@@ -42,4 +42,4 @@ grant select (
     updated_at
 ) on progress to tidemark_api;
 -- Of no tenant that could be named: which cached answers are old.
-grant select on touched to tidemark_api;
+grant select on invalidation to tidemark_api;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_projections::digest::Digest;
-use tidemark_projections::figures::Figures;
-use tidemark_projections::standing::Change;
+use tidemark_projections::evaluated::Change;
+use tidemark_projections::rollups::Rollups;
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
@@ -70,11 +70,11 @@ pub struct CustomerRow {
     pub state: Vec<u8>,
     /// Tracked counters; empty without any.
     pub tracked: Vec<u8>,
-    /// Encoded standing.
-    pub standing: Vec<u8>,
-    /// The standing's.
+    /// Encoded evaluated state.
+    pub evaluated: Vec<u8>,
+    /// The evaluated state's.
     pub evaluated_at: Instant,
-    /// The standing's.
+    /// The evaluated state's.
     pub definition_version: i64,
     /// Of the state.
     pub first_seen_at: Instant,
@@ -83,7 +83,7 @@ pub struct CustomerRow {
     /// 0 low, 1 medium, 2 high.
     pub band: Option<i16>,
     /// Of a year, on the day of the last purchase, in minor units.
-    pub worth_minor: Option<i64>,
+    pub value_minor: Option<i64>,
 }
 
 /// From when on a tracked leaf is exact in the partition.
@@ -188,8 +188,8 @@ pub struct Batch {
     pub resumed: Vec<TenantId>,
     /// Deltas: tenant, kind, name, delta (see the `counter` table).
     pub counters: Vec<(TenantId, &'static str, String, i64)>,
-    /// Deltas of each tenant's figures; none of a tenant without any.
-    pub figures: BTreeMap<TenantId, Figures>,
+    /// Deltas of each tenant's rollups; none of a tenant without any.
+    pub rollups: BTreeMap<TenantId, Rollups>,
     /// Set when this batch ends at an offset divisible by 50,000: every tenant's counts there.
     pub checkpoint: Option<Vec<(TenantId, TenantDigest)>>,
     /// Set when new definitions come into force with this batch: (version, clock).
@@ -277,7 +277,7 @@ impl Batch {
         let customers: usize = self
             .customers
             .iter()
-            .map(|row| ROW + row.state.len() + row.tracked.len() + row.standing.len())
+            .map(|row| ROW + row.state.len() + row.tracked.len() + row.evaluated.len())
             .sum();
         let parked: usize = self
             .parked
@@ -292,7 +292,7 @@ impl Batch {
             + self.timers.len()
             + self.timers_fired.len()
             + self
-                .figures
+                .rollups
                 .values()
                 .map(|of| of.iter().len())
                 .sum::<usize>();

@@ -87,28 +87,28 @@ comment on column tidemark_views.change.cause_event_id is 'The event, where one 
 comment on column tidemark_views.change.definition_version is
     'Version of the definitions in force.';
 
-create or replace view tidemark_views.figure with (security_invoker = true) as
+create or replace view tidemark_views.rollup with (security_invoker = true) as
 select tenant_id,
        kind,
-       one,
+       subject,
        date '1970-01-01' + day  as day,
-       two,
-       three,
+       item,
+       detail,
        nullif(currency, '')     as currency,
        sum(value)               as value
-from figure
-group by tenant_id, kind, one, day, two, three, currency;
-comment on view tidemark_views.figure is
+from rollup
+group by tenant_id, kind, subject, day, item, detail, currency;
+comment on view tidemark_views.rollup is
     'Sums over all customers, by kind, dimensions and day. docs/ARCHITECTURE.md lists the kinds.';
-comment on column tidemark_views.figure.tenant_id is 'The tenant whose figure it is.';
-comment on column tidemark_views.figure.kind is 'What is counted, for example revenue.gross.';
-comment on column tidemark_views.figure.one is
+comment on column tidemark_views.rollup.tenant_id is 'The tenant whose rollup it is.';
+comment on column tidemark_views.rollup.kind is 'What is counted, for example revenue.gross.';
+comment on column tidemark_views.rollup.subject is
     'First dimension: what is asked for by name, for example a segment; empty where there is none.';
-comment on column tidemark_views.figure.day is 'The day in the tenant''s zone.';
-comment on column tidemark_views.figure.two is 'Second dimension; empty where there is none.';
-comment on column tidemark_views.figure.three is 'Third dimension; empty where there is none.';
-comment on column tidemark_views.figure.currency is
+comment on column tidemark_views.rollup.day is 'The day in the tenant''s zone.';
+comment on column tidemark_views.rollup.item is 'Second dimension; empty where there is none.';
+comment on column tidemark_views.rollup.detail is 'Third dimension; empty where there is none.';
+comment on column tidemark_views.rollup.currency is
     'Of the money, or of the orders counted; null of everything else.';
-comment on column tidemark_views.figure.value is 'How many, or how much in minor units.';
+comment on column tidemark_views.rollup.value is 'How many, or how much in minor units.';
 
 grant select on all tables in schema tidemark_views to tidemark_api, tidemark_processor;

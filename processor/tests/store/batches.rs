@@ -6,7 +6,7 @@ use tidemark_processor::store::{
     Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
 };
 use tidemark_projections::digest::Digest;
-use tidemark_projections::figures::{Figure, Figures, kinds};
+use tidemark_projections::rollups::{Rollup, Rollups, kinds};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
@@ -31,13 +31,13 @@ pub(crate) fn customer(key: CustomerKey, state: &[u8]) -> CustomerRow {
         key,
         state: state.to_vec(),
         tracked: b"tracked".to_vec(),
-        standing: b"standing".to_vec(),
+        evaluated: b"evaluated".to_vec(),
         evaluated_at: at("2024-05-01T10:00:00.000001Z"),
         definition_version: 3,
         first_seen_at: at("2024-01-01T00:00:00Z"),
         last_seen_at: at("2024-05-01T09:00:00Z"),
         band: Some(1),
-        worth_minor: Some(12_345),
+        value_minor: Some(12_345),
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
     }
 }
 
-/// With one customer, a membership, a counter, a figure and a digest, so that writing it twice would show.
+/// With one customer, a membership, a counter, a rollup and a digest, so that writing it twice would show.
 pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Batch {
     let key = key(tenant_id, customer_id);
     let counts = TenantDigest {
@@ -72,9 +72,9 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
     batch
         .counters
         .push((key.tenant.clone(), "customers", String::new(), 1));
-    let mut figures = Figures::default();
-    figures.add(Figure::of(kinds::CUSTOMERS_NEW, 19_844), 1);
-    batch.figures.insert(key.tenant.clone(), figures);
+    let mut rollups = Rollups::default();
+    rollups.add(Rollup::of(kinds::CUSTOMERS_NEW, 19_844), 1);
+    batch.rollups.insert(key.tenant.clone(), rollups);
     batch.digests.push((key.tenant, counts));
     batch
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidemark_processor::store::{ChangeSet, Committed, StoreError};
-use tidemark_projections::standing::{Cause, Change, ChangeKind};
+use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
 use tidemark_schemas::{CustomerKey, EventId};
 use uuid::Uuid;
 

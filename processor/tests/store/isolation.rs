@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tidemark_processor::store::{Batch, BundleRow, ChangeSet, Reevaluation};
-use tidemark_projections::standing::{Cause, Change, ChangeKind};
+use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::batches::{after, at, filled, halted, key, late, redrive, tenant, tracked};
@@ -41,7 +41,7 @@ const RELATIONS: &str = "
     order by nspname, relname";
 
 /// What the API reads although it belongs to no tenant.
-const OF_NOBODY: &str = "gen_1.progress gen_1.touched tidemark.bundle tidemark.generation";
+const OF_NOBODY: &str = "gen_1.progress gen_1.invalidation tidemark.bundle tidemark.generation";
 
 async fn relations(database: &Database) -> Vec<Relation> {
     let found = sqlx::query_as(RELATIONS)
@@ -232,19 +232,19 @@ async fn what_the_api_reads_is_what_it_needs() {
             "gen_1.counter",
             "gen_1.customer",
             "gen_1.digest",
-            "gen_1.figure",
+            "gen_1.rollup",
             "gen_1.membership",
             "gen_1.\"position\"",
             "gen_1.progress",
             "gen_1.reevaluation",
-            "gen_1.touched",
+            "gen_1.invalidation",
             "gen_1.tracked_leaf",
             "tidemark.bundle",
             "tidemark.generation",
             "tidemark.tenant_definition",
             "tidemark_views.change",
             "tidemark_views.customer",
-            "tidemark_views.figure",
+            "tidemark_views.rollup",
             "tidemark_views.membership",
             "tidemark_views.\"position\"",
         ]

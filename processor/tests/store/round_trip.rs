@@ -22,9 +22,9 @@ async fn customers() {
             .push(customer(key("acme", id), id.as_bytes()));
     }
     let mut extreme = customer(key("globex", "ada"), &[]);
-    extreme.standing = (0..=255).collect();
+    extreme.evaluated = (0..=255).collect();
     extreme.band = None;
-    extreme.worth_minor = None;
+    extreme.value_minor = None;
     extreme.evaluated_at = Instant::MIN;
     extreme.first_seen_at = Instant::MIN;
     extreme.last_seen_at = Instant::MAX;

@@ -9,7 +9,7 @@ use super::language::{Language, decimal_text, each, money, one_of, whole_number}
 use super::problems::{Problems, unknown};
 use super::source::{ActionSource, TriggerSource};
 use super::tree::{Node, Place};
-use crate::standing::{Change, ChangeKind};
+use crate::evaluated::{Change, ChangeKind};
 
 /// How many actions, and how many triggers, a tenant may have.
 pub(super) const MAX_REACTIONS: usize = 100;

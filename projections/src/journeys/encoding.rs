@@ -1,4 +1,4 @@
-//! The canonical form of a path, within that of a standing: exactly one encoding of each.
+//! The canonical form of a path, within that of an evaluated state: exactly one encoding of each.
 //!
 //! Stages are written once and then named by their place; instants as distances from the one
 //! before, days as distances from the day by UTC.

@@ -1,21 +1,21 @@
-//! What is counted of paths: figures that a changed path corrects by what it counted before and
+//! What is counted of paths: rollups that a changed path corrects by what it counted before and
 //! counts now.
 
 use std::sync::Arc;
 
 use super::Path;
 use crate::buckets::bucket_of;
-use crate::figures::{Figure, Figures, kinds};
+use crate::rollups::{Rollup, Rollups, kinds};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-/// Stays are counted over all days together: by day and bucket there would be too many figures.
+/// Stays are counted over all days together: by day and bucket there would be too many rollups.
 const ALL_DAYS: i32 = 0;
 
 /// Adds what a path counts, so many times.
-pub(crate) fn count(journey: &Arc<str>, path: &Path, times: i128, figures: &mut Figures) {
+pub(crate) fn count(journey: &Arc<str>, path: &Path, times: i128, rollups: &mut Rollups) {
     let nothing: Arc<str> = Arc::default();
-    let mut add = |kind, day, two: &Arc<str>, three: &Arc<str>| {
-        figures.add(Figure::of(kind, day).named(journey).by(two, three), times);
+    let mut add = |kind, day, item: &Arc<str>, detail: &Arc<str>| {
+        rollups.add(Rollup::of(kind, day).named(journey).by(item, detail), times);
     };
     if let Some(first) = path.steps.first().filter(|_| path.early.is_empty()) {
         add(kinds::JOURNEY_FLOW, first.day, &nothing, &first.stage);

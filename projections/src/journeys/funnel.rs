@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::buckets;
 use crate::definitions::Journey;
-use crate::figures::kinds;
 use crate::models::double;
+use crate::rollups::kinds;
 
 /// A journey, as the sums of its paths show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,7 @@ pub struct FunnelStage {
     pub dwell: Dwell,
 }
 
-/// How long stays in a stage took: only those that are over. Times are kept in buckets: each figure
+/// How long stays in a stage took: only those that are over. Times are kept in buckets: each rollup
 /// is exact or up to a quarter too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -99,7 +99,7 @@ pub struct Bottleneck {
     pub dwell: Dwell,
 }
 
-/// The figures of one journey, added up over days and partitions.
+/// The rollups of one journey, added up over days and partitions.
 #[derive(Debug, Clone, Default)]
 pub struct Sums {
     flows: BTreeMap<(String, String), i64>,
@@ -110,19 +110,19 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a figure by its kind and dimensions; those that do not concern a journey are left out.
-    pub fn add(&mut self, kind: &str, two: &str, three: &str, value: i64) {
+    /// Adds a rollup by its kind and dimensions; those that do not concern a journey are left out.
+    pub fn add(&mut self, kind: &str, item: &str, detail: &str, value: i64) {
         let of_stage = match kind {
             kinds::JOURNEY_ENTERED => &mut self.entered,
             kinds::JOURNEY_ADVANCED => &mut self.advanced,
             kinds::JOURNEY_COMPLETED => &mut self.completed,
             kinds::JOURNEY_FLOW => {
-                let moves = self.flows.entry((two.to_owned(), three.to_owned()));
+                let moves = self.flows.entry((item.to_owned(), detail.to_owned()));
                 *moves.or_default() += value;
                 return;
             }
             kinds::JOURNEY_STAY => {
-                let way = two.split_once('>').zip(three.parse().ok());
+                let way = item.split_once('>').zip(detail.parse().ok());
                 if let Some(((from, _), bucket)) = way {
                     let stays = self.stays.entry(from.to_owned()).or_default();
                     *stays.entry(bucket).or_default() += u64::try_from(value).unwrap_or(0);
@@ -131,7 +131,7 @@ impl Sums {
             }
             _ => return,
         };
-        *of_stage.entry(two.to_owned()).or_default() += value;
+        *of_stage.entry(item.to_owned()).or_default() += value;
     }
 
     fn links(&self, journey: &Journey) -> Vec<Link> {

@@ -6,7 +6,7 @@ use tidemark_schemas::Instant;
 
 use super::evaluate::Evaluation;
 use crate::definitions::{Action, Expression, TenantDefinitions};
-use crate::standing::Standing;
+use crate::evaluated::EvaluatedState;
 use crate::state::CustomerState;
 
 /// A condition that is made of no others, and whether it holds.
@@ -23,15 +23,15 @@ pub struct Requirement {
 }
 
 /// The actions a customer may be offered at an instant, in the author's order, each with the leaves
-/// of its condition. The standing is that of the customer at that instant, made with these
+/// of its condition. The evaluated state is that of the customer at that instant, made with these
 /// definitions.
 pub fn eligible_actions<'d>(
     state: &CustomerState,
-    standing: &Standing,
+    evaluated: &EvaluatedState,
     definitions: &'d TenantDefinitions,
     at: Instant,
 ) -> Vec<(&'d Action, Vec<Requirement>)> {
-    let known = standing.history(definitions, at);
+    let known = evaluated.history(definitions, at);
     let mut now = Evaluation::new(known, state, definitions, at);
     now.evaluate_segments(|_| true);
     let written = definitions.source.actions.iter();

@@ -13,8 +13,8 @@ use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, TenantDefinitions, Touched};
+use crate::evaluated::{Offered, offered};
 use crate::models::{Band, PurchaseHistory};
-use crate::standing::{Offered, offered};
 use crate::state::CustomerState;
 
 /// The outputs that change at an instant rather than gradually.

@@ -11,7 +11,7 @@ use tidemark_schemas::Instant;
 use super::evaluate::Evaluation;
 use super::members::{History, Triggers};
 use crate::definitions::{Expression, Segment, TenantDefinitions};
-use crate::standing::Standing;
+use crate::evaluated::EvaluatedState;
 use crate::state::CustomerState;
 
 mod facts;
@@ -89,10 +89,10 @@ impl Reason {
 }
 
 /// Why a customer is in a segment at an instant, or not. `None` where the tenant has no such
-/// segment. The standing is that of the customer at that instant, made with these definitions.
+/// segment. The evaluated state is that of the customer at that instant, made with these definitions.
 pub fn explain(
     state: &CustomerState,
-    standing: &Standing,
+    evaluated: &EvaluatedState,
     definitions: &TenantDefinitions,
     segment: &str,
     at: Instant,
@@ -103,8 +103,8 @@ pub fn explain(
         .position(|other| *other.name == *segment)?;
     let segment = &definitions.segments[place];
     let written = definitions.written(&segment.name)?;
-    let mut ahead = Ahead::new(state, standing, definitions, place);
-    let mut now = ahead.look(at, standing.history(definitions, at));
+    let mut ahead = Ahead::new(state, evaluated, definitions, place);
+    let mut now = ahead.look(at, evaluated.history(definitions, at));
     let mut reasons = Vec::new();
     segment
         .expression
@@ -122,7 +122,7 @@ pub fn explain(
     Some(Explanation {
         segment: Arc::clone(&segment.name),
         member: why.holds,
-        since: standing.segments.get(&segment.name).copied(),
+        since: evaluated.segments.get(&segment.name).copied(),
         changes_at: why.changes_at,
         looked_until,
         why,
@@ -149,7 +149,7 @@ struct Ahead<'a> {
 impl<'a> Ahead<'a> {
     fn new(
         state: &'a CustomerState,
-        standing: &Standing,
+        evaluated: &EvaluatedState,
         definitions: &'a TenantDefinitions,
         place: usize,
     ) -> Self {
@@ -175,8 +175,8 @@ impl<'a> Ahead<'a> {
             definitions,
             segment: &definitions.segments[place],
             needed,
-            memberships: standing.segments.clone(),
-            triggers: standing.triggers(definitions),
+            memberships: evaluated.segments.clone(),
+            triggers: evaluated.triggers(definitions),
         }
     }
 

@@ -23,7 +23,7 @@ pub struct Placement {
     pub renewal: Option<Band>,
     /// What a year of the customer was worth on the day of its last purchase, in minor units: what
     /// is at stake. Depends on nothing that time changes.
-    pub worth_minor: Option<i64>,
+    pub value_minor: Option<i64>,
 }
 
 /// How likely one subscription is to be cancelled at its next renewal.
@@ -88,7 +88,7 @@ impl Evaluation<'_> {
                 reason = "casts from floats saturate"
             )]
             let worth = value.round() as i64;
-            placement.worth_minor = Some(worth);
+            placement.value_minor = Some(worth);
         }
     }
 

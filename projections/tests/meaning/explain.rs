@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs::{explain, next_change};
-use tidemark_projections::standing::Standing;
 use tidemark_schemas::Instant;
 
 use crate::random::{DAY, definitions, histories, state_of};
@@ -25,9 +25,9 @@ fn every_condition_says_what_was_found_and_when_it_changes() {
         )
         .stage("2025-03-03T10:00:00Z", "trial");
     let now = at("2025-03-03T10:00:00Z");
-    let mut standing = Standing::new(0);
-    standing.redefine(&customer.state, &definitions, now, &mut Vec::new());
-    let why = explain(&customer.state, &standing, &definitions, "s", now).unwrap();
+    let mut evaluated = EvaluatedState::new(0);
+    evaluated.redefine(&customer.state, &definitions, now, &mut Vec::new());
+    let why = explain(&customer.state, &evaluated, &definitions, "s", now).unwrap();
     let id = |number: u128| uuid::Uuid::from_u128(number);
     // Clocks went forward the day before.
     let bought_until = "2025-03-30T22:00:00Z";
@@ -53,10 +53,10 @@ fn every_condition_says_what_was_found_and_when_it_changes() {
     });
     assert_eq!(serde_json::to_value(&why).unwrap(), expected);
     assert_eq!(
-        explain(&customer.state, &standing, &definitions, "t", now),
+        explain(&customer.state, &evaluated, &definitions, "t", now),
         None
     );
-    let buyers = explain(&customer.state, &standing, &definitions, "buyers", now).unwrap();
+    let buyers = explain(&customer.state, &evaluated, &definitions, "buyers", now).unwrap();
     let found = json!({ "count": 1, "revenue_minor": 1_000, "currency": "EUR", "events": [id(1)] });
     assert_eq!(json!(buyers.why.found), found);
     let mut hidden = why.why;
@@ -75,15 +75,15 @@ proptest! {
     ) {
         let state = state_of(&events, &definitions);
         let now = state.last_seen_at().unwrap().plus_micros(delay);
-        let mut standing = Standing::new(definitions.version);
-        standing.redefine(&state, &definitions, now, &mut Vec::new());
+        let mut evaluated = EvaluatedState::new(definitions.version);
+        evaluated.redefine(&state, &definitions, now, &mut Vec::new());
         for segment in &definitions.segments {
             let name = &segment.name;
-            let why = explain(&state, &standing, &definitions, name, now).unwrap();
-            prop_assert_eq!(why.member, standing.segments.contains_key(name));
+            let why = explain(&state, &evaluated, &definitions, name, now).unwrap();
+            prop_assert_eq!(why.member, evaluated.segments.contains_key(name));
             prop_assert_eq!(why.looked_until, None);
             let mut changes = Vec::new();
-            let mut later = standing.clone();
+            let mut later = evaluated.clone();
             later.step_to(&state, &definitions, Instant::MAX, &mut changes);
             let change = changes.iter().find(|change| change.name == *name);
             prop_assert_eq!(why.changes_at, change.map(|change| change.effective_at));

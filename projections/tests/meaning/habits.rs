@@ -1,8 +1,8 @@
 //! Sequences, habits, time in a segment, buckets and lists, by example: to the very instant.
 
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs::derive;
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::{ActivityTracked, AttributeMap};
 use tidemark_schemas::{
@@ -49,12 +49,12 @@ fn check(condition: &str, activities: &[(&str, &str)], first: bool, changes: &[&
     let definitions = tenant_with(SETTINGS, &segments);
     let state = state_of(&definitions, activities);
     let newest = state.last_seen_at().unwrap();
-    let mut standing = Standing::new(definitions.version);
+    let mut evaluated = EvaluatedState::new(definitions.version);
     let mut noted = Vec::new();
-    standing.redefine(&state, &definitions, newest, &mut noted);
+    evaluated.redefine(&state, &definitions, newest, &mut noted);
     assert_eq!(!noted.is_empty(), first, "{condition}");
     noted.clear();
-    standing.step_to(&state, &definitions, Instant::MAX, &mut noted);
+    evaluated.step_to(&state, &definitions, Instant::MAX, &mut noted);
     let noted: Vec<Instant> = noted.iter().map(|change| change.effective_at).collect();
     let changes: Vec<Instant> = changes.iter().map(|change| at(change)).collect();
     assert_eq!(noted, changes, "{condition}");
@@ -186,13 +186,13 @@ fn a_member_for_some_time_is_one_from_then_on() {
                     - name: never\n    when: { member_for: { segment: recent, for: 2d } }\n  \
                     - name: recent\n    when: { event: { name: a, within: 2d } }\n";
     let definitions = tenant_with(SETTINGS, segments);
-    let mut standing = Standing::new(definitions.version);
+    let mut evaluated = EvaluatedState::new(definitions.version);
     let mut changes = Vec::new();
     let state = state_of(&definitions, &[("2025-03-29T10:00:00Z", "a")]);
     let then = at("2025-03-29T10:00:00Z");
     let event = activity(1, "2025-03-29T10:00:00Z", "a");
-    standing.observe(&state, &definitions, &event, &mut changes);
-    standing.step_to(&state, &definitions, Instant::MAX, &mut changes);
+    evaluated.observe(&state, &definitions, &event, &mut changes);
+    evaluated.step_to(&state, &definitions, Instant::MAX, &mut changes);
     let noted: Vec<_> = changes
         .iter()
         .map(|change| (&*change.name, change.to.is_some(), change.effective_at))
@@ -216,22 +216,22 @@ fn time_in_a_segment_is_since_it_was_entered_without_a_break() {
         ("2025-03-29T20:00:00Z", "a"),
         ("2025-03-31T08:00:00Z", "a"),
     ];
-    let mut standing = Standing::new(definitions.version);
+    let mut evaluated = EvaluatedState::new(definitions.version);
     let mut changes = Vec::new();
     for count in 1..=visits.len() {
         let state = state_of(&definitions, &visits[..count]);
         let before = state_of(&definitions, &visits[..count - 1]);
         let (when, name) = visits[count - 1];
-        standing.step_to(&before, &definitions, at(when), &mut changes);
+        evaluated.step_to(&before, &definitions, at(when), &mut changes);
         let event = activity(count as u128, when, name);
-        standing.observe(&state, &definitions, &event, &mut changes);
+        evaluated.observe(&state, &definitions, &event, &mut changes);
     }
     let state = state_of(&definitions, &visits);
     // What was read back goes on as what was kept.
-    let mut read = Standing::decode(&standing.encode()).unwrap();
+    let mut read = EvaluatedState::decode(&evaluated.encode()).unwrap();
     assert_eq!(
         read.next_due(&state, &definitions),
-        standing.next_due(&state, &definitions)
+        evaluated.next_due(&state, &definitions)
     );
     let known = read.history(&definitions, at("2025-03-31T09:00:00Z"));
     let outputs = tidemark_projections::outputs::derive_knowing(

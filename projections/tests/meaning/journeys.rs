@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tidemark_projections::definitions::{Bundle, TenantDefinitions};
-use tidemark_projections::figures::{Figures, kinds};
+use tidemark_projections::evaluated::{Change, Delta, EvaluatedState};
 use tidemark_projections::journeys::{Funnel, Sums};
 use tidemark_projections::outputs::explain;
-use tidemark_projections::standing::{Change, Delta, Standing};
+use tidemark_projections::rollups::{Rollups, kinds};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, Instant};
 
-use super::standing::{at, event, order, stage, tenant};
+use super::evaluated::{at, event, order, stage, tenant};
 
 pub(crate) const SALES: &str = "
 journeys:
@@ -18,14 +18,14 @@ journeys:
     stages: [lead, trial, customer]
 ";
 
-/// One customer, evaluated as it comes, with what its figures add up to.
+/// One customer, evaluated as it comes, with what its rollups add up to.
 pub(crate) struct Followed {
     pub(crate) definitions: Arc<TenantDefinitions>,
     pub(crate) state: CustomerState,
-    pub(crate) standing: Standing,
+    pub(crate) evaluated: EvaluatedState,
     pub(crate) changes: Vec<Change>,
-    pub(crate) figures: Figures,
-    written: Option<Standing>,
+    pub(crate) rollups: Rollups,
+    written: Option<EvaluatedState>,
 }
 
 impl Followed {
@@ -33,10 +33,10 @@ impl Followed {
         let definitions = tenant(1, rest);
         Self {
             state: CustomerState::default(),
-            standing: Standing::new(definitions.version),
+            evaluated: EvaluatedState::new(definitions.version),
             definitions,
             changes: Vec::new(),
-            figures: Figures::default(),
+            rollups: Rollups::default(),
             written: None,
         }
     }
@@ -44,37 +44,37 @@ impl Followed {
     pub(crate) fn fold(&mut self, event: &CustomerEvent) {
         self.step_to(event.occurred_at);
         self.state.fold(event, &self.definitions.rules).unwrap();
-        self.standing
+        self.evaluated
             .observe(&self.state, &self.definitions, event, &mut self.changes);
         self.write();
     }
 
     pub(crate) fn step_to(&mut self, until: Instant) {
         let (state, definitions) = (&self.state, &self.definitions);
-        self.standing
+        self.evaluated
             .step_to(state, definitions, until, &mut self.changes);
         self.write();
     }
 
     pub(crate) fn redefine(&mut self, version: i64, rest: &str) {
         self.definitions = tenant(version, rest);
-        let now = self.standing.evaluated_at;
-        self.standing
+        let now = self.evaluated.evaluated_at;
+        self.evaluated
             .redefine(&self.state, &self.definitions, now, &mut self.changes);
         self.write();
     }
 
     /// As a commit does: what is written is read again.
     fn write(&mut self) {
-        let delta = Delta::between(self.written.as_ref(), &self.standing);
-        self.figures.extend(delta.figures);
-        self.standing = Standing::decode(&self.standing.encode()).unwrap();
-        self.written = Some(self.standing.clone());
+        let delta = Delta::between(self.written.as_ref(), &self.evaluated);
+        self.rollups.extend(delta.rollups);
+        self.evaluated = EvaluatedState::decode(&self.evaluated.encode()).unwrap();
+        self.written = Some(self.evaluated.clone());
     }
 
     /// `stage since`, step by step.
     pub(crate) fn path(&self) -> Vec<String> {
-        let path = self.standing.paths.get("sales");
+        let path = self.evaluated.paths.get("sales");
         let steps = path.into_iter().flat_map(|path| path.steps());
         steps
             .map(|step| format!("{} {}", step.stage, step.since))
@@ -83,13 +83,13 @@ impl Followed {
 
     pub(crate) fn funnel(&self) -> Funnel {
         let mut sums = Sums::default();
-        for (figure, value) in self.figures.iter() {
+        for (rollup, value) in self.rollups.iter() {
             let value = i64::try_from(value).unwrap();
-            sums.add(figure.kind, &figure.two, &figure.three, value);
+            sums.add(rollup.kind, &rollup.item, &rollup.detail, value);
         }
         let journey = &self.definitions.journeys["sales"];
         let here = |stage: &str| {
-            let path = self.standing.paths.get("sales");
+            let path = self.evaluated.paths.get("sales");
             i64::from(path.is_some_and(|path| **path.stage() == *stage))
         };
         Funnel::of(journey, here, &sums)
@@ -97,10 +97,10 @@ impl Followed {
 }
 
 /// `kind two three day value`.
-pub(crate) fn lines(figures: &Figures) -> Vec<String> {
-    let lines = figures.iter().map(|(figure, value)| {
-        let (kind, day) = (figure.kind, figure.day);
-        format!("{kind} {} {} {day} {value}", figure.two, figure.three)
+pub(crate) fn lines(rollups: &Rollups) -> Vec<String> {
+    let lines = rollups.iter().map(|(rollup, value)| {
+        let (kind, day) = (rollup.kind, rollup.day);
+        format!("{kind} {} {} {day} {value}", rollup.item, rollup.detail)
     });
     lines.collect()
 }
@@ -111,7 +111,7 @@ fn a_late_stage_takes_its_place_and_corrects_what_was_counted() {
     one.fold(&event(1, at("2024-03-01T12:00:00Z"), stage("lead")));
     one.fold(&event(2, at("2024-03-09T12:00:00Z"), stage("customer")));
     assert_eq!(
-        lines(&one.figures),
+        lines(&one.rollups),
         [
             "journey.advanced lead  19783 1",
             "journey.completed lead  19783 1",
@@ -136,8 +136,8 @@ fn a_late_stage_takes_its_place_and_corrects_what_was_counted() {
     in_order.fold(&event(1, at("2024-03-01T12:00:00Z"), stage("lead")));
     in_order.fold(&event(3, at("2024-03-01T13:00:00Z"), stage("trial")));
     in_order.fold(&event(2, at("2024-03-09T12:00:00Z"), stage("customer")));
-    assert_eq!(lines(&one.figures), lines(&in_order.figures));
-    assert_eq!(one.standing.paths, in_order.standing.paths);
+    assert_eq!(lines(&one.rollups), lines(&in_order.rollups));
+    assert_eq!(one.evaluated.paths, in_order.evaluated.paths);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn of_a_long_way_the_newest_steps_count() {
             stage(name),
         ));
     }
-    let path = &one.standing.paths["sales"];
+    let path = &one.evaluated.paths["sales"];
     assert_eq!(path.steps().len(), 64);
     let funnel = one.funnel();
     let moves: i64 = funnel.links.iter().map(|link| link.moves).sum();
@@ -368,8 +368,9 @@ fn what_is_shown_defines_the_same() {
 fn why_a_stage_was_entered_can_be_asked() {
     let mut one = Followed::with(BY_CONDITION);
     one.fold(&event(1, at("2024-03-02T12:00:00Z"), order("a")));
-    let now = one.standing.evaluated_at;
-    let why = |segment| explain(&one.state, &one.standing, &one.definitions, segment, now).unwrap();
+    let now = one.evaluated.evaluated_at;
+    let why =
+        |segment| explain(&one.state, &one.evaluated, &one.definitions, segment, now).unwrap();
     let trial = why("sales/trial");
     assert!(trial.member);
     assert_eq!(trial.changes_at, Some(at("2024-03-04T05:00:00Z")));

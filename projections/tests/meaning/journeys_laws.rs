@@ -1,19 +1,19 @@
-//! The laws of what is counted: whatever comes late, again or under other definitions, the figures
+//! The laws of what is counted: whatever comes late, again or under other definitions, the rollups
 //! are those of the sorted list of entries.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tidemark_projections::buckets::bucket_of;
-use tidemark_projections::figures::{Figure, Figures, kinds};
-use tidemark_projections::standing::Delta;
+use tidemark_projections::evaluated::Delta;
+use tidemark_projections::rollups::{Rollup, Rollups, kinds};
 use tidemark_schemas::{CustomerEvent, Instant};
 
+use super::evaluated::{at, event, order, stage, tenant};
 use super::journeys::{BY_CONDITION, Followed};
-use super::standing::{at, event, order, stage, tenant};
 use super::touching::compare;
 
-/// Havana, as `standing::tenant` has it, far from any change of its clocks.
+/// Havana, as `evaluated::tenant` has it, far from any change of its clocks.
 const OFFSET: i64 = -5 * 3_600_000_000;
 const DAY: i64 = 86_400_000_000;
 
@@ -42,8 +42,8 @@ fn defined(stages: &[&str]) -> String {
     format!("journeys:\n  - name: sales\n    stages: [{stages}]\n")
 }
 
-/// The figures of one customer, counted step by step from the sorted list: deliberately simple.
-fn naive(events: &[CustomerEvent], stages: &[&str]) -> Figures {
+/// The rollups of one customer, counted step by step from the sorted list: deliberately simple.
+fn naive(events: &[CustomerEvent], stages: &[&str]) -> Rollups {
     let mut entries: Vec<(Instant, u128, String)> = events
         .iter()
         .filter_map(|event| {
@@ -62,10 +62,10 @@ fn naive(events: &[CustomerEvent], stages: &[&str]) -> Figures {
         }
     }
     let day = |at: Instant| i32::try_from((at.micros() + OFFSET).div_euclid(DAY)).unwrap();
-    let mut figures = Figures::default();
-    let mut add = |kind, day, two: &str, three: &str| {
-        let figure = Figure::of(kind, day).named(&"sales".into());
-        figures.add(figure.by(&two.into(), &three.into()), 1);
+    let mut rollups = Rollups::default();
+    let mut add = |kind, day, item: &str, detail: &str| {
+        let rollup = Rollup::of(kind, day).named(&"sales".into());
+        rollups.add(rollup.by(&item.into(), &detail.into()), 1);
     };
     let newest = steps.len().saturating_sub(64);
     for (number, (at, stage)) in steps.iter().enumerate().skip(newest) {
@@ -99,13 +99,13 @@ fn naive(events: &[CustomerEvent], stages: &[&str]) -> Figures {
             add(kinds::JOURNEY_COMPLETED, on, name, "");
         }
     }
-    figures
+    rollups
 }
 
 proptest! {
     /// In any order, with other definitions in between, and in whatever steps it is written.
     #[test]
-    fn figures_are_those_of_the_sorted_entries(
+    fn rollups_are_those_of_the_sorted_entries(
         shuffled in entries().prop_shuffle(),
         before in journeys(),
         after in journeys(),
@@ -115,7 +115,7 @@ proptest! {
         let mut one = Followed::with(&defined(&before));
         for (number, event) in shuffled.iter().enumerate() {
             if number == redefined {
-                prop_assert_eq!(&one.figures, &naive(&shuffled[..number], &before));
+                prop_assert_eq!(&one.rollups, &naive(&shuffled[..number], &before));
                 one.redefine(5, &defined(&after));
             }
             one.fold(event);
@@ -124,9 +124,9 @@ proptest! {
             one.redefine(5, &defined(&after));
         }
         let expected = naive(&shuffled, &after);
-        prop_assert_eq!(&one.figures, &expected);
+        prop_assert_eq!(&one.rollups, &expected);
         // They are a function of what stands: nobody needs to remember what was counted.
-        prop_assert_eq!(&Delta::between(None, &one.standing).figures, &expected);
+        prop_assert_eq!(&Delta::between(None, &one.evaluated).rollups, &expected);
     }
 
     /// Conditions: what is known depends on when, but not on how often one looks or writes.
@@ -165,10 +165,10 @@ proptest! {
             often.step_to(look);
         }
         often.step_to(end);
-        prop_assert_eq!(&once.standing, &often.standing);
+        prop_assert_eq!(&once.evaluated, &often.evaluated);
         prop_assert_eq!(&once.changes, &often.changes);
-        prop_assert_eq!(&once.figures, &often.figures);
-        prop_assert_eq!(&Delta::between(None, &once.standing).figures, &once.figures);
+        prop_assert_eq!(&once.rollups, &often.rollups);
+        prop_assert_eq!(&Delta::between(None, &once.evaluated).rollups, &once.rollups);
         // The rising edges of the conditions, found in the changes, and the events in between.
         let mut entered: Vec<(Instant, u8, u128, usize)> = Vec::new();
         for change in &once.changes {
@@ -183,7 +183,7 @@ proptest! {
         entered.sort_unstable();
         let mut places: Vec<_> = entered.iter().map(|(at, _, _, place)| (*at, *place)).collect();
         places.dedup_by_key(|(_, place)| *place);
-        let path: Vec<_> = once.standing.paths.get("sales").into_iter()
+        let path: Vec<_> = once.evaluated.paths.get("sales").into_iter()
             .flat_map(|path| path.steps())
             .map(|step| (step.since, usize::from(step.place)))
             .collect();

@@ -1,4 +1,4 @@
-//! Churn models: published figures, bounds for any input, and exact crossing days.
+//! Churn models: published rollups, bounds for any input, and exact crossing days.
 
 use proptest::prelude::*;
 use tidemark_projections::models::{
@@ -44,7 +44,7 @@ const NONE: PurchaseHistory = PurchaseHistory {
 };
 
 #[test]
-fn published_figures_are_met() {
+fn published_rollups_are_met() {
     let check = |model: &ChurnModel, history, expected: f64, digits: f64| {
         let p_alive = model.p_alive(history);
         assert!(

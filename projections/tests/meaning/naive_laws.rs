@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs::derive;
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, Instant};
 
@@ -88,27 +88,27 @@ proptest! {
         let mut occasions: Vec<Instant> = around.collect();
         occasions.sort_unstable();
         occasions.dedup();
-        let mut standing = Standing::new(definitions.version);
+        let mut evaluated = EvaluatedState::new(definitions.version);
         let mut changes = Vec::new();
         let mut arrived: Vec<CustomerEvent> = Vec::new();
         let mut coming = events.iter().peekable();
         for at in occasions {
             let (mut state, _) = fold(&arrived, &definitions);
             while let Some(event) = coming.next_if(|event| event.occurred_at <= at) {
-                standing.step_to(&state, &definitions, event.occurred_at, &mut changes);
+                evaluated.step_to(&state, &definitions, event.occurred_at, &mut changes);
                 arrived.push(event.clone());
                 state = fold(&arrived, &definitions).0;
-                standing.observe(&state, &definitions, event, &mut changes);
+                evaluated.observe(&state, &definitions, event, &mut changes);
             }
             if arrived.is_empty() {
                 continue;
             }
-            standing.step_to(&state, &definitions, at, &mut changes);
+            evaluated.step_to(&state, &definitions, at, &mut changes);
             let naive = naive::memberships(&definitions.source, &arrived, at);
             let members = naive.into_iter().filter(|(_, member)| *member);
             let members: Vec<_> = members.map(|(name, _)| name).collect();
-            let standing: Vec<_> = standing.segments.keys().cloned().collect();
-            prop_assert_eq!(standing, members, "at {}", at);
+            let evaluated: Vec<_> = evaluated.segments.keys().cloned().collect();
+            prop_assert_eq!(evaluated, members, "at {}", at);
         }
     }
 }

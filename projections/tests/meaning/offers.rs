@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use tidemark_projections::evaluated::{Delta, EvaluatedState};
 use tidemark_projections::models::Responses;
 use tidemark_projections::outputs::eligible_actions;
-use tidemark_projections::standing::{Delta, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::Payload;
 use tidemark_schemas::event::{ActionAnswered, ActionOffered};
 
-use super::standing::{REST, at, event, order, tenant};
+use super::evaluated::{REST, at, event, order, tenant};
 
 const ACTIONS: &str = "
 actions:
@@ -42,9 +42,9 @@ fn payloads() -> impl Strategy<Value = Payload> {
 }
 
 /// By looking at every offer of every customer, in the end.
-fn recounted(customers: &[(CustomerState, Standing)]) -> BTreeMap<String, i64> {
+fn recounted(customers: &[(CustomerState, EvaluatedState)]) -> BTreeMap<String, i64> {
     let mut counts = BTreeMap::new();
-    for (state, standing) in customers {
+    for (state, evaluated) in customers {
         for offer in state.records().offers.iter() {
             let action = &offer.offered.action;
             if &**action == "unknown" {
@@ -58,7 +58,7 @@ fn recounted(customers: &[(CustomerState, Standing)]) -> BTreeMap<String, i64> {
             };
             for what in whats {
                 *counts.entry(format!("{action}/{what}")).or_default() += 1;
-                for segment in standing.segments.keys() {
+                for segment in evaluated.segments.keys() {
                     *counts
                         .entry(format!("{action}/{segment}/{what}"))
                         .or_default() += 1;
@@ -81,16 +81,16 @@ proptest! {
         let mut counted: BTreeMap<String, i64> = BTreeMap::new();
         let mut ends = Vec::new();
         for (number, payloads) in (0..).zip(customers) {
-            let (mut state, mut standing) = (CustomerState::default(), Standing::new(0));
-            let mut flushed: Option<Standing> = None;
-            let mut flush = |standing: &mut Standing| {
-                for (kind, name, by) in Delta::between(flushed.as_ref(), standing).counters() {
+            let (mut state, mut evaluated) = (CustomerState::default(), EvaluatedState::new(0));
+            let mut flushed: Option<EvaluatedState> = None;
+            let mut flush = |evaluated: &mut EvaluatedState| {
+                for (kind, name, by) in Delta::between(flushed.as_ref(), evaluated).counters() {
                     if kind.starts_with("offer") {
                         *counted.entry(name).or_default() += by;
                     }
                 }
-                *standing = Standing::decode(&standing.encode()).unwrap();
-                flushed = Some(standing.clone());
+                *evaluated = EvaluatedState::decode(&evaluated.encode()).unwrap();
+                flushed = Some(evaluated.clone());
             };
             let mut changes = Vec::new();
             let mut clock = at("2024-02-01T00:00:00Z");
@@ -99,18 +99,18 @@ proptest! {
                 let occurred_at = at("2024-02-01T00:00:00Z").plus_micros(offset);
                 clock = clock.max(occurred_at);
                 if state.first_seen_at().is_some() {
-                    standing.step_to(&state, &definitions, clock, &mut changes);
+                    evaluated.step_to(&state, &definitions, clock, &mut changes);
                 }
                 let event = event(number * 100 + id, occurred_at, payload);
                 state.fold(&event, &definitions.rules).unwrap();
-                standing.observe(&state, &definitions, &event, &mut changes);
+                evaluated.observe(&state, &definitions, &event, &mut changes);
                 if *look {
-                    flush(&mut standing);
+                    flush(&mut evaluated);
                 }
             }
-            standing.step_to(&state, &definitions, at("2024-03-20T00:00:00Z"), &mut changes);
-            flush(&mut standing);
-            ends.push((state, standing));
+            evaluated.step_to(&state, &definitions, at("2024-03-20T00:00:00Z"), &mut changes);
+            flush(&mut evaluated);
+            ends.push((state, evaluated));
         }
         counted.retain(|_, count| *count != 0);
         prop_assert_eq!(counted, recounted(&ends));
@@ -123,12 +123,12 @@ fn of_what_is_no_action_nothing_is_counted() {
     let mut state = CustomerState::default();
     let made = event(1, at("2024-02-01T00:00:00Z"), offer(1, "discount"));
     state.fold(&made, &definitions.rules).unwrap();
-    let mut standing = Standing::new(0);
-    standing.observe(&state, &definitions, &made, &mut Vec::new());
-    assert!(standing.offered.is_empty());
+    let mut evaluated = EvaluatedState::new(0);
+    evaluated.observe(&state, &definitions, &made, &mut Vec::new());
+    assert!(evaluated.offered.is_empty());
     // Once it is defined, it counts: whenever it was made.
     let defined = tenant(1, &format!("{REST}{ACTIONS}"));
-    standing.redefine(
+    evaluated.redefine(
         &state,
         &defined,
         at("2024-02-02T00:00:00Z"),
@@ -138,7 +138,7 @@ fn of_what_is_no_action_nothing_is_counted() {
         offered: 1,
         accepted: 0,
     };
-    assert_eq!(standing.offered.get("discount"), Some(&once));
+    assert_eq!(evaluated.offered.get("discount"), Some(&once));
 }
 
 #[test]
@@ -147,18 +147,18 @@ fn who_is_eligible_is_told_condition_by_condition() {
     let mut state = CustomerState::default();
     let bought = event(1, at("2024-02-01T00:00:00Z"), order("a"));
     state.fold(&bought, &definitions.rules).unwrap();
-    let mut standing = Standing::new(0);
-    standing.observe(&state, &definitions, &bought, &mut Vec::new());
-    let eligible = |standing: &Standing, now: &str| -> Vec<(String, usize)> {
-        let found = eligible_actions(&state, standing, &definitions, at(now));
+    let mut evaluated = EvaluatedState::new(0);
+    evaluated.observe(&state, &definitions, &bought, &mut Vec::new());
+    let eligible = |evaluated: &EvaluatedState, now: &str| -> Vec<(String, usize)> {
+        let found = eligible_actions(&state, evaluated, &definitions, at(now));
         let told = found
             .iter()
             .map(|(action, why)| (action.name.to_string(), why.len()));
         told.collect()
     };
     let both = [("discount".to_owned(), 2), ("call".to_owned(), 0)];
-    assert_eq!(eligible(&standing, "2024-02-01T00:00:00Z"), both);
-    let found = eligible_actions(&state, &standing, &definitions, at("2024-02-01T00:00:00Z"));
+    assert_eq!(eligible(&evaluated, "2024-02-01T00:00:00Z"), both);
+    let found = eligible_actions(&state, &evaluated, &definitions, at("2024-02-01T00:00:00Z"));
     let said: Vec<_> = found[0]
         .1
         .iter()
@@ -166,11 +166,11 @@ fn who_is_eligible_is_told_condition_by_condition() {
         .collect();
     assert_eq!(said, [("segment", true), ("churn", false)]);
     // A month later the customer is no longer recent.
-    standing.step_to(
+    evaluated.step_to(
         &state,
         &definitions,
         at("2024-03-01T00:00:00Z"),
         &mut Vec::new(),
     );
-    assert_eq!(eligible(&standing, "2024-03-01T00:00:00Z"), both[1..]);
+    assert_eq!(eligible(&evaluated, "2024-03-01T00:00:00Z"), both[1..]);
 }

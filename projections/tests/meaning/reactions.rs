@@ -1,10 +1,10 @@
 //! Triggers fire with the change they wait for, once; actions say whom they may be offered.
 
 use tidemark_projections::definitions::Bundle;
-use tidemark_projections::standing::{Cause, Change, ChangeKind, Standing};
+use tidemark_projections::evaluated::{Cause, Change, ChangeKind, EvaluatedState};
 use tidemark_schemas::EventId;
 
-use super::standing::{REST, at, event, fold, order, stage, tenant};
+use super::evaluated::{REST, at, event, fold, order, stage, tenant};
 
 const REACTIONS: &str = "
 actions:
@@ -69,14 +69,17 @@ fn definitions_fire_only_what_asks_for_it() {
         event(1, at("2024-03-01T10:00:00Z"), order("a")),
         event(2, at("2024-03-03T10:00:00Z"), order("b")),
     ];
-    let (state, mut standing, _) = fold(&before, &events, &[]);
+    let (state, mut evaluated, _) = fold(&before, &events, &[]);
     let after = tenant(1, &format!("{REST}{REACTIONS}"));
     let mut changes = Vec::new();
-    standing.redefine(&state, &after, at("2024-03-03T12:00:00Z"), &mut changes);
+    evaluated.redefine(&state, &after, at("2024-03-03T12:00:00Z"), &mut changes);
     let entered = changes.iter().filter(|of| of.kind == ChangeKind::Segment);
     assert_eq!(entered.count(), 2, "recent and regular");
     assert_eq!(fired(&changes), [("known", "known", Cause::Definition)]);
-    assert_eq!(Standing::decode(&standing.encode()).unwrap(), standing);
+    assert_eq!(
+        EvaluatedState::decode(&evaluated.encode()).unwrap(),
+        evaluated
+    );
 }
 
 #[test]

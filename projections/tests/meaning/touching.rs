@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs::derive_knowing;
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::{CustomerEvent, Instant};
 
@@ -16,13 +16,13 @@ use super::records_laws;
 /// then with an evaluation of everything.
 pub(crate) fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent], pauses: &[i64]) {
     let mut state = CustomerState::default();
-    let mut standing = Standing::new(definitions.version);
+    let mut evaluated = EvaluatedState::new(definitions.version);
     let mut changes = Vec::new();
     let mut clock = Instant::MIN;
     for (event, pause) in events.iter().zip(pauses.iter().cycle()) {
         clock = clock.max(event.occurred_at);
         if state.first_seen_at().is_some() {
-            standing.step_to(&state, definitions, clock, &mut changes);
+            evaluated.step_to(&state, definitions, clock, &mut changes);
         }
         if state.fold(event, &definitions.rules) != Ok(Folded::New) {
             continue;
@@ -30,18 +30,18 @@ pub(crate) fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent],
         let asking = definitions.tracking(event);
         let asking = asking.map(|(leaf, asked)| (leaf, asked, Instant::MIN));
         state.track(event, &definitions.rules, asking);
-        let at = event.occurred_at.max(standing.evaluated_at);
-        let known = standing.history(definitions, at);
+        let at = event.occurred_at.max(evaluated.evaluated_at);
+        let known = evaluated.history(definitions, at);
         let whole = derive_knowing(known, &state, definitions, at);
-        standing.observe(&state, definitions, event, &mut changes);
-        assert_eq!(standing.evaluated_at, at);
-        let members: Vec<_> = standing.segments.keys().collect();
+        evaluated.observe(&state, definitions, event, &mut changes);
+        assert_eq!(evaluated.evaluated_at, at);
+        let members: Vec<_> = evaluated.segments.keys().collect();
         assert_eq!(
             members,
             whole.segments.iter().collect::<Vec<_>>(),
             "{event:?}"
         );
-        let stages = standing.paths.iter();
+        let stages = evaluated.paths.iter();
         let stages: Vec<_> = stages
             .map(|(journey, path)| (journey, path.stage(), path.since()))
             .collect();
@@ -50,10 +50,10 @@ pub(crate) fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent],
             .map(|(name, stage)| (name, &stage.stage, stage.since))
             .collect();
         assert_eq!(stages, found);
-        assert_eq!(standing.band, whole.churn.band);
+        assert_eq!(evaluated.band, whole.churn.band);
         let (look, due) = (
-            standing.next_look(&state, definitions),
-            standing.next_due(&state, definitions),
+            evaluated.next_look(&state, definitions),
+            evaluated.next_due(&state, definitions),
         );
         let never = Instant::MAX;
         assert!(
@@ -61,7 +61,7 @@ pub(crate) fn compare(definitions: &TenantDefinitions, events: &[CustomerEvent],
             "{look:?}, {due:?}"
         );
         // Read back, it goes on in the same way.
-        standing = Standing::decode(&standing.encode()).unwrap();
+        evaluated = EvaluatedState::decode(&evaluated.encode()).unwrap();
         clock = clock.plus_micros(*pause);
     }
 }

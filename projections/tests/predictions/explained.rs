@@ -3,18 +3,18 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs::{Explanation, explain, predict};
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::Instant;
 
 use crate::leaves::{at, conditions, customer, shop};
 
 /// What was last known of it at an instant.
-fn standing(state: &CustomerState, shop: &TenantDefinitions, now: Instant) -> Standing {
-    let mut standing = Standing::new(shop.version);
-    standing.redefine(state, shop, now, &mut Vec::new());
-    standing
+fn evaluated(state: &CustomerState, shop: &TenantDefinitions, now: Instant) -> EvaluatedState {
+    let mut evaluated = EvaluatedState::new(shop.version);
+    evaluated.redefine(state, shop, now, &mut Vec::new());
+    evaluated
 }
 
 fn why(
@@ -23,7 +23,7 @@ fn why(
     segment: &str,
     now: Instant,
 ) -> Explanation {
-    explain(state, &standing(state, shop, now), shop, segment, now).unwrap()
+    explain(state, &evaluated(state, shop, now), shop, segment, now).unwrap()
 }
 
 #[test]
@@ -108,7 +108,7 @@ proptest! {
         let now = at(days.last().unwrap() + 1);
         let state = customer(&shop, days);
         let why = why(&state, &shop, "s0", now);
-        let mut later = standing(&state, &shop, now);
+        let mut later = evaluated(&state, &shop, now);
         prop_assert_eq!(why.member, later.segments.contains_key("s0"));
         let mut changes = Vec::new();
         later.step_to(&state, &shop, Instant::MAX, &mut changes);

@@ -1,4 +1,4 @@
-//! Fits by maximum likelihood: published figures, and parameters found again.
+//! Fits by maximum likelihood: published rollups, and parameters found again.
 
 use tidemark_projections::models::{
     ChurnModel, Family, Fit, ForecastError, ForecastSum, Parameters, RenewalModel, Renewals,

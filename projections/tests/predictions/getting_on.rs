@@ -7,9 +7,9 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use tidemark_projections::definitions::{Bundle, TenantDefinitions};
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::models::{ConversionModel, Stay, Trained, TrainedModels};
 use tidemark_projections::outputs::{derive, evaluate, explain, predict};
-use tidemark_projections::standing::Standing;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::StageEntered;
 use tidemark_schemas::{Instant, Payload};
@@ -177,9 +177,9 @@ fn why_names_chance_percentile_and_model() {
         }]),
     );
     let state = entered(&shop, &[(3, 0)]);
-    let (at, mut standing) = (begins(9), Standing::new(0));
-    standing.redefine(&state, &shop, at, &mut Vec::new());
-    let why = explain(&state, &standing, &shop, "s", at).unwrap().why;
+    let (at, mut evaluated) = (begins(9), EvaluatedState::new(0));
+    evaluated.redefine(&state, &shop, at, &mut Vec::new());
+    let why = explain(&state, &evaluated, &shop, "s", at).unwrap().why;
     let found = why.of[0].found.as_ref().unwrap();
     let said = &predict(&state, &shop, at).conversion["sales"].score[0];
     assert_eq!(found["probability"], said.next["trial"]);

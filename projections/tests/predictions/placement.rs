@@ -1,4 +1,4 @@
-//! Where trained models place customers: as part of the standing, exact in time, counted and noted.
+//! Where trained models place customers: as part of the evaluated state, exact in time, counted and noted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::evaluated::{Cause, Change, ChangeKind, Delta, EvaluatedState};
 use tidemark_projections::models::{Band, RfmCell, TrainedModels};
 use tidemark_projections::outputs::{Placement, evaluate, predict};
-use tidemark_projections::standing::{Cause, Change, ChangeKind, Delta, Standing};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::SubscriptionChanged;
 use tidemark_schemas::event::SubscriptionStatus::{self, PastDue};
@@ -63,32 +63,32 @@ proptest! {
         let shop = trained_shop();
         let last = *days.last().unwrap();
         let state = buyer(&shop, days);
-        let mut standing = Standing::new(shop.version);
+        let mut evaluated = EvaluatedState::new(shop.version);
         let mut changes = Vec::new();
-        standing.redefine(&state, &shop, midnight(day(last + 1)), &mut changes);
+        evaluated.redefine(&state, &shop, midnight(day(last + 1)), &mut changes);
         let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
-        let mut count = |before: Option<&Standing>, now: &Standing| {
+        let mut count = |before: Option<&EvaluatedState>, now: &EvaluatedState| {
             for (kind, name, by) in Delta::between(before, now).counters() {
                 *counts.entry((kind, name)).or_default() += by;
             }
         };
-        count(None, &standing);
+        count(None, &evaluated);
         for number in last + 2..last + 365 {
-            let before = standing.clone();
+            let before = evaluated.clone();
             let known = changes.len();
-            standing.step_to(&state, &shop, midnight(day(number)), &mut changes);
-            count(Some(&before), &standing);
+            evaluated.step_to(&state, &shop, midnight(day(number)), &mut changes);
+            count(Some(&before), &evaluated);
             let found = (
-                standing.placement.rfm.map(RfmCell::name),
-                standing.placement.cluster,
+                evaluated.placement.rfm.map(RfmCell::name),
+                evaluated.placement.cluster,
             );
             prop_assert_eq!(&found, &expected(&state, &shop, midnight(day(number))));
             for change in &changes[known..] {
                 prop_assert_eq!(change.cause, Cause::Timer);
                 prop_assert_eq!(change.effective_at, midnight(day(number)), "to the day");
             }
-            let read = Standing::decode(&standing.encode()).unwrap();
-            prop_assert_eq!(&read, &standing);
+            let read = EvaluatedState::decode(&evaluated.encode()).unwrap();
+            prop_assert_eq!(&read, &evaluated);
         }
         // Each customer is in one cell, one cluster and one band at a time.
         for kind in ["rfm", "cluster", "band"] {
@@ -96,7 +96,7 @@ proptest! {
             prop_assert_eq!(of_kind.map(|(_, count)| count).sum::<i64>(), 1, "{}", kind);
         }
         // What is at stake does not melt away while the customer is silent.
-        prop_assert!(standing.placement.worth_minor.unwrap() > 0);
+        prop_assert!(evaluated.placement.value_minor.unwrap() > 0);
         let cells: Vec<&Change> = changes.iter().filter(|of| of.kind == ChangeKind::Rfm).collect();
         prop_assert!(cells.len() >= 2, "{:?}", cells);
         prop_assert!(cells.windows(2).all(|pair| pair[0].to == pair[1].from));
@@ -108,16 +108,16 @@ fn without_models_nothing_is_placed_and_nothing_is_stored_of_it() {
     let plain = Log::of(SHOP).shop();
     let state = buyer(&plain, [0, 9]);
     let now = midnight(day(10));
-    let mut standing = Standing::new(0);
-    standing.redefine(&state, &plain, now, &mut Vec::new());
-    assert_eq!(standing.placement, Placement::default());
-    let bytes = standing.encode().len();
+    let mut evaluated = EvaluatedState::new(0);
+    evaluated.redefine(&state, &plain, now, &mut Vec::new());
+    assert_eq!(evaluated.placement, Placement::default());
+    let bytes = evaluated.encode().len();
     let trained = trained_shop();
-    standing.redefine(&state, &trained, now, &mut Vec::new());
-    assert!(standing.encode().len() > bytes);
+    evaluated.redefine(&state, &trained, now, &mut Vec::new());
+    assert!(evaluated.encode().len() > bytes);
     // With the same models taken out again it takes as much room as before.
-    standing.redefine(&state, &plain, now, &mut Vec::new());
-    assert_eq!(standing.encode().len(), bytes);
+    evaluated.redefine(&state, &plain, now, &mut Vec::new());
+    assert_eq!(evaluated.encode().len(), bytes);
 }
 
 #[test]
@@ -125,9 +125,9 @@ fn another_model_places_everybody_anew_and_says_so() {
     let shop = trained_shop();
     let state = buyer(&shop, [0, 30, 60]);
     let now = midnight(day(61));
-    let mut standing = Standing::new(shop.version);
-    standing.redefine(&state, &shop, now, &mut Vec::new());
-    assert_eq!(standing.placement.rfm.unwrap().recency, 5);
+    let mut evaluated = EvaluatedState::new(shop.version);
+    evaluated.redefine(&state, &shop, now, &mut Vec::new());
+    assert_eq!(evaluated.placement.rfm.unwrap().recency, 5);
     let mut models = TRAINED.models.clone();
     models.rfm.as_mut().unwrap().model.recency_days = [0, 0, 0, 0];
     models.clusters = None;
@@ -136,7 +136,7 @@ fn another_model_places_everybody_anew_and_says_so() {
     log.publish(models);
     let newer = log.shop();
     let mut changes = Vec::new();
-    standing.redefine(&state, &newer, now, &mut changes);
+    evaluated.redefine(&state, &newer, now, &mut changes);
     let said: Vec<_> = changes
         .iter()
         .map(|of| {
@@ -161,7 +161,7 @@ fn another_model_places_everybody_anew_and_says_so() {
             .iter()
             .all(|of| of.definition_version == newer.version)
     );
-    assert!(standing.placement.cluster.is_none());
+    assert!(evaluated.placement.cluster.is_none());
 }
 
 /// A thousand subscribers of whom as many stay month after month as Fader and Hardie (2007) publish
@@ -204,7 +204,7 @@ proptest! {
         let mut log = Log::of(SHOP);
         log.publish(with_renewals());
         let shop = log.shop();
-        let (mut state, mut standing) = (CustomerState::default(), Standing::new(shop.version));
+        let (mut state, mut evaluated) = (CustomerState::default(), EvaluatedState::new(shop.version));
         let (mut clock, mut changes) = (0, Vec::new());
         for (number, (on, payload)) in (1..).zip(events) {
             clock = clock.max(on);
@@ -217,18 +217,18 @@ proptest! {
                 payload,
             };
             if state.first_seen_at().is_some() {
-                standing.step_to(&state, &shop, midnight(day(clock)), &mut changes);
+                evaluated.step_to(&state, &shop, midnight(day(clock)), &mut changes);
             }
             state.fold(&event, &shop.rules).unwrap();
-            standing.observe(&state, &shop, &event, &mut changes);
-            let whole = evaluate(&state, &shop, standing.evaluated_at);
-            prop_assert_eq!(standing.placement, whole.placement);
-            prop_assert_eq!(standing.band, whole.band);
+            evaluated.observe(&state, &shop, &event, &mut changes);
+            let whole = evaluate(&state, &shop, evaluated.evaluated_at);
+            prop_assert_eq!(evaluated.placement, whole.placement);
+            prop_assert_eq!(evaluated.band, whole.band);
             clock += pause / 3;
         }
-        standing.step_to(&state, &shop, midnight(day(clock + 400)), &mut changes);
+        evaluated.step_to(&state, &shop, midnight(day(clock + 400)), &mut changes);
         let whole = evaluate(&state, &shop, midnight(day(clock + 400)));
-        prop_assert_eq!(standing.placement, whole.placement);
+        prop_assert_eq!(evaluated.placement, whole.placement);
     }
 }
 
@@ -248,11 +248,11 @@ fn who_buys_and_subscribes_has_a_band_of_each() {
         "pro",
         &[("1997-01-05", PastDue)],
     ));
-    let mut standing = Standing::new(shop.version);
+    let mut evaluated = EvaluatedState::new(shop.version);
     let mut changes = Vec::new();
-    standing.redefine(&state, &shop, midnight(day(900)), &mut changes);
+    evaluated.redefine(&state, &shop, midnight(day(900)), &mut changes);
     assert_eq!(
-        (standing.band, standing.placement.renewal),
+        (evaluated.band, evaluated.placement.renewal),
         (Some(Band::High), Some(Band::Medium))
     );
     let bands: Vec<_> = changes
@@ -273,21 +273,21 @@ fn who_buys_and_subscribes_has_a_band_of_each() {
 fn no_standing_with_a_broken_placement_is_read() {
     let shop = trained_shop();
     let state = buyer(&shop, [0, 30]);
-    let mut standing = Standing::new(shop.version);
-    standing.redefine(&state, &shop, midnight(day(31)), &mut Vec::new());
-    let bytes = standing.encode();
+    let mut evaluated = EvaluatedState::new(shop.version);
+    evaluated.redefine(&state, &shop, midnight(day(31)), &mut Vec::new());
+    let bytes = evaluated.encode();
     for end in 1..8 {
         let mut cut = bytes.clone();
         cut.truncate(bytes.len() - end);
-        let read = Standing::decode(&cut);
+        let read = EvaluatedState::decode(&cut);
         assert!(read.is_err() || read.unwrap().placement == Placement::default());
     }
-    let mut without = standing.clone();
+    let mut without = evaluated.clone();
     without.placement = Placement::default();
     let mut nothing_said = without.encode();
     nothing_said.push(0);
     assert!(
-        Standing::decode(&nothing_said).is_err(),
+        EvaluatedState::decode(&nothing_said).is_err(),
         "there is one encoding of each"
     );
 }

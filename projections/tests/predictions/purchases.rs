@@ -1,4 +1,4 @@
-//! Expected purchases and likelihoods: published figures, sixty digits, and sanity for any input.
+//! Expected purchases and likelihoods: published rollups, sixty digits, and sanity for any input.
 
 use proptest::prelude::*;
 use tidemark_projections::models::{ChurnModel, Family, Parameters, PurchaseHistory, Thresholds};

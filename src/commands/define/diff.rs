@@ -155,14 +155,14 @@ impl<'a> Walk<'a> {
                 let older = self.older.get(&stored.definition_version);
                 let mut current = stored.current(older.unwrap_or(self.before))?;
                 let (state, at) = (&current.state, current.as_of);
-                if current.standing.definition_version != self.before.version {
+                if current.evaluated.definition_version != self.before.version {
                     current
-                        .standing
+                        .evaluated
                         .redefine(state, self.before, at, &mut Vec::new());
                 }
-                let mut standing = current.standing.clone();
-                standing.redefine(state, self.after, at, &mut Vec::new());
-                answer.count(&stored.customer_id, &current.standing, &standing);
+                let mut evaluated = current.evaluated.clone();
+                evaluated.redefine(state, self.after, at, &mut Vec::new());
+                answer.count(&stored.customer_id, &current.evaluated, &evaluated);
                 progress.advance(0);
             }
         }
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Reads the definitions a standing was made with, if they are not those in force.
+    /// Reads the definitions an evaluated state was made with, if they are not those in force.
     async fn know(&mut self, version: i64) -> anyhow::Result<()> {
         if version != self.before.version && !self.older.contains_key(&version) {
             let older = self.generation.definitions(&self.after.id, version).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions, TenantSource};
-use tidemark_projections::standing::{Change, ChangeKind, Standing};
+use tidemark_projections::evaluated::{Change, ChangeKind, EvaluatedState};
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_projections::training::Trainer;
 use tidemark_schemas::CustomerId;
@@ -22,7 +22,7 @@ const LATER: &str = "2026-01-31T23:00:00Z";
 
 /// Everybody of an industry for a year, and for a month after its models were trained.
 struct Year {
-    customers: BTreeMap<CustomerId, (CustomerState, Standing)>,
+    customers: BTreeMap<CustomerId, (CustomerState, EvaluatedState)>,
     definitions: Definitions,
     tenant: Arc<TenantDefinitions>,
     changes: Vec<Change>,
@@ -66,22 +66,27 @@ impl Year {
 
     fn fold(&mut self, event: &CustomerEvent) {
         let tenant = &self.tenant;
-        let of_new = || (CustomerState::default(), Standing::new(tenant.version));
+        let of_new = || {
+            (
+                CustomerState::default(),
+                EvaluatedState::new(tenant.version),
+            )
+        };
         let customer = self.customers.entry(event.customer_id.clone());
-        let (state, standing) = customer.or_insert_with(of_new);
+        let (state, evaluated) = customer.or_insert_with(of_new);
         if state.first_seen_at().is_some() {
-            standing.step_to(state, tenant, event.occurred_at, &mut self.changes);
+            evaluated.step_to(state, tenant, event.occurred_at, &mut self.changes);
         }
         assert_eq!(state.fold(event, &tenant.rules), Ok(Folded::New));
         let asking = tenant.tracking(event);
         let asking = asking.map(|(leaf, asked)| (leaf, asked, at(BEGIN)));
         state.track(event, &tenant.rules, asking);
-        standing.observe(state, tenant, event, &mut self.changes);
+        evaluated.observe(state, tenant, event, &mut self.changes);
     }
 
     fn step_to(&mut self, until: Instant) {
-        for (state, standing) in self.customers.values_mut() {
-            standing.step_to(state, &self.tenant, until, &mut self.changes);
+        for (state, evaluated) in self.customers.values_mut() {
+            evaluated.step_to(state, &self.tenant, until, &mut self.changes);
         }
     }
 
@@ -99,8 +104,8 @@ impl Year {
         self.definitions = applied.unwrap();
         let id = self.tenant.id.clone();
         self.tenant = Arc::clone(self.definitions.tenant(&id).unwrap());
-        for (state, standing) in self.customers.values_mut() {
-            standing.redefine(state, &self.tenant, at(END), &mut self.changes);
+        for (state, evaluated) in self.customers.values_mut() {
+            evaluated.redefine(state, &self.tenant, at(END), &mut self.changes);
         }
     }
 
@@ -122,8 +127,8 @@ impl Year {
         let mut useless = Vec::new();
         for segment in &self.tenant.segments {
             let name = &*segment.name;
-            let standings = self.customers.values().map(|(_, standing)| standing);
-            let members = standings
+            let evaluated_states = self.customers.values().map(|(_, evaluated)| evaluated);
+            let members = evaluated_states
                 .filter(|of| of.segments.contains_key(name))
                 .count();
             if !entered.contains(name) || members == self.customers.len() {

@@ -124,7 +124,7 @@ async fn why_a_customer_is_in_a_segment_is_told_condition_by_condition() {
     let bob = why(&api, "bob", "at_risk").await;
     assert_eq!(bob["as_of"], shop::NOW);
     assert_eq!(bob["definitions"], 1);
-    assert_eq!(bob["warming"], Value::Null);
+    assert_eq!(bob["backfilling"], Value::Null);
     let explanation = &bob["explanation"];
     assert_eq!(explanation["member"], true);
     assert_eq!(explanation["changes_at"], Value::Null, "he may come back");

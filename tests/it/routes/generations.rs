@@ -19,10 +19,10 @@ async fn promote_another(world: &World) {
         "position",
         "progress",
         "counter",
-        "figure",
+        "rollup",
         "digest",
         "reevaluation",
-        "touched",
+        "invalidation",
     ];
     let mut script =
         String::from("create schema gen_2; grant usage on schema gen_2 to tidemark_api;");

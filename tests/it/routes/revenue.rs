@@ -58,7 +58,7 @@ async fn revenue_is_told_by_period() {
 }
 
 #[tokio::test]
-async fn an_answer_turns_old_when_a_figure_moves() {
+async fn an_answer_turns_old_when_a_rollup_moves() {
     let mut world = sold().await;
     let api = Api::over(&world).await;
     let ask = "/v1/revenue?from=2024-06-01&to=2024-06-30";

@@ -111,7 +111,7 @@ async fn trained_models_place_customers() {
     assert_eq!(value["trained"]["percentiles_minor"][89], 9_000);
     let top: Vec<&Value> = value["top"].as_array().unwrap().iter().collect();
     assert!(top.iter().all(|of| of["band"] == "low"));
-    assert!(top.is_sorted_by_key(|of| std::cmp::Reverse(of["worth_minor"].as_i64())));
+    assert!(top.is_sorted_by_key(|of| std::cmp::Reverse(of["value_minor"].as_i64())));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn most_at_stake_comes_first_page_by_page() {
             .ok("acme", &format!("/v1/churn/at-risk?band={band}"))
             .await;
         let items = whole["items"].as_array().unwrap();
-        assert!(items.is_sorted_by_key(|of| std::cmp::Reverse(of["worth_minor"].as_i64())));
+        assert!(items.is_sorted_by_key(|of| std::cmp::Reverse(of["value_minor"].as_i64())));
         assert_eq!(
             items
                 .iter()

@@ -10,8 +10,8 @@ use tidemark_processor::store::{
 };
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::figures::{Before, Figures};
-use tidemark_projections::standing::{Change, ChangeKind, Delta, Standing};
+use tidemark_projections::evaluated::{Change, ChangeKind, Delta, EvaluatedState};
+use tidemark_projections::rollups::{Before, Rollups};
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner, TenantId};
 
@@ -36,14 +36,14 @@ struct Partition {
     customers: BTreeMap<CustomerKey, Customer>,
     digests: BTreeMap<TenantId, TenantDigest>,
     parked: Vec<ParkedRow>,
-    figures: BTreeMap<TenantId, Figures>,
+    rollups: BTreeMap<TenantId, Rollups>,
 }
 
 #[derive(Default)]
 struct Customer {
     state: CustomerState,
-    standing: Option<Standing>,
-    committed: Option<Standing>,
+    evaluated: Option<EvaluatedState>,
+    committed: Option<EvaluatedState>,
     changes: Vec<Change>,
     new_events: i64,
 }
@@ -150,22 +150,22 @@ impl World {
         let home = Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS);
         let partition = &mut self.partitions[usize::try_from(home).unwrap()];
         let customer = partition.customers.entry(key.clone()).or_default();
-        let window = customer.standing.as_ref().map_or(0, |it| it.credit_window);
-        let figures = Before::fold(&event, false, &customer.state, window, definitions);
+        let window = customer.evaluated.as_ref().map_or(0, |it| it.credit_window);
+        let rollups = Before::fold(&event, false, &customer.state, window, definitions);
         let folded = customer.state.fold(&event, &definitions.rules).unwrap();
         assert_eq!(
             folded,
             Folded::New,
             "each event of a test has its own number"
         );
-        let standing = customer
-            .standing
-            .get_or_insert_with(|| Standing::new(definitions.version));
-        standing.observe(&customer.state, definitions, &event, &mut customer.changes);
+        let evaluated = customer
+            .evaluated
+            .get_or_insert_with(|| EvaluatedState::new(definitions.version));
+        evaluated.observe(&customer.state, definitions, &event, &mut customer.changes);
         customer.new_events += 1;
-        let window = &mut standing.credit_window;
-        let changed = figures.folded(&customer.state, window, definitions);
-        let sums = partition.figures.entry(key.tenant).or_default();
+        let window = &mut evaluated.credit_window;
+        let changed = rollups.folded(&customer.state, window, definitions);
+        let sums = partition.rollups.entry(key.tenant).or_default();
         sums.extend(changed);
     }
 
@@ -200,8 +200,8 @@ impl World {
         for partition in &mut self.partitions {
             for (key, customer) in &mut partition.customers {
                 let definitions = self.definitions.tenant(&key.tenant).unwrap();
-                let standing = customer.standing.as_mut().unwrap();
-                standing.step_to(&customer.state, definitions, until, &mut customer.changes);
+                let evaluated = customer.evaluated.as_mut().unwrap();
+                evaluated.step_to(&customer.state, definitions, until, &mut customer.changes);
             }
         }
         self.commit_without_timers(clock).await;
@@ -247,16 +247,16 @@ impl Partition {
             customers: BTreeMap::new(),
             digests: BTreeMap::new(),
             parked: Vec::new(),
-            figures: BTreeMap::new(),
+            rollups: BTreeMap::new(),
         }
     }
 
     fn count_changes(&mut self, definitions: &Definitions) {
         for (key, customer) in &self.customers {
             let rules = &definitions.tenant(&key.tenant).unwrap().rules;
-            let figures = self.figures.entry(key.tenant.clone()).or_default();
+            let rollups = self.rollups.entry(key.tenant.clone()).or_default();
             for change in &customer.changes {
-                figures.change(change, rules);
+                rollups.change(change, rules);
             }
         }
     }
@@ -290,8 +290,8 @@ impl Partition {
                 .counters
                 .push((tenant, "parked", row.reason.to_owned(), 1));
         }
-        for (tenant, figures) in std::mem::take(&mut self.figures) {
-            batch.figures.entry(tenant).or_default().extend(figures);
+        for (tenant, rollups) in std::mem::take(&mut self.rollups) {
+            batch.rollups.entry(tenant).or_default().extend(rollups);
         }
         batch.parked = std::mem::take(&mut self.parked);
         batch.counters = summed(batch.counters);
@@ -301,10 +301,10 @@ impl Partition {
 
 impl Customer {
     fn write(&mut self, key: &CustomerKey, counts: &mut TenantDigest, batch: &mut Batch) {
-        if self.new_events == 0 && self.standing == self.committed {
+        if self.new_events == 0 && self.evaluated == self.committed {
             return;
         }
-        let (standing, state) = (self.standing.clone().unwrap(), self.state.encode());
+        let (evaluated, state) = (self.evaluated.clone().unwrap(), self.state.encode());
         let tenant = &key.tenant;
         if self.committed.is_none() {
             counts.customers += 1;
@@ -316,9 +316,9 @@ impl Customer {
                 .push((tenant.clone(), "customers", String::new(), 1));
         }
         counts.events += std::mem::take(&mut self.new_events);
-        let delta = Delta::between(self.committed.as_ref(), &standing);
-        let figures = batch.figures.entry(tenant.clone()).or_default();
-        figures.extend(delta.figures);
+        let delta = Delta::between(self.committed.as_ref(), &evaluated);
+        let rollups = batch.rollups.entry(tenant.clone()).or_default();
+        rollups.extend(delta.rollups);
         let offers = delta.offers.into_iter();
         let offers = offers.map(|(kind, name, by)| (tenant.clone(), kind, name, by));
         batch.counters.extend(offers);
@@ -337,7 +337,7 @@ impl Customer {
             batch.changes.push(ChangeSet {
                 seq: batch.change_seq,
                 key: key.clone(),
-                definition_version: standing.definition_version,
+                definition_version: evaluated.definition_version,
                 changes,
             });
         }
@@ -345,15 +345,15 @@ impl Customer {
             key: key.clone(),
             state,
             tracked: self.state.tracked.encode(),
-            standing: standing.encode(),
-            evaluated_at: standing.evaluated_at,
-            definition_version: standing.definition_version,
+            evaluated: evaluated.encode(),
+            evaluated_at: evaluated.evaluated_at,
+            definition_version: evaluated.definition_version,
             first_seen_at: self.state.first_seen_at().unwrap(),
             last_seen_at: self.state.last_seen_at().unwrap(),
-            band: standing.band.map(|band| i16::from(band.code())),
-            worth_minor: standing.placement.worth_minor,
+            band: evaluated.band.map(|band| i16::from(band.code())),
+            value_minor: evaluated.placement.value_minor,
         });
-        self.committed = Some(standing);
+        self.committed = Some(evaluated);
     }
 }
 

@@ -7,8 +7,8 @@ use tidemark_projections::digest::Digest;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerId, CustomerKey, TenantId};
 
-use super::figures::{OF_EVENTS, Place, Sums};
 use super::reference::{Reference, Sum};
+use super::rollups::{OF_EVENTS, Place, Sums};
 
 /// The projections of one generation, as anybody with the right to can read them.
 pub(crate) struct Projections {
@@ -107,7 +107,7 @@ impl Projections {
             expected.sums(),
             "digests differ, though states do not"
         );
-        let (found, wanted) = (self.figures().await, expected.figures());
+        let (found, wanted) = (self.rollups().await, expected.rollups());
         let differing = wanted
             .keys()
             .chain(found.keys())
@@ -121,14 +121,14 @@ impl Projections {
     }
 
     /// Those that follow from events alone.
-    async fn figures(&self) -> Sums {
+    async fn rollups(&self) -> Sums {
         let kinds: Vec<String> = OF_EVENTS
             .iter()
             .map(|kind| format!("kind like '{kind}%'"))
             .collect();
         let query = format!(
-            "select concat_ws(e'\\t', tenant_id, kind, one, day, two, three, currency, partition, value)
-             from $gen.figure where value <> 0 and ({})",
+            "select concat_ws(e'\\t', tenant_id, kind, subject, day, item, detail, currency, partition, value)
+             from $gen.rollup where value <> 0 and ({})",
             kinds.join(" or ")
         );
         let rows: Vec<(String,)> = self.rows(&query).await;
@@ -196,14 +196,14 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     ),
     (
         "entries less exits of a segment are not its members",
-        "select coalesce(f.tenant_id, m.tenant_id) || '/' || coalesce(f.one, m.segment)
-         from (select tenant_id, one,
+        "select coalesce(f.tenant_id, m.tenant_id) || '/' || coalesce(f.subject, m.segment)
+         from (select tenant_id, subject,
                       sum(case kind when 'segment.entered' then value else -value end) as size
-               from $gen.figure where kind in ('segment.entered', 'segment.left')
+               from $gen.rollup where kind in ('segment.entered', 'segment.left')
                group by tenant_id, one) f
          full join (select tenant_id, segment, count(*) as size from $gen.membership
                     group by tenant_id, segment) m
-             on m.tenant_id = f.tenant_id and m.segment = f.one
+             on m.tenant_id = f.tenant_id and m.segment = f.subject
          where coalesce(f.size, 0) <> coalesce(m.size, 0)",
     ),
     (
@@ -218,16 +218,16 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A row of figures, tabs between its columns: no id and no name holds one.
+/// A row of rollups, tabs between its columns: no id and no name holds one.
 fn place(row: &str) -> (Place, i128) {
     let columns: [&str; 9] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
     let [
         tenant,
         kind,
-        one,
+        subject,
         day,
-        two,
-        three,
+        item,
+        detail,
         currency,
         partition,
         value,
@@ -235,10 +235,10 @@ fn place(row: &str) -> (Place, i128) {
     let place = (
         tenant.to_owned(),
         kind.to_owned(),
-        one.to_owned(),
+        subject.to_owned(),
         day.parse().unwrap(),
-        two.to_owned(),
-        three.to_owned(),
+        item.to_owned(),
+        detail.to_owned(),
         currency.to_owned(),
         partition.parse().unwrap(),
     );

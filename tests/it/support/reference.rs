@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::digest::{Digest, state_hash};
-use tidemark_projections::figures::Before;
+use tidemark_projections::rollups::Before;
 use tidemark_projections::state::{CustomerState, Folded, Late};
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Partitioner, TenantId};
 
-use super::figures::{Naive, Sums, add_journeys};
 use super::kafka::Kafka;
 use super::read;
 use super::registry::Registry;
+use super::rollups::{Naive, Sums, add_journeys};
 
 /// States by customer, and what is counted of them.
 pub(crate) struct Reference {
@@ -24,7 +24,7 @@ pub(crate) struct Reference {
     states: BTreeMap<CustomerKey, CustomerState>,
     /// Events that changed a state. Depends on their order, unlike the states.
     folded: BTreeMap<(TenantId, i32), i64>,
-    figures: Naive,
+    rollups: Naive,
 }
 
 /// What is kept of one tenant in one partition.
@@ -43,7 +43,7 @@ impl Reference {
             partitioner,
             states,
             folded,
-            figures: Naive::default(),
+            rollups: Naive::default(),
         }
     }
 
@@ -98,10 +98,10 @@ impl Reference {
         let folded = self.definitions.fold(&mut state, event)?;
         if folded == Ok(Folded::New) {
             let sums = before.folded(&state, &mut window, definitions);
-            self.figures.note_credits(&key.tenant, partition, &sums);
+            self.rollups.note_credits(&key.tenant, partition, &sums);
         }
         if let Ok(folded) = folded {
-            self.figures.note(event, folded);
+            self.rollups.note(event, folded);
             self.states.insert(key, state);
         }
         if folded == Ok(Folded::New) {
@@ -124,10 +124,10 @@ impl Reference {
             .partition(key.record_key().as_bytes(), self.partitions)
     }
 
-    /// What the figures that follow from events alone must be.
-    pub(crate) fn figures(&self) -> Sums {
+    /// What the rollups that follow from events alone must be.
+    pub(crate) fn rollups(&self) -> Sums {
         let home = |key: &CustomerKey| self.home(key);
-        let mut sums = self.figures.sums(&self.definitions, home);
+        let mut sums = self.rollups.sums(&self.definitions, home);
         add_journeys(&self.states, &self.definitions, home, &mut sums);
         sums
     }

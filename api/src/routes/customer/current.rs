@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::standing::Standing;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerId, Instant};
 
@@ -17,7 +17,7 @@ use crate::request_id::RequestId;
 pub(super) struct Row {
     state: Vec<u8>,
     tracked: Option<Vec<u8>>,
-    standing: Vec<u8>,
+    evaluated: Vec<u8>,
     pub(super) first_seen_at: i64,
     pub(super) last_seen_at: i64,
     clock: Option<i64>,
@@ -29,7 +29,7 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) row: Row,
-    /// Those its standing was made with.
+    /// Those its evaluated state was made with.
     pub(super) definitions: Arc<TenantDefinitions>,
     newest: Arc<TenantDefinitions>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) state: CustomerState,
-    pub(super) standing: Standing,
+    pub(super) evaluated: EvaluatedState,
     pub(super) as_of: Instant,
 }
 
@@ -89,15 +89,15 @@ impl Found {
     /// The customer at the clock of its partition.
     pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
         let (row, state) = (&self.row, self.state(id)?);
-        let mut standing = Standing::decode(&row.standing).map_err(Problem::internal)?;
+        let mut evaluated = EvaluatedState::decode(&row.evaluated).map_err(Problem::internal)?;
         let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
-        let as_of = clock.max(standing.evaluated_at);
+        let as_of = clock.max(evaluated.evaluated_at);
         // The processor steps through due times before it moves the clock; where it was stopped in
         // between, the same steps are taken here, so that `since` is what it will say too.
-        standing.step_to(&state, &self.definitions, as_of, &mut Vec::new());
+        evaluated.step_to(&state, &self.definitions, as_of, &mut Vec::new());
         Ok(Current {
             state,
-            standing,
+            evaluated,
             as_of,
         })
     }

@@ -8,7 +8,7 @@ use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::Instant;
 use utoipa::ToSchema;
 
-use crate::routes::warming::{CountsFrom, Warming};
+use crate::routes::backfilling::{Backfilling, CountsFrom};
 
 /// A segment the customer is in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +21,7 @@ pub(super) struct Membership {
     version: i64,
     /// Null unless the segment is not exact yet.
     #[schema(required)]
-    warming: Option<Warming>,
+    backfilling: Option<Backfilling>,
 }
 
 /// A segment the customer is not in as far as was counted, and that is not exact yet.
@@ -30,7 +30,7 @@ pub(super) struct Candidate {
     /// Of the segment.
     name: Arc<str>,
     /// From when it counts, and when it is exact.
-    warming: Warming,
+    backfilling: Backfilling,
 }
 
 /// Both, by name.
@@ -40,12 +40,12 @@ pub(super) fn told(
     counts_from: &CountsFrom,
     at: Instant,
 ) -> (Vec<Membership>, Vec<Candidate>) {
-    let mut warming: BTreeMap<Arc<str>, Warming> = definitions
+    let mut backfilling: BTreeMap<Arc<str>, Backfilling> = definitions
         .segments
         .iter()
         .filter_map(|segment| {
-            let warming = counts_from.warming(definitions, segment, at)?;
-            Some((Arc::clone(&segment.name), warming))
+            let backfilling = counts_from.backfilling(definitions, segment, at)?;
+            Some((Arc::clone(&segment.name), backfilling))
         })
         .collect();
     let memberships = memberships
@@ -53,11 +53,11 @@ pub(super) fn told(
         .map(|(name, since)| Membership {
             since,
             version: definitions.version,
-            warming: warming.remove(&name),
+            backfilling: backfilling.remove(&name),
             name,
         })
         .collect();
-    let candidates = warming.into_iter();
-    let candidates = candidates.map(|(name, warming)| Candidate { name, warming });
+    let candidates = backfilling.into_iter();
+    let candidates = candidates.map(|(name, backfilling)| Candidate { name, backfilling });
     (memberships, candidates.collect())
 }

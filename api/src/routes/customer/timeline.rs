@@ -7,8 +7,8 @@ use axum::response::Response;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tidemark_projections::evaluated::ChangeKind;
 use tidemark_projections::outputs::{Happening, HappeningKind, timeline};
-use tidemark_projections::standing::ChangeKind;
 use tidemark_schemas::{CustomerId, EventId, Instant};
 use utoipa::ToSchema;
 

@@ -16,7 +16,7 @@ use crate::extract::{Named, NothingAsked, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
-use crate::routes::warming::{CountsFrom, Warming};
+use crate::routes::backfilling::{Backfilling, CountsFrom};
 
 /// One customer and one segment, asked for in one request.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Why {
     explanation: Explanation,
     /// Null unless the segment is not exact yet.
     #[schema(required)]
-    warming: Option<Warming>,
+    backfilling: Option<Backfilling>,
     /// The instant everything here is true at.
     as_of: Instant,
     /// Version of the tenant's definitions it was derived with.
@@ -112,8 +112,8 @@ impl Query for OneSegment {
         };
         let counts_from = CountsFrom::read(snapshot, definitions).await?;
         let current = found.current(&self.id)?;
-        let (state, standing) = (&current.state, &current.standing);
-        let explained = explain(state, standing, definitions, &self.segment, current.as_of);
+        let (state, evaluated) = (&current.state, &current.evaluated);
+        let explained = explain(state, evaluated, definitions, &self.segment, current.as_of);
         let mut explanation = explained
             .ok_or_else(|| Problem::internal("a segment that is defined has no explanation"))?;
         let is_personal = |name: &str| found.is_personal(name);
@@ -125,7 +125,7 @@ impl Query for OneSegment {
         }
         Ok(Why {
             customer_id: self.id.clone(),
-            warming: counts_from.warming(definitions, segment, current.as_of),
+            backfilling: counts_from.backfilling(definitions, segment, current.as_of),
             explanation,
             as_of: current.as_of,
             definitions: definitions.version,

@@ -8,9 +8,9 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::{Journey, TenantDefinitions};
-use tidemark_projections::figures::kinds;
+use tidemark_projections::invalidation::Kind;
 use tidemark_projections::journeys::{Bottleneck, Funnel, FunnelStage, Link, Sums};
-use tidemark_projections::touched::Kind;
+use tidemark_projections::rollups::kinds;
 use utoipa::ToSchema;
 
 use crate::Service;
@@ -20,7 +20,7 @@ use crate::extract::{Named, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 use crate::routes::counts;
-use crate::routes::figures::{Day, Days};
+use crate::routes::rollups::{Day, Days};
 
 const KINDS: [&str; 5] = [
     kinds::JOURNEY_FLOW,
@@ -29,7 +29,7 @@ const KINDS: [&str; 5] = [
     kinds::JOURNEY_ADVANCED,
     kinds::JOURNEY_COMPLETED,
 ];
-const DEPENDS: Depends = Depends::Kinds(&[Kind::Positions, Kind::Figures]);
+const DEPENDS: Depends = Depends::Kinds(&[Kind::Positions, Kind::Rollups]);
 
 /// Which days.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -278,7 +278,7 @@ struct Asked {
     days: Days,
 }
 
-/// A journey, and what its figures say.
+/// A journey, and what its rollups say.
 struct Found {
     definitions: Arc<TenantDefinitions>,
     journey: Journey,
@@ -288,8 +288,8 @@ struct Found {
 #[derive(Debug, FromRow)]
 struct Row {
     kind: String,
-    two: String,
-    three: String,
+    item: String,
+    detail: String,
     value: i64,
 }
 
@@ -327,7 +327,7 @@ impl Asked {
 
     async fn sums(&self, snapshot: &mut Snapshot<'_>) -> Result<Sums, Problem> {
         let span = self.days.ever();
-        let rows = sqlx::query_as::<_, Row>(include_str!("../../sql/journey_figures.sql"))
+        let rows = sqlx::query_as::<_, Row>(include_str!("../../sql/journey_rollups.sql"))
             .bind(snapshot.tenant())
             .bind(&KINDS[..])
             .bind(&self.journey)
@@ -338,7 +338,7 @@ impl Asked {
             .await?;
         let mut sums = Sums::default();
         for row in rows {
-            sums.add(&row.kind, &row.two, &row.three, row.value);
+            sums.add(&row.kind, &row.item, &row.detail, row.value);
         }
         Ok(sums)
     }

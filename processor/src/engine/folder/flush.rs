@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::figures::Figures;
-use tidemark_projections::standing::Change;
+use tidemark_projections::evaluated::Change;
+use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::TenantId;
 
 use super::Folder;
@@ -54,12 +54,12 @@ impl Folder {
             );
             if !entry.changes.is_empty() {
                 let defined = self.definitions.tenant(&customer.tenant);
-                pending.add_figures(&customer.tenant, figures_of(&entry.changes, defined));
+                pending.add_rollups(&customer.tenant, rollups_of(&entry.changes, defined));
                 self.change_seq += 1;
                 batch.changes.push(ChangeSet {
                     seq: self.change_seq,
                     key: customer.clone(),
-                    definition_version: entry.standing.definition_version,
+                    definition_version: entry.evaluated.definition_version,
                     changes: std::mem::take(&mut entry.changes),
                 });
             }
@@ -81,13 +81,13 @@ impl Folder {
     }
 }
 
-/// What the changes of one customer add to the figures of its tenant.
-fn figures_of(changes: &[Change], definitions: Option<&Arc<TenantDefinitions>>) -> Figures {
-    let mut figures = Figures::default();
+/// What the changes of one customer add to the rollups of its tenant.
+fn rollups_of(changes: &[Change], definitions: Option<&Arc<TenantDefinitions>>) -> Rollups {
+    let mut rollups = Rollups::default();
     if let Some(definitions) = definitions {
         for change in changes {
-            figures.change(change, &definitions.rules);
+            rollups.change(change, &definitions.rules);
         }
     }
-    figures
+    rollups
 }

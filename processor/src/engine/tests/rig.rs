@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use tidemark_projections::definitions::{Bundle, Definitions};
-use tidemark_projections::standing::{Change, Standing};
+use tidemark_projections::evaluated::{Change, EvaluatedState};
 use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
-use super::figures::naive;
+use super::rollups::naive;
 use super::table::{Counters, Table};
 use crate::engine::folder::{BatchEnd, Folder, NotFolded};
 use crate::engine::timers::WINDOW;
@@ -287,13 +287,13 @@ impl<'a> Rig<'a> {
     pub(super) fn assert_timers_cover(&self) {
         let definitions = self.activations.values().next_back().expect("some");
         for (customer, row) in &self.table.customers {
-            let (state, standing) = read(row);
+            let (state, evaluated) = read(row);
             let tenant = definitions.tenant(&customer.tenant).expect("defined");
             assert_eq!(
-                standing.definition_version, tenant.version,
+                evaluated.definition_version, tenant.version,
                 "evaluated anew"
             );
-            if let Some(due) = standing.next_due(&state, tenant) {
+            if let Some(due) = evaluated.next_due(&state, tenant) {
                 let mut timers = self.table.timers.iter();
                 assert!(
                     timers.any(|timer| timer.1 == *customer && timer.0 <= due),
@@ -335,11 +335,11 @@ impl<'a> Rig<'a> {
         assert_eq!(table.counters, counters);
     }
 
-    /// The figures say what the states and the changes add up to.
-    pub(super) fn assert_figures_add_up(&self) {
+    /// The rollups say what the states and the changes add up to.
+    pub(super) fn assert_rollups_add_up(&self) {
         let definitions = self.activations.values().next_back().expect("some");
-        let mut found = self.table.figures.clone();
-        found.retain(|_, figures| !figures.is_empty());
+        let mut found = self.table.rollups.clone();
+        found.retain(|_, rollups| !rollups.is_empty());
         assert_eq!(found, naive(&self.table, definitions));
     }
 
@@ -360,8 +360,11 @@ fn claimed(table: &mut Table, memory: usize) -> Folder {
     Folder::new(0, claim, timers, Budget::new(memory))
 }
 
-fn read(row: &CustomerRow) -> (CustomerState, Standing) {
+fn read(row: &CustomerRow) -> (CustomerState, EvaluatedState) {
     let mut state = CustomerState::decode(&row.state).expect("a state");
     state.tracked = Tracked::decode(&row.tracked).expect("counters");
-    (state, Standing::decode(&row.standing).expect("a standing"))
+    (
+        state,
+        EvaluatedState::decode(&row.evaluated).expect("an evaluated state"),
+    )
 }

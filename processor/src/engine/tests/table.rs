@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidemark_projections::figures::Figures;
+use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::engine::timers::Due;
@@ -27,7 +27,7 @@ pub(super) struct Table {
     pub(super) timers: BTreeSet<Due>,
     pub(super) changes: Vec<ChangeSet>,
     pub(super) counters: Counters,
-    pub(super) figures: BTreeMap<TenantId, Figures>,
+    pub(super) rollups: BTreeMap<TenantId, Rollups>,
     pub(super) digests: BTreeMap<TenantId, TenantDigest>,
     pub(super) memberships: BTreeMap<(CustomerKey, String), Instant>,
     pub(super) positions: BTreeMap<(CustomerKey, String), (String, Instant)>,
@@ -51,7 +51,7 @@ impl Table {
             timers: BTreeSet::new(),
             changes: Vec::new(),
             counters: Counters::new(),
-            figures: BTreeMap::new(),
+            rollups: BTreeMap::new(),
             digests: BTreeMap::new(),
             memberships: BTreeMap::new(),
             positions: BTreeMap::new(),
@@ -121,9 +121,9 @@ impl Table {
             *self.counters.entry((tenant, kind, name)).or_default() += delta;
         }
         self.counters.retain(|_, value| *value != 0);
-        for (tenant, figures) in batch.figures {
-            assert!(!figures.is_empty(), "nothing is not written");
-            self.figures.entry(tenant).or_default().extend(figures);
+        for (tenant, rollups) in batch.rollups {
+            assert!(!rollups.is_empty(), "nothing is not written");
+            self.rollups.entry(tenant).or_default().extend(rollups);
         }
         self.digests.extend(batch.digests);
         for row in batch.tracked {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tidemark_projections::standing::{Cause, Change, ChangeKind};
+use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
 
 /// What one evaluation found changed.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
-use tidemark_projections::touched::{COMMITS_KEPT, Kind, Touched};
+use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation, Kind};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::changes;
@@ -55,7 +55,7 @@ pub(super) async fn customers(
             .bind(column(rows, |row| tenant(&row.key)))
             .bind(column(rows, |row| customer(&row.key)))
             .bind(column(rows, |row| row.state.as_slice()))
-            .bind(column(rows, |row| row.standing.as_slice()))
+            .bind(column(rows, |row| row.evaluated.as_slice()))
             .bind(column(rows, |row| row.evaluated_at.micros()))
             .bind(column(rows, |row| row.definition_version))
             .bind(column(rows, |row| row.first_seen_at.micros()))
@@ -64,7 +64,7 @@ pub(super) async fn customers(
             .bind(column(rows, |row| {
                 Some(row.tracked.as_slice()).filter(|tracked| !tracked.is_empty())
             }))
-            .bind(column(rows, |row| row.worth_minor))
+            .bind(column(rows, |row| row.value_minor))
             .execute(&mut *connection)
             .await?;
     }
@@ -301,19 +301,19 @@ pub(super) async fn reevaluations(
 }
 
 /// What this batch touches, for whoever keeps answers.
-pub(super) async fn touched(
+pub(super) async fn invalidation(
     connection: &mut PgConnection,
     batch: &Batch,
 ) -> Result<(), sqlx::Error> {
-    let touched = touched_by(batch);
-    if touched.is_empty() {
+    let invalidation = invalidation_of(batch);
+    if invalidation.is_empty() {
         return Ok(());
     }
-    sqlx::query(include_str!("../touched.sql"))
+    sqlx::query(include_str!("../invalidation.sql"))
         .bind(batch.partition)
         .bind(batch.old_commits + 1)
         .bind(batch.epoch)
-        .bind(touched.encode())
+        .bind(invalidation.encode())
         .bind(COMMITS_KEPT)
         .execute(connection)
         .await?;
@@ -343,33 +343,33 @@ pub(super) async fn tracked(
     Ok(())
 }
 
-fn touched_by(batch: &Batch) -> Touched {
-    let mut touched = Touched::default();
+fn invalidation_of(batch: &Batch) -> Invalidation {
+    let mut invalidation = Invalidation::default();
     for row in &batch.customers {
-        touched.customer(&row.key.tenant, &row.key.customer);
+        invalidation.customer(&row.key.tenant, &row.key.customer);
     }
     let entered = batch.memberships.iter().map(|row| &row.0);
     for key in entered.chain(batch.memberships_left.iter().map(|row| &row.0)) {
-        touched.kind(&key.tenant, Kind::Memberships);
+        invalidation.kind(&key.tenant, Kind::Memberships);
     }
     let entered = batch.positions.iter().map(|row| &row.0);
     for key in entered.chain(batch.positions_left.iter().map(|row| &row.0)) {
-        touched.kind(&key.tenant, Kind::Positions);
+        invalidation.kind(&key.tenant, Kind::Positions);
     }
     for (tenant, kind, ..) in &batch.counters {
         match *kind {
-            "customers" => touched.kind(tenant, Kind::Population),
-            "band" | "rfm" | "cluster" | "renewal_band" => touched.kind(tenant, Kind::Scores),
-            "segment" => touched.kind(tenant, Kind::Memberships),
-            "stage" => touched.kind(tenant, Kind::Positions),
+            "customers" => invalidation.kind(tenant, Kind::Population),
+            "band" | "rfm" | "cluster" | "renewal_band" => invalidation.kind(tenant, Kind::Scores),
+            "segment" => invalidation.kind(tenant, Kind::Memberships),
+            "stage" => invalidation.kind(tenant, Kind::Positions),
             _ => {} // bands move with customers; what is parked is never kept
         }
     }
-    for tenant in batch.figures.keys() {
-        touched.kind(tenant, Kind::Figures);
+    for tenant in batch.rollups.keys() {
+        invalidation.kind(tenant, Kind::Rollups);
     }
     for row in &batch.reevaluations {
-        touched.kind(&row.tenant, Kind::Evaluation);
+        invalidation.kind(&row.tenant, Kind::Evaluation);
     }
-    touched
+    invalidation
 }

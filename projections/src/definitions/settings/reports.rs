@@ -5,7 +5,7 @@ use super::super::problems::Problems;
 use super::super::quantities;
 use super::super::source::AttributionSettings;
 use super::super::tree::Node;
-use crate::figures::campaigns::LONGEST_WINDOW;
+use crate::rollups::campaigns::LONGEST_WINDOW;
 
 /// Days before an order within which touches are credited, unless the block says.
 const DEFAULT_WINDOW_DAYS: i32 = 30;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use tidemark_projections::definitions::{Changed, Difference, TenantDefinitions};
-use tidemark_projections::standing::Standing;
+use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_schemas::{Instant, TenantId};
 
 use crate::output::grouped;
@@ -96,8 +96,13 @@ impl TenantDiff {
         }
     }
 
-    /// Counts a customer with its standing under either definitions.
-    pub(super) fn count(&mut self, customer: &str, before: &Standing, after: &Standing) {
+    /// Counts a customer with its evaluated state under either definitions.
+    pub(super) fn count(
+        &mut self,
+        customer: &str,
+        before: &EvaluatedState,
+        after: &EvaluatedState,
+    ) {
         self.customers += 1;
         for (name, moves) in &mut self.segments {
             let was = before.segments.contains_key(name);

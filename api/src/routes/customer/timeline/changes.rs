@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::FromRow;
-use tidemark_projections::standing::ChangeKind;
+use tidemark_projections::evaluated::ChangeKind;
 use tidemark_schemas::EventId;
 use uuid::Uuid;
 

@@ -1,0 +1,323 @@
+//! Rollups read from the tables, and the days they are asked for.
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::definitions::expression::Period;
+use tidemark_projections::rollups::calendar;
+use tidemark_schemas::{Currency, Instant};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::database::Snapshot;
+use crate::problem::Problem;
+
+/// Where no dates are asked for: so many days, today the last.
+const DEFAULT_DAYS: i32 = 30;
+/// Three years and a bit, so that three years can be compared.
+const MAX_DAYS: i32 = 1_100;
+
+/// From which day to which.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DaysAsked {
+    /// The first day: 29 days before `to` unless said otherwise.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    #[param(format = Date)]
+    to: Option<String>,
+}
+
+impl DaysAsked {
+    pub(super) fn days(&self) -> Result<Days, Problem> {
+        Days::asked(self.from.as_deref(), self.to.as_deref())
+    }
+}
+
+/// From a day to a day, both included; each `None` unless asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Days {
+    from: Option<i32>,
+    to: Option<i32>,
+}
+
+/// As [`Days`], with what was left out filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: i32,
+    pub(super) to: i32,
+}
+
+impl Days {
+    /// From the parameters `from` and `to`.
+    pub(super) fn asked(from: Option<&str>, to: Option<&str>) -> Result<Self, Problem> {
+        let days = Self {
+            from: from.map(|text| day("from", text)).transpose()?,
+            to: to.map(|text| day("to", text)).transpose()?,
+        };
+        if let (Some(from), Some(to)) = (days.from, days.to) {
+            check(from, to)?;
+        }
+        Ok(days)
+    }
+
+    /// The day asked for, if one was.
+    pub(super) fn from(self) -> Option<Day> {
+        self.from.map(Day)
+    }
+
+    /// The day asked for, if one was.
+    pub(super) fn to(self) -> Option<Day> {
+        self.to.map(Day)
+    }
+
+    /// All days there are, unless asked for.
+    pub(super) fn ever(self) -> Span {
+        Span {
+            from: self.from.unwrap_or(i32::MIN),
+            to: self.to.unwrap_or(i32::MAX),
+        }
+    }
+
+    /// Until today by the clock of the data, unless asked for.
+    pub(super) fn span(
+        self,
+        snapshot: &Snapshot<'_>,
+        definitions: &TenantDefinitions,
+    ) -> Result<Span, Problem> {
+        let span = self.span_until(today(snapshot, definitions));
+        check(span.from, span.to)?;
+        Ok(span)
+    }
+
+    fn span_until(self, today: i32) -> Span {
+        let to = self.to.unwrap_or_else(|| {
+            let latest = self
+                .from
+                .map_or(today, |from| from.saturating_add(MAX_DAYS - 1));
+            today.max(self.from.unwrap_or(today)).min(latest)
+        });
+        let from = self.from.unwrap_or(to.saturating_sub(DEFAULT_DAYS - 1));
+        Span { from, to }
+    }
+}
+
+/// The day of the watermark; 1970 before there is one.
+pub(super) fn today(snapshot: &Snapshot<'_>, definitions: &TenantDefinitions) -> i32 {
+    let watermark = snapshot.freshness().watermark;
+    watermark.map_or(0, |at: Instant| definitions.day_of(at))
+}
+
+fn day(parameter: &'static str, text: &str) -> Result<i32, Problem> {
+    calendar::day_of_text(text).ok_or_else(|| Problem::Malformed {
+        parameter: Some(parameter),
+        detail: format!("{parameter} is {text:?}; it must be a date, like 2025-03-30"),
+    })
+}
+
+fn check(from: i32, to: i32) -> Result<(), Problem> {
+    if from > to {
+        let (from, to) = (calendar::date_text(from), calendar::date_text(to));
+        let detail = format!("from ({from}) is after to ({to})");
+        return Err(Problem::unprocessable("from", detail));
+    }
+    if to - from >= MAX_DAYS {
+        let detail = format!(
+            "from and to span {} days; {MAX_DAYS} at most",
+            to - from + 1
+        );
+        return Err(Problem::unprocessable("from", detail));
+    }
+    Ok(())
+}
+
+impl Span {
+    /// All days before it.
+    pub(super) fn before(self) -> Self {
+        Self {
+            from: i32::MIN,
+            to: self.from.saturating_sub(1),
+        }
+    }
+
+    /// The periods it is made of; the first and the last may be cut short.
+    pub(super) fn periods(self, by: Period) -> impl Iterator<Item = Self> {
+        let mut start = by.start(self.from);
+        std::iter::from_fn(move || {
+            let next = by.next(start);
+            let period = Self {
+                from: start.max(self.from),
+                to: (next - 1).min(self.to),
+            };
+            start = next;
+            (period.from <= period.to).then_some(period)
+        })
+    }
+}
+
+/// A calendar day of the tenant's zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Day(pub(super) i32);
+
+impl Serialize for Day {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&calendar::date_text(self.0))
+    }
+}
+
+impl PartialSchema for Day {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+            .description(Some("A day of the tenant's calendar."))
+            .examples(["2024-06-30"])
+            .into()
+    }
+}
+
+impl ToSchema for Day {}
+
+/// One rollup, of one day where days are kept apart.
+#[derive(Debug, Clone)]
+pub(super) struct Rollup {
+    pub(super) kind: String,
+    pub(super) subject: String,
+    pub(super) day: i32,
+    pub(super) item: String,
+    pub(super) detail: String,
+    pub(super) currency: Option<Currency>,
+    pub(super) value: i128,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    kind: String,
+    subject: String,
+    day: i32,
+    item: String,
+    detail: String,
+    currency: String,
+    value: String,
+}
+
+/// Which rollups.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) kinds: &'a [&'a str],
+    /// The first dimension: one empty name where a kind has none.
+    pub(super) names: &'a [&'a str],
+    /// Whether days are kept apart.
+    pub(super) by_day: bool,
+    /// Whether the second dimension is.
+    pub(super) by_item: bool,
+}
+
+/// The tenant's rollups, in no order; none of them is zero.
+pub(super) async fn read(
+    snapshot: &mut Snapshot<'_>,
+    asked: Asked<'_>,
+    span: Span,
+) -> Result<Vec<Rollup>, Problem> {
+    let rows = sqlx::query_as::<_, Row>(include_str!("../sql/rollups.sql"))
+        .bind(snapshot.tenant())
+        .bind(asked.kinds)
+        .bind(asked.names)
+        .bind(span.from)
+        .bind(span.to)
+        .bind(asked.by_day)
+        .bind(asked.by_item)
+        .fetch_all(snapshot.connection())
+        .await?;
+    rows.into_iter().map(Rollup::of).collect()
+}
+
+impl Rollup {
+    fn of(row: Row) -> Result<Self, Problem> {
+        Ok(Self {
+            value: row.value.parse().map_err(Problem::internal)?,
+            currency: Currency::new(&row.currency),
+            kind: row.kind,
+            subject: row.subject,
+            day: row.day,
+            item: row.item,
+            detail: row.detail,
+        })
+    }
+
+    /// In the tenant's currency, as far as there is a rate.
+    pub(super) fn converted(&self, definitions: &TenantDefinitions) -> Option<i128> {
+        convert(definitions, self.value, self.currency?)
+    }
+}
+
+/// As an answer has it: what is beyond 64 bits is as much as fits.
+pub(super) fn within_64_bits(value: i128) -> i64 {
+    let [least, most] = [i64::MIN, i64::MAX].map(i128::from);
+    i64::try_from(value.clamp(least, most)).unwrap_or_default()
+}
+
+/// What a sum is worth in the tenant's currency; `None` without a rate.
+pub(super) fn convert(
+    definitions: &TenantDefinitions,
+    minor: i128,
+    currency: Currency,
+) -> Option<i128> {
+    definitions.convert(within_64_bits(minor), currency)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn asked(from: Option<&str>, to: Option<&str>) -> Result<Span, String> {
+        let today = day("to", "2024-06-30").unwrap();
+        let days = Days::asked(from, to).map_err(|problem| problem.to_string())?;
+        let span = days.span_until(today);
+        check(span.from, span.to).map_err(|problem| problem.to_string())?;
+        Ok(span)
+    }
+
+    #[track_caller]
+    fn is(from: Option<&str>, to: Option<&str>, expected: [&str; 2]) {
+        let span = asked(from, to).unwrap();
+        assert_eq!([span.from, span.to].map(calendar::date_text), expected);
+    }
+
+    #[test]
+    fn what_is_left_out_is_filled_in() {
+        is(None, None, ["2024-06-01", "2024-06-30"]);
+        is(None, Some("2024-02-29"), ["2024-01-31", "2024-02-29"]);
+        is(Some("2024-06-29"), None, ["2024-06-29", "2024-06-30"]);
+        // From tomorrow on nothing is known, which is no mistake of who asks.
+        is(Some("2024-07-02"), None, ["2024-07-02", "2024-07-02"]);
+        is(Some("2000-01-01"), None, ["2000-01-01", "2003-01-04"]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let refused = |from, to| asked(Some(from), Some(to)).unwrap_err();
+        assert!(refused("2024-02-30", "2024-03-01").contains("2024-02-30"));
+        assert!(refused("yesterday", "2024-03-01").contains("date"));
+        assert!(refused("2024-03-02", "2024-03-01").contains("after"));
+        assert!(refused("2020-01-01", "2024-03-01").contains("1100"));
+        assert!(asked(Some("9999-12-31"), None).is_ok());
+    }
+
+    #[test]
+    fn periods_cover_every_day_once() {
+        let span = asked(Some("2024-01-31"), Some("2024-04-02")).unwrap();
+        for by in Period::ALL {
+            let mut next = span.from;
+            for period in span.periods(by) {
+                assert_eq!(period.from, next);
+                assert!(period.to >= period.from);
+                next = period.to + 1;
+            }
+            assert_eq!(next, span.to + 1, "{by:?}");
+        }
+    }
+}

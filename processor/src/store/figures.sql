@@ -1,8 +1,0 @@
--- Figures by their deltas, which come as text: they may be larger than a bigint.
-insert into figure (tenant_id, kind, one, day, two, three, currency, partition, value)
-select tenant_id, kind, one, day, two, three, currency, $1, delta::numeric
-from unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
-            $9::text[])
-    as deltas (tenant_id, kind, one, day, two, three, currency, delta)
-on conflict (tenant_id, kind, one, day, two, three, currency, partition) do update
-set value = figure.value + excluded.value

@@ -1,0 +1,108 @@
+//! Offers made and accepted, action by action: how they are counted of all customers, and of the
+//! members of each segment.
+//!
+//! An offer counts in every segment its customer is in now, whenever it was made. That depends on
+//! nothing but what is known of each customer, so the counts are exact and the same in whatever order
+//! things came to be known; where an offer came first and the membership later, it counts all the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::EvaluatedState;
+use crate::definitions::TenantDefinitions;
+use crate::models::Responses;
+use crate::state::encoding::{Reader, Writer, ascending, damaged};
+use crate::state::{CustomerState, StateError};
+
+/// By action.
+pub type Offered = BTreeMap<Arc<str>, Responses>;
+
+/// Of the actions that are defined. An offer that is not answered counts as one not accepted.
+pub(crate) fn offered(state: &CustomerState, definitions: &TenantDefinitions) -> Offered {
+    let mut offered = Offered::new();
+    if definitions.actions.is_empty() {
+        return offered;
+    }
+    for offer in state.records().offers.iter() {
+        let name = &offer.offered.action;
+        if definitions
+            .actions
+            .iter()
+            .any(|action| action.name == *name)
+        {
+            let responses = offered.entry(Arc::clone(name)).or_default();
+            responses.offered += 1;
+            let accepted = offer.answer.is_some_and(|answer| answer.accepted);
+            responses.accepted += u64::from(accepted);
+        }
+    }
+    offered
+}
+
+/// What to add to counters: kind `offer` by `action/offered` and `action/accepted`, kind
+/// `offer_segment` by `action/segment/offered` and `action/segment/accepted`.
+pub(super) fn counters(
+    old: &EvaluatedState,
+    new: &EvaluatedState,
+) -> Vec<(&'static str, String, i64)> {
+    if old.offered.is_empty() && new.offered.is_empty() {
+        return Vec::new();
+    }
+    let same = old.offered == new.offered && old.segments.keys().eq(new.segments.keys());
+    if same {
+        return Vec::new();
+    }
+    let mut sums = BTreeMap::new();
+    add(old, -1, &mut sums);
+    add(new, 1, &mut sums);
+    let moved = sums.into_iter().filter(|(_, by)| *by != 0);
+    moved.map(|((kind, name), by)| (kind, name, by)).collect()
+}
+
+fn add(of: &EvaluatedState, sign: i64, sums: &mut BTreeMap<(&'static str, String), i64>) {
+    for (action, Responses { offered, accepted }) in &of.offered {
+        for (what, count) in [("offered", *offered), ("accepted", *accepted)] {
+            let by = sign * i64::try_from(count).unwrap_or(i64::MAX);
+            if by == 0 {
+                continue;
+            }
+            *sums
+                .entry(("offer", format!("{action}/{what}")))
+                .or_default() += by;
+            for segment in of.segments.keys() {
+                let name = format!("{action}/{segment}/{what}");
+                *sums.entry(("offer_segment", name)).or_default() += by;
+            }
+        }
+    }
+}
+
+pub(super) fn write(offered: &Offered, writer: &mut Writer) {
+    writer.count(offered.len());
+    for (action, responses) in offered {
+        writer.text(action);
+        writer.unsigned(responses.offered);
+        writer.unsigned(responses.accepted);
+    }
+}
+
+/// What [`write`] wrote of some offers.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Offered, StateError> {
+    let mut offered = Offered::new();
+    let mut before: Option<Arc<str>> = None;
+    // A name and two numbers take a byte each at least.
+    for _ in 0..reader.count_from_one(3)? {
+        let action: Arc<str> = reader.name()?;
+        ascending(before.as_ref(), &action)?;
+        let responses = Responses {
+            offered: reader.unsigned()?,
+            accepted: reader.unsigned()?,
+        };
+        if responses.offered == 0 || responses.accepted > responses.offered {
+            return Err(damaged("answers without offers"));
+        }
+        offered.insert(Arc::clone(&action), responses);
+        before = Some(action);
+    }
+    Ok(offered)
+}

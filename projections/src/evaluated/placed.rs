@@ -1,0 +1,133 @@
+//! Where models place a customer: how that is counted, noted and stored.
+
+use std::sync::Arc;
+
+use super::{ChangeKind, Log, Offered, offered};
+use crate::models::{Band, RfmCell};
+use crate::outputs::Placement;
+use crate::state::StateError;
+use crate::state::encoding::{Reader, Writer, damaged};
+
+/// Bits of the byte that says which of a placement there are.
+const RFM: u8 = 1;
+const CLUSTER: u8 = 2;
+const RENEWAL: u8 = 4;
+const WORTH: u8 = 8;
+const OFFERED: u8 = 16;
+
+/// What of a placement is discrete, as changes and counters have it.
+type Said = [(ChangeKind, Option<Arc<str>>); 3];
+
+fn said(placement: &Placement) -> Said {
+    let cluster = placement.cluster.map(|number| number.to_string().into());
+    [
+        (
+            ChangeKind::Rfm,
+            placement.rfm.map(|cell| cell.name().into()),
+        ),
+        (ChangeKind::Cluster, cluster),
+        (
+            ChangeKind::RenewalBand,
+            placement.renewal.map(|band| band.name().into()),
+        ),
+    ]
+}
+
+/// Notes what is different now.
+pub(super) fn note(before: &Placement, now: &Placement, log: &mut Log<'_>) {
+    for ((kind, from), (_, to)) in said(before).into_iter().zip(said(now)) {
+        if from != to {
+            log.note(kind, Arc::from(kind.name()), from, to);
+        }
+    }
+}
+
+/// What to add to counters, of kinds named as those of changes.
+pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(&'static str, String, i64)> {
+    let mut counters = Vec::new();
+    for ((kind, from), (_, to)) in said(before).into_iter().zip(said(now)) {
+        if from != to {
+            let count = |name: Arc<str>, delta| (kind.name(), String::from(&*name), delta);
+            counters.extend(from.map(|name| count(name, -1)));
+            counters.extend(to.map(|name| count(name, 1)));
+        }
+    }
+    counters
+}
+
+/// Nothing of a customer that no model places and who was offered nothing, else at the end of a
+/// evaluated state.
+pub(super) fn write(placement: &Placement, offers: &Offered, writer: &mut Writer) {
+    let Placement {
+        rfm,
+        cluster,
+        renewal,
+        value_minor,
+    } = placement;
+    let bit = |there: bool, bit: u8| if there { bit } else { 0 };
+    let bits = bit(rfm.is_some(), RFM)
+        | bit(cluster.is_some(), CLUSTER)
+        | bit(renewal.is_some(), RENEWAL)
+        | bit(value_minor.is_some(), WORTH)
+        | bit(!offers.is_empty(), OFFERED);
+    if bits == 0 {
+        return;
+    }
+    writer.byte(bits);
+    if let Some(cell) = rfm {
+        writer.raw(&[cell.recency, cell.frequency, cell.monetary]);
+    }
+    if let Some(number) = cluster {
+        writer.unsigned(u64::from(*number));
+    }
+    if let Some(band) = renewal {
+        writer.byte(band.code());
+    }
+    if let Some(worth) = value_minor {
+        writer.signed(*worth);
+    }
+    if !offers.is_empty() {
+        offered::write(offers, writer);
+    }
+}
+
+/// What [`write`] wrote.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Placement, Offered), StateError> {
+    let (mut placement, mut offers) = (Placement::default(), Offered::new());
+    if reader.finish().is_ok() {
+        return Ok((placement, offers));
+    }
+    let bits = reader.byte()?;
+    if bits == 0 || bits > RFM + CLUSTER + RENEWAL + WORTH + OFFERED {
+        return Err(damaged("a placement of nothing known"));
+    }
+    if bits & RFM != 0 {
+        let [recency, frequency, monetary] = reader.array()?;
+        if ![recency, frequency, monetary]
+            .iter()
+            .all(|fifth| (1..=5).contains(fifth))
+        {
+            return Err(damaged("a fifth beyond five"));
+        }
+        placement.rfm = Some(RfmCell {
+            recency,
+            frequency,
+            monetary,
+        });
+    }
+    if bits & CLUSTER != 0 {
+        let number = u16::try_from(reader.unsigned()?);
+        placement.cluster = Some(number.map_err(|_| damaged("the number of a cluster"))?);
+    }
+    if bits & RENEWAL != 0 {
+        let band = Band::of_code(reader.byte()?);
+        placement.renewal = Some(band.ok_or_else(|| damaged("an unknown band"))?);
+    }
+    if bits & WORTH != 0 {
+        placement.value_minor = Some(reader.signed()?);
+    }
+    if bits & OFFERED != 0 {
+        offers = offered::read(reader)?;
+    }
+    Ok((placement, offers))
+}

@@ -1,0 +1,218 @@
+//! What the rollups must be: added up in the plainest way from all events that were folded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidemark_projections::definitions::Definitions;
+use tidemark_projections::evaluated::{Delta, EvaluatedState};
+use tidemark_projections::rollups::{Rollups, kinds};
+use tidemark_projections::state::conversations::Histogram;
+use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_schemas::event::Direction;
+use tidemark_schemas::{Currency, CustomerEvent, CustomerKey, EventId, Instant, Payload, TenantId};
+
+/// Tenant, kind, dimensions with the day after the first of them, currency, partition.
+pub(crate) type Place = (String, String, String, i32, String, String, String, i32);
+/// By place; none of them zero.
+pub(crate) type Sums = BTreeMap<Place, i128>;
+
+/// Where the kinds begin that follow from events alone.
+pub(crate) const OF_EVENTS: [&str; 5] = [
+    "customer.",
+    "revenue.",
+    "conversation.",
+    "campaign.",
+    "journey.",
+];
+
+type Order = (Instant, EventId, i64, Currency);
+type Refunds = BTreeMap<EventId, (Instant, i64, Currency)>;
+
+/// What was said of each customer.
+#[derive(Debug, Default)]
+pub(crate) struct Naive {
+    firsts: BTreeMap<CustomerKey, Instant>,
+    orders: BTreeMap<(CustomerKey, Arc<str>), Order>,
+    refunds: BTreeMap<(CustomerKey, Arc<str>), Refunds>,
+    /// Those that count as they say.
+    once: Vec<CustomerEvent>,
+    /// What is owed to campaigns, as the fold has it: laws of its own say that it is right.
+    credits: Sums,
+}
+
+impl Naive {
+    /// Takes an event in that was not refused.
+    pub(crate) fn note(&mut self, event: &CustomerEvent, folded: Folded) {
+        if folded == Folded::Duplicate {
+            return;
+        }
+        let (key, at, id) = (event.key(), event.occurred_at, event.event_id);
+        let first = self.firsts.entry(key.clone()).or_insert(at);
+        *first = at.min(*first);
+        if matches!(
+            event.payload,
+            Payload::MessageExchanged(_)
+                | Payload::ConversationClosed(_)
+                | Payload::CampaignTouched(_)
+        ) {
+            self.once.push(event.clone());
+        }
+        if let Payload::OrderPlaced(order) = &event.payload {
+            let said = (at, id, order.amount_minor, order.currency);
+            let of = (key.clone(), Arc::clone(&order.order_id));
+            let held = self.orders.entry(of).or_insert(said);
+            *held = said.max(*held);
+        }
+        if let Payload::OrderRefunded(refund) = &event.payload {
+            let said = (at, refund.amount_minor, refund.currency);
+            let of = (key, Arc::clone(&refund.order_id));
+            let refunds = self.refunds.entry(of).or_default();
+            let held = refunds.entry(id).or_insert(said);
+            *held = said.max(*held);
+        }
+    }
+
+    /// Takes the credits in that folding an event changed.
+    pub(crate) fn note_credits(&mut self, tenant: &TenantId, partition: i32, changed: &Rollups) {
+        for (rollup, by) in changed.iter() {
+            if rollup.kind.starts_with("campaign.credit.") {
+                let [subject, item, detail] =
+                    [&rollup.subject, &rollup.item, &rollup.detail].map(|of| String::from(&**of));
+                let code = rollup.currency.map(|of| of.code().to_owned());
+                let (tenant, kind) = (tenant.to_string(), rollup.kind.to_owned());
+                let code = code.unwrap_or_default();
+                let place = (
+                    tenant, kind, subject, rollup.day, item, detail, code, partition,
+                );
+                *self.credits.entry(place).or_default() += by;
+            }
+        }
+    }
+
+    /// What all of it adds up to; `home` is the partition of a customer.
+    pub(crate) fn sums(
+        &self,
+        definitions: &Definitions,
+        home: impl Fn(&CustomerKey) -> i32,
+    ) -> Sums {
+        let mut sums = self.credits.clone();
+        let mut add =
+            |key: &CustomerKey, at, (kind, [subject, item, detail]): Kind<'_>, money: Money| {
+                let code = money.1.map_or_else(String::new, |of| of.code().to_owned());
+                let on = day(definitions, &key.tenant, at);
+                let [tenant, kind] = [key.tenant.as_str(), kind].map(str::to_owned);
+                let [subject, item, detail] = [subject, item, detail].map(str::to_owned);
+                let place = (tenant, kind, subject, on, item, detail, code, home(key));
+                *sums.entry(place).or_default() += i128::from(money.0);
+            };
+        for (key, first) in &self.firsts {
+            add(key, *first, (kinds::CUSTOMERS_NEW, [""; 3]), (1, None));
+        }
+        for (of, (at, _, amount, currency)) in &self.orders {
+            let currency = Some(*currency);
+            add(&of.0, *at, (kinds::ORDERS, [""; 3]), (1, currency));
+            add(&of.0, *at, (kinds::GROSS, [""; 3]), (*amount, currency));
+            for (at, amount, currency) in
+                self.refunds.get(of).into_iter().flat_map(BTreeMap::values)
+            {
+                let currency = Some(*currency);
+                add(&of.0, *at, (kinds::REFUNDS, [""; 3]), (1, currency));
+                add(&of.0, *at, (kinds::REFUNDED, [""; 3]), (*amount, currency));
+            }
+        }
+        for event in &self.once {
+            let (key, at) = (event.key(), event.occurred_at);
+            said(event, |kind, money| add(&key, at, kind, money));
+        }
+        sums.retain(|_, sum| *sum != 0);
+        sums
+    }
+}
+
+/// With its three dimensions.
+type Kind<'a> = (&'a str, [&'a str; 3]);
+/// Or how many, without a currency.
+type Money = (i64, Option<Currency>);
+
+/// What an event says that counts once.
+fn said(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
+    match &event.payload {
+        Payload::MessageExchanged(message) => {
+            let agent = message.agent.as_deref().unwrap_or("");
+            let took = message.response_ms.map(Histogram::bucket);
+            let bucket = took.map_or_else(String::new, |bucket| bucket.to_string());
+            let of = |three| [message.channel.as_str(), agent, three];
+            let direction = match message.direction {
+                Direction::Inbound => kinds::MESSAGES_IN,
+                Direction::Outbound => kinds::MESSAGES_OUT,
+            };
+            add((direction, of("")), (1, None));
+            if let Some(sentiment) = message.sentiment {
+                let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
+                add((kinds::MESSAGES_RATED, of("")), (1, None));
+                add(
+                    (kinds::SENTIMENT, of("")),
+                    (thousandths.parse().unwrap(), None),
+                );
+            }
+            if took.is_some() {
+                add((kinds::RESPONSES, of(&bucket)), (1, None));
+            }
+            if let Some(intent) = &message.intent {
+                add((kinds::INTENTS, of(intent)), (1, None));
+            }
+        }
+        Payload::ConversationClosed(closed) => {
+            let agent = closed.agent.as_deref().unwrap_or("");
+            add(
+                (kinds::OUTCOMES, ["", agent, closed.outcome.as_str()]),
+                (1, None),
+            );
+        }
+        Payload::CampaignTouched(touch) => {
+            let of = ["", &*touch.campaign, &*touch.channel];
+            add((kinds::TOUCHES, of), (1, None));
+            if let Some(minor) = touch.cost_minor {
+                add((kinds::COST, of), (minor, touch.currency));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds what the ways through journeys add up to, each evaluated once, from the last state alone.
+pub(crate) fn add_journeys(
+    states: &BTreeMap<CustomerKey, CustomerState>,
+    definitions: &Definitions,
+    home: impl Fn(&CustomerKey) -> i32,
+    sums: &mut Sums,
+) {
+    for (key, state) in states {
+        let tenant = definitions.tenant(&key.tenant).unwrap();
+        let mut evaluated = EvaluatedState::new(tenant.version);
+        let now = state.last_seen_at().unwrap();
+        evaluated.redefine(state, tenant, now, &mut Vec::new());
+        for (rollup, by) in Delta::between(None, &evaluated).rollups.iter() {
+            let text = |text: &Arc<str>| text.to_string();
+            let place = (
+                key.tenant.to_string(),
+                rollup.kind.to_owned(),
+                text(&rollup.subject),
+                rollup.day,
+                text(&rollup.item),
+                text(&rollup.detail),
+                String::new(),
+                home(key),
+            );
+            *sums.entry(place).or_default() += by;
+        }
+    }
+}
+
+/// By the clocks of the tenant's zone.
+fn day(definitions: &Definitions, tenant: &TenantId, at: Instant) -> i32 {
+    let zone = definitions.tenant(tenant).unwrap().rules.zone.clone();
+    let date = at.to_jiff().to_zoned(zone).date();
+    let epoch = jiff::civil::date(1970, 1, 1);
+    i32::try_from(date.duration_since(epoch).as_hours() / 24).unwrap()
+}
