@@ -1,17 +1,17 @@
-# The two commands are `make demo` and `make test`. Everything they need is installed by
-# scripts/bootstrap, or named where it cannot be.
+# The two main commands are `make demo` and `make test`. scripts/bootstrap installs what they need, or
+# names what to install where it cannot.
 
-# Build output lives outside the work tree: a fresh clone builds on what is there already.
+# Build output is outside the work tree, so a fresh clone reuses what an earlier one has built.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidemark/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check bench bench-peers bench-micro
 
-help: ## Say what there is
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The dev profile, since a first release build takes some ten minutes on two cores; dependencies
-# are optimised in it all the same.
+# Uses the dev profile: a first release build takes some ten minutes on two cores. Dependencies are
+# optimised in it nevertheless.
 # `make demo ARGS="--once --json"` ends by itself, with a summary for programs as its last line.
 demo: ## Start everything in one process, with four sample tenants and a live stream (ARGS=...)
 	@scripts/bootstrap
@@ -27,7 +27,7 @@ test: ## Check formatting and lints, then run every test, on a real Kafka and a 
 	$(MAKE) --no-print-directory check
 	cargo test --workspace
 
-soak: ## Let everything fail for ten minutes, and write the log to docs/soak.md
+soak: ## Inject faults for ten minutes, and write the log to docs/soak.md
 	@scripts/bootstrap test
 	@scripts/kafka-libs >/dev/null
 	@scripts/soak
@@ -36,18 +36,18 @@ check: ## Check formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-bench: ## Measure everything, in the release profile; ARGS=--json for programs
+bench: ## Measure all benchmarks, in the release profile (ARGS=--json for programs)
 	@scripts/bootstrap test
 	@scripts/kafka-libs >/dev/null
 	cargo bench --bench measure -- $(ARGS)
 
-# Smaller than `make bench`, since each of the two runs twice.
-bench-peers: ## Measure Kafka Streams beside us on the same topic; ARGS=--json for programs
+# Smaller than `make bench`, because each system runs twice.
+bench-peers: ## Measure Kafka Streams and Tidemark on the same topic (ARGS=--json for programs)
 	@scripts/bootstrap test
 	@scripts/kafka-libs >/dev/null
 	cargo bench --bench measure -- peers --jars "$$(scripts/peer-jars)" \
 		--customers 200000 --events 400000 $(ARGS)
 
-bench-micro: ## Measure fold and codec by criterion, in the release profile
+bench-micro: ## Measure fold and codec with criterion, in the release profile
 	@scripts/bootstrap
 	cargo bench --bench fold --bench codec
