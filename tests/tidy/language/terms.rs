@@ -1,0 +1,232 @@
+//! The retired terms, and what to write instead.
+
+use std::fmt;
+
+use crate::files::File;
+
+/// How a retired term is recognised.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A phrase in prose or in names, whatever its case: `wish` is in `WishRow` and in `a_wish`.
+    Phrase,
+    /// An identifier as it is written, or a flag.
+    Identifier,
+    /// The declaration of a type or function.
+    Declaration,
+}
+
+/// A term that the project no longer uses.
+pub(super) struct Term {
+    /// The term; of a phrase all its forms, separated by `|`.
+    pub(super) written: &'static str,
+    form: Form,
+    pub(super) instead: &'static str,
+    /// The number of lines that may still have the term.
+    pub(super) ceiling: usize,
+}
+
+/// The folders in which identifiers are retired.
+const CRATES: [&str; 6] = [
+    "projections/",
+    "processor/",
+    "api/",
+    "kafka/",
+    "src/",
+    "tests/it/",
+];
+
+const fn phrase(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+    Term {
+        written,
+        form: Form::Phrase,
+        instead,
+        ceiling,
+    }
+}
+
+const fn identifier(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+    Term {
+        written,
+        form: Form::Identifier,
+        instead,
+        ceiling,
+    }
+}
+
+const fn declaration(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+    Term {
+        written,
+        form: Form::Declaration,
+        instead,
+        ceiling,
+    }
+}
+
+/// Ordinary English keeps its words: "figure" and "worth" are retired as identifiers alone.
+pub(super) const TERMS: &[Term] = &[
+    phrase("anew", "re-..., retry", 62),
+    phrase("let go|lets go|letting go", "discard, release", 16),
+    phrase(
+        "wait for company|waits for company|waiting for company",
+        "linger",
+        8,
+    ),
+    phrase("wish|wishes|wished", "operator command", 49),
+    phrase("warming", "backfilling", 72),
+    phrase("standing", "evaluated state", 497),
+    phrase("household|households", "/64 prefix", 8),
+    phrase("looker|lookers", "poller", 1),
+    phrase("kept answer|kept answers", "response cache", 20),
+    phrase(
+        "judge|judges|judged|judging|verdict|verdicts",
+        "classify, classification",
+        57,
+    ),
+    phrase("placement|placements", "discrete outputs", 77),
+    identifier("may_be_in", "pending_segments", 6),
+    identifier("passed_by", "bypassed", 2),
+    identifier("of_tenants", "authenticated", 14),
+    identifier("of_nobody", "readiness", 6),
+    identifier("of_anybody", "public", 6),
+    identifier("of_life", "liveness", 5),
+    identifier("worth", "value_minor, value", 39),
+    identifier("figure", "rollup", 132),
+    identifier("figures", "rollups", 226),
+    identifier("Figure", "Rollup", 60),
+    identifier("Figures", "Rollups", 69),
+    identifier("--because", "--reason", 3),
+    declaration("fn of", "from_..., for_..., new", 54),
+    declaration("type Access", "Credentials", 3),
+    declaration("type Doors", "Credentials", 1),
+    declaration("type Heard", "LastError", 1),
+    declaration("type Home", "the expected partition", 1),
+    declaration("type Ended", "TaskExit", 1),
+    declaration("type Ends", "the exit queue", 1),
+    declaration("type Owned", "PartitionHandle", 1),
+    declaration("type Prepared", "PendingPartition", 1),
+    declaration("type Charge", "MemoryReservation", 1),
+    declaration("type Answers", "ResponseCache", 2),
+    declaration("type Touched", "an invalidation", 2),
+    declaration("type Moves", "an invalidation", 2),
+    declaration("type Asking", "RequestContext", 1),
+    declaration("type Asked", "...Params", 6),
+    declaration("type NothingAsked", "NoParams", 1),
+    declaration("type Shares", "the concurrency limit", 1),
+    declaration("type Lease", "a pooled connection", 1),
+];
+
+/// The lines of a file, prepared once for the search for all terms.
+pub(super) struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+}
+
+struct Line<'a> {
+    text: &'a str,
+    /// The line's words in lower case, split at the humps of names, between single spaces.
+    words: String,
+    /// The line's identifiers and flags; none in comments and documents.
+    identifiers: Vec<&'a str>,
+    /// What a line of Rust declares: `fn name` or `type Name`.
+    declaration: Option<String>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(file: &'a File) -> Self {
+        let data = ["snap", "hex", "csv", "avsc", "lock", "html", "json", "txt"];
+        let text = if data.contains(&file.extension()) {
+            ""
+        } else {
+            &file.text
+        };
+        let in_crates = CRATES.iter().any(|path| file.path.starts_with(path));
+        let lines = text.lines().map(|text| Line {
+            text,
+            words: spaced_words(text),
+            identifiers: if in_crates {
+                identifiers(text)
+            } else {
+                Vec::new()
+            },
+            declaration: file.is_rust().then(|| declaration_in(text)).flatten(),
+        });
+        Self {
+            lines: lines.collect(),
+        }
+    }
+
+    /// Returns the lines in which a term occurs, with their numbers.
+    pub(super) fn with(&self, term: &Term) -> impl Iterator<Item = (usize, &'a str)> {
+        let found = (1..).zip(&self.lines).filter(|(_, line)| line.has(term));
+        found.map(|(number, line)| (number, line.text))
+    }
+}
+
+impl Line<'_> {
+    fn has(&self, term: &Term) -> bool {
+        match term.form {
+            Form::Phrase => term
+                .written
+                .split('|')
+                .any(|phrase| self.words.contains(&format!(" {phrase} "))),
+            Form::Identifier => self.identifiers.contains(&term.written),
+            Form::Declaration => self.declaration.as_deref() == Some(term.written),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form {
+            Form::Phrase => write!(out, "{}", self.written.replace('|', ", ")),
+            Form::Identifier | Form::Declaration => write!(out, "`{}`", self.written),
+        }
+    }
+}
+
+fn spaced_words(line: &str) -> String {
+    let mut words = String::with_capacity(line.len() + 8);
+    words.push(' ');
+    let mut before = ' ';
+    for char in line.chars() {
+        if !words.ends_with(' ') && (!char.is_alphanumeric() || begins_hump(before, char)) {
+            words.push(' ');
+        }
+        if char.is_alphanumeric() {
+            words.extend(char.to_lowercase());
+        }
+        before = char;
+    }
+    words.push(' ');
+    words
+}
+
+fn begins_hump(before: char, char: char) -> bool {
+    before.is_lowercase() && char.is_uppercase()
+}
+
+fn identifiers(line: &str) -> Vec<&str> {
+    let code = line.split(" // ").next().unwrap_or_default();
+    if ["//", "--", "#"]
+        .iter()
+        .any(|mark| code.trim_start().starts_with(mark))
+    {
+        return Vec::new();
+    }
+    code.split(|char: char| !char.is_alphanumeric() && char != '_' && char != '-')
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn declaration_in(line: &str) -> Option<String> {
+    let mut words = line
+        .split_whitespace()
+        .skip_while(|word| word.starts_with("pub") || ["const", "async", "unsafe"].contains(word));
+    let keyword = match words.next()? {
+        "fn" => "fn",
+        "struct" | "enum" | "trait" | "type" => "type",
+        _ => return None,
+    };
+    let is_part = |char: char| char.is_alphanumeric() || char == '_';
+    let name = words.next()?.split(|char| !is_part(char)).next()?;
+    Some(format!("{keyword} {name}"))
+}
