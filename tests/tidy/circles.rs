@@ -24,7 +24,7 @@ const CIRCLES: &[&str] = &[
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",
     "projections/src/outputs: evaluate, members, placement, predictions, stages",
-    "projections/src: definitions, figures, journeys, outputs, standing, state",
+    "projections/src: definitions, evaluated, journeys, outputs, rollups, state",
     "schemas/src/event: payloads, reading, validate, words",
     "schemas/src: event, ids, names, openapi",
     "src: cli, commands, config, database, definitions_log, importing, kafka, secrets, services, telemetry, up",
