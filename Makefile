@@ -15,7 +15,7 @@ help: ## List the commands
 # `make demo ARGS="--once --json"` ends by itself, with a summary for programs as its last line.
 demo: ## Start everything in one process, with four sample tenants and a live stream (ARGS=...)
 	@scripts/bootstrap
-	cargo build --quiet --bin tidemark
+	@scripts/build-progress --bin tidemark
 	@exec "$(CARGO_TARGET_DIR)/debug/tidemark" demo $(ARGS)
 
 test: ## Check formatting and lints, then run every test, on a real Kafka and a real PostgreSQL
@@ -32,9 +32,10 @@ soak: ## Inject faults for ten minutes, and write the log to docs/soak.md
 	@scripts/kafka-libs >/dev/null
 	@scripts/soak
 
-check: ## Check formatting and lints only
+check: ## Check formatting, lints, structure, language, and the licences of what is used
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --test tidy
 
 bench: ## Measure all benchmarks, in the release profile (ARGS=--json for programs)
 	@scripts/bootstrap test

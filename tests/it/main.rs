@@ -24,6 +24,7 @@ mod definitions;
 mod demo;
 mod deploy;
 mod exactly_once;
+mod first_use;
 mod flood;
 mod generate;
 mod halt;

@@ -14,3 +14,4 @@ mod language;
 mod rules;
 mod sizes;
 mod source;
+mod supply;
