@@ -32,7 +32,7 @@ soak: ## Inject faults for ten minutes, and write the log to docs/soak.md
 	@scripts/kafka-libs >/dev/null
 	@scripts/soak
 
-check: ## Check formatting, lints, structure, language, and the licences of what is used
+check: ## Check formatting, lints, structure, language, and the licences of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace --test tidy
