@@ -1,8 +1,8 @@
-//! What the API says of itself: its `OpenAPI` 3.1 document.
+//! The `OpenAPI` 3.1 document of the API.
 //!
-//! Handlers describe their own questions and answers, types their own JSON. What the [layers] do to
-//! every answer of a group of routes (headers, refusals, roles) is said [here](self::layered), once.
-//! Never asked while a request of a tenant is answered.
+//! Handlers describe their own parameters and answers, types their own JSON. The effects of the
+//! [layers] on every answer of a group of routes (headers, errors, roles) are added
+//! [here](self::layered), once. The document is built once, and on no request of a tenant.
 //!
 //! [layers]: crate::layers
 
@@ -16,18 +16,27 @@ pub(crate) use self::layered::{NotFound, of_anybody, of_life, of_nobody, of_tena
 const TITLE: &str = "Tidemark read API";
 
 const DESCRIPTION: &str = "\
-What is known of a tenant's customers, as of a position of the log that every answer names.
+The read API of Tidemark: the customers of a tenant, their segments, journeys and predictions, and \
+daily metrics. Every answer states the position in the event log that it reflects.
 
-The token alone says whose customers are asked about, and in which role. What is not understood is \
-refused, never ignored: an unknown query parameter, or one given twice, is a 400. Every error is a \
-problem document (RFC 9457). A member without a value is null, not absent. Amounts of money are in \
-minor units of the currency that stands beside them. Members may be added to answers; none is \
-renamed or removed under /v1. HEAD is answered wherever GET is.";
+**Authentication.** A request carries a bearer token. The token alone determines the tenant and the \
+role of the caller.
+
+**Requests.** Every operation is a GET, and HEAD is supported wherever GET is. An unknown query \
+parameter, or one given twice, is answered 400 rather than ignored.
+
+**Answers.** Members without a value are null, not absent. Names that end in `_minor` are amounts \
+in minor units (such as cents) of the currency in the same answer. Lists with `next` are paged: \
+send its value as `cursor`.
+
+**Errors.** Every error is a problem document (RFC 9457). Its `type` is stable.
+
+**Compatibility.** Under /v1, members may be added to answers. None is renamed or removed.";
 
 const TAGS: [(&str, &str); 7] = [
     (
         "customers",
-        "Who they are, what they did, and what follows.",
+        "Single customers: profile, memberships and timeline.",
     ),
     (
         "segments",
@@ -35,24 +44,24 @@ const TAGS: [(&str, &str); 7] = [
     ),
     (
         "journeys",
-        "Ways through stages, as the tenant defines them.",
+        "Sequences of stages, as the tenant defines them, with conversion and dwell times.",
     ),
     (
-        "figures",
-        "What all customers add up to, day by day of the tenant's calendar.",
+        "analytics",
+        "Metrics over all customers, by day in the tenant's time zone.",
     ),
     (
         "predictions",
-        "What is to come: churn, value, and customers alike.",
+        "Churn, value, RFM, clusters and next best actions, with the models behind them.",
     ),
-    ("status", "How far the projections are."),
+    ("status", "The progress of the projections."),
     (
         "service",
-        "The process itself, for everybody: no token is asked for.",
+        "Health, readiness and this reference. No token is required.",
     ),
 ];
 
-/// The document without any route.
+/// Returns the document without any route.
 pub(crate) fn empty() -> OpenApi {
     let license = LicenseBuilder::new()
         .name("Apache-2.0")
@@ -75,11 +84,11 @@ pub(crate) fn empty() -> OpenApi {
         .build()
 }
 
-/// The document, as it is served: JSON for people to compare, the same for the same source.
+/// Returns the document as it is served: indented JSON, the same for the same source.
 pub fn openapi() -> String {
     let mut text = crate::routes::description()
         .to_pretty_json()
-        // Names and texts alone: nothing in it can fail to serialise.
+        // It holds names and texts alone, so it cannot fail to serialise.
         .unwrap_or_default();
     text.push('\n');
     text

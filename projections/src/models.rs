@@ -35,7 +35,7 @@ pub use value::{FORECAST_DAYS, PERCENTILE_DAYS, RevenueForecast, ValueModel};
 
 use special::inverse_odds;
 
-/// How likely a customer is to be gone.
+/// A churn risk band, by the tenant's thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

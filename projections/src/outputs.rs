@@ -77,68 +77,72 @@ pub struct Outputs {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrdersSummary {
-    /// Orders placed.
+    /// The number of orders placed.
     pub count: u64,
-    /// In minor units of the currency, less refunds.
+    /// The total of the orders less refunds, in minor units of the tenant's currency.
     pub revenue_minor: i64,
-    /// The tenant's.
+    /// The tenant's currency.
     pub currency: Currency,
-    /// Orders left out of the money because the tenant has no rate for their currency.
+    /// The number of orders left out of the amounts because the tenant has no rate for their
+    /// currency.
     pub unconverted: u64,
-    /// Distinct days with an order.
+    /// The number of distinct days with an order.
     pub purchase_days: u32,
-    /// Distinct days with an order after the first such day: the models' x.
+    /// The number of distinct days with an order after the first such day: the frequency x of the
+    /// models.
     pub repeat_purchase_days: u32,
-    /// In the tenant's zone; null for who never bought.
+    /// The day of the first purchase in the tenant's time zone; null if the customer has never
+    /// bought.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub first_purchase_on: Option<Date>,
-    /// In the tenant's zone; null for who never bought.
+    /// The day of the last purchase in the tenant's time zone; null if the customer has never
+    /// bought.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_purchase_on: Option<Date>,
-    /// Mean of the daily totals, the first day left out, in minor units. A day on which more was
-    /// given back than bought counts as zero; days without any converted order are left out. Null
-    /// without such a day.
+    /// The mean total of a purchase day after the first, in minor units. A day with more refunds
+    /// than orders counts as zero; days without a converted order are left out. Null if there is no
+    /// such day.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub mean_repeat_value_minor: Option<f64>,
 }
 
-/// Where a customer stands in a journey.
+/// A customer's stage in a journey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageOutput {
-    /// The stage.
+    /// The name of the stage.
     pub stage: Arc<str>,
-    /// When it was entered.
+    /// The time at which the customer entered the stage.
     pub since: Instant,
 }
 
-/// How likely a customer is gone.
+/// The churn risk of a customer that buys without a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Churn {
-    /// `scored`, or `not_scored` for who never bought.
+    /// `scored`, or `not_scored` if the customer has never bought.
     pub status: ChurnStatus,
-    /// How likely the customer still buys, from 0 to 1; null where not scored.
+    /// The probability that the customer still buys, from 0 to 1; null if not scored.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub p_alive: Option<f64>,
-    /// 1 − `p_alive`; null where not scored.
+    /// The churn risk, 1 − `p_alive`; null if not scored.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub risk: Option<f64>,
-    /// Of the risk, by the tenant's thresholds; null where not scored.
+    /// The band of the risk, by the tenant's thresholds; null if not scored.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub band: Option<Band>,
-    /// Which model and parameters, and whether they are shipped defaults.
+    /// The name of the model and its parameters, shipped or trained.
     pub model: String,
 }
 
-/// Whether there is a score.
+/// Whether the customer is scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChurnStatus {
-    /// There is.
+    /// The customer is scored.
     Scored,
-    /// Never bought: no number is invented.
+    /// The customer has never bought, so there is no score.
     NotScored,
 }
 

@@ -1,4 +1,4 @@
-//! How the types whose JSON is written by hand look in an API's description.
+//! `OpenAPI` schemas of the types whose JSON is written by hand.
 
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
@@ -21,7 +21,7 @@ fn id(description: &str) -> RefOr<Schema> {
         .into()
 }
 
-/// A word of a closed set.
+/// Returns the schema of a closed set of words.
 pub(crate) fn one_of(words: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -31,19 +31,19 @@ pub(crate) fn one_of(words: impl Iterator<Item = &'static str>) -> RefOr<Schema>
 
 impl PartialSchema for TenantId {
     fn schema() -> RefOr<Schema> {
-        id("A tenant: one company whose customers nobody else may see.")
+        id("The id of a tenant: a company with data of its own, from 1 to 255 bytes.")
     }
 }
 
 impl PartialSchema for CustomerId {
     fn schema() -> RefOr<Schema> {
-        id("A customer of the tenant, as its events name it: up to 255 bytes of any text.")
+        id("The id of a customer, as in the customer's events: text of 1 to 255 bytes.")
     }
 }
 
 impl PartialSchema for Instant {
     fn schema() -> RefOr<Schema> {
-        text("An instant in UTC, to the microsecond at most (RFC 3339).")
+        text("An instant in UTC (RFC 3339), with up to six decimals of a second.")
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples(["2024-06-30T00:00:00Z"])
             .into()
@@ -52,7 +52,7 @@ impl PartialSchema for Instant {
 
 impl PartialSchema for Currency {
     fn schema() -> RefOr<Schema> {
-        text("A currency by its ISO 4217 code.")
+        text("A currency code (ISO 4217).")
             .pattern(Some("^[A-Z]{3}$"))
             .examples(["EUR"])
             .into()
@@ -68,9 +68,9 @@ impl PartialSchema for AttributeValue {
                     .collect::<utoipa::openapi::schema::SchemaType>(),
             )
             .description(Some(
-                "The value of an attribute: null (known to be without a value, which differs from \
-                 an attribute never set), a truth value, a number (whole ones have up to 64 bits) \
-                 or text.",
+                "The value of an attribute: a boolean, a number (integers have up to 64 bits), text, \
+                 or null if the attribute was set to no value. An attribute that was never set is \
+                 absent.",
             ))
             .into()
     }

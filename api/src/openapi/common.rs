@@ -1,4 +1,4 @@
-//! What many answers have in common, said once and referred to.
+//! Components that many operations refer to: headers, parameters and problems.
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -14,188 +14,191 @@ use crate::problem::Document;
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearer";
 
-/// What an answer says by a header, by the type of its value.
+/// The type of a header's value.
 enum Value {
     Text,
     Number,
     Instant,
 }
 
-/// Headers of answers.
+/// The headers of answers.
 const HEADERS: [(&str, Value, &str); 14] = [
     (
         "age",
         Value::Number,
-        "Seconds since the answer was read. Only while the database is away.",
+        "The age of the answer in seconds. Present only while the database is unavailable.",
     ),
     (
         "cache-control",
         Value::Text,
-        "Whether, and how, the answer may be kept.",
+        "Whether, and for how long, the answer may be cached.",
     ),
     (
         "etag",
         Value::Text,
-        "A hash of the answer, for If-None-Match.",
+        "The entity tag of the answer, to be sent in If-None-Match.",
     ),
     (
         "ratelimit",
         Value::Text,
-        "For each limit what is left (`r`) and the seconds until it is full again (`t`), as in \
-         draft-ietf-httpapi-ratelimit-headers-10. Absent where there is no limit.",
+        "For each limit, the remaining quota (`r`) and the seconds until it is restored (`t`), as \
+         in draft-ietf-httpapi-ratelimit-headers-10. Absent if no limit applies.",
     ),
     (
         "ratelimit-policy",
         Value::Text,
-        "For each limit how much may be asked at once (`q`) and the seconds in which that comes \
-         back (`w`). Absent where there is no limit.",
+        "For each limit, the quota (`q`) and the seconds in which it is restored (`w`). Absent if \
+         no limit applies.",
     ),
     (
         "retry-after",
         Value::Number,
-        "Seconds after which asking again makes sense.",
+        "The number of seconds to wait before a retry.",
     ),
     (
         "tidemark-definitions",
         Value::Number,
-        "Version of the tenant's definitions in force. Absent before its first.",
+        "The version of the tenant's definitions in force. Absent until the tenant is defined.",
     ),
     (
         "tidemark-generation",
         Value::Number,
-        "Which generation of projections answered.",
+        "The id of the generation of projections the answer was read from.",
     ),
     (
         "tidemark-lag",
         Value::Number,
-        "Records seen in the log and not folded yet, of all partitions.",
+        "The number of records in the log that are not folded yet, over all partitions.",
     ),
     (
         "tidemark-stale",
         Value::Number,
-        "Seconds since the answer was last known to hold. Only while the database is away.",
+        "The seconds since the answer was last known to be current. Present only while the \
+         database is unavailable.",
     ),
     (
         "tidemark-watermark",
         Value::Instant,
-        "Everything appended to the log before it is in the answer. Absent until every partition \
-         has begun.",
+        "The append time up to which the answer reflects every record of the log. Absent until \
+         every partition has folded a record.",
     ),
     (
         "vary",
         Value::Text,
-        "Which headers of the request the answer depends on.",
+        "The request headers the answer depends on.",
     ),
     (
         "www-authenticate",
         Value::Text,
-        "What is asked for (RFC 6750).",
+        "The authentication challenge (RFC 6750).",
     ),
     (
         "x-request-id",
         Value::Text,
-        "The request's name, in our log too: the client's, if it sent a sane one.",
+        "The id of the request, as in the server's log: the client's X-Request-Id if it is valid.",
     ),
 ];
 
-/// On every answer.
+/// The headers of every answer.
 pub(super) const ALWAYS: &[&str] = &["cache-control", "vary", "x-request-id"];
-/// On what was read from the projections.
+/// The headers of answers read from the projections.
 pub(super) const FRESHNESS: &[&str] = &[
     "tidemark-definitions",
     "tidemark-generation",
     "tidemark-lag",
     "tidemark-watermark",
 ];
-/// On what a tenant was charged for.
+/// The headers of answers that count towards a rate limit.
 pub(super) const LIMITS: &[&str] = &["ratelimit", "ratelimit-policy"];
-/// On what a client may keep.
+/// The headers of answers that a client may cache.
 pub(super) const KEPT: &[&str] = &["etag"];
-/// On what is answered while the database is away.
+/// The headers of cached answers while the database is unavailable.
 pub(super) const STALE: &[&str] = &["age", "tidemark-stale"];
 
-/// Answers without what was asked for: status, name, meaning, and headers beside [`ALWAYS`].
+/// The problems: status, name, description, and headers beside [`ALWAYS`].
 pub(super) const PROBLEMS: [(&str, &str, &str, &[&[&str]]); 8] = [
     (
         "400",
         "Malformed",
-        "The request is broken whatever the data: an unknown parameter, one given twice, a value of \
-         a wrong form, a cursor that is none, a Tidemark-Wait that is no position.",
+        "The request is malformed: an unknown or repeated parameter, a value of the wrong form, an \
+         invalid cursor, or a Tidemark-Wait that is not a position.",
         &[LIMITS],
     ),
     (
         "401",
         "Unauthenticated",
-        "No token, or one that is not believed.",
+        "The token is missing or invalid.",
         &[&["www-authenticate"]],
     ),
     (
         "404",
         "NotFound",
-        "The tenant has nothing of that name.",
+        "The tenant has no resource of that name.",
         &[LIMITS, FRESHNESS],
     ),
     (
         "413",
         "TooLarge",
-        "The request has a body beyond the limit. No route reads one.",
+        "The request body exceeds the limit. No operation reads a body.",
         &[LIMITS],
     ),
     (
         "422",
         "Unprocessable",
-        "Well-formed, but wrong: `parameter` names what. A value out of bounds, something that is \
-         not defined, a cursor of another question, or a Tidemark-Wait for a place that is not \
-         folded.",
+        "A parameter, named by `parameter`, is well-formed but not acceptable: a value out of \
+         bounds, a name that is not defined, a cursor of another request, or a Tidemark-Wait for a \
+         topic or partition that does not exist.",
         &[LIMITS, FRESHNESS],
     ),
     (
         "429",
         "TooMuch",
-        "Too much was asked, by `violated-policies`, or too many requests of the tenant are under \
-         way.",
+        "A rate limit, named by `violated-policies`, is exceeded, or the tenant has too many \
+         concurrent requests.",
         &[LIMITS, &["retry-after"]],
     ),
     (
         "500",
         "Internal",
-        "A fault of ours. Its cause is in our log, under the request id.",
+        "An internal error. The server's log has the cause under the request id.",
         &[LIMITS],
     ),
     (
         "503",
         "Unavailable",
-        "Something we need is away, too much is under way, the answer took too long, or what \
-         Tidemark-Wait names was not folded in time.",
+        "A dependency is unavailable, the server is overloaded, the request timed out, or the \
+         position in Tidemark-Wait was not folded in time.",
         &[LIMITS, FRESHNESS, &["retry-after"]],
     ),
 ];
 
-/// Parameters of requests, by the name they are referred to.
+/// The headers of requests: component name, header, description and example.
 pub(super) const PARAMETERS: [(&str, &str, &str, &str); 3] = [
     (
         "IfNoneMatch",
         "If-None-Match",
-        "Entity tags (`ETag`) of answers the client has: if one of them still holds, the answer is \
-         304.",
+        "The entity tags of cached answers, separated by commas. If one of them is current, the \
+         answer is 304.",
         "W/\"1-0f3b5c1d2e4a69788796a5b4c3d2e1f0\"",
     ),
     (
         "TidemarkWait",
         "Tidemark-Wait",
-        "Positions, `<topic>/<partition>@<offset>` separated by commas: the answer has what was \
-         written there. It waits for some seconds, then it is 503. No kept answer is given.",
+        "Positions in the log, `<topic>/<partition>@<offset>` separated by commas. The answer \
+         reflects the records at these positions (read your writes): the request waits until they \
+         are folded, and after some seconds is answered 503. The response cache is bypassed.",
         "customer-events/3@17",
     ),
     (
         "RequestId",
         "X-Request-Id",
-        "A name for the request: up to 128 letters, digits, `.`, `_` and `-`. Any other is replaced.",
+        "An id for the request: up to 128 letters, digits, `.`, `_` and `-`. An invalid id is \
+         replaced.",
         "checkout-7f3a",
     ),
 ];
 
-/// Everything that is referred to, but the types of answers.
+/// Returns the components, without the types of answers.
 pub(super) fn components() -> Components {
     let mut components = Components::new();
     for (name, value, description) in HEADERS {
@@ -226,7 +229,7 @@ pub(super) fn components() -> Components {
     components
 }
 
-/// Refers to these headers.
+/// Adds references to these headers.
 pub(super) fn with_headers(response: ResponseBuilder, names: &[&[&str]]) -> ResponseBuilder {
     let names = names.iter().copied().flatten().chain(ALWAYS);
     names.fold(response, |response, name| {
@@ -269,16 +272,16 @@ fn problem(description: &str, headers: &[&[&str]]) -> ResponseBuilder {
 }
 
 fn not_modified() -> ResponseBuilder {
-    let description = "The client has the answer already; the headers say how fresh it is.";
+    let description = "The client's cached answer is current. The headers state its freshness.";
     let response = ResponseBuilder::new().description(description);
     with_headers(response, &[KEPT, FRESHNESS, LIMITS, STALE])
 }
 
 fn bearer() -> SecurityScheme {
-    let description = "A JSON web token (RFC 7519) with the claims `iss`, `aud`, `sub`, `exp`, \
-        `tenant` and `role`. The role is `viewer`, `analyst` or `admin`: viewers see no values of \
-        personal attributes; what the others see of them is recorded. Which keys and issuers are \
-        believed is configured.";
+    let description = "A JSON Web Token (RFC 7519) with the claims `iss`, `aud`, `sub`, `exp`, \
+        `tenant` and `role`. The role is `viewer`, `analyst` or `admin`. Viewers receive no values \
+        of personal attributes; reads of personal attributes by the other roles are recorded in \
+        the audit log. Accepted issuers and keys are configured by the operator.";
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

@@ -1,5 +1,5 @@
-//! What the [layers](crate::layers) of a group of routes do to each answer, added to what its
-//! handler says.
+//! The effects of the [layers](crate::layers) of a group of routes on each answer, added to the
+//! handlers' own descriptions.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::common::{ALWAYS, BEARER, FRESHNESS, KEPT, LIMITS, PARAMETERS, PROBLEM
 use crate::auth::Role;
 use crate::limits::cost;
 
-/// 404, of a route that names something.
+/// The 404 of a route whose path names a resource.
 pub(crate) struct NotFound;
 
 impl IntoResponses for NotFound {
@@ -26,7 +26,7 @@ pub(crate) fn of_tenants(mut described: OpenApi) -> OpenApi {
         let any_role = Role::ALL.map(|role| SecurityRequirement::new(BEARER, [role.as_str()]));
         operation.security = Some(any_role.to_vec());
         let said = operation.description.take().unwrap_or_default();
-        let costs = format!("Costs {} of the rate limits.", cost(path));
+        let costs = format!("Rate limit cost: {}.", cost(path));
         let description = [said, costs].join("\n\n").trim_start().to_owned();
         operation.description = Some(description);
         let parameters = operation.parameters.get_or_insert_default();
@@ -77,7 +77,7 @@ pub(crate) fn of_life(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// No token is asked for.
+/// Describes a route that requires no token.
 fn of_everybody(operation: &mut Operation) {
     operation.security = Some(Vec::new());
     add_headers(operation, &[]);
@@ -85,7 +85,7 @@ fn of_everybody(operation: &mut Operation) {
 
 fn operations(described: &mut OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
     let items = described.paths.paths.iter_mut();
-    // Reading is all that this API does.
+    // The API has no operation but GET.
     items.filter_map(|(path, item)| Some((path, item.get.as_mut()?)))
 }
 

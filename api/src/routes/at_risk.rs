@@ -1,4 +1,5 @@
-//! `GET /v1/churn/at-risk`, and who is worth most: customers of a band, by what is at stake.
+//! `GET /v1/churn/at-risk`: the customers of a churn risk band, by value. Also reads the best
+//! customers for `/v1/value`.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,22 +20,22 @@ use crate::database::{Query, Snapshot, instant};
 use crate::extract::Parameters;
 use crate::problem::Problem;
 
-/// What may be asked.
+/// The band and the page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
-    /// Rows on a page: 50 unless said otherwise, 500 at most.
+    /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before. It holds for the band it was given for.
+    /// The `next` of the previous page. A cursor is valid for the band it was returned for.
     cursor: Option<String>,
-    /// Whose: low, medium or high risk; high unless said otherwise.
+    /// The churn risk band: `low`, `medium` or `high` (default).
     #[param(value_type = Option<Band>)]
     band: Option<String>,
 }
 
-/// One page of them.
+/// One page of customers at risk.
 #[derive(Debug)]
 struct AtRisk {
     page: RankedPage,
@@ -44,12 +45,13 @@ struct AtRisk {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CustomersAtRisk)]
 pub(crate) struct Page {
-    /// Those first who are worth most; of equals by descending id. Empty until value is trained.
+    /// The customers, by descending value and, among equals, by descending id. Empty until a value
+    /// model is trained.
     items: Vec<AtStake>,
-    /// Of the amounts; null of a tenant not yet defined.
+    /// The currency of all amounts; null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// Send it as `cursor`, with the same band, for the page after; null on the last one.
+    /// The `cursor` of the next page, to be sent with the same `band`; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
@@ -59,14 +61,14 @@ pub(crate) struct Page {
 pub(super) struct AtStake {
     #[schema(value_type = CustomerId)]
     customer_id: String,
-    /// As of the last evaluation.
+    /// The churn risk band, as of the last evaluation.
     band: Band,
-    /// What a year of the customer was worth on the day of its last purchase, in minor units: what
-    /// is at stake.
+    /// The value of a year of the customer's purchases as of the day of its last purchase, in minor
+    /// units of the tenant's currency: the amount at stake.
     value_minor: i64,
-    /// When the newest of its events occurred.
+    /// The time of the customer's newest event.
     last_seen_at: Instant,
-    /// As of when the band was last computed.
+    /// The time as of which the band was evaluated.
     evaluated_at: Instant,
 }
 
@@ -78,11 +80,11 @@ pub(super) struct Row {
     evaluated_at: i64,
 }
 
-/// Customers at risk, those first with whom most is at stake
+/// Lists customers at risk by the value at stake
 ///
-/// Of one band of the risk of being gone, as of each customer's last evaluation, by what a year of
-/// the customer was worth on the day of its last purchase. That moves with purchases alone, so that a
-/// customer keeps its place while it drifts away.
+/// Returns the customers of one churn risk band, as of each customer's last evaluation, by the
+/// value of a year of the customer's purchases as of the day of its last purchase. The value
+/// changes only with purchases, so a customer keeps its position while its risk grows.
 #[utoipa::path(
     get,
     path = "/v1/churn/at-risk",
@@ -135,7 +137,7 @@ impl Query for AtRisk {
     }
 }
 
-/// Customers of a band after a place, those first who are worth most.
+/// Reads the customers of a band after a position, by descending value.
 pub(super) async fn rows(
     snapshot: &mut Snapshot<'_>,
     band: Band,

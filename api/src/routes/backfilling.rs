@@ -1,4 +1,4 @@
-//! Segments that are not exact yet, because what they count began to be counted too late.
+//! Segments that are not exact yet, because their counters started after the events they count.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,25 @@ use utoipa::ToSchema;
 use crate::database::{Snapshot, instant};
 use crate::problem::Problem;
 
-/// A segment that is not exact yet.
+/// The state of a segment that is not exact yet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Backfilling {
-    /// It counts what occurred from then on; null before the definitions are in force everywhere.
+    /// The time from which events are counted; null until the definitions are in force in every
+    /// partition.
     #[schema(required)]
     counts_from: Option<Instant>,
-    /// When it is exact; null where only a rebuild makes it so.
+    /// The time at which the segment becomes exact; null if only a rebuild makes it exact.
     #[schema(required)]
     exact_at: Option<Instant>,
 }
 
-/// From when on each tracked leaf counts in every partition that has read anything; without those
-/// that do not count everywhere yet.
+/// The start of each tracked leaf, across all partitions that have folded a record. Leaves that are
+/// not counted everywhere yet are absent.
 #[derive(Debug, Default)]
 pub(super) struct CountsFrom(BTreeMap<LeafId, Instant>);
 
 impl CountsFrom {
-    /// Of the tenant's leaves.
+    /// Reads the starts of the tenant's leaves.
     pub(super) async fn read(
         snapshot: &mut Snapshot<'_>,
         definitions: &TenantDefinitions,
@@ -48,7 +49,7 @@ impl CountsFrom {
             .map(Self)
     }
 
-    /// Whether the segment is not exact at this instant.
+    /// Returns the state of the segment's backfill; `None` if the segment is exact at this instant.
     pub(super) fn backfilling(
         &self,
         definitions: &TenantDefinitions,

@@ -1,4 +1,4 @@
-//! `GET /v1/campaigns`.
+//! `GET /v1/campaigns`: cost and attributed revenue of campaigns.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::database::{Query, Snapshot};
 use crate::extract::Parameters;
 use crate::problem::Problem;
 
-/// More are not told: of the others only how many they are.
+/// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
 
 #[derive(Debug)]
@@ -28,80 +28,84 @@ struct CampaignsOf(Days);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Campaigns {
-    /// The first day; null before the tenant is defined.
+    /// The first day; null until the tenant is defined.
     #[schema(required)]
     from: Option<Day>,
-    /// The last day; null before the tenant is defined.
+    /// The last day; null until the tenant is defined.
     #[schema(required)]
     to: Option<Day>,
-    /// The tenant's, into which amounts are converted at the rates in force; what has no rate is left
-    /// out. Null before the tenant is defined.
+    /// The tenant's currency. Amounts are converted at the rates in force; amounts in a currency
+    /// without a rate are left out. Null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// For how many days before an order a touch is credited; null before the tenant is defined.
+    /// The attribution window: the number of days before an order within which a touch receives
+    /// credit; null until the tenant is defined.
     #[schema(required)]
     window_days: Option<i32>,
-    /// By campaign and channel; those with the most touches where there are more than 1,000.
+    /// The items, by campaign and channel. If there are more than 1,000, those with the most
+    /// touches.
     items: Vec<CampaignItem>,
-    /// How many there are beside those in `items`.
+    /// The number of items left out of `items`.
     left_out: usize,
 }
 
-/// Touches and their cost count on the day of the touch, credits on the day of the order.
+/// A campaign on one channel. Touches and their cost count on the day of the touch, credit counts
+/// on the day of the order.
 #[derive(Debug, Serialize, ToSchema)]
 struct CampaignItem {
-    /// The campaign.
+    /// The name of the campaign.
     campaign: String,
-    /// How it reached customers.
+    /// The channel of the touches.
     channel: String,
-    /// How often it did.
+    /// The number of touches.
     touches: i64,
-    /// What that cost, in minor units of the tenant's currency.
+    /// The cost of the touches, in minor units of the tenant's currency.
     cost_minor: i64,
-    /// What of orders less refunds is owed to it, in minor units of the tenant's currency.
+    /// The attributed revenue, orders less refunds, in minor units of the tenant's currency.
     credited_minor: Credited,
-    /// What is credited for each unit of cost.
+    /// The attributed revenue per unit of cost.
     return_on_cost: ReturnOnCost,
 }
 
-/// Four answers to the same question: each shares out the whole of every order.
+/// The attributed revenue by four attribution models. Each model distributes the full amount of
+/// every order.
 #[derive(Debug, Serialize, ToSchema)]
 struct Credited {
-    /// All of an order to the first touch before it.
+    /// First touch: all credit goes to the first touch before the order.
     first: i64,
-    /// All of an order to the last touch before it.
+    /// Last touch: all credit goes to the last touch before the order.
     last: i64,
-    /// To all touches alike.
+    /// Linear: all touches receive equal credit.
     linear: i64,
-    /// Two fifths to the first, two fifths to the last, the rest to those between.
+    /// Position-based: 40 % to the first touch, 40 % to the last, the rest to those between.
     position_based: i64,
 }
 
-/// As `credited_minor`; null where there was no cost.
+/// The return by attribution model, as in `credited_minor`; null if there was no cost.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReturnOnCost {
-    /// By the first touch.
+    /// First touch.
     #[schema(required)]
     first: Option<f64>,
-    /// By the last touch.
+    /// Last touch.
     #[schema(required)]
     last: Option<f64>,
-    /// By all alike.
+    /// Linear.
     #[schema(required)]
     linear: Option<f64>,
-    /// By position.
+    /// Position-based.
     #[schema(required)]
     position_based: Option<f64>,
 }
 
-/// What campaigns cost, and what is owed to them
+/// Returns cost and attributed revenue of campaigns
 #[utoipa::path(
     get,
     path = "/v1/campaigns",
     operation_id = "get_campaigns",
-    tag = "figures",
+    tag = "analytics",
     params(DaysAsked),
-    responses((status = 200, description = "Campaigns by channel.", body = Campaigns)),
+    responses((status = 200, description = "The campaigns, by name and channel.", body = Campaigns)),
 )]
 pub(crate) async fn campaigns(
     State(service): State<Service>,
@@ -165,7 +169,7 @@ impl Query for CampaignsOf {
 struct Sums {
     touches: i128,
     cost: i128,
-    /// In the order of [`Attribution::ALL`].
+    /// The credit by model, in the order of [`Attribution::ALL`].
     credited: [i128; 4],
 }
 

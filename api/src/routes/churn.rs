@@ -1,4 +1,4 @@
-//! `GET /v1/churn`: how likely the tenant's customers are gone, and how well that is known.
+//! `GET /v1/churn`: the churn risk of the tenant's customers and the calibration of its models.
 
 use std::collections::BTreeMap;
 
@@ -25,15 +25,15 @@ struct BothKinds;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChurnOverview {
-    /// Of customers who buy: nobody says so when they leave. Null of a tenant not yet defined.
+    /// Churn of customers who buy without a contract; null until the tenant is defined.
     #[schema(required)]
     purchases: Option<ChurnOf>,
-    /// Of customers who subscribe: how likely they cancel at the next renewal. Null until a model of
-    /// it is trained. Who does both counts in both.
+    /// Churn of subscribers: the risk of cancellation at the next renewal; null until a renewal
+    /// model is trained. A subscriber who also buys counts in both.
     #[schema(required)]
     renewals: Option<ChurnOf>,
-    /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
-    /// then between those of the old and of the new.
+    /// The re-evaluation in progress under newer definitions; null if there is none. Until it
+    /// completes, sizes combine the old and the new definitions.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
@@ -41,19 +41,21 @@ pub(crate) struct ChurnOverview {
 /// One kind of churn.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChurnOf {
-    /// The model that scores it.
+    /// The name of the model.
     model: String,
-    /// Whether its parameters are those it ships with, not trained on the tenant's own customers.
+    /// Whether the model's parameters are shipped defaults rather than trained on the tenant's own
+    /// customers.
     shipped: bool,
-    /// From this risk on the band is medium.
+    /// The risk from which the band is medium.
     medium_from: f64,
-    /// From this risk on the band is high.
+    /// The risk from which the band is high.
     high_from: f64,
-    /// From low to high.
+    /// The bands, from low to high.
     bands: Vec<BandSize>,
-    /// Customers whom the model does not score: who never bought, or does not subscribe.
+    /// The number of customers without a score: those who have never bought, or have no
+    /// subscription.
     not_scored: i64,
-    /// How it did when it was trained; null of shipped parameters.
+    /// The calibration of the trained model; null for shipped parameters.
     #[schema(required)]
     calibration: Option<Calibration>,
 }
@@ -61,48 +63,48 @@ struct ChurnOf {
 #[derive(Debug, Serialize, ToSchema)]
 struct BandSize {
     band: Band,
-    /// How many customers are in it.
+    /// The number of customers in the band.
     customers: i64,
 }
 
-/// The model, fitted to the days before a holdout, held against it.
+/// The comparison of the model, fitted to the days before a holdout, with the holdout.
 #[derive(Debug, Serialize, ToSchema)]
 struct Calibration {
-    /// First day of the data the model was trained on, in the tenant's zone.
+    /// The first day of the training data, in the tenant's time zone.
     #[schema(format = Date)]
     trained_from: String,
-    /// Last day of the data, and of the holdout.
+    /// The last day of the training data, and of the holdout.
     #[schema(format = Date)]
     trained_as_of: String,
-    /// First day of the holdout.
+    /// The first day of the holdout.
     #[schema(format = Date)]
     holdout_from: String,
-    /// Tenths by what was expected, those first of whom least was. Of purchases the mean number of
-    /// days with one; of renewals the part that cancelled.
+    /// The deciles by expected value, lowest first. For purchases, the mean number of days with a
+    /// purchase; for renewals, the share of cancellations.
     deciles: Vec<Tenth>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Tenth {
-    /// Customers, or subscriptions, in it.
+    /// The number of customers, or subscriptions, in the decile.
     size: u64,
-    /// By the model.
+    /// The value expected by the model.
     expected: f64,
-    /// In the holdout.
+    /// The value observed in the holdout.
     seen: f64,
 }
 
-/// How likely customers are gone
+/// Returns churn risk bands, models and calibration
 ///
-/// How many customers are in each band as of their last evaluation, of churn without a contract (who
-/// buys) and with one (who subscribes), the models behind it, and how they did on a holdout when they
-/// were trained.
+/// Returns the number of customers in each churn risk band as of their last evaluation, for
+/// customers who buy without a contract and for subscribers, with the models and their calibration
+/// on a holdout.
 #[utoipa::path(
     get,
     path = "/v1/churn",
     operation_id = "get_churn",
     tag = "predictions",
-    responses((status = 200, description = "Bands and models.", body = ChurnOverview)),
+    responses((status = 200, description = "The bands and the models.", body = ChurnOverview)),
 )]
 pub(crate) async fn overview(
     State(service): State<Service>,

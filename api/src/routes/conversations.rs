@@ -1,4 +1,4 @@
-//! `GET /v1/conversations`.
+//! `GET /v1/conversations`: messages and conversations by agent, channel or day.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -29,22 +29,23 @@ const KINDS: [&str; 7] = [
     kinds::INTENTS,
     kinds::OUTCOMES,
 ];
-/// More are not told: of the others only how many they are.
+/// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
 const MOST_INTENTS: usize = 50;
 
-/// Which days, and told apart by what.
+/// The days, and the dimension to group by.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConversationsAsked {
-    /// The first day: 29 days before `to` unless said otherwise.
+    /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    /// The last day (ISO 8601). By default today, by the watermark. The range covers at most
+    /// 1,100 days.
     #[param(format = Date)]
     to: Option<String>,
-    /// `agent` (unless said otherwise), `channel` or `day`.
+    /// The dimension to group by: `agent` (default), `channel` or `day`.
     #[param(pattern = "^(agent|channel|day)$", default = "agent")]
     by: Option<String>,
 }
@@ -86,63 +87,66 @@ struct ConversationsOf {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Conversations {
-    /// The first day; null before the tenant is defined.
+    /// The first day; null until the tenant is defined.
     #[schema(required)]
     from: Option<Day>,
-    /// The last day; null before the tenant is defined.
+    /// The last day; null until the tenant is defined.
     #[schema(required)]
     to: Option<Day>,
-    /// Everything together.
+    /// The totals over all items.
     total: Talk,
-    /// By agent, channel or day, in order of it; those with the most messages where there are more
-    /// than 1,000.
+    /// The items, by agent, channel or day. If there are more than 1,000, those with the most
+    /// messages.
     items: Vec<ConversationsItem>,
-    /// How many there are beside those in `items`.
+    /// The number of items left out of `items`.
     left_out: usize,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ConversationsItem {
-    /// The agent, the channel or the day. Null where no agent is named, and of conversations closed
-    /// when asked by channel: their events name none.
+    /// The agent, the channel or the day. Null for messages without an agent, and, grouped by
+    /// channel, for closed conversations, whose events have no channel.
     #[schema(required)]
     key: Option<String>,
-    /// What was said.
+    /// The totals of the item.
     said: Talk,
 }
 
-/// Messages count on the day they were exchanged, conversations on the day they were closed.
+/// Totals of messages and conversations. Messages count on the day they were exchanged,
+/// conversations on the day they were closed.
 #[derive(Debug, Serialize, ToSchema)]
 struct Talk {
-    /// Messages of customers.
+    /// The number of messages from customers.
     inbound: i64,
-    /// Messages to customers.
+    /// The number of messages to customers.
     outbound: i64,
-    /// From -1 to 1; null where no message had a sentiment.
+    /// The mean sentiment, from -1 to 1; null if no message has a sentiment.
     #[schema(required)]
     mean_sentiment: Option<f64>,
-    /// Messages that say how long they took to answer.
+    /// The number of messages with a response time.
     responses: u64,
-    /// Half of the answers took no longer, to a quarter of the value; null without any.
+    /// The median response time in milliseconds, at most a quarter too low; null if no message has
+    /// a response time.
     #[schema(required)]
     median_response_ms: Option<u64>,
-    /// Nine of ten answers took no longer, to a quarter of the value; null without any.
+    /// The 90th percentile of the response time in milliseconds, at most a quarter too low; null if
+    /// no message has a response time.
     #[schema(required)]
     p90_response_ms: Option<u64>,
-    /// Messages by what the customer wanted, where classified: the 50 most frequent.
+    /// The number of messages by intent, if classified: the 50 most frequent intents.
     intents: BTreeMap<String, i64>,
-    /// Conversations closed, by how they ended.
+    /// The number of closed conversations, by outcome.
     outcomes: BTreeMap<String, i64>,
 }
 
-/// What was said with customers, by agent, channel or day
+/// Returns messages and conversations by agent, channel or day
 #[utoipa::path(
     get,
     path = "/v1/conversations",
     operation_id = "get_conversations",
-    tag = "figures",
+    tag = "analytics",
     params(ConversationsAsked),
-    responses((status = 200, description = "Messages and conversations.", body = Conversations)),
+    responses((status = 200, description = "The totals of messages and conversations.", body = Conversations)),
 )]
 pub(crate) async fn conversations(
     State(service): State<Service>,
@@ -205,7 +209,7 @@ impl Query for ConversationsOf {
     }
 }
 
-/// Every channel, and none.
+/// Returns every channel, and the empty name for rollups without one.
 pub(super) fn channels() -> Vec<&'static str> {
     let known = Channel::ALL.iter().map(|channel| channel.as_str());
     known.chain([""]).collect()

@@ -1,4 +1,4 @@
-//! A tenant's sizes and totals, which more than one route tells.
+//! Counters and totals of a tenant that several routes return.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-/// The tenant's counters of one kind, by name.
+/// Reads the tenant's counters of one kind, by name.
 pub(super) async fn of_kind(
     snapshot: &mut Snapshot<'_>,
     kind: &str,
@@ -21,7 +21,7 @@ pub(super) async fn of_kind(
     Ok(rows.into_iter().collect())
 }
 
-/// Those of some names, of some kinds that share no name. Absent where nothing was counted.
+/// Reads counters by name, of several kinds that share no name. Names without a counter are absent.
 pub(super) async fn named(
     snapshot: &mut Snapshot<'_>,
     kinds: &[&str],
@@ -36,15 +36,15 @@ pub(super) async fn named(
     Ok(rows.into_iter().collect())
 }
 
-/// What is folded of a tenant.
+/// The totals of a tenant.
 #[derive(Debug, FromRow)]
 pub(super) struct Totals {
     pub(super) customers: i64,
-    /// Duplicates not counted.
+    /// The number of folded events, without duplicates.
     pub(super) events: i64,
 }
 
-/// The tenant's totals.
+/// Reads the tenant's totals.
 pub(super) async fn totals(snapshot: &mut Snapshot<'_>) -> Result<Totals, Problem> {
     let totals = sqlx::query_as(include_str!("../sql/totals.sql"))
         .bind(snapshot.tenant())
@@ -53,16 +53,16 @@ pub(super) async fn totals(snapshot: &mut Snapshot<'_>) -> Result<Totals, Proble
     Ok(totals)
 }
 
-/// A re-evaluation under way.
+/// A re-evaluation of customers under newer definitions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Evaluation {
-    /// Of the tenant's definitions its customers are being evaluated with.
+    /// The version of the tenant's definitions being applied.
     version: i64,
-    /// Customers done.
+    /// The number of customers already re-evaluated.
     evaluated: i64,
-    /// Customers there are.
+    /// The number of customers in total.
     customers: i64,
-    /// Partitions not done.
+    /// The number of partitions with customers left to re-evaluate.
     unfinished_partitions: i64,
 }
 
@@ -72,7 +72,7 @@ struct Row {
     evaluated: i64,
 }
 
-/// The re-evaluation under this version; `None` when it is done everywhere.
+/// Returns the re-evaluation under this version; `None` if it is complete in every partition.
 pub(super) async fn evaluation(
     snapshot: &mut Snapshot<'_>,
     version: i64,

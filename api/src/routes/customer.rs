@@ -1,4 +1,4 @@
-//! `GET /v1/customers/{id}`: everything about one customer, derived from its state.
+//! `GET /v1/customers/{id}`: one customer, derived from its state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ mod summary;
 pub(crate) mod timeline;
 pub(crate) mod why;
 
-/// One customer, asked for in one request.
+/// One customer.
 #[derive(Debug)]
 struct OneCustomer {
     id: CustomerId,
@@ -42,48 +42,51 @@ struct OneCustomer {
 #[schema(as = Customer)]
 pub(crate) struct Profile {
     customer_id: CustomerId,
-    /// When the oldest of its events occurred.
+    /// The time of the customer's oldest event.
     first_seen_at: Instant,
-    /// When the newest of its events occurred.
+    /// The time of the customer's newest event.
     last_seen_at: Instant,
-    /// By name, without those that are masked.
+    /// The attributes by name, without those in `masked_attributes`.
     attributes: BTreeMap<Arc<str>, AttributeValue>,
-    /// Attributes the customer has whose values this caller may not see.
+    /// The names of the customer's personal attributes, if the caller's role may not see their
+    /// values.
     masked_attributes: Vec<Arc<str>>,
-    /// What was bought, in the tenant's currency.
+    /// The summary of the customer's orders, in the tenant's currency.
     orders: OrdersSummary,
-    /// What was done, by the event's name.
+    /// The totals of the customer's activities, by event name.
     activity: BTreeMap<Arc<str>, summary::Done>,
-    /// What was said in the days that are kept.
+    /// The totals of the customer's messages and conversations within the days that are kept.
     conversations: summary::Said,
-    /// Where the customer stands, by journey; journeys never entered are absent.
+    /// The customer's stage, by journey. Journeys never entered are absent.
     journeys: BTreeMap<Arc<str>, StageOutput>,
-    /// Those the customer is in.
+    /// The segments that contain the customer.
     segments: Vec<Membership>,
-    /// Segments that the customer is not in as far as was counted, and that are not exact yet.
+    /// The segments that do not contain the customer by the events counted so far, and are not
+    /// exact yet.
     pending_segments: Vec<Candidate>,
-    /// How likely the customer is gone.
+    /// The churn risk of purchases without a contract.
     churn: Churn,
-    /// The instant everything here is true at.
+    /// The instant the answer describes: the clock of the customer's partition.
     as_of: Instant,
-    /// Version of the tenant's definitions it was derived with.
+    /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
-    /// Personal attributes are shown, which is recorded.
+    /// Whether personal attributes are shown, which is recorded.
     #[serde(skip)]
     is_recorded: bool,
 }
 
-/// Everything about one customer
+/// Returns a customer
 ///
-/// Derived from the customer's state at the clock of its partition (`as_of`), so also what time
-/// alone changed is in it. Viewers see no personal attributes, only their names; when another role
-/// reads them, that is recorded with the request id, and no cache may keep the answer.
+/// The customer is derived from its state at the clock of its partition (`as_of`), so it includes
+/// changes caused by time alone. Viewers receive only the names of personal attributes. A read of
+/// personal attributes by another role is recorded in the audit log with the request id and is not
+/// cached.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}",
     operation_id = "get_customer",
     tag = "customers",
-    params(("id" = CustomerId, Path, description = "The customer's id, percent-encoded.")),
+    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
     responses(
         (status = 200, description = "The customer.", body = Profile),
         NotFound,

@@ -1,4 +1,4 @@
-//! `GET /v1/customers`: the tenant's customers, by id, page by page.
+//! `GET /v1/customers`: the tenant's customers by id.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -21,42 +21,42 @@ use crate::problem::Problem;
 
 const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
 
-/// What may be asked. Filters narrow the list together.
+/// The filters and the page. A customer must match all filters.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
-    /// Rows on a page: 50 unless said otherwise, 500 at most.
+    /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before. It holds for the filters it was given for.
+    /// The `next` of the previous page. A cursor is valid for the filters it was returned for.
     cursor: Option<String>,
-    /// Only members of this segment.
+    /// Only customers in this segment.
     segment: Option<String>,
-    /// Only who stands in `stage` of this journey.
+    /// Only customers in `stage` of this journey. Requires `stage`.
     journey: Option<String>,
-    /// Only who stands in this stage of `journey`.
+    /// Only customers in this stage of `journey`. Requires `journey`.
     stage: Option<String>,
-    /// Only who has this churn band: low, medium or high.
+    /// Only customers in this churn risk band: `low`, `medium` or `high`.
     #[param(value_type = Option<Band>)]
     band: Option<String>,
 }
 
-/// One page of them.
+/// One page of customers.
 #[derive(Debug)]
 struct CustomersPage {
     page: Page,
     segment: Option<String>,
-    /// Journey and stage.
+    /// The journey and the stage.
     stage: Option<(String, String)>,
     band: Option<Band>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Customers {
-    /// By customer id.
+    /// The customers, by id.
     items: Vec<Listed>,
-    /// Send it as `cursor`, with the same filters, for the page after; null on the last one.
+    /// The `cursor` of the next page, to be sent with the same filters; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
@@ -66,14 +66,14 @@ pub(crate) struct Customers {
 struct Listed {
     #[schema(value_type = CustomerId)]
     customer_id: String,
-    /// When the oldest of its events occurred.
+    /// The time of the customer's oldest event.
     first_seen_at: Instant,
-    /// When the newest of its events occurred.
+    /// The time of the customer's newest event.
     last_seen_at: Instant,
-    /// How likely the customer is gone; null where churn is not scored.
+    /// The churn risk band; null if churn is not scored.
     #[schema(required)]
     band: Option<Band>,
-    /// As of when segments, stages and band were last computed.
+    /// The time as of which segments, stages and band were evaluated.
     evaluated_at: Instant,
 }
 
@@ -86,10 +86,11 @@ struct Row {
     evaluated_at: i64,
 }
 
-/// Customers, by id, page by page
+/// Lists customers by id
 ///
-/// Filters narrow the list together. Segments, stages and bands are as of each customer's last
-/// evaluation (`evaluated_at`). A filter by something that is not defined is a 422.
+/// A customer must match all filters. Segments, stages and bands are as of each customer's last
+/// evaluation (`evaluated_at`). A filter that names an undefined segment, journey or stage is
+/// answered 422.
 #[utoipa::path(
     get,
     path = "/v1/customers",
@@ -143,8 +144,8 @@ impl CustomersPage {
         })
     }
 
-    /// A filter by something that is not defined would be answered by an empty page, which says
-    /// "nobody" where "no such thing" is meant.
+    /// Refuses a filter that names something undefined. An empty page would say that no customer
+    /// matches.
     fn check(&self, definitions: Option<&TenantDefinitions>) -> Result<(), Problem> {
         if let Some(segment) = &self.segment {
             let known = definitions.and_then(|known| known.segment(segment));
@@ -167,7 +168,8 @@ impl CustomersPage {
         Ok(())
     }
 
-    /// Each statement begins at the narrowest filter's index and goes by id from there.
+    /// Reads the rows of the page. Each statement starts at the index of the narrowest filter and
+    /// proceeds by id.
     async fn rows(&self, snapshot: &mut Snapshot<'_>) -> Result<Vec<Row>, Problem> {
         let band = self.band.map(|band| i16::from(band.code()));
         let (segment, stage) = (self.segment.as_deref(), self.stage.as_ref());
@@ -198,7 +200,7 @@ impl CustomersPage {
 impl Query for CustomersPage {
     type Answer = Customers;
 
-    /// Segments and stages move together with their customers' rows.
+    /// Segments and stages change together with the customers' rows.
     fn depends(&self) -> Option<Depends> {
         Some(Depends::Kinds(&[Kind::Customers]))
     }

@@ -1,5 +1,5 @@
-//! `GET /v1/openapi.json` and `GET /docs`: what can be asked, for programs and for people. They are
-//! the same for everybody, and made once.
+//! `GET /v1/openapi.json` and `GET /docs`: the reference of the API, as JSON and as a page. Both
+//! are the same for every caller, and built once.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::answers::Condition;
 
-/// A new version of the program may say something else, so it is not believed for long.
+/// Short, because a new version of the program may answer differently.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| {
@@ -37,9 +37,9 @@ static PAGE: LazyLock<Fixed> = LazyLock::new(|| {
     Fixed::new(page.into(), html, HeaderValue::try_from(policy).ok())
 });
 
-/// This document
+/// Returns this document
 ///
-/// `OpenAPI` 3.1, as the code has it. `/docs` shows it to people.
+/// The OpenAPI 3.1 document, generated from the code. `/docs` shows it as a page.
 #[utoipa::path(
     get,
     path = "/v1/openapi.json",
@@ -51,7 +51,7 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
     DOCUMENT.answer(&headers)
 }
 
-/// A page that shows this document
+/// Returns a page that shows this document
 #[utoipa::path(
     get,
     path = "/docs",
@@ -63,7 +63,7 @@ pub(crate) async fn page(headers: HeaderMap) -> Response {
     PAGE.answer(&headers)
 }
 
-/// As a policy of content security names it.
+/// Returns the hash of a source, as a content security policy names it.
 fn source_hash(source: &str) -> String {
     let hash = STANDARD.encode(Sha256::digest(source.as_bytes()));
     format!("sha256-{hash}")
@@ -74,7 +74,7 @@ struct Fixed {
     body: Bytes,
     etag: Option<HeaderValue>,
     content_type: HeaderValue,
-    /// Where the strictest one would not do.
+    /// The content security policy, if the strictest one does not suffice.
     policy: Option<HeaderValue>,
 }
 

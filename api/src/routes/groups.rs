@@ -1,4 +1,4 @@
-//! `GET /v1/rfm` and `GET /v1/clusters`: how many customers are where models place them.
+//! `GET /v1/rfm` and `GET /v1/clusters`: the sizes of RFM cells and clusters.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,65 +16,67 @@ use crate::problem::Problem;
 
 const MOVED_BY: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
 
-/// Every cell.
+/// All RFM cells.
 #[derive(Debug)]
 struct AllCells;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RfmGrid {
-    /// Where the fifths end; null until they are trained, and then there are no cells.
+    /// The cut points of the model; null until an RFM model is trained, and `cells` is then empty.
     #[schema(required)]
     model: Option<Cuts>,
-    /// All 125, from 1-1-1 to 5-5-5, or none.
+    /// The 125 cells, from 1-1-1 to 5-5-5; empty if no model is trained.
     cells: Vec<CellSize>,
-    /// Customers in none: who never bought.
+    /// The number of customers in no cell, because they have never bought.
     not_scored: i64,
-    /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
-    /// then between those of the old and of the new.
+    /// The re-evaluation in progress under newer definitions; null if there is none. Until it
+    /// completes, sizes combine the old and the new definitions.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
-/// Of each dimension the greatest value of the first four fifths.
+/// The upper bounds of the first four quintiles of each dimension.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RfmCuts)]
 struct Cuts {
-    /// By which scores name it.
+    /// The name of the model, as scores name it.
     name: String,
-    /// The last day of the data it was trained on, in the tenant's zone.
+    /// The last day of the training data, in the tenant's time zone.
     #[schema(format = Date)]
     as_of: String,
-    /// Days since the last purchase; the fifth with the fewest is 5.
+    /// The number of days since the last purchase. The quintile with the fewest days has the score
+    /// 5.
     recency_days: [i64; 4],
-    /// Days with a purchase.
+    /// The number of days with a purchase.
     frequency: [u32; 4],
-    /// Spent less refunds, in minor units of the tenant's currency.
+    /// The amount spent less refunds, in minor units of the tenant's currency.
     monetary_minor: [i64; 4],
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RfmCellSize)]
 struct CellSize {
-    /// 5 bought most lately.
+    /// The recency score, from 1 to 5 (most recent).
     recency: u8,
-    /// 5 bought most often.
+    /// The frequency score, from 1 to 5 (most frequent).
     frequency: u8,
-    /// 5 spent most.
+    /// The monetary score, from 1 to 5 (highest spending).
     monetary: u8,
-    /// How many customers are in it.
+    /// The number of customers in the cell.
     customers: i64,
 }
 
-/// How many customers are in each RFM cell
+/// Returns the number of customers in each RFM cell
 ///
-/// Fifths of recency, frequency and monetary value, 5 best; sizes as of each customer's last
-/// evaluation. Cells move with purchases and at midnight in the tenant's zone.
+/// Cells combine quintiles of recency, frequency and monetary value; 5 is the best. Sizes are as of
+/// each customer's last evaluation. A customer's cell changes with its purchases and at midnight in
+/// the tenant's time zone.
 #[utoipa::path(
     get,
     path = "/v1/rfm",
     operation_id = "get_rfm",
     tag = "predictions",
-    responses((status = 200, description = "The grid.", body = RfmGrid)),
+    responses((status = 200, description = "The cells and the cut points.", body = RfmGrid)),
 )]
 pub(crate) async fn rfm(
     State(service): State<Service>,
@@ -141,58 +143,59 @@ fn cells() -> impl Iterator<Item = RfmCell> {
     })
 }
 
-/// Every cluster.
+/// All clusters.
 #[derive(Debug)]
 struct AllClusters;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Clusters {
-    /// The model that makes them; null until it is trained.
+    /// The model of the clusters; null until clusters are trained.
     #[schema(required)]
     model: Option<ClusteredBy>,
-    /// Best customers first.
+    /// The clusters, best customers first.
     items: Vec<Group>,
-    /// Customers in none: who never bought.
+    /// The number of customers in no cluster, because they have never bought.
     not_scored: i64,
-    /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
-    /// then between those of the old and of the new.
+    /// The re-evaluation in progress under newer definitions; null if there is none. Until it
+    /// completes, sizes combine the old and the new definitions.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ClusteredBy {
-    /// By which scores name it.
+    /// The name of the model, as scores name it.
     name: String,
-    /// The last day of the data it was trained on, in the tenant's zone.
+    /// The last day of the training data, in the tenant's time zone.
     #[schema(format = Date)]
     as_of: String,
-    /// How well they are apart, from -1 to 1.
+    /// The silhouette coefficient, from -1 to 1: the separation of the clusters.
     silhouette: f64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Cluster)]
 struct Group {
-    /// From 1, as conditions and changes name it.
+    /// The number of the cluster, from 1, as used in conditions and changes.
     cluster: usize,
-    /// How many customers are in it.
+    /// The number of customers in the cluster.
     customers: i64,
-    /// How many were when it was trained.
+    /// The number of customers in the cluster at the last training.
     trained_on: u64,
-    /// At the centre: days since the last purchase.
+    /// The number of days since the last purchase, at the centre.
     recency_days: f64,
-    /// At the centre: days with a purchase.
+    /// The number of days with a purchase, at the centre.
     frequency: f64,
-    /// At the centre: spent less refunds, in minor units of the tenant's currency.
+    /// The amount spent less refunds, at the centre, in minor units of the tenant's currency.
     monetary_minor: f64,
-    /// Where the centre is in the picture: along the two directions in which customers differ most.
+    /// The coordinates of the centre on the two principal components, for a chart.
     coordinates: [f64; 2],
 }
 
-/// Groups of customers alike
+/// Lists clusters of similar customers
 ///
-/// k-means on recency, frequency and monetary value; sizes as of each customer's last evaluation.
+/// Clusters are found by k-means on recency, frequency and monetary value. Sizes are as of each
+/// customer's last evaluation.
 #[utoipa::path(
     get,
     path = "/v1/clusters",

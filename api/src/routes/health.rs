@@ -1,5 +1,5 @@
-//! `GET /healthz` and `GET /readyz`, for whoever starts, stops and routes to the process. They ask
-//! for no token and tell nothing of any tenant.
+//! `GET /healthz` and `GET /readyz`, for process supervisors and load balancers. Both need no token
+//! and reveal nothing about any tenant.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,19 +11,20 @@ use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Healthy {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
 }
 
-/// Whether the process lives
+/// Reports liveness
 ///
-/// Nothing else: a process is not better for being restarted while its database is away.
+/// Answers 200 while the process can answer at all. The state of the database has no influence: a
+/// restart would not repair it.
 #[utoipa::path(
     get,
     path = "/healthz",
     operation_id = "get_health",
     tag = "service",
-    responses((status = 200, description = "It lives and answers.", body = Healthy)),
+    responses((status = 200, description = "The process is alive.", body = Healthy)),
 )]
 pub(crate) async fn healthy() -> Json<Healthy> {
     Json(Healthy { status: "ok" })
@@ -31,25 +32,26 @@ pub(crate) async fn healthy() -> Json<Healthy> {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ready {
-    /// `ready`.
+    /// Always `ready`.
     status: &'static str,
-    /// Which generation of projections answers.
+    /// The id of the active generation of projections.
     generation: i32,
-    /// Seconds from the watermark to now; null until every partition has begun.
+    /// The age of the watermark in seconds; null until every partition has folded a record.
     #[schema(required)]
     staleness_seconds: Option<f64>,
 }
 
-/// Whether requests can be answered
+/// Reports readiness
 ///
-/// They can where the keys of tokens are known, Postgres is there, a generation of projections is
-/// active, and, where a limit is configured, it is fresh enough; else 503.
+/// Answers 200 if the keys for token verification are loaded, the database is available, a
+/// generation of projections is active, and the projections are within the configured staleness
+/// limit, if there is one; otherwise 503.
 #[utoipa::path(
     get,
     path = "/readyz",
     operation_id = "get_readiness",
     tag = "service",
-    responses((status = 200, description = "They can.", body = Ready)),
+    responses((status = 200, description = "Requests can be answered.", body = Ready)),
 )]
 pub(crate) async fn ready(State(service): State<Service>) -> Result<Json<Ready>, Problem> {
     if !service.ring().is_ready() {

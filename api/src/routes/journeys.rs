@@ -1,4 +1,4 @@
-//! `GET /v1/journeys`; what is asked of one of them is in [`funnel`].
+//! `GET /v1/journeys`. The routes of a single journey are in [`funnel`].
 
 use std::sync::Arc;
 
@@ -15,35 +15,35 @@ use crate::problem::Problem;
 
 pub(super) mod funnel;
 
-/// Every journey of the tenant.
+/// All journeys of the tenant.
 #[derive(Debug)]
 struct AllJourneys;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Journeys {
-    /// By name.
+    /// The journeys, by name.
     items: Vec<Journey>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Journey {
-    /// By which it is asked for.
+    /// The name of the journey.
     name: Arc<str>,
-    /// In words, as its author wrote it.
+    /// The author's description of the journey.
     description: String,
-    /// First to last.
+    /// The stages, from first to last.
     stages: Vec<Arc<str>>,
-    /// Of the tenant's definitions that define it.
+    /// The version of the tenant's definitions in force.
     version: i64,
 }
 
-/// Every journey, with its stages
+/// Lists journeys with their stages
 #[utoipa::path(
     get,
     path = "/v1/journeys",
     operation_id = "list_journeys",
     tag = "journeys",
-    responses((status = 200, description = "The tenant's journeys.", body = Journeys)),
+    responses((status = 200, description = "The journeys.", body = Journeys)),
 )]
 pub(crate) async fn list(
     State(service): State<Service>,

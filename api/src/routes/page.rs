@@ -1,4 +1,4 @@
-//! Pages of lists that go by customer id, or by a number.
+//! Pages of lists ordered by customer id, or by a number.
 
 use crate::cursor::{self, InvalidCursor, Question};
 use crate::problem::Problem;
@@ -7,7 +7,7 @@ use tidemark_schemas::CustomerId;
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
 
-/// Rows of a page.
+/// Returns the number of rows of a page.
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     let limit = asked.unwrap_or(DEFAULT_LIMIT);
     if (1..=MAX_LIMIT).contains(&limit) {
@@ -17,13 +17,14 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     Err(Problem::unprocessable("limit", detail))
 }
 
-/// Where the page before ended, in a list that does not go by customer id.
+/// Returns the position at which the previous page ended, in a list that is not ordered by customer
+/// id.
 pub(super) fn last(question: &Question, cursor: Option<&str>) -> Result<Option<String>, Problem> {
     let last = cursor.map(|text| cursor::decode_text(question, text));
     last.transpose().map_err(refused)
 }
 
-/// A cursor that says what no list could have said.
+/// Returns the problem for a cursor that no list can have returned.
 pub(super) fn malformed_cursor() -> Problem {
     refused(InvalidCursor::Malformed)
 }
@@ -39,13 +40,14 @@ fn refused(error: InvalidCursor) -> Problem {
     }
 }
 
-/// Which page is asked for.
+/// The page a request asks for, in a list ordered by customer id.
 #[derive(Debug)]
 pub(super) struct Page {
     question: Question,
-    /// Rows on it.
+    /// The number of rows.
     limit: u32,
-    /// It begins after this customer id; empty (before every id) for the first page.
+    /// The customer id the page begins after; empty, which sorts before every id, for the first
+    /// page.
     after: String,
 }
 
@@ -66,17 +68,17 @@ impl Page {
         })
     }
 
-    /// For the statement: rows have a greater id.
+    /// Returns the lower bound for the statement: rows have a greater id.
     pub(super) fn after(&self) -> &str {
         &self.after
     }
 
-    /// For the statement: one row more than the page has, to see whether another page follows.
+    /// Returns the limit for the statement: one row more than the page has, to detect a next page.
     pub(super) fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The rows of the page, and the cursor of the next if there is one.
+    /// Cuts the rows to the page, and returns the cursor of the next page if there is one.
     pub(super) fn cut<T>(
         &self,
         mut rows: Vec<T>,
@@ -94,12 +96,13 @@ impl Page {
     }
 }
 
-/// As [`Page`], of a list that goes by a descending number, and by descending id where that is equal.
+/// The page a request asks for, in a list ordered by a descending number and, among equals, by
+/// descending id.
 #[derive(Debug)]
 pub(super) struct RankedPage {
     question: Question,
     limit: u32,
-    /// It begins after this place; `None`: at the top.
+    /// The position the page begins after; `None` for the first page.
     after: Option<(i64, String)>,
 }
 
@@ -124,18 +127,19 @@ impl RankedPage {
         })
     }
 
-    /// For the statement: rows have a lower number, or the same and a lower id.
+    /// Returns the upper bound for the statement: rows have a lower number, or the same and a lower
+    /// id.
     pub(super) fn after(&self) -> (i64, Option<&str>) {
         let after = self.after.as_ref();
         after.map_or((i64::MAX, None), |(rank, id)| (*rank, Some(id)))
     }
 
-    /// For the statement: one row more than the page has, to see whether another page follows.
+    /// Returns the limit for the statement: one row more than the page has, to detect a next page.
     pub(super) fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The rows of the page, and the cursor of the next if there is one.
+    /// Cuts the rows to the page, and returns the cursor of the next page if there is one.
     pub(super) fn cut<T>(
         &self,
         mut rows: Vec<T>,

@@ -1,4 +1,4 @@
-//! `GET /v1/revenue`.
+//! `GET /v1/revenue`: revenue by day, week or month.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +21,19 @@ use crate::problem::Problem;
 
 const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
 
-/// Which days, and in which steps.
+/// The days, and the length of the periods.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RevenueAsked {
-    /// The first day: 29 days before `to` unless said otherwise.
+    /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    /// The last day (ISO 8601). By default today, by the watermark. The range covers at most
+    /// 1,100 days.
     #[param(format = Date)]
     to: Option<String>,
-    /// `day` (unless said otherwise), `week` (from Monday on) or `month`.
+    /// The length of the periods: `day` (default), `week` (from Monday) or `month`.
     #[param(pattern = "^(day|week|month)$", default = "day")]
     by: Option<String>,
 }
@@ -45,68 +46,71 @@ struct RevenueOf {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Revenue {
-    /// The tenant's, into which amounts are converted at the rates in force; null before the tenant
-    /// is defined.
+    /// The tenant's currency. Amounts are converted at the rates in force. Null until the tenant is
+    /// defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// The share of net revenue that is the tenant's own, in percent.
+    /// The tenant's commission on net revenue, in percent.
     commission_percent: f64,
-    /// All periods together; null before the tenant is defined.
+    /// The totals over all periods; null until the tenant is defined.
     #[schema(required)]
     total: Option<RevenuePeriod>,
-    /// First to last, those without any order, too.
+    /// The periods, from first to last, including those without an order.
     items: Vec<RevenuePeriod>,
 }
 
-/// Orders count on the day they were placed, refunds on the day they were made.
+/// The revenue of one period. Orders count on the day they were placed, refunds on the day they
+/// were made.
 #[derive(Debug, Serialize, ToSchema)]
 struct RevenuePeriod {
-    /// The first day.
+    /// The first day of the period.
     from: Day,
-    /// The last day.
+    /// The last day of the period.
     to: Day,
-    /// Orders placed.
+    /// The number of orders placed.
     orders: i64,
-    /// Those of them in a currency without a rate: they are in no amount but that of their currency.
+    /// The number of orders in a currency without a rate. Their amounts appear in `currencies`
+    /// only.
     unconverted: i64,
-    /// Refunds made.
+    /// The number of refunds made.
     refunds: i64,
-    /// What orders came to, in minor units of the tenant's currency. Sums are converted, not each
-    /// order.
+    /// The total of the orders, in minor units of the tenant's currency. Totals per currency are
+    /// converted, not single orders.
     gross_minor: i64,
-    /// What was given back, in minor units of the tenant's currency.
+    /// The total of the refunds, in minor units of the tenant's currency.
     refunded_minor: i64,
-    /// Gross less refunded.
+    /// Gross less refunded, in minor units of the tenant's currency.
     net_minor: i64,
-    /// The tenant's share of the net, halves rounded away from zero.
+    /// The commission on the net, in minor units of the tenant's currency, with halves rounded away
+    /// from zero.
     commission_minor: i64,
-    /// The same by currency, not converted.
+    /// The same amounts by original currency, not converted.
     currencies: BTreeMap<Currency, RevenueInCurrency>,
 }
 
-/// In minor units of the currency.
+/// The revenue in one currency, in minor units of that currency.
 #[derive(Debug, Serialize, ToSchema)]
 struct RevenueInCurrency {
-    /// Orders placed.
+    /// The number of orders placed.
     orders: i64,
-    /// Refunds made.
+    /// The number of refunds made.
     refunds: i64,
-    /// What orders came to.
+    /// The total of the orders, in minor units.
     gross_minor: i64,
-    /// What was given back.
+    /// The total of the refunds, in minor units.
     refunded_minor: i64,
-    /// Gross less refunded.
+    /// Gross less refunded, in minor units.
     net_minor: i64,
 }
 
-/// What came in, day by day, week by week or month by month
+/// Returns revenue by day, week or month
 #[utoipa::path(
     get,
     path = "/v1/revenue",
     operation_id = "get_revenue",
-    tag = "figures",
+    tag = "analytics",
     params(RevenueAsked),
-    responses((status = 200, description = "Revenue by period.", body = Revenue)),
+    responses((status = 200, description = "The revenue by period.", body = Revenue)),
 )]
 pub(crate) async fn revenue(
     State(service): State<Service>,
@@ -171,7 +175,7 @@ impl Query for RevenueOf {
     }
 }
 
-/// In minor units, by currency.
+/// Sums in minor units, by currency.
 #[derive(Debug, Default)]
 struct Sums(BTreeMap<Currency, InCurrency>);
 

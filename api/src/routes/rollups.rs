@@ -1,4 +1,4 @@
-//! Rollups read from the tables, and the days they are asked for.
+//! Rollups (daily aggregates) as read from the tables, and ranges of days.
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -11,20 +11,21 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::database::Snapshot;
 use crate::problem::Problem;
 
-/// Where no dates are asked for: so many days, today the last.
+/// The number of days, up to today, if a request names no dates.
 const DEFAULT_DAYS: i32 = 30;
-/// Three years and a bit, so that three years can be compared.
+/// Slightly more than three years, so that three years can be compared.
 const MAX_DAYS: i32 = 1_100;
 
-/// From which day to which.
+/// A range of days.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DaysAsked {
-    /// The first day: 29 days before `to` unless said otherwise.
+    /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day: today by the clock of the data unless said otherwise. At most 1,100 days.
+    /// The last day (ISO 8601). By default today, by the watermark. The range covers at most
+    /// 1,100 days.
     #[param(format = Date)]
     to: Option<String>,
 }
@@ -35,14 +36,14 @@ impl DaysAsked {
     }
 }
 
-/// From a day to a day, both included; each `None` unless asked for.
+/// A range of days, both ends included; an end is `None` if the request does not name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Days {
     from: Option<i32>,
     to: Option<i32>,
 }
 
-/// As [`Days`], with what was left out filled in.
+/// A range of days with both ends known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: i32,
@@ -50,7 +51,7 @@ pub(super) struct Span {
 }
 
 impl Days {
-    /// From the parameters `from` and `to`.
+    /// Parses the parameters `from` and `to`.
     pub(super) fn asked(from: Option<&str>, to: Option<&str>) -> Result<Self, Problem> {
         let days = Self {
             from: from.map(|text| day("from", text)).transpose()?,
@@ -62,17 +63,17 @@ impl Days {
         Ok(days)
     }
 
-    /// The day asked for, if one was.
+    /// Returns the first day, if the request names one.
     pub(super) fn from(self) -> Option<Day> {
         self.from.map(Day)
     }
 
-    /// The day asked for, if one was.
+    /// Returns the last day, if the request names one.
     pub(super) fn to(self) -> Option<Day> {
         self.to.map(Day)
     }
 
-    /// All days there are, unless asked for.
+    /// Fills in an unbounded end.
     pub(super) fn ever(self) -> Span {
         Span {
             from: self.from.unwrap_or(i32::MIN),
@@ -80,7 +81,7 @@ impl Days {
         }
     }
 
-    /// Until today by the clock of the data, unless asked for.
+    /// Fills in the default ends, up to today by the watermark.
     pub(super) fn span(
         self,
         snapshot: &Snapshot<'_>,
@@ -103,7 +104,7 @@ impl Days {
     }
 }
 
-/// The day of the watermark; 1970 before there is one.
+/// Returns the day of the watermark; 1970-01-01 if there is none yet.
 pub(super) fn today(snapshot: &Snapshot<'_>, definitions: &TenantDefinitions) -> i32 {
     let watermark = snapshot.freshness().watermark;
     watermark.map_or(0, |at: Instant| definitions.day_of(at))
@@ -133,7 +134,7 @@ fn check(from: i32, to: i32) -> Result<(), Problem> {
 }
 
 impl Span {
-    /// All days before it.
+    /// Returns all days before the span.
     pub(super) fn before(self) -> Self {
         Self {
             from: i32::MIN,
@@ -141,7 +142,7 @@ impl Span {
         }
     }
 
-    /// The periods it is made of; the first and the last may be cut short.
+    /// Splits the span into periods; the first and the last may be partial.
     pub(super) fn periods(self, by: Period) -> impl Iterator<Item = Self> {
         let mut start = by.start(self.from);
         std::iter::from_fn(move || {
@@ -156,7 +157,7 @@ impl Span {
     }
 }
 
-/// A calendar day of the tenant's zone.
+/// A calendar day in the tenant's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Day(pub(super) i32);
 
@@ -172,7 +173,7 @@ impl PartialSchema for Day {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
-            .description(Some("A day of the tenant's calendar."))
+            .description(Some("A calendar day in the tenant's time zone (ISO 8601)."))
             .examples(["2024-06-30"])
             .into()
     }
@@ -180,7 +181,7 @@ impl PartialSchema for Day {
 
 impl ToSchema for Day {}
 
-/// One rollup, of one day where days are kept apart.
+/// A rollup, of one day if days are kept apart.
 #[derive(Debug, Clone)]
 pub(super) struct Rollup {
     pub(super) kind: String,
@@ -203,19 +204,19 @@ struct Row {
     value: String,
 }
 
-/// Which rollups.
+/// A selection of rollups.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) kinds: &'a [&'a str],
-    /// The first dimension: one empty name where a kind has none.
+    /// The subjects: one empty name for kinds without a subject.
     pub(super) names: &'a [&'a str],
     /// Whether days are kept apart.
     pub(super) by_day: bool,
-    /// Whether the second dimension is.
+    /// Whether items are kept apart.
     pub(super) by_item: bool,
 }
 
-/// The tenant's rollups, in no order; none of them is zero.
+/// Reads the tenant's rollups, in no particular order and without zeros.
 pub(super) async fn read(
     snapshot: &mut Snapshot<'_>,
     asked: Asked<'_>,
@@ -247,19 +248,19 @@ impl Rollup {
         })
     }
 
-    /// In the tenant's currency, as far as there is a rate.
+    /// Converts the value to the tenant's currency; `None` without a rate.
     pub(super) fn converted(&self, definitions: &TenantDefinitions) -> Option<i128> {
         convert(definitions, self.value, self.currency?)
     }
 }
 
-/// As an answer has it: what is beyond 64 bits is as much as fits.
+/// Clamps a value to the range of 64-bit integers that answers use.
 pub(super) fn within_64_bits(value: i128) -> i64 {
     let [least, most] = [i64::MIN, i64::MAX].map(i128::from);
     i64::try_from(value.clamp(least, most)).unwrap_or_default()
 }
 
-/// What a sum is worth in the tenant's currency; `None` without a rate.
+/// Converts a sum to the tenant's currency; `None` without a rate.
 pub(super) fn convert(
     definitions: &TenantDefinitions,
     minor: i128,

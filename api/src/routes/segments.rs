@@ -22,43 +22,44 @@ use crate::extract::{Named, NothingAsked, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 
-/// Every segment of the tenant.
+/// All segments of the tenant.
 #[derive(Debug)]
 struct AllSegments;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Segments {
-    /// By name.
+    /// The segments, by name.
     items: Vec<Segment>,
-    /// Null unless the tenant's customers are being evaluated under newer definitions: sizes are
-    /// then between those of the old and of the new.
+    /// The re-evaluation in progress under newer definitions; null if there is none. Until it
+    /// completes, sizes combine the old and the new definitions.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Segment {
-    /// By which it is asked for.
+    /// The name of the segment.
     name: Arc<str>,
-    /// In words, as its author wrote it.
+    /// The author's description of the segment.
     description: String,
-    /// How many customers are in it.
+    /// The number of customers in the segment.
     size: i64,
-    /// Of the tenant's definitions that define it.
+    /// The version of the tenant's definitions in force.
     version: i64,
-    /// Null unless it counts activities by their properties, which are not kept, and what it asks
-    /// about began before it did.
+    /// The state of the backfill; null if the segment is exact. A segment is not exact if it counts
+    /// activities by their properties, which are not stored, and its window began before the
+    /// counting did.
     #[schema(required)]
     backfilling: Option<Backfilling>,
 }
 
-/// Every segment, with its size
+/// Lists segments with their sizes
 #[utoipa::path(
     get,
     path = "/v1/segments",
     operation_id = "list_segments",
     tag = "segments",
-    responses((status = 200, description = "The tenant's segments.", body = Segments)),
+    responses((status = 200, description = "The segments.", body = Segments)),
 )]
 pub(crate) async fn list(
     State(service): State<Service>,
@@ -106,15 +107,15 @@ impl Query for AllSegments {
     }
 }
 
-/// Which page of members.
+/// The page of members.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MembersAsked {
-    /// Rows on a page: 50 unless said otherwise, 500 at most.
+    /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before. It holds for the segment it was given for.
+    /// The `next` of the previous page. A cursor is valid for the segment it was returned for.
     cursor: Option<String>,
 }
 
@@ -127,11 +128,11 @@ struct MembersPage {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Members {
-    /// The segment's name.
+    /// The name of the segment.
     segment: String,
-    /// By customer id.
+    /// The members, by customer id.
     items: Vec<Member>,
-    /// Send it as `cursor`, with the same filters, for the page after; null on the last one.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
@@ -140,9 +141,9 @@ pub(crate) struct Members {
 struct Member {
     #[schema(value_type = CustomerId)]
     customer_id: String,
-    /// When the customer entered it.
+    /// The time at which the customer entered the segment.
     since: Instant,
-    /// Of the tenant's definitions the membership was last computed with.
+    /// The version of the tenant's definitions the membership was evaluated with.
     version: i64,
 }
 
@@ -153,13 +154,13 @@ struct Row {
     version: i64,
 }
 
-/// Who is in a segment, by id, page by page
+/// Lists the members of a segment by customer id
 #[utoipa::path(
     get,
     path = "/v1/segments/{name}/members",
     operation_id = "list_members",
     tag = "segments",
-    params(("name" = str, Path, description = "The segment's name."), MembersAsked),
+    params(("name" = str, Path, description = "The name of the segment."), MembersAsked),
     responses(
         (status = 200, description = "A page of members.", body = Members),
         NotFound,

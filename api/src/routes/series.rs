@@ -1,4 +1,4 @@
-//! `GET /v1/series` and `GET /v1/segments/{name}/series`: how it came to be what it is.
+//! `GET /v1/series` and `GET /v1/segments/{name}/series`: values by day.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::extract::{Named, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 
-/// What is a flow of a day, and what stands at its end.
+/// Rollups that are flows of a day, and rollups that add up to a stock at its end.
 const FLOWS: [&str; 5] = [
     kinds::ORDERS,
     kinds::GROSS,
@@ -40,9 +40,9 @@ struct SegmentSeriesOf {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SegmentSeries {
-    /// The segment's name.
+    /// The name of the segment.
     segment: String,
-    /// Day by day. A change counts on the day it took effect.
+    /// One item per day. A change counts on the day it took effect.
     items: Vec<SegmentDay>,
 }
 
@@ -50,23 +50,23 @@ pub(crate) struct SegmentSeries {
 struct SegmentDay {
     /// The day.
     day: Day,
-    /// How many customers were in it at the end of the day.
+    /// The number of customers in the segment at the end of the day.
     size: i64,
-    /// How many entered it.
+    /// The number of entries on the day.
     entered: i64,
-    /// How many left it.
+    /// The number of exits on the day.
     left: i64,
 }
 
-/// How large a segment was, day by day
+/// Returns the size of a segment by day
 #[utoipa::path(
     get,
     path = "/v1/segments/{name}/series",
     operation_id = "get_segment_series",
     tag = "segments",
-    params(("name" = str, Path, description = "The segment's name."), DaysAsked),
+    params(("name" = str, Path, description = "The name of the segment."), DaysAsked),
     responses(
-        (status = 200, description = "The segment's size by day.", body = SegmentSeries),
+        (status = 200, description = "The size of the segment by day.", body = SegmentSeries),
         NotFound,
     ),
 )]
@@ -132,7 +132,7 @@ impl Query for SegmentSeriesOf {
     }
 }
 
-/// What a rollup adds to a stock: exits take away.
+/// Returns the contribution of a rollup to a stock: exits count negative.
 fn signed(rollup: &Rollup) -> i128 {
     match &*rollup.kind {
         kinds::SEGMENT_LEFT | kinds::BAND_LEFT => -rollup.value,
@@ -145,47 +145,47 @@ struct SeriesOf(Days);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Series {
-    /// The tenant's, into which amounts are converted at the rates in force; what has no rate is left
-    /// out. Null before the tenant is defined.
+    /// The tenant's currency. Amounts are converted at the rates in force; amounts in a currency
+    /// without a rate are left out. Null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// Day by day.
+    /// One item per day.
     items: Vec<SeriesDay>,
 }
 
-/// Amounts are in minor units of the tenant's currency.
+/// The main metrics of one day. Amounts are in minor units of the tenant's currency.
 #[derive(Debug, Serialize, ToSchema)]
 struct SeriesDay {
     /// The day.
     day: Day,
-    /// Customers of whom something had happened by the end of the day.
+    /// The number of customers with an event by the end of the day.
     customers: i64,
-    /// Those of them whose first event was on the day.
+    /// The number of customers with their first event on the day.
     new_customers: i64,
-    /// Orders placed.
+    /// The number of orders placed.
     orders: i64,
-    /// What they came to.
+    /// The total of the orders placed on the day, in minor units.
     gross_minor: i64,
-    /// What was given back on the day.
+    /// The total of the refunds made on the day, in minor units.
     refunded_minor: i64,
-    /// Gross less refunded.
+    /// Gross less refunded, in minor units.
     net_minor: i64,
-    /// Messages of customers.
+    /// The number of messages from customers.
     messages_in: i64,
-    /// Messages to customers.
+    /// The number of messages to customers.
     messages_out: i64,
-    /// Customers by churn band at the end of the day.
+    /// The number of customers at the end of the day, by churn risk band.
     bands: BTreeMap<String, i64>,
 }
 
-/// The tenant's main rollups, day by day
+/// Returns the tenant's main metrics by day
 #[utoipa::path(
     get,
     path = "/v1/series",
     operation_id = "get_series",
-    tag = "figures",
+    tag = "analytics",
     params(DaysAsked),
-    responses((status = 200, description = "The main rollups by day.", body = Series)),
+    responses((status = 200, description = "The main metrics by day.", body = Series)),
 )]
 pub(crate) async fn main_rollups(
     State(service): State<Service>,
@@ -238,7 +238,7 @@ impl Query for SeriesOf {
     }
 }
 
-/// What stands at the end of a day.
+/// The stocks at the end of a day.
 #[derive(Debug, Default)]
 struct Stocks {
     customers: i128,

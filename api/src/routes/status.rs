@@ -1,4 +1,4 @@
-//! `GET /v1/status`: how far the projections are, and what they hold of the tenant.
+//! `GET /v1/status`: the progress of the projections and the tenant's totals.
 
 use std::collections::BTreeMap;
 
@@ -16,62 +16,66 @@ use crate::database::{Query, Snapshot, clock};
 use crate::extract::{NothingAsked, Parameters};
 use crate::problem::Problem;
 
-/// Everything there is to say.
+/// The whole status.
 #[derive(Debug)]
 struct WholeStatus;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
-    /// The token's.
+    /// The tenant named by the token.
     tenant: TenantId,
-    /// Which generation of projections answers.
+    /// The id of the active generation of projections.
     generation: i32,
-    /// Version of the tenant's definitions in force; null before its first.
+    /// The version of the tenant's definitions in force; null until the tenant is defined.
     #[schema(required)]
     definitions: Option<i64>,
-    /// Everything appended before it is folded; null until every partition has begun.
+    /// The append time up to which every record of the log is folded; null until every partition
+    /// has folded a record.
     #[schema(required)]
     watermark: Option<Instant>,
-    /// Records not folded yet, of all partitions.
+    /// The number of records not folded yet, over all partitions.
     lag: i64,
-    /// The Kafka topic whose events are folded.
+    /// The Kafka topic of the events.
     topic: String,
-    /// How many the topic has; those not yet begun are absent below.
+    /// The number of partitions of the topic. Partitions that have not started are absent from
+    /// `partitions`.
     partition_count: i32,
-    /// By number.
+    /// The partitions, by number.
     partitions: Vec<PartitionStatus>,
-    /// Of the tenant.
+    /// The tenant's totals.
     totals: Totals,
-    /// Null unless the tenant's customers are being evaluated under newer definitions.
+    /// The re-evaluation in progress under newer definitions; null if there is none.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct PartitionStatus {
-    /// Its number, from 0.
+    /// The number of the partition, from 0.
     partition: i32,
-    /// First offset not folded.
+    /// The first offset not folded yet.
     next_offset: i64,
-    /// End of the log when last seen.
+    /// The end of the log as last observed.
     log_end: i64,
-    /// Records between the two.
+    /// The number of records between `next_offset` and `log_end`.
     lag: i64,
-    /// Everything appended to it before is folded; null before its first record.
+    /// The append time up to which every record of the partition is folded; null before its first
+    /// record.
     #[schema(required)]
     clock: Option<Instant>,
-    /// Version of all tenants' definitions in force in it; null before the first.
+    /// The version of the definitions in force in the partition, over all tenants; null before the
+    /// first.
     #[schema(required)]
     definitions: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Totals {
-    /// Customers with an event.
+    /// The number of customers with an event.
     customers: i64,
-    /// Events folded, duplicates not counted.
+    /// The number of folded events, without duplicates.
     events: i64,
-    /// Events that could not be folded, by reason.
+    /// The number of events that could not be folded, by reason.
     parked: BTreeMap<String, i64>,
 }
 
@@ -84,13 +88,13 @@ struct PartitionRow {
     definitions: i64,
 }
 
-/// How far the projections are, and what they hold of the tenant
+/// Returns the progress of the projections and the tenant's totals
 #[utoipa::path(
     get,
     path = "/v1/status",
     operation_id = "get_status",
     tag = "status",
-    responses((status = 200, description = "Positions and totals.", body = Status)),
+    responses((status = 200, description = "The positions and the totals.", body = Status)),
 )]
 pub(crate) async fn status(
     State(service): State<Service>,
@@ -103,7 +107,7 @@ pub(crate) async fn status(
 impl Query for WholeStatus {
     type Answer = Status;
 
-    /// It says where everything is at this moment.
+    /// Reports the progress at the moment of the request: not cached.
     fn depends(&self) -> Option<Depends> {
         None
     }

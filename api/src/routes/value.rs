@@ -1,4 +1,4 @@
-//! `GET /v1/value`: what the tenant's customers are worth, and what they will spend.
+//! `GET /v1/value`: the distribution and the forecast of customer value.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -15,54 +15,54 @@ use crate::database::{Query, Snapshot};
 use crate::extract::{NothingAsked, Parameters};
 use crate::problem::Problem;
 
-/// How many of the best customers are told.
+/// The number of best customers in the answer.
 const TOP: i64 = 10;
 
-/// All of it.
+/// The value of all customers of a tenant.
 #[derive(Debug)]
 struct Everybody;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ValueOverview {
-    /// Of the amounts; null of a tenant not yet defined.
+    /// The currency of all amounts; null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// What training found of all customers there were; null until it is trained.
+    /// The distribution and the forecast as of the last training; null until a value model is
+    /// trained.
     #[schema(required)]
     trained: Option<TrainedValue>,
-    /// Ten customers of low risk with whom most is at stake.
+    /// The ten customers of low churn risk with the highest value.
     top: Vec<AtStake>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct TrainedValue {
-    /// By which scores name it.
+    /// The name of the model, as scores name it.
     model: String,
-    /// The models of purchases and of spending it was computed with.
+    /// The names of the purchase and spending models behind the values.
     scores: String,
-    /// The last day of the data, in the tenant's zone.
+    /// The last day of the training data, in the tenant's time zone.
     #[schema(format = Date)]
     as_of: String,
-    /// Who had bought by then.
+    /// The number of customers with a purchase by that day.
     customers: u64,
-    /// Of value within a year, in minor units: the greatest of each of the first 99 hundredths of the
-    /// customers, those first who are worth least.
+    /// The percentiles 1 to 99 of the customers' value over a year, ascending, in minor units.
     percentiles_minor: Vec<i64>,
-    /// What these customers will spend from that day on, with an interval that holds it nine times in
-    /// ten. Of customers not won yet it says nothing.
+    /// The expected revenue from these customers after that day, with a 90 % interval per horizon.
+    /// Revenue from new customers is not included.
     forecast: Vec<RevenueForecast>,
 }
 
-/// What customers are worth, and what they will spend
+/// Returns the distribution and the forecast of customer value
 ///
-/// Distribution and forecast are of all customers as of the day value was last trained; the best
-/// customers are as of now.
+/// The distribution and the forecast cover all customers as of the last training of the value
+/// model. The list of the best customers is current.
 #[utoipa::path(
     get,
     path = "/v1/value",
     operation_id = "get_value",
     tag = "predictions",
-    responses((status = 200, description = "Distribution, forecast and top.", body = ValueOverview)),
+    responses((status = 200, description = "The distribution, the forecast and the best customers.", body = ValueOverview)),
 )]
 pub(crate) async fn overview(
     State(service): State<Service>,

@@ -23,79 +23,81 @@ pub struct Funnel {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FunnelStage {
-    /// The stage's name.
+    /// The name of the stage.
     pub stage: Arc<str>,
-    /// How many customers stand in it now.
+    /// The number of customers in the stage now.
     pub customers: i64,
-    /// How many ever entered it.
+    /// The number of customers that ever entered the stage.
     pub entered: i64,
-    /// How many of those entered a later stage after that, no matter which.
+    /// The number of customers of `entered` that entered any later stage afterwards.
     pub advanced: i64,
-    /// How many of those who entered it entered the last stage after that.
+    /// The number of customers of `entered` that entered the last stage afterwards.
     pub completed: i64,
-    /// `advanced` of `entered`; null for the last stage, and of a stage nobody entered.
+    /// The ratio of `advanced` to `entered`; null for the last stage, and if no customer entered
+    /// the stage.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub conversion_to_next: Option<f64>,
-    /// `completed` of `entered`; null for the last stage, and of a stage nobody entered.
+    /// The ratio of `completed` to `entered`; null for the last stage, and if no customer entered
+    /// the stage.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub conversion_to_last: Option<f64>,
-    /// How long stays took that are over, whenever that was.
+    /// The dwell times of all completed stays.
     pub dwell: Dwell,
 }
 
-/// How long stays in a stage took: only those that are over. Times are kept in buckets: each rollup
-/// is exact or up to a quarter too short.
+/// Dwell times of completed stays in a stage. Times are kept in buckets: a percentile is at most a
+/// quarter too low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Dwell {
-    /// How many there were.
+    /// The number of completed stays.
     pub stays: u64,
-    /// Half of them took no longer; null without any.
+    /// The median dwell time in seconds; null if there are no completed stays.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub median_seconds: Option<u64>,
-    /// Three quarters of them took no longer.
+    /// The 75th percentile in seconds; null if there are no completed stays.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub p75_seconds: Option<u64>,
-    /// Nine tenths of them took no longer.
+    /// The 90th percentile in seconds; null if there are no completed stays.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub p90_seconds: Option<u64>,
-    /// 95 of 100 took no longer.
+    /// The 95th percentile in seconds; null if there are no completed stays.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub p95_seconds: Option<u64>,
 }
 
-/// Moves from one stage to another.
+/// The moves from one stage to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Link {
-    /// The stage left; null for those who entered the journey.
+    /// The stage left; null for entries into the journey.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub from: Option<Arc<str>>,
     /// The stage entered.
     pub to: Arc<str>,
-    /// How often that was done: a customer who goes back and forth counts each time.
+    /// The number of moves. A customer that moves back and forth counts each time.
     pub moves: i64,
 }
 
-/// A stage as an obstacle.
+/// A stage with the completions lost in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Bottleneck {
-    /// The stage's name.
+    /// The name of the stage.
     pub stage: Arc<str>,
-    /// How many customers ever entered it.
+    /// The number of customers that ever entered the stage.
     pub entered: i64,
-    /// How many of those entered no later stage after that, or not yet.
+    /// The number of customers of `entered` that have entered no later stage.
     pub lost: i64,
-    /// `lost` of `entered`.
+    /// The ratio of `lost` to `entered`.
     pub drop_off: f64,
-    /// How likely somebody who does go on completes the journey: `completed` of `advanced`; 1 where
-    /// nobody ever went on.
+    /// The probability that a customer that advances completes the journey: the ratio of
+    /// `completed` to `advanced`; 1 if no customer advanced.
     pub completion_after: f64,
-    /// `lost` times `completion_after`: how many more would have completed the journey had all gone
-    /// on. Bottlenecks are ranked by it.
+    /// The number of completions expected had all customers advanced: `lost` times
+    /// `completion_after`. Bottlenecks are ranked by it.
     pub expected_completions_lost: f64,
-    /// How long stays took that are over.
+    /// The dwell times of completed stays.
     pub dwell: Dwell,
 }
 

@@ -19,11 +19,11 @@ pub struct Rfm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RfmCell {
-    /// 5 bought most lately.
+    /// The recency score, from 1 to 5 (most recent).
     pub recency: u8,
-    /// 5 bought most often.
+    /// The frequency score, from 1 to 5 (most frequent).
     pub frequency: u8,
-    /// 5 spent most.
+    /// The monetary score, from 1 to 5 (highest spending).
     pub monetary: u8,
 }
 

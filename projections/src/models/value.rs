@@ -23,19 +23,19 @@ pub struct ValueModel {
     pub forecast: Vec<RevenueForecast>,
 }
 
-/// Revenue to come from the customers a tenant has, in minor units; of those not won yet it says
-/// nothing.
+/// The expected revenue from a tenant's existing customers, in minor units. Revenue from new
+/// customers is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevenueForecast {
-    /// Within so many days.
+    /// The length of the horizon in days.
     pub days: u32,
-    /// The mean.
+    /// The mean, in minor units.
     pub expected_minor: i64,
-    /// Nine times in ten it is not below this.
+    /// The lower end of the 90 % interval, in minor units.
     pub low_minor: i64,
-    /// Nine times in ten it is not above this.
+    /// The upper end of the 90 % interval, in minor units.
     pub high_minor: i64,
 }
 

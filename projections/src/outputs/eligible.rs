@@ -9,15 +9,15 @@ use crate::definitions::{Action, Expression, TenantDefinitions};
 use crate::evaluated::EvaluatedState;
 use crate::state::CustomerState;
 
-/// A condition that is made of no others, and whether it holds.
+/// A leaf condition, and whether it holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Requirement {
-    /// Its kind, such as `churn`.
+    /// The kind of the condition, such as `churn`.
     pub kind: String,
-    /// Whether it holds.
+    /// Whether the condition holds.
     pub holds: bool,
-    /// What is asked, as it was written.
+    /// The condition as written in the definitions.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub asked: Value,
 }

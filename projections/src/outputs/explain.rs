@@ -23,18 +23,18 @@ const MAX_STEPS: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Explanation {
-    /// The segment.
+    /// The name of the segment.
     pub segment: Arc<str>,
-    /// Whether the customer is in it.
+    /// Whether the customer is in the segment.
     pub member: bool,
-    /// Since when that is known; null of who is not in it.
+    /// The time at which the customer entered the segment; null if it is not a member.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub since: Option<Instant>,
-    /// When the customer enters or leaves by itself if nothing happens; null: never, as far as was
-    /// looked.
+    /// The time at which the customer enters or leaves without further events; null if there is
+    /// none up to `looked_until`.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub changes_at: Option<Instant>,
-    /// How far ahead was looked; null: to the end of time.
+    /// The end of the period examined for `changes_at`; null if unbounded.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub looked_until: Option<Instant>,
     /// The segment's condition.
@@ -45,21 +45,22 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reason {
-    /// Its kind: `all`, `any`, `not` or that of a leaf, such as `orders`.
+    /// The kind of the condition: `all`, `any`, `not` or that of a leaf, such as `orders`.
     pub kind: String,
-    /// Whether it holds.
+    /// Whether the condition holds.
     pub holds: bool,
-    /// When that changes by itself if nothing happens; null: never, as far as was looked.
+    /// The time at which `holds` changes without further events; null if there is none in the
+    /// period examined.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub changes_at: Option<Instant>,
-    /// What is asked, as it was written; null of what is made of other conditions.
+    /// The condition as written in the definitions; null for `all`, `any` and `not`.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Value>))]
     pub asked: Option<Value>,
-    /// What was found of the customer: values by name, and `events`, the ids of events behind them
-    /// where they are kept. Null of what is made of other conditions, and where it is personal.
+    /// The customer's values by name, and `events`, the ids of the events behind them if they are
+    /// kept. Null for `all`, `any` and `not`, and for masked personal attributes.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Object>))]
     pub found: Option<Map<String, Value>>,
-    /// The conditions it is made of; none of a leaf.
+    /// The conditions combined by `all`, `any` or `not`; empty for a leaf.
     #[cfg_attr(feature = "openapi", schema(no_recursion))]
     pub of: Vec<Self>,
 }

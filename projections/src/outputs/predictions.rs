@@ -50,11 +50,13 @@ pub struct Predictions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scored<T> {
-    /// For example `rfm/trained-2025-03-31`; of shipped parameters `…/shipped-cdnow`.
+    /// The name of the model, for example `rfm/trained-2025-03-31`, or `…/shipped-cdnow` for
+    /// shipped parameters.
     pub model: String,
-    /// Whether its parameters are those it ships with, not trained on the tenant's own customers.
+    /// Whether the model's parameters are shipped defaults rather than trained on the tenant's own
+    /// customers.
     pub shipped: bool,
-    /// What the model says.
+    /// The score.
     pub score: T,
 }
 
@@ -68,65 +70,65 @@ impl<T> Scored<T> {
     }
 }
 
-/// Where a customer's value stands among those of all customers when the model was trained.
+/// The percentile of a customer's value among all customers at the last training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Percentile {
-    /// The percent of them it is above: 90 or more is the top tenth.
+    /// The share of customers with a lower value, in percent: 90 or more is the top tenth.
     pub percentile: i64,
 }
 
-/// What a customer will buy.
+/// The expected purchases of a customer and their value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueOutput {
-    /// What a purchase day of it is worth in the long run, in minor units.
+    /// The expected mean value of a purchase day, in minor units.
     pub mean_purchase_minor: f64,
-    /// 30, 90 and 365 days.
+    /// The expectations over 30, 90 and 365 days.
     pub horizons: Vec<ValueHorizon>,
 }
 
-/// What a customer will buy within some days.
+/// The expected purchases within a number of days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueHorizon {
-    /// From now.
+    /// The length of the horizon in days, from `as_of`.
     pub days: u32,
-    /// Days with a purchase.
+    /// The expected number of days with a purchase.
     pub expected_purchases: f64,
-    /// What they are worth today, in minor units, discounted by ten percent a year.
+    /// The present value of these purchases, in minor units, discounted by 10 % a year.
     pub value_minor: f64,
 }
 
-/// How likely a subscriber is to cancel at the next renewal, of the subscription of which it is
-/// likeliest. Contractual churn: who also buys has a band of that beside it.
+/// The risk that a subscriber cancels at the next renewal: the highest over the customer's
+/// subscriptions. A subscriber who also buys has a separate band for purchases.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RenewalOutput {
-    /// Its id.
+    /// The id of the subscription.
     pub subscription_id: Arc<str>,
-    /// What is subscribed to.
+    /// The plan of the subscription.
     pub plan: Arc<str>,
-    /// How often it was renewed: once a month since it was first paid for.
+    /// The number of renewals: one a month since the first paid period.
     pub renewed: u32,
-    /// The day of the next renewal, in the tenant's zone.
+    /// The day of the next renewal, in the tenant's time zone; null if it cannot be computed.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub renews_on: Option<Date>,
-    /// The probability of cancelling then.
+    /// The probability of cancellation at that renewal.
     pub risk: f64,
-    /// Of the risk, by the tenant's thresholds for renewals.
+    /// The band of the risk, by the tenant's thresholds for renewals.
     pub band: Band,
 }
 
-/// Where a customer will go within some days.
+/// The probabilities of moves within a number of days.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversionOutput {
-    /// From now.
+    /// The length of the horizon in days, from `as_of`.
     pub days: u32,
-    /// By stage: the probability that it is the next one, and entered in time.
+    /// The probability of each stage to be the next one, entered within the horizon.
     pub next: BTreeMap<Arc<str>, f64>,
-    /// The probability of reaching the last stage in time.
+    /// The probability of reaching the last stage within the horizon.
     pub last: f64,
 }
 

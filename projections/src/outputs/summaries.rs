@@ -20,100 +20,101 @@ use crate::state::{Records, Subscriptions};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordsSummary {
-    /// Monthly recurring revenue of subscriptions that are active or past due, in minor units. Those
-    /// in a currency without a rate are left out.
+    /// The monthly recurring revenue of subscriptions that are active or past due, in minor units.
+    /// Subscriptions in a currency without a rate are left out.
     pub mrr_minor: i64,
-    /// By id.
+    /// The subscriptions, by id.
     pub subscriptions: BTreeMap<Arc<str>, SubscriptionOutput>,
-    /// By id.
+    /// The tickets, by id.
     pub tickets: BTreeMap<Arc<str>, TicketOutput>,
-    /// By campaign and channel.
+    /// The campaigns, by name and channel.
     pub campaigns: Vec<CampaignOutput>,
-    /// By id.
+    /// The offers, by id.
     pub offers: BTreeMap<Arc<str>, OfferOutput>,
-    /// By purpose.
+    /// The consents, by purpose.
     pub consents: BTreeMap<Arc<str>, ConsentOutput>,
 }
 
-/// A subscription as it now is.
+/// The latest state of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubscriptionOutput {
-    /// Whether it is paid.
+    /// The status of the subscription.
     pub status: SubscriptionStatus,
-    /// What is subscribed to.
+    /// The plan.
     pub plan: Arc<str>,
-    /// Monthly recurring revenue in minor units of its own currency.
+    /// The monthly recurring revenue, in minor units of `currency`.
     pub mrr_minor: i64,
-    /// Of the revenue.
+    /// The currency of the revenue.
     pub currency: Currency,
-    /// When it was first heard of.
+    /// The time of the first event of the subscription.
     pub first_at: Instant,
-    /// When it was first paid for; null of a trial.
+    /// The time of the first paid period; null for a trial.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub started_at: Option<Instant>,
-    /// When it was cancelled; null unless it is.
+    /// The time of cancellation; null unless cancelled.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub ended_at: Option<Instant>,
-    /// When it was last heard of.
+    /// The time of the latest event of the subscription.
     pub changed_at: Instant,
 }
 
-/// A support ticket as it now is.
+/// The latest state of a support ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TicketOutput {
-    /// In the help desk's words.
+    /// The status, as named by the help desk.
     pub status: Arc<str>,
-    /// In the help desk's words.
+    /// The priority, as named by the help desk.
     pub priority: Arc<str>,
-    /// When it was first heard of.
+    /// The time of the first event of the ticket.
     pub opened_at: Instant,
-    /// When it was last heard of.
+    /// The time of the latest event of the ticket.
     pub changed_at: Instant,
 }
 
-/// How often a campaign reached the customer by a channel.
+/// The touches of a campaign on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CampaignOutput {
-    /// The campaign.
+    /// The name of the campaign.
     pub campaign: Arc<str>,
     /// The channel.
     pub channel: Arc<str>,
-    /// How often, for life.
+    /// The number of touches, for life.
     pub touches: u64,
-    /// When first.
+    /// The time of the first touch.
     pub first_at: Instant,
-    /// When last.
+    /// The time of the last touch.
     pub last_at: Instant,
-    /// What the touches of the days kept cost, in minor units, as far as there are rates.
+    /// The cost of the touches within the days that are kept, in minor units. Costs in a currency
+    /// without a rate are left out.
     pub cost_minor: i64,
 }
 
-/// An offer as last made, with the answer as last given.
+/// The latest state of an offer and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfferOutput {
-    /// What was offered.
+    /// The name of the action offered.
     pub action: Arc<str>,
-    /// When.
+    /// The time of the offer.
     pub offered_at: Instant,
-    /// Taken or not; null while there is no answer.
+    /// Whether the offer was accepted; null if it is not answered.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub accepted: Option<bool>,
-    /// When it was answered.
+    /// The time of the answer; null if it is not answered.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub answered_at: Option<Instant>,
 }
 
-/// What was last said of a purpose.
+/// The latest state of a consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConsentOutput {
-    /// Given or withdrawn.
+    /// Whether consent is granted.
     pub granted: bool,
-    /// When.
+    /// The time of the latest event of the consent.
     pub changed_at: Instant,
 }
 

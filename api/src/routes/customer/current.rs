@@ -1,4 +1,4 @@
-//! A customer as it is stored, brought to the clock of its partition.
+//! A stored customer, advanced to the clock of its partition.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::database::{Snapshot, clock};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
-/// What is stored of a customer.
+/// The stored columns of a customer.
 #[derive(Debug, FromRow)]
 pub(super) struct Row {
     state: Vec<u8>,
@@ -25,11 +25,11 @@ pub(super) struct Row {
     newest_definitions: Option<i64>,
 }
 
-/// What is stored of a customer, with the definitions that matter to it.
+/// A stored customer and the versions of the definitions that apply to it.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) row: Row,
-    /// Those its evaluated state was made with.
+    /// The definitions its evaluated state was made with.
     pub(super) definitions: Arc<TenantDefinitions>,
     newest: Arc<TenantDefinitions>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Current {
 }
 
 impl Found {
-    /// The customer; a problem where the tenant has none of this id.
+    /// Reads the customer; a problem if the tenant has no customer with this id.
     pub(super) async fn read(
         id: &CustomerId,
         snapshot: &mut Snapshot<'_>,
@@ -71,12 +71,13 @@ impl Found {
         })
     }
 
-    /// Whether an attribute is hidden from viewers: from the moment it is declared personal.
+    /// Returns whether an attribute is hidden from viewers, from the moment it is declared
+    /// personal.
     pub(super) fn is_personal(&self, name: &str) -> bool {
         self.definitions.is_personal(name) || self.newest.is_personal(name)
     }
 
-    /// The customer's state.
+    /// Decodes the customer's state.
     pub(super) fn state(&self, id: &CustomerId) -> Result<CustomerState, Problem> {
         let row = &self.row;
         let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
@@ -86,7 +87,7 @@ impl Found {
         Ok(state)
     }
 
-    /// The customer at the clock of its partition.
+    /// Advances the customer to the clock of its partition.
     pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
         let (row, state) = (&self.row, self.state(id)?);
         let mut evaluated = EvaluatedState::decode(&row.evaluated).map_err(Problem::internal)?;
@@ -103,19 +104,19 @@ impl Found {
     }
 }
 
-/// What becomes of the personal attributes in an answer.
+/// The treatment of personal attributes in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Personal {
-    /// There are none in it.
+    /// The answer has none.
     Absent,
-    /// They are shown, which must be recorded.
+    /// The answer shows them, and the read is recorded.
     Recorded,
-    /// They are taken out.
+    /// The answer omits them.
     Masked,
 }
 
 impl Personal {
-    /// By who asks.
+    /// Chooses the treatment by the caller's role.
     pub(super) fn of(has_none: bool, snapshot: &Snapshot<'_>) -> Self {
         if has_none {
             Self::Absent
@@ -127,7 +128,7 @@ impl Personal {
     }
 }
 
-/// Records that personal attributes are read, in the transaction of the read: no answer without its
+/// Records the read of personal attributes, in the transaction of the read: no answer without its
 /// record.
 pub(super) async fn record(
     id: &CustomerId,

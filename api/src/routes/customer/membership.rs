@@ -1,4 +1,4 @@
-//! Which segments a customer is in, and which of them nobody can be sure of yet.
+//! The segments of a customer, and the segments that are not exact yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use utoipa::ToSchema;
 
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 
-/// A segment the customer is in.
+/// A segment that contains the customer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Membership {
-    /// Of the segment.
+    /// The name of the segment.
     name: Arc<str>,
-    /// When the customer entered it.
+    /// The time at which the customer entered the segment.
     since: Instant,
-    /// Of the tenant's definitions it was last computed with.
+    /// The version of the tenant's definitions the membership was evaluated with.
     version: i64,
-    /// Null unless the segment is not exact yet.
+    /// The state of the backfill; null if the segment is exact.
     #[schema(required)]
     backfilling: Option<Backfilling>,
 }
 
-/// A segment the customer is not in as far as was counted, and that is not exact yet.
+/// A segment that does not contain the customer by the events counted so far, and is not exact yet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Candidate {
-    /// Of the segment.
+    /// The name of the segment.
     name: Arc<str>,
-    /// From when it counts, and when it is exact.
+    /// The state of the backfill.
     backfilling: Backfilling,
 }
 
-/// Both, by name.
+/// Returns the memberships and the pending segments, both by name.
 pub(super) fn told(
     memberships: BTreeMap<Arc<str>, Instant>,
     definitions: &TenantDefinitions,

@@ -1,4 +1,4 @@
-//! `GET /v1/customers/{id}/next-best-action`: what to offer one customer.
+//! `GET /v1/customers/{id}/next-best-action`: the actions to offer one customer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::openapi::NotFound;
 use crate::problem::Problem;
 use crate::routes::counts;
 
-/// What to offer one customer.
+/// The next best actions of one customer.
 #[derive(Debug)]
 struct ForOne {
     id: CustomerId,
@@ -30,71 +30,72 @@ struct ForOne {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NextActions {
     customer_id: CustomerId,
-    /// The actions the customer is eligible for, that of the greatest expected value first. Those
-    /// worth nothing are left out.
+    /// The actions the customer is eligible for, by descending expected value. Actions without
+    /// value are omitted.
     items: Vec<NextAction>,
-    /// Of the amounts.
+    /// The currency of all amounts.
     currency: Currency,
-    /// The instant eligibility is true at.
+    /// The instant the answer describes: the clock of the customer's partition.
     as_of: Instant,
-    /// Version of the tenant's definitions it was derived with.
+    /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct NextAction {
-    /// Its name.
+    /// The name of the action.
     action: Arc<str>,
-    /// In words, as its author wrote it.
+    /// The author's description of the action.
     description: String,
-    /// What an accepted offer is worth, in minor units.
+    /// The value of an accepted offer, in minor units of the tenant's currency.
     value_minor: i64,
-    /// How likely the customer accepts: that of the segment, drawn toward that of everybody where
-    /// offers are few.
+    /// The probability that the customer accepts: the acceptance rate of the segment, drawn toward
+    /// the overall rate if the segment has few offers.
     rate: f64,
-    /// Rate times value, in minor units.
+    /// The expected value: rate times value, in minor units of the tenant's currency.
     expected_minor: f64,
-    /// Offers of it to everybody.
+    /// The offers of the action to all customers.
     everywhere: Answers,
-    /// The segment the rate was learnt from: of those the customer is in, and to whose members it was
-    /// offered, the one with the fewest members. Null where there is none.
+    /// The segment the rate is based on: the smallest segment that contains the customer and has
+    /// received offers of the action; null if there is none.
     #[schema(required)]
     segment: Option<SegmentAnswers>,
-    /// The conditions of its eligibility; none where everybody is eligible.
+    /// The conditions of the action's eligibility; empty if every customer is eligible.
     why: Vec<Requirement>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 struct Answers {
-    /// Offers made.
+    /// The number of offers made.
     offered: u64,
-    /// Offers accepted.
+    /// The number of offers accepted.
     accepted: u64,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct SegmentAnswers {
-    /// Its name.
+    /// The name of the segment.
     name: Arc<str>,
-    /// How many customers are in it.
+    /// The number of customers in the segment.
     members: i64,
-    /// Offers of the action to who is in it now.
+    /// The offers of the action to current members of the segment.
     answers: Answers,
 }
 
-/// What to offer a customer next
+/// Returns the next best actions for a customer
 ///
-/// The actions the customer is eligible for at the clock of its partition (`as_of`), by expected
-/// value: what an accepted offer is worth, times how likely it is accepted. That is a Beta-Binomial
-/// posterior mean from the offers and answers of customers who are in the same segment now.
+/// Ranks the actions the customer is eligible for at the clock of its partition (`as_of`) by
+/// expected value: the value of an accepted offer times the probability of acceptance. The
+/// probability is a Beta-Binomial posterior mean, based on the offers to customers who are in the
+/// same segment now.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/next-best-action",
     operation_id = "get_next_best_action",
     tag = "predictions",
-    params(("id" = CustomerId, Path, description = "The customer's id, percent-encoded.")),
+    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
     responses(
-        (status = 200, description = "Actions, the best first.", body = NextActions),
+        (status = 200, description = "The actions, by descending expected value.", body = NextActions),
         NotFound,
     ),
 )]
@@ -112,7 +113,7 @@ pub(crate) async fn next_best_action(
 impl Query for ForOne {
     type Answer = NextActions;
 
-    /// Also on what others answer, which moves all the time: not kept.
+    /// Depends on the answers of other customers too, which change constantly: not cached.
     fn depends(&self) -> Option<Depends> {
         None
     }
@@ -162,7 +163,7 @@ impl Query for ForOne {
     }
 }
 
-/// Counters of offers, and of who is in the customer's segments.
+/// The counters of offers, and the sizes of the customer's segments.
 struct Learnt {
     counted: BTreeMap<String, i64>,
 }
@@ -207,7 +208,7 @@ impl Learnt {
         self.counted.get(segment).copied().unwrap_or(0)
     }
 
-    /// The smallest segment to whose members it was offered; of equals the first by name.
+    /// Returns the smallest segment whose members received offers; the first by name among equals.
     fn here<'s>(
         &self,
         action: &str,

@@ -1,4 +1,4 @@
-//! `GET /v1/customers/{id}/predictions`: what is to come of one customer.
+//! `GET /v1/customers/{id}/predictions`: the scores of one customer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,65 +21,69 @@ use crate::extract::{Named, NothingAsked, Parameters};
 use crate::openapi::NotFound;
 use crate::problem::Problem;
 
-/// What is to come of one customer.
+/// The predictions of one customer.
 #[derive(Debug)]
 struct OfOne {
     id: CustomerId,
 }
 
-/// Each with the model it comes from.
+/// The scores of a customer, each with its model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CustomerPredictions {
     customer_id: CustomerId,
-    /// What the customer will buy; null of who never bought.
+    /// The expected purchases and their value; null if the customer has never bought.
     #[schema(required)]
     value: Option<Scored<ValueOutput>>,
-    /// How that of a year compares to all customers. Null of who never bought, and until it is trained.
+    /// The percentile of the customer's value over a year; null if the customer has never bought or
+    /// no value model is trained.
     #[schema(required)]
     percentile: Option<Scored<Percentile>>,
-    /// Null of who never bought, and until it is trained.
+    /// The RFM cell; null if the customer has never bought or no RFM model is trained.
     #[schema(required)]
     rfm: Option<Scored<RfmCell>>,
-    /// Null of who never bought, and until it is trained.
+    /// The cluster; null if the customer has never bought or no clusters are trained.
     #[schema(required)]
     cluster: Option<Scored<ClusterPlace>>,
-    /// Whether a subscriber cancels at the next renewal; null of who does not subscribe, and until it
-    /// is trained. Churn of who buys without a contract is part of the customer itself.
+    /// The risk of cancellation at the next renewal; null if the customer has no subscription or no
+    /// renewal model is trained. The churn risk of purchases without a contract is part of the
+    /// customer.
     #[schema(required)]
     renewal: Option<Scored<RenewalOutput>>,
-    /// Where the customer will go, by journey: without those it is not in, or that are not trained.
+    /// The probabilities of the next stages, by journey. Journeys that the customer has not
+    /// entered, or that have no trained model, are absent.
     conversion: BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>>,
-    /// Of the amounts.
+    /// The currency of all amounts.
     currency: Currency,
-    /// The instant everything here is true at.
+    /// The instant the answer describes: the clock of the customer's partition.
     as_of: Instant,
-    /// Version of the tenant's definitions it was derived with.
+    /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
 }
 
-/// In which cluster a customer is.
+/// The cluster of a customer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ClusterPlace {
-    /// From 1, best customers first.
+    /// The number of the cluster, from 1 (the best customers).
     cluster: usize,
-    /// 0 halfway to the second nearest cluster, 1 at the centre of its own.
+    /// The confidence of the assignment: 0 halfway to the second nearest cluster, 1 at the centre.
     confidence: f64,
-    /// In the picture: along the two directions in which customers differ most.
+    /// The coordinates on the two principal components, for a chart.
     coordinates: [f64; 2],
 }
 
-/// What is to come of one customer
+/// Returns a customer's predictions
 ///
-/// Derived from the customer's state at the clock of its partition (`as_of`). Each score names its
-/// model, and says whether that ships with the product or was trained on the tenant's own customers.
+/// Returns the scores of the customer, derived at the clock of its partition (`as_of`). Each score
+/// names its model, and whether the model's parameters are shipped defaults or trained on the
+/// tenant's own customers.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/predictions",
     operation_id = "predict_customer",
     tag = "predictions",
-    params(("id" = CustomerId, Path, description = "The customer's id, percent-encoded.")),
+    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
     responses(
-        (status = 200, description = "What the models say.", body = CustomerPredictions),
+        (status = 200, description = "The scores of the customer.", body = CustomerPredictions),
         NotFound,
     ),
 )]

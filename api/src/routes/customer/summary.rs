@@ -1,4 +1,4 @@
-//! What a customer did and what was said, summed up.
+//! Totals of a customer's activities and conversations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use tidemark_schemas::Instant;
 use tidemark_schemas::event::Outcome;
 use utoipa::ToSchema;
 
-/// All events of one name.
+/// The events of one name.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ActivityTotals)]
 pub(super) struct Done {
-    /// For life.
+    /// The number of events since the first.
     count: u64,
-    /// When it was first done.
+    /// The time of the first event.
     first_at: Instant,
-    /// When it was last done.
+    /// The time of the last event.
     last_at: Instant,
 }
 
-/// What was said in the days that are kept.
+/// The totals of messages and conversations within the days that are kept.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConversationTotals)]
 pub(super) struct Said {
-    /// Messages of the customer.
+    /// The number of messages from the customer.
     inbound: u32,
-    /// Messages to the customer.
+    /// The number of messages to the customer.
     outbound: u32,
-    /// From -1 to 1; null where no message had a sentiment.
+    /// The mean sentiment, from -1 to 1; null if no message has a sentiment.
     #[schema(required)]
     mean_sentiment: Option<f64>,
-    /// Conversations closed, by how they ended.
+    /// The number of closed conversations, by outcome.
     outcomes: BTreeMap<Outcome, u32>,
 }
 

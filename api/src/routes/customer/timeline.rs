@@ -1,4 +1,4 @@
-//! `GET /v1/customers/{id}/timeline`: what happened to a customer, and what was concluded from it.
+//! `GET /v1/customers/{id}/timeline`: the events of a customer and the changes that followed.
 
 use std::sync::Arc;
 
@@ -26,18 +26,19 @@ use crate::routes::page;
 mod changes;
 mod place;
 
-/// Which page of a timeline, and of what.
+/// The page, and the kinds of items on it.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TimelineAsked {
-    /// Only these kinds, separated by commas; every one unless it is given.
+    /// The kinds of items to return, separated by commas. All kinds by default.
     #[param(example = "order,segment")]
     kind: Option<String>,
-    /// Items on a page: 50 unless said otherwise, 500 at most.
+    /// The number of items per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
-    /// `next` of the page before. It holds for the customer and the kinds it was given for.
+    /// The `next` of the previous page. A cursor is valid for the customer and the kinds it was
+    /// returned for.
     cursor: Option<String>,
 }
 
@@ -48,84 +49,86 @@ struct TimelinePage {
     kinds: Kinds,
     question: Question,
     limit: u32,
-    /// It begins after this place.
+    /// The position the page begins after.
     after: Place,
 }
 
-/// What is asked for.
+/// The kinds of items on a page.
 #[derive(Debug)]
 struct Kinds {
     happened: Vec<HappeningKind>,
-    /// By name.
+    /// The names of kinds of changes.
     concluded: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Timeline {
     customer_id: CustomerId,
-    /// Newest first; of one instant what was concluded before what happened.
+    /// The items, newest first. At the same instant a change precedes the event that caused it.
     items: Vec<Item>,
-    /// Send it as `cursor`, with the same kinds, for the page after; null on the last one.
+    /// The `cursor` of the next page, to be sent with the same `kind`; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// One thing that happened, the things of one kind of one day, or what was concluded.
+/// An event, the events of one kind on one day, or a change of the customer's segments, stages or
+/// scores.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineItem)]
 struct Item {
-    /// When it occurred or took effect; of what is kept by day, when the day began.
+    /// The time at which the event occurred or the change took effect; the start of the day for
+    /// kinds that are aggregated by day.
     at: Instant,
-    /// What happened: `order`, `refund`, `stage_entered`, `subscription`, `ticket`, `offer`,
-    /// `answer`, `consent`, and by day `activity`, `message` and `touch`. What was concluded: what
-    /// changed, such as `segment`, `stage` and `band`.
+    /// The kind of the item. Events: `order`, `refund`, `stage_entered`, `subscription`, `ticket`,
+    /// `offer`, `answer` and `consent`, and by day `activity`, `message` and `touch`. Changes: the
+    /// output that changed, such as `segment`, `stage` or `band`.
     kind: &'static str,
-    /// What it is about: the id of the order, subscription, ticket or offer, the journey, the
-    /// purpose, the activity, the channel (or `closed`), the campaign, the segment.
+    /// The subject of the item: the id of an order, subscription, ticket or offer, a journey, a
+    /// purpose, an activity, a channel (or `closed`), a campaign, or a segment.
     name: Arc<str>,
-    /// The event that said so or was the cause; null of what is kept by day, and of what time or
-    /// definitions changed.
+    /// The id of the event, or of the event that caused the change; null for kinds that are
+    /// aggregated by day, and for changes caused by time or by new definitions.
     #[schema(required, value_type = Option<String>)]
     event_id: Option<EventId>,
-    /// In the tenant's zone; null unless it is kept by day.
+    /// The day in the tenant's time zone; null unless the kind is aggregated by day.
     #[schema(required)]
     day: Option<Date>,
-    /// What is known of it, by its kind; null of what was concluded.
+    /// The data of the event, by kind; null for a change.
     #[schema(required, value_type = Option<Object>)]
     details: Option<Map<String, Value>>,
-    /// What was concluded; null of what happened.
+    /// The change; null for an event.
     #[schema(required)]
     concluded: Option<Conclusion>,
 }
 
-/// What Tidemark concluded, and from what.
+/// A change of a discrete output, with its cause.
 #[derive(Debug, Serialize, ToSchema)]
 struct Conclusion {
-    /// Before: the segment left, the stage, the band; null where there was none.
+    /// The value before: the segment left, the previous stage or band; null if there was none.
     #[schema(required)]
     from: Option<String>,
-    /// After: the segment entered, the stage, the band; null where there is none.
+    /// The value after: the segment entered, the new stage or band; null if there is none.
     #[schema(required)]
     to: Option<String>,
-    /// `event`, `timer` (time alone) or `definition`.
+    /// The cause of the change: `event`, `timer` (the passing of time alone) or `definition`.
     cause: String,
-    /// Version of the definitions in force.
+    /// The version of the definitions in force at the change.
     definitions: i64,
 }
 
-/// What happened to a customer, newest first, and what was concluded from it
+/// Lists a customer's timeline
 ///
-/// What happened is told as the customer's state keeps it: orders, refunds, entered stages, offers
-/// and answers one by one, of subscriptions, tickets and consents what was last said, activities,
-/// messages and touches by day. What was concluded (segments entered and left, stages, bands) comes
-/// with its cause. No attribute is in it.
+/// Returns the customer's events and the changes that followed from them, newest first. Orders,
+/// refunds, entered stages, offers and answers are listed one by one; subscriptions, tickets and
+/// consents with their latest state; activities, messages and touches by day. Changes (segments
+/// entered and left, stages, bands) name their cause. The timeline contains no attributes.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/timeline",
     operation_id = "get_timeline",
     tag = "customers",
     params(
-        ("id" = CustomerId, Path, description = "The customer's id, percent-encoded."),
+        ("id" = CustomerId, Path, description = "The id of the customer, percent-encoded."),
         TimelineAsked,
     ),
     responses(

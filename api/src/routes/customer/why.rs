@@ -1,4 +1,4 @@
-//! `GET /v1/customers/{id}/segments/{name}`: why a customer is in a segment, or not.
+//! `GET /v1/customers/{id}/segments/{name}`: the explanation of a membership.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 
-/// One customer and one segment, asked for in one request.
+/// A customer and a segment.
 #[derive(Debug)]
 struct OneSegment {
     id: CustomerId,
@@ -26,42 +26,43 @@ struct OneSegment {
     request_id: RequestId,
 }
 
-/// Why a customer is in a segment, or not.
+/// The explanation of a customer's membership in a segment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Why)]
 pub(crate) struct Why {
     customer_id: CustomerId,
-    /// Every condition of the segment, with what was found of the customer.
+    /// Every condition of the segment, with the customer's values.
     explanation: Explanation,
-    /// Null unless the segment is not exact yet.
+    /// The state of the segment's backfill; null if the segment is exact.
     #[schema(required)]
     backfilling: Option<Backfilling>,
-    /// The instant everything here is true at.
+    /// The instant the answer describes: the clock of the customer's partition.
     as_of: Instant,
-    /// Version of the tenant's definitions it was derived with.
+    /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
-    /// Personal attributes are shown, which is recorded.
+    /// Whether personal attributes are shown, which is recorded.
     #[serde(skip)]
     is_recorded: bool,
 }
 
-/// Why a customer is in a segment, or not
+/// Explains a customer's membership in a segment
 ///
-/// Each condition, whether it holds, the values and events behind it, and when it changes by itself
-/// if nothing happens. Derived at the clock of the customer's partition (`as_of`). Viewers are not
-/// told what was found of personal attributes; when another role reads that, it is recorded with the
-/// request id, and no cache may keep the answer.
+/// Returns each condition of the segment, whether it holds, the customer's values and events behind
+/// it, and the time at which it changes without further events. The answer is derived at the clock
+/// of the customer's partition (`as_of`). Viewers do not receive values of personal attributes. A
+/// read of personal attributes by another role is recorded in the audit log with the request id and
+/// is not cached.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/segments/{name}",
     operation_id = "explain_membership",
     tag = "customers",
     params(
-        ("id" = CustomerId, Path, description = "The customer's id, percent-encoded."),
-        ("name" = String, Path, description = "The segment's name."),
+        ("id" = CustomerId, Path, description = "The id of the customer, percent-encoded."),
+        ("name" = String, Path, description = "The name of the segment."),
     ),
     responses(
-        (status = 200, description = "Condition by condition.", body = Why),
+        (status = 200, description = "The explanation, condition by condition.", body = Why),
         NotFound,
     ),
 )]

@@ -1,4 +1,4 @@
-// Shows an OpenAPI 3.1 document. Texts are only ever set as text, so none can become markup.
+// Shows an OpenAPI 3.1 document. Texts are set as text nodes only, so none can become markup.
 "use strict";
 
 const main = document.getElementById("main");
@@ -12,26 +12,29 @@ function element(name, attributes, ...children) {
   return made;
 }
 
-// What a reference points at, and its last name.
+// Returns the target of a reference, and its name.
 function follow(thing) {
   if (!thing || !thing.$ref) return [thing || {}, null];
   const steps = thing.$ref.slice(2).split("/");
   const name = steps[steps.length - 1];
   let found = api;
   for (const step of steps) found = found[step.replace(/~1/g, "/").replace(/~0/g, "~")];
-  // What stands beside a reference is said of this place.
+  // A description beside a reference takes precedence.
   return [Object.assign({}, found, thing.description ? { description: thing.description } : {}), name];
 }
 
-// A description: paragraphs, with `code` in them.
+// Makes the paragraphs of a description, with `code` and **strong** text in them.
 function paragraphs(text) {
   return (text || "").split(/\n\s*\n/).filter(Boolean).map((paragraph) => {
-    const parts = paragraph.replace(/\s*\n\s*/g, " ").split("`");
-    return element("p", {}, ...parts.map((part, i) => (i % 2 ? element("code", {}, part) : part)));
+    const parts = paragraph.replace(/\s*\n\s*/g, " ").split(/(`[^`]+`|\*\*[^*]+\*\*)/);
+    return element("p", {}, ...parts.map((part) => {
+      if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+      return part.startsWith("**") ? element("strong", {}, part.slice(2, -2)) : part;
+    }));
   });
 }
 
-// The schema without "or null", whether null is one of its values, and its name.
+// Returns the schema without null, whether null is one of its values, and its name.
 function unwrap(schema) {
   const choices = schema.oneOf || schema.anyOf;
   if (choices) {
@@ -71,7 +74,7 @@ function bounds(schema) {
   return said.join(" ");
 }
 
-// The members of what a schema holds, however it is wrapped.
+// Lists the members of a schema, of its items or of its values.
 function members(schema, seen) {
   const [inner, , name] = unwrap(schema);
   if (name && seen.includes(name)) return null;
@@ -81,7 +84,7 @@ function members(schema, seen) {
     const rows = Object.entries(inner.properties).map(([key, value]) => {
       const optional = !(inner.required || []).includes(key);
       const [said] = unwrap(value);
-      return row(key, typeOf(value) + (optional ? ", may be absent" : ""),
+      return row(key, typeOf(value) + (optional ? ", optional" : ""),
         ...paragraphs(value.description || said.description), members(value, within));
     });
     return element("dl", {}, ...rows);
@@ -138,7 +141,7 @@ function example(path, operation) {
 
 function show(path, operation) {
   const roles = (operation.security || []).flatMap((scheme) => Object.values(scheme).flat());
-  const open = roles.length ? "token of a " + roles.reverse().join(", ") : "no token";
+  const open = roles.length ? "roles: " + roles.reverse().join(", ") : "no token required";
   const article = element("article", { id: operation.operationId },
     element("h3", {}, operation.summary || operation.operationId),
     element("div", { class: "path" }, element("span", { class: "method" }, "GET"),
@@ -148,7 +151,7 @@ function show(path, operation) {
     article.append(element("h4", {}, "Parameters"),
       element("dl", {}, ...operation.parameters.map(parameterRow)));
   }
-  article.append(element("h4", {}, "Answers"));
+  article.append(element("h4", {}, "Responses"));
   for (const [status, answer] of Object.entries(operation.responses)) {
     article.append(response(status, answer));
   }
@@ -159,7 +162,7 @@ function render() {
   const title = element("h1", {}, api.info.title + " ", element("small", {}, api.info.version));
   const source = element("a", { href: "v1/openapi.json" }, "openapi.json");
   main.replaceChildren(title, ...paragraphs(api.info.description),
-    element("p", {}, "For programs: ", source, " (OpenAPI " + api.openapi + ")."));
+    element("p", {}, "Machine-readable: ", source, " (OpenAPI " + api.openapi + ")."));
   const operations = Object.entries(api.paths).map(([path, item]) => [path, item.get]);
   for (const tag of api.tags || []) {
     const own = operations.filter(([, operation]) => (operation.tags || []).includes(tag.name));
@@ -174,11 +177,11 @@ function render() {
   }
   const scheme = Object.entries((api.components || {}).securitySchemes || {});
   if (scheme.length) {
-    main.append(element("h2", {}, "Tokens"), ...paragraphs(scheme[0][1].description));
+    main.append(element("h2", {}, "Authentication"), ...paragraphs(scheme[0][1].description));
   }
 }
 
-// Hides what has none of the words, in the list and on the page.
+// Hides the operations that do not match every word, in the list and on the page.
 function filter(words) {
   for (const group of contents.children) {
     let left = 0;
@@ -204,5 +207,5 @@ fetch("v1/openapi.json")
     if (location.hash) location.replace(location.hash);
   })
   .catch((error) => {
-    document.getElementById("state")?.replaceChildren("The description could not be read: " + error.message);
+    document.getElementById("state")?.replaceChildren("The reference could not be loaded: " + error.message);
   });

@@ -1,5 +1,5 @@
-//! `GET /v1/journeys/{name}/stages`, `…/flows` and `…/bottlenecks`: what the ways of all customers
-//! through one journey add up to.
+//! `GET /v1/journeys/{name}/stages`, `…/flows` and `…/bottlenecks`: the rollups of one journey over
+//! all customers.
 
 use std::sync::Arc;
 
@@ -31,15 +31,15 @@ const KINDS: [&str; 5] = [
 ];
 const DEPENDS: Depends = Depends::Kinds(&[Kind::Positions, Kind::Rollups]);
 
-/// Which days.
+/// The days.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JourneyAsked {
-    /// The first day, in the tenant's zone; from the first there is unless said.
+    /// The first day (ISO 8601), in the tenant's time zone. Unbounded by default.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day; without end unless said. At most 1,100 days where both are said.
+    /// The last day (ISO 8601). Unbounded by default. With `from`, at most 1,100 days.
     #[param(format = Date)]
     to: Option<String>,
 }
@@ -47,34 +47,35 @@ pub(crate) struct JourneyAsked {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JourneyStages)]
 pub(crate) struct StageList {
-    /// The journey's name.
+    /// The name of the journey.
     journey: String,
-    /// In words, as its author wrote it.
+    /// The author's description of the journey.
     description: String,
-    /// Of the tenant's definitions that define it.
+    /// The version of the tenant's definitions in force.
     version: i64,
-    /// The first day on which those counted first entered a stage; null: from the first there is.
+    /// The first day of first entries into a stage; null if unbounded.
     #[schema(required)]
     from: Option<Day>,
-    /// The last day on which those counted first entered a stage; null: without end.
+    /// The last day of first entries into a stage; null if unbounded.
     #[schema(required)]
     to: Option<Day>,
-    /// First to last.
+    /// The stages, from first to last.
     stages: Vec<FunnelStage>,
 }
 
-/// How many customers stand in each stage of a journey, how far they come, and how long they stay
+/// Lists the stages of a journey with conversion and dwell time
 ///
-/// `from` and `to` choose customers by the day on which they first entered each stage: `entered`,
-/// `advanced` and `completed` are of them. Who stands where, and how long stays took, is of all.
+/// `from` and `to` select customers by the day on which they first entered each stage, and limit
+/// `entered`, `advanced` and `completed`. The number of customers in each stage and the dwell times
+/// cover all customers.
 #[utoipa::path(
     get,
     path = "/v1/journeys/{name}/stages",
     operation_id = "list_stages",
     tag = "journeys",
-    params(("name" = str, Path, description = "The journey's name."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
     responses(
-        (status = 200, description = "The journey's stages.", body = StageList),
+        (status = 200, description = "The stages of the journey.", body = StageList),
         NotFound,
     ),
 )]
@@ -115,20 +116,20 @@ impl Query for StagesOf {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JourneyFlows)]
 pub(crate) struct Flows {
-    /// The journey's name.
+    /// The name of the journey.
     journey: String,
-    /// Of the tenant's definitions that define it.
+    /// The version of the tenant's definitions in force.
     version: i64,
-    /// The first day of the moves; null: from the first there is.
+    /// The first day of the moves; null if unbounded.
     #[schema(required)]
     from: Option<Day>,
-    /// The last day of the moves; null: without end.
+    /// The last day of the moves; null if unbounded.
     #[schema(required)]
     to: Option<Day>,
-    /// The stages, first to last.
+    /// The stages, from first to last.
     nodes: Vec<Node>,
-    /// The moves between them: those into the journey first, then by stage left and entered. Some
-    /// may lead back.
+    /// The moves between stages: first those into the journey, then by the stages left and entered.
+    /// Links may lead back to an earlier stage.
     links: Vec<Link>,
 }
 
@@ -136,27 +137,27 @@ pub(crate) struct Flows {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FlowNode)]
 struct Node {
-    /// The stage's name.
+    /// The name of the stage.
     stage: Arc<str>,
-    /// How many customers stand in it now.
+    /// The number of customers in the stage now.
     customers: i64,
-    /// Moves into it.
+    /// The number of moves into the stage.
     inflow: i64,
-    /// Moves out of it.
+    /// The number of moves out of the stage.
     outflow: i64,
 }
 
-/// The moves between the stages of a journey, as for a Sankey diagram
+/// Lists the moves between the stages of a journey, for a Sankey diagram
 ///
-/// All that were ever made, or those of the days from `from` to `to`.
+/// Counts all moves, or those on the days from `from` to `to`.
 #[utoipa::path(
     get,
     path = "/v1/journeys/{name}/flows",
     operation_id = "list_flows",
     tag = "journeys",
-    params(("name" = str, Path, description = "The journey's name."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
     responses(
-        (status = 200, description = "Stages and the moves between them.", body = Flows),
+        (status = 200, description = "The stages and the moves between them.", body = Flows),
         NotFound,
     ),
 )]
@@ -208,33 +209,33 @@ impl Query for FlowsOf {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JourneyBottlenecks)]
 pub(crate) struct Bottlenecks {
-    /// The journey's name.
+    /// The name of the journey.
     journey: String,
-    /// Of the tenant's definitions that define it.
+    /// The version of the tenant's definitions in force.
     version: i64,
-    /// The first day on which those counted first entered a stage; null: from the first there is.
+    /// The first day of first entries into a stage; null if unbounded.
     #[schema(required)]
     from: Option<Day>,
-    /// The last day on which those counted first entered a stage; null: without end.
+    /// The last day of first entries into a stage; null if unbounded.
     #[schema(required)]
     to: Option<Day>,
-    /// The greatest obstacle first. The last stage is none, nor is one that nobody entered.
+    /// The bottlenecks, by descending loss. The last stage and stages without an entry are omitted.
     items: Vec<Bottleneck>,
 }
 
-/// Where a journey loses most
+/// Lists the bottlenecks of a journey
 ///
-/// Stages by the completions of the journey that are lost in them: the customers who went no further,
-/// times how likely those who did go on came to the end. Who entered a stage lately has not had much
-/// time to go on: with `to` some weeks ago only those are counted who had.
+/// Ranks the stages by lost completions: the number of customers who did not advance, times the
+/// completion rate of those who did. Customers who entered a stage recently have had little time to
+/// advance; a `to` some weeks in the past excludes them.
 #[utoipa::path(
     get,
     path = "/v1/journeys/{name}/bottlenecks",
     operation_id = "list_bottlenecks",
     tag = "journeys",
-    params(("name" = str, Path, description = "The journey's name."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
     responses(
-        (status = 200, description = "Stages as obstacles.", body = Bottlenecks),
+        (status = 200, description = "The bottlenecks of the journey.", body = Bottlenecks),
         NotFound,
     ),
 )]
@@ -271,14 +272,14 @@ impl Query for BottlenecksOf {
     }
 }
 
-/// One journey, on some days.
+/// A journey and a range of days.
 #[derive(Debug)]
 struct Asked {
     journey: String,
     days: Days,
 }
 
-/// A journey, and what its rollups say.
+/// A journey with its rollups.
 struct Found {
     definitions: Arc<TenantDefinitions>,
     journey: Journey,

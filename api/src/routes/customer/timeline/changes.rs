@@ -1,4 +1,4 @@
-//! What was concluded of a customer.
+//! The recorded changes of a customer: segments, stages, bands and other outputs.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct Row {
     definition_version: i64,
 }
 
-/// The newest before the page's place, so many at most.
+/// Reads the newest changes before the page's position, `rows` at most.
 pub(super) async fn read(
     page: &TimelinePage,
     snapshot: &mut Snapshot<'_>,

@@ -1,30 +1,30 @@
-//! Where something stands in a timeline.
+//! The position of an item in a timeline.
 
 use tidemark_projections::outputs::Happening;
 
 use crate::cursor::{self, Question};
 
-/// What parts the fields of a cursor: no name has it.
+/// Separates the fields of a cursor; no name contains it.
 const SEPARATOR: char = '\u{1f}';
 
-/// Where something stands in a timeline, oldest first. What was concluded comes after what
-/// happened at the same instant.
+/// The position of an item in a timeline, in ascending order. At the same instant a change comes
+/// after the event that caused it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    /// In microseconds.
+    /// The instant, in microseconds.
     pub(super) at: i64,
-    /// 0 of what happened.
+    /// The number of the set of changes, from 1; 0 for an event.
     pub(super) seq: i64,
-    /// 0 of what happened.
+    /// The step within the set; 0 for an event.
     pub(super) step: i64,
     pub(super) kind: String,
     pub(super) name: String,
-    /// Empty of what was concluded.
+    /// The item within its name and kind; empty for a change.
     part: String,
 }
 
 impl Place {
-    /// Later than everything.
+    /// Later than every item.
     pub(super) const LAST: Self = Self {
         at: i64::MAX,
         seq: i64::MAX,
@@ -34,7 +34,7 @@ impl Place {
         part: String::new(),
     };
 
-    /// Of something that happened.
+    /// Returns the position of an event.
     pub(super) fn of(happening: &Happening) -> Self {
         Self {
             at: happening.at.micros(),
@@ -46,7 +46,7 @@ impl Place {
         }
     }
 
-    /// Of something that was concluded: `seq` is from 1.
+    /// Returns the position of a change; `seq` starts at 1.
     pub(super) fn of_change(at: i64, seq: i64, step: i64, kind: String, name: String) -> Self {
         Self {
             at,
@@ -58,7 +58,7 @@ impl Place {
         }
     }
 
-    /// As a cursor.
+    /// Encodes the position as a cursor.
     pub(super) fn cursor(&self, question: &Question) -> String {
         cursor::encode(question, &self.text())
     }
@@ -76,7 +76,7 @@ impl Place {
         format!("{at}{s}{seq}{s}{step}{s}{kind}{s}{name}{s}{part}")
     }
 
-    /// Of what a cursor says; `None` where that is no place.
+    /// Parses the text of a cursor; `None` if it is not a position.
     pub(super) fn read(text: &str) -> Option<Self> {
         if text.contains('\0') {
             return None; // Postgres takes no such text.
