@@ -1,5 +1,5 @@
--- A page of what was concluded of a customer, newest first. All sets of the customer are taken apart,
--- found by the index change_customer: some microseconds a set.
+-- A page of a customer's changes, newest first. All sets of changes of the customer are expanded,
+-- found by the index change_customer: some microseconds per set.
 select effective_at, seq, step, kind, name, from_value, to_value, cause, cause_event_id,
        definition_version
 from change

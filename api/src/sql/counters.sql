@@ -1,4 +1,4 @@
--- A tenant's sizes of one kind; sharded by partition, so added up.
+-- A tenant's counters of one kind, summed over partitions.
 select
     name,
     sum(value)::bigint as value

@@ -1,4 +1,4 @@
--- Some of a tenant's counters; sharded by partition, so added up.
+-- A tenant's counters of some kinds and names, summed over partitions.
 select
     name,
     sum(value)::bigint as value

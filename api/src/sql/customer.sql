@@ -1,4 +1,4 @@
--- One customer, its partition's clock, and the definitions that matter to it.
+-- One customer, its partition's clock, and the versions of the definitions that apply to it.
 select
     customer.state,
     customer.tracked,
@@ -6,14 +6,14 @@ select
     customer.first_seen_at,
     customer.last_seen_at,
     progress.clock,
-    -- those its evaluated state was made with: derived anew with them, everything agrees with the lists
+    -- the version its evaluated state was made with, so that an answer agrees with the lists
     (
         select max(version)
         from tidemark.tenant_definition
         where tenant_id = $1
           and version <= customer.definition_version
     ) as definitions,
-    -- the newest of all: an attribute is hidden from the moment it is declared personal
+    -- the newest version: an attribute is masked from the moment it is declared personal
     (
         select max(version)
         from tidemark.tenant_definition

@@ -1,4 +1,4 @@
--- A tenant's customers by id. Plain columns are compared, not rows: under row-level security a row
+-- A tenant's customers by id. Compares plain columns, not rows: under row-level security a row
 -- comparison does not use the index.
 select
     customer_id,

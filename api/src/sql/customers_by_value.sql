@@ -1,4 +1,4 @@
--- Backward along customer_value (tenant_id, band, value_minor, customer_id).
+-- Scans the index customer_value (tenant_id, band, value_minor, customer_id) backward.
 select
     customer_id,
     value_minor,

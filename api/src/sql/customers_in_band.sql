@@ -1,4 +1,4 @@
--- Along customer_band (tenant_id, band, customer_id).
+-- Scans the index customer_band (tenant_id, band, customer_id).
 select
     customer_id,
     first_seen_at,

@@ -1,5 +1,5 @@
--- Along the primary key of membership; stage and band are looked at in each row. `limit 1` keeps
--- the planner from merging the tables from their first row on.
+-- Scans the primary key of membership and filters each row by stage, and by band if one is given.
+-- `limit 1` keeps the planner from a merge join, which would start at the first row of both tables.
 select
     found.customer_id,
     found.first_seen_at,

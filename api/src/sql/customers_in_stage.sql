@@ -1,6 +1,6 @@
--- Along position_stage (tenant_id, journey, stage, customer_id); the band, if one is asked for, is
--- looked at in each row. `limit 1` keeps the planner from merging both tables from their first row
--- on.
+-- Scans the index position_stage (tenant_id, journey, stage, customer_id) and filters each row by
+-- band, if one is given. `limit 1` keeps the planner from a merge join, which would start at the
+-- first row of both tables.
 select
     found.customer_id,
     found.first_seen_at,

@@ -1,3 +1,4 @@
+-- One version of a tenant's definitions.
 select
     appended_at,
     definition

@@ -1,4 +1,4 @@
--- Who we are after `set role`, and whether row-level security binds us.
+-- The role in effect after `set role`, and whether it bypasses row-level security.
 select
     rolname::text as role,
     rolsuper or rolbypassrls as is_privileged

@@ -1,5 +1,5 @@
--- Re-evaluation of a tenant's customers under its newest definitions in force ($2), partition by
--- partition: one where they are not in force yet has it all before it.
+-- The re-evaluation of a tenant's customers under its newest definitions in force ($2). A partition
+-- in which they are not in force yet counts as unfinished.
 select
     count(*) filter (
         where progress.definitions < $2

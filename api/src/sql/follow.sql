@@ -1,5 +1,5 @@
--- The active generation, its tables put on the search path of this transaction, and how far the
--- definitions topic is recorded. No tenant is named.
+-- Returns the active generation and the last recorded offset of the definitions topic, and puts the
+-- generation's tables on the search path of this transaction. Sets no tenant.
 select
     generation.id,
     generation.topic,

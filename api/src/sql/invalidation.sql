@@ -1,4 +1,4 @@
--- What was touched by the commits after those seen of each partition. Names nobody.
+-- The invalidations of the commits after the last one seen of each partition. They hold no names.
 select invalidation.content
 from unnest($1::int[], $2::bigint[]) as seen (partition, commits)
 join invalidation

@@ -1,5 +1,5 @@
--- The rollups of subject journey, added up over partitions and the days asked for. Stays are not kept by
--- day. Counts of customers and moves: a bigint holds them.
+-- The rollups of one journey, summed over partitions and the given days. Stays are not kept by day.
+-- The sums count customers and moves, so they fit a bigint.
 select
     kind,
     item,

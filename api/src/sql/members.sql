@@ -1,9 +1,9 @@
--- A segment's members by customer id.
--- `limit 1` keeps the planner from merging both tables from their first row on.
+-- A segment's members by customer id. `limit 1` keeps the planner from a merge join, which would
+-- start at the first row of both tables.
 select
     membership.customer_id,
     membership.since,
-    found.definition_version as version -- of the definitions it was last computed with
+    found.definition_version as version -- of the definitions of the last evaluation
 from membership
 cross join lateral (
     select definition_version

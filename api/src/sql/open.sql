@@ -1,5 +1,5 @@
--- Names the tenant for row-level security and puts the active generation's tables on the search
--- path; true: for this transaction only. No row: no generation is active, and nothing was set.
+-- Sets the tenant for row-level security and puts the active generation's tables on the search
+-- path, both for this transaction only. Returns no row, and sets nothing, if no generation is active.
 select
     generation.id,
     generation.fold_version,

@@ -1,8 +1,8 @@
--- How far each partition is. Of no tenant.
+-- The progress of each partition, over all tenants.
 select
     partition,
-    next_offset,                        -- first not folded
-    log_end,                            -- last stable offset when last seen
+    next_offset,                        -- first offset not folded
+    log_end,                            -- last stable offset as last observed
     clock,
     definitions                         -- version in force
 from progress

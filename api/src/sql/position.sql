@@ -1,4 +1,4 @@
--- How far the generation is, and which of the tenant's definitions are in force.
+-- The progress of the generation, and the version of the tenant's definitions in force.
 select
     count(*) as partitions,
     min(progress.clock) as clock,
@@ -7,7 +7,7 @@ select
         select max(definition.version)
         from tidemark.tenant_definition as definition
         where definition.tenant_id = $1
-          -- the furthest partition's: the others follow, and are said to be re-evaluating
+          -- of the most advanced partition: the others follow, and are reported as re-evaluating
           and definition.version <= max(progress.definitions)
     ) as definitions
 from progress

@@ -1,4 +1,4 @@
--- Where each partition is. Of no tenant.
+-- The progress and the claim of each partition, over all tenants.
 select
     partition,
     epoch,

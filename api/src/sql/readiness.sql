@@ -1,4 +1,5 @@
--- The active generation, its tables put on the search path of this transaction. No tenant is named.
+-- Returns the active generation and puts its tables on the search path of this transaction. Sets no
+-- tenant.
 select
     generation.id as generation,
     generation.partitions,

@@ -1,6 +1,6 @@
--- A tenant's rollups of these kinds, for these names ($3), from subject day to another; sharded by
--- partition, so added up, and unless asked for ($6, $7) over days and the second dimension, too. As text:
--- they may be larger than a bigint.
+-- A tenant's rollups of some kinds and subjects over a range of days, summed over partitions; and
+-- over days and items too, unless they are kept apart ($6, $7). The sums are text because they may
+-- exceed a bigint.
 select
     kind,
     subject,

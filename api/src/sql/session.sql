@@ -1,4 +1,4 @@
--- Once on each connection; false: for the session, not the transaction.
+-- Sets up each new connection; false: for the session, not the transaction.
 select
     set_config('statement_timeout', $1, false),
     set_config('lock_timeout', $1, false),

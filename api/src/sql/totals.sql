@@ -1,4 +1,4 @@
--- What is folded of a tenant.
+-- The numbers of a tenant's customers and folded events.
 select
     coalesce(sum(customers), 0)::bigint as customers,
     coalesce(sum(events), 0)::bigint as events

@@ -1,5 +1,5 @@
--- From when on each of a tenant's tracked leaves counts: where it began last. One that a partition
--- at work has not begun to count is left out.
+-- The time from which each of a tenant's tracked leaves is counted in every partition: the latest
+-- start. A leaf that an active partition does not count yet is left out.
 select
     leaf,
     max(exact_from) as exact_from
