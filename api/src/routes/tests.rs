@@ -1,4 +1,4 @@
-//! What stands around every route, without a database: problems, headers, limits.
+//! Tests of the layers around every route, without a database: problems, headers, limits.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
@@ -76,7 +76,7 @@ async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap,
     body(router.clone().oneshot(request).await.unwrap()).await
 }
 
-/// Asks the real routes and expects a whole problem document.
+/// Sends the request to the real routes and expects a complete problem document.
 async fn problem(request: Request<Body>, status: u16, kind: &str) -> (HeaderMap, Value) {
     let path = request.uri().path().to_owned();
     let (found, headers, document) = ask(&service(|_| {}).await.router(), request).await;
@@ -97,7 +97,7 @@ fn assert_problem(headers: &HeaderMap, document: &Value, status: u16, kind: &str
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem() {
+async fn an_unknown_path_is_answered_404_with_a_problem() {
     for path in [
         "/",
         "/v1",
@@ -112,7 +112,7 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_method_not_allowed_says_which_is() {
+async fn a_method_not_allowed_is_answered_405_with_the_allowed_methods() {
     for path in ["/v1/customers", "/v1/status", "/healthz", "/readyz"] {
         let (headers, _) = problem(request("DELETE", path), 405, "method-not-allowed").await;
         assert_eq!(headers["allow"], "GET,HEAD", "{path}");
@@ -120,7 +120,7 @@ async fn a_method_not_allowed_says_which_is() {
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_a_challenge() {
+async fn a_request_without_a_token_is_answered_401_with_a_challenge() {
     let mut request = request("GET", "/v1/customers?nonsense");
     request.headers_mut().remove("authorization");
     let (headers, _) = problem(request, 401, "unauthenticated").await;
@@ -128,7 +128,7 @@ async fn without_a_token_there_is_a_challenge() {
 }
 
 #[tokio::test]
-async fn malformed_queries_and_paths_are_told_from_wrong_ones() {
+async fn malformed_parameters_are_400_and_unacceptable_values_422() {
     let malformed = [
         "/v1/customers?limit=ten",
         "/v1/customers?limit=1&limit=2",
@@ -159,13 +159,13 @@ async fn malformed_queries_and_paths_are_told_from_wrong_ones() {
 }
 
 #[tokio::test]
-async fn an_unknown_parameter_is_named() {
+async fn an_unknown_parameter_is_named_in_the_problem() {
     let (_, document) = problem(request("GET", "/v1/customers?segmant=x"), 400, "malformed").await;
     insta::assert_json_snapshot!(document);
 }
 
 #[tokio::test]
-async fn without_a_database_clients_come_back_later() {
+async fn an_unavailable_database_is_answered_503_with_retry_after() {
     for path in ["/v1/customers", "/v1/status", "/readyz"] {
         let (headers, document) = problem(request("GET", path), 503, "unavailable").await;
         assert_eq!(headers["retry-after"], "1");
@@ -184,7 +184,7 @@ async fn without_a_database_clients_come_back_later() {
 }
 
 #[tokio::test]
-async fn a_body_too_large_is_refused_unread() {
+async fn a_body_over_the_limit_is_answered_413_without_being_read() {
     let mut request = request("GET", "/v1/customers");
     request
         .headers_mut()
@@ -193,7 +193,7 @@ async fn a_body_too_large_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_security_headers() {
+async fn every_response_has_the_security_headers() {
     for path in ["/healthz", "/nothing", "/v1/status"] {
         let (_, headers, _) = ask(&service(|_| {}).await.router(), request("GET", path)).await;
         assert_eq!(headers["x-content-type-options"], "nosniff");
@@ -209,7 +209,7 @@ async fn every_answer_has_the_security_headers() {
 }
 
 #[tokio::test]
-async fn an_insane_request_id_is_replaced() {
+async fn an_invalid_request_id_is_replaced() {
     let mut request = request("GET", "/healthz");
     request
         .headers_mut()
@@ -218,7 +218,7 @@ async fn an_insane_request_id_is_replaced() {
     assert_eq!(headers["x-request-id"].len(), 36);
 }
 
-/// Routes that misbehave, behind the real middleware.
+/// Returns routes that panic, hang or read a body, behind the real middleware.
 fn misbehaving(service: &Service) -> Router {
     let never = std::sync::Arc::new(Notify::new());
     Router::new()
@@ -248,7 +248,7 @@ fn misbehaving(service: &Service) -> Router {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_problem_without_its_message() {
+async fn a_panic_is_answered_500_without_its_message() {
     let router = misbehaving(&service(|_| {}).await);
     let (status, headers, document) = ask(&router, request("GET", "/panic")).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -257,18 +257,18 @@ async fn a_panic_is_a_problem_without_its_message() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_ended() {
+async fn a_request_over_the_time_limit_is_answered_503() {
     let service = service(|config| config.limits.request_timeout = Duration::from_millis(20)).await;
     let (status, headers, document) = ask(&misbehaving(&service), request("GET", "/hang")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_problem(&headers, &document, 503, "timed-out", "/hang");
     assert_eq!(service.metrics().timed_out.get(), 1);
-    // The work itself was not torn apart: it still counts as under way.
+    // The work itself is not cancelled: it still counts as in flight.
     assert_eq!(service.metrics().in_flight.get(), 1);
 }
 
 #[tokio::test]
-async fn more_than_can_be_borne_is_shed_at_once() {
+async fn requests_over_the_concurrency_limit_are_shed_at_once() {
     let service = service(|config| config.limits.concurrent_requests = 1).await;
     let router = misbehaving(&service);
     let hanging = service
@@ -285,7 +285,7 @@ async fn more_than_can_be_borne_is_shed_at_once() {
 }
 
 #[tokio::test]
-async fn refusals_of_axum_itself_are_problems_too() {
+async fn rejections_by_axum_are_rendered_as_problems() {
     let router = misbehaving(&service(|config| config.limits.body_bytes = 16).await);
     let post = |body: &'static str, content_type: &str| {
         let mut request = request("POST", "/json");

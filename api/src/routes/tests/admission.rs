@@ -1,4 +1,4 @@
-//! Who is let in, how often, and what is told to those who are not.
+//! Tests of admission: rate limits, peers, proxies, origins.
 
 use axum::http::{HeaderValue, header};
 
@@ -10,11 +10,11 @@ fn rate(per_second: u32, burst: u32) -> Rate {
     Rate { per_second, burst }
 }
 
-/// The tests have no database: what comes past the limits is answered 503.
+/// The tests have no database: a request that passes the limits is answered 503.
 const PAST: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 #[tokio::test]
-async fn a_list_costs_more_than_a_read_and_the_rest_is_told() {
+async fn a_list_costs_more_than_a_read_and_the_remaining_quota_is_returned() {
     let service = service(|config| config.limits.token_rate = rate(1, 12)).await;
     let router = service.router();
     let (status, headers, _) = ask(&router, request("GET", "/v1/customers")).await;
@@ -28,7 +28,7 @@ async fn a_list_costs_more_than_a_read_and_the_rest_is_told() {
         told.starts_with("\"token\";r=7;t=5, \"tenant\";r="),
         "{told}"
     );
-    // By another token of the tenant.
+    // With another token of the tenant.
     let other = request_of("GET", "/v1/customers/a", "grace");
     let (_, headers, _) = ask(&router, other).await;
     let told = headers["ratelimit"].to_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ async fn a_list_costs_more_than_a_read_and_the_rest_is_told() {
 }
 
 #[tokio::test]
-async fn too_much_is_refused_and_says_when_to_come_back() {
+async fn a_request_over_the_rate_limit_is_answered_429_with_retry_after() {
     let service = service(|config| config.limits.tenant_rate = rate(1, 5)).await;
     let router = service.router();
     let (status, _, _) = ask(&router, request("GET", "/v1/customers")).await;
@@ -51,7 +51,7 @@ async fn too_much_is_refused_and_says_when_to_come_back() {
     assert!(told.ends_with("\"tenant\";r=0;t=5"), "{told}");
 }
 
-/// From this address, with this token.
+/// Returns a request from this address with this token.
 fn from(peer: [u8; 4], token: &str) -> Request<Body> {
     let mut request = request("GET", "/v1/customers/a");
     let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
@@ -61,7 +61,7 @@ fn from(peer: [u8; 4], token: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn strangers_are_refused_before_their_tokens_are_looked_at() {
+async fn a_peer_over_its_limit_is_refused_before_its_token_is_verified() {
     let service = service(|config| config.limits.peer_rate = rate(1, 5)).await;
     let (router, good) = (service.router(), token());
     let (status, _, _) = ask(&router, from([192, 0, 2, 1], &good)).await;
@@ -78,11 +78,11 @@ async fn strangers_are_refused_before_their_tokens_are_looked_at() {
         }
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         guesses += 1;
-        assert!(guesses < 1_000, "nothing limits a stranger");
+        assert!(guesses < 1_000, "the peer is never limited");
     };
     assert!(guesses >= 4, "{guesses}");
     assert_problem(&headers, &document, 429, "rate-limited", "/v1/customers/a");
-    // A good token behind the same address is no stranger's, and another address is another's.
+    // A known token from the same address passes, and another address has its own limit.
     let (status, _, _) = ask(&router, from([192, 0, 2, 1], &good)).await;
     assert_eq!(status, PAST);
     let (status, _, _) = ask(&router, from([192, 0, 2, 2], "another")).await;
@@ -90,7 +90,7 @@ async fn strangers_are_refused_before_their_tokens_are_looked_at() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_of_ours_the_client_is_whom_it_names() {
+async fn behind_a_trusted_proxy_the_peer_is_the_forwarded_client() {
     let service = service(|config| {
         config.limits.peer_rate = rate(1, 5);
         config.limits.trusted_proxies = vec!["192.0.2.0/24".parse::<Network>().unwrap()];
@@ -107,7 +107,7 @@ async fn behind_a_proxy_of_ours_the_client_is_whom_it_names() {
 }
 
 #[tokio::test]
-async fn whatever_stands_in_the_header_is_never_a_fault_of_ours() {
+async fn an_invalid_authorization_header_is_answered_401() {
     let router = service(|_| {}).await.router();
     let long = "x".repeat(20_000);
     let values: [&[u8]; 8] = [
@@ -130,7 +130,7 @@ async fn whatever_stands_in_the_header_is_never_a_fault_of_ours() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_let_in_by_name_alone() {
+async fn only_configured_origins_pass_cors() {
     const OURS: &str = "https://dashboard.example.com";
     let preflight = |origin: &str| {
         let mut request = request("OPTIONS", "/v1/customers");
@@ -163,7 +163,7 @@ async fn pages_of_other_origins_are_let_in_by_name_alone() {
 }
 
 #[tokio::test]
-async fn browsers_are_held_to_tls_where_there_is_tls() {
+async fn hsts_is_sent_if_tls_is_configured() {
     let (_, headers, _) = ask(&service(|_| {}).await.router(), request("GET", "/healthz")).await;
     assert!(!headers.contains_key("strict-transport-security"));
     let service = service(|config| config.is_behind_tls = true).await;
@@ -173,7 +173,7 @@ async fn browsers_are_held_to_tls_where_there_is_tls() {
 }
 
 #[tokio::test]
-async fn large_answers_are_compressed_as_the_client_likes() {
+async fn large_responses_are_compressed_as_accepted() {
     let service = service(|_| {}).await;
     let sizes = Router::new()
         .route("/large", get(async || "x".repeat(10_000)))

@@ -1,4 +1,4 @@
-//! What is said to everybody: the description, and the page that shows it.
+//! Tests of the reference: the OpenAPI document and the page that shows it.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::Rate;
 use crate::limits::{Peer, priced_routes};
 use crate::routes::description;
 
-/// Asks as anybody, without a token.
-fn anybody(method: &str, path: &str) -> Request<Body> {
+/// Returns a request without a token.
+fn anonymous(method: &str, path: &str) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
     request.body(Body::empty()).unwrap()
 }
@@ -34,7 +34,7 @@ async fn every_described_path_is_routed() {
 }
 
 #[test]
-fn what_asks_for_a_token_has_a_price() {
+fn every_authenticated_route_has_a_rate_limit_cost() {
     let described = description();
     let tenants = described.paths.paths.iter().filter(|(_, item)| {
         let operation = item.get.as_ref().unwrap();
@@ -48,13 +48,17 @@ fn what_asks_for_a_token_has_a_price() {
 }
 
 #[tokio::test]
-async fn everybody_may_read_them_and_keep_them_for_a_while() {
+async fn the_reference_is_public_and_cacheable() {
     let router = service(|_| {}).await.router();
     for (path, content_type) in [
         ("/v1/openapi.json", "application/json"),
         ("/docs", "text/html; charset=utf-8"),
     ] {
-        let first = router.clone().oneshot(anybody("GET", path)).await.unwrap();
+        let first = router
+            .clone()
+            .oneshot(anonymous("GET", path))
+            .await
+            .unwrap();
         assert_eq!(first.status(), StatusCode::OK);
         assert_eq!(first.headers()["content-type"], content_type);
         assert_eq!(first.headers()["cache-control"], "public, max-age=300");
@@ -62,7 +66,7 @@ async fn everybody_may_read_them_and_keep_them_for_a_while() {
         let body = text(first).await;
         assert!(path == "/docs" || body == crate::openapi());
 
-        let mut again = anybody("GET", path);
+        let mut again = anonymous("GET", path);
         again.headers_mut().insert("if-none-match", etag.clone());
         let again = router.clone().oneshot(again).await.unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
@@ -71,7 +75,7 @@ async fn everybody_may_read_them_and_keep_them_for_a_while() {
     }
 }
 
-/// What stands between the two, which must be there once.
+/// Returns the text between two marks; the first must occur exactly once.
 #[track_caller]
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(begin).unwrap();
@@ -80,9 +84,9 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn the_page_runs_its_own_script_and_nothing_else() {
+async fn the_page_runs_only_its_own_script() {
     let router = service(|_| {}).await.router();
-    let response = router.oneshot(anybody("GET", "/docs")).await.unwrap();
+    let response = router.oneshot(anonymous("GET", "/docs")).await.unwrap();
     let policy = response.headers()["content-security-policy"].clone();
     let policy = policy.to_str().unwrap().to_owned();
     let page = text(response).await;
@@ -108,7 +112,7 @@ async fn the_page_runs_its_own_script_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn who_reads_them_without_end_is_stopped() {
+async fn reads_of_the_reference_are_limited_per_peer() {
     let service = service(|config| {
         config.limits.peer_rate = Rate {
             per_second: 1,
@@ -118,7 +122,7 @@ async fn who_reads_them_without_end_is_stopped() {
     let router = service.await.router();
     let mut statuses = Vec::new();
     for _ in 0..6 {
-        let mut request = anybody("GET", "/v1/openapi.json");
+        let mut request = anonymous("GET", "/v1/openapi.json");
         request.extensions_mut().insert(Peer([10, 0, 0, 1].into()));
         statuses.push(router.clone().oneshot(request).await.unwrap().status());
     }

@@ -1,4 +1,4 @@
-//! The end: what is under way is answered, also on a connection that would go on.
+//! Tests of the drain: requests in flight are answered, on keep-alive connections too.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::serve::serve;
 
 #[tokio::test]
-async fn a_long_request_on_a_kept_connection_is_answered_before_the_end() {
+async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutdown() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (has_begun, may_go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
     let slow = async move || {
@@ -44,7 +44,7 @@ async fn a_long_request_on_a_kept_connection_is_answered_before_the_end() {
         .unwrap();
     begun.notified().await;
     shutdown.cancel();
-    // From now on nobody new is let in, and the answer is still to come.
+    // From here on no connection is accepted, and the answer is still pending.
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
