@@ -20,7 +20,7 @@ use tidemark_schemas::TenantId;
 
 pub(crate) use self::ring::KeyRing;
 pub(crate) use self::verifier::{TokenId, Verified, Verifier, check_config};
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::{ApiError, Service};
 
 /// RFC 7518 asks for a key as long as the hash; a shorter one can be found by trying.

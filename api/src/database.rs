@@ -5,7 +5,7 @@
 //! no other way to a connection, so no query can forget its tenant.
 //!
 //! A transaction is never dropped halfway by a client that goes away or by a timeout (a cancelled
-//! `begin` poisons a pooled connection): the [guard](crate::guard) runs each request in a task of
+//! `begin` poisons a pooled connection): the [guard](crate::http::guard) runs each request in a task of
 //! its own, and time limits are the server's.
 
 mod failure;
@@ -18,25 +18,23 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use moka::future::Cache;
-use serde::Serialize;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{AssertSqlSafe, Connection};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{Instant, TenantId};
 
-pub(crate) use self::failure::is_away;
+pub(crate) use self::failure::is_unavailable;
 pub(crate) use self::readiness::Readiness;
 pub(crate) use self::snapshot::{Snapshot, clock, instant};
-use crate::answers::Depends;
 use crate::auth::Caller;
-use crate::freshness::Fresh;
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::{ApiError, Config};
 use failure::Failure;
 
 /// Parsed definitions kept: every tenant's current version, and during a change the one before.
 const DEFINITIONS_KEPT: u64 = 10_000;
-/// A connection idle for longer is tried before use; asking each time would cost a round trip.
+/// A connection idle for longer is tried before use; context each time would cost a round trip.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// What a request will do with its snapshot.
@@ -126,7 +124,7 @@ impl Database {
     }
 
     /// A connection beside the pool, for who reads no tenant's rows.
-    pub(crate) async fn connect_alone(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(crate) async fn connect_unpooled(&self) -> Result<PgConnection, sqlx::Error> {
         self.session.connect(&self.options.load_full()).await
     }
 
@@ -137,16 +135,33 @@ impl Database {
         self.options.store(Arc::new(options));
     }
 
-    /// Reads the answer in a snapshot of the caller's tenant. Once more, if a new generation took
-    /// the place of the one a plan was made for, or if the connection was a dead one.
-    pub(crate) async fn read<Q: Query>(
+    /// Takes a connection from the pool.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Problem> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Opens a snapshot of the caller's tenant.
+    pub(crate) async fn snapshot<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        caller: &'c Caller,
+        access: Access,
+    ) -> Result<Snapshot<'c>, Problem> {
+        let begin = match access {
+            Access::Read => "begin isolation level repeatable read read only",
+            Access::Audited => "begin isolation level repeatable read",
+        };
+        let transaction = connection.begin_with(begin).await?;
+        Snapshot::open(transaction, &self.definitions, caller).await
+    }
+
+    /// Returns a connection on which the read that failed can be retried, or the problem if a
+    /// retry cannot help.
+    pub(crate) async fn recover(
         &self,
-        caller: &Caller,
-        query: &Q,
-    ) -> Result<Fresh<Q::Answer>, Problem> {
-        let mut connection = self.pool.acquire().await?;
-        let first = self.attempt(&mut connection, caller, query).await;
-        let Err(problem) = first else { return first };
+        mut connection: PoolConnection<Postgres>,
+        problem: Problem,
+    ) -> Result<PoolConnection<Postgres>, Problem> {
         match Failure::of(&problem) {
             Some(Failure::StalePlan) => connection.clear_cached_statements().await?,
             Some(Failure::ConnectionLost) => {
@@ -157,31 +172,9 @@ impl Database {
         }
         tracing::debug!(
             cause = problem.cause().map(tracing::field::display),
-            "reading once more"
+            "retrying the read"
         );
-        self.attempt(&mut connection, caller, query).await
-    }
-
-    async fn attempt<Q: Query>(
-        &self,
-        connection: &mut PgConnection,
-        caller: &Caller,
-        query: &Q,
-    ) -> Result<Fresh<Q::Answer>, Problem> {
-        let begin = match query.access(caller) {
-            Access::Read => "begin isolation level repeatable read read only",
-            Access::Audited => "begin isolation level repeatable read",
-        };
-        let transaction = connection.begin_with(begin).await?;
-        let mut snapshot = Snapshot::open(transaction, &self.definitions, caller).await?;
-        let freshness = snapshot.freshness();
-        // On an error the transaction rolls back when the snapshot is dropped.
-        let body = query
-            .read(&mut snapshot)
-            .await
-            .map_err(|problem| problem.read_at(freshness))?;
-        snapshot.close().await?;
-        Ok(Fresh { body, freshness })
+        Ok(connection)
     }
 
     /// Whether Postgres answers, and how far the active generation is; for no tenant.
@@ -192,31 +185,6 @@ impl Database {
             .await?;
         Readiness::read(transaction, self.clock).await
     }
-}
-
-/// A question to one tenant's rows, as data: what a route asks.
-pub(crate) trait Query: Sync {
-    /// What it is answered with.
-    type Answer: Serialize + Send;
-
-    /// What moves the answer; `None` for one that is never kept.
-    fn depends(&self) -> Option<Depends>;
-
-    /// Whether giving this answer left a trace.
-    fn is_recorded(_answer: &Self::Answer) -> bool {
-        false
-    }
-
-    /// Whether asking leaves a trace.
-    fn access(&self, _caller: &Caller) -> Access {
-        Access::Read
-    }
-
-    /// Reads the answer. May be called twice: the first snapshot may turn out to be stale.
-    fn read(
-        &self,
-        snapshot: &mut Snapshot<'_>,
-    ) -> impl Future<Output = Result<Self::Answer, Problem>> + Send;
 }
 
 /// What is set once on each connection.

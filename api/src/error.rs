@@ -1,5 +1,5 @@
 //! Why the API cannot start or go on. What goes wrong for one request is a
-//! [`Problem`](crate::problem::Problem), not this.
+//! [`Problem`](crate::http::problem::Problem), not this.
 
 /// Why the API cannot start or go on.
 #[derive(Debug, thiserror::Error)]

@@ -2,12 +2,12 @@
 //!
 //! From the outside in, a request of a tenant meets
 //!
-//! 1. the [envelope]: request id, trace, problem documents, security headers, metrics;
+//! 1. the [request middleware](crate::http::middleware): request id, trace, problem documents, security headers, metrics;
 //! 2. CORS, which answers preflights, and compression;
 //! 3. [authentication](authenticate): the limit of its peer, then its token;
 //! 4. the [rate limits](limit_rate) of its token and its tenant;
-//! 5. the [cache](from_cache): positions are waited for, and what is kept and holds is answered;
-//! 6. the [guard]: size, requests under way (of all, and of its tenant), time, panics. From here
+//! 5. the [cache](crate::response_cache): positions are waited for, and what is kept and holds is answered;
+//! 6. the [guard](crate::http::guard): size, requests under way (of all, and of its tenant), time, panics. From here
 //!    on it runs in a task of its own;
 //! 7. its handler.
 //!
@@ -30,15 +30,14 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::CorsLayer;
 
 use crate::Service;
-use crate::answers::{Condition, from_cache};
 use crate::auth::authenticate;
-use crate::envelope::envelope;
-use crate::guard::guard;
+use crate::http::guard::guard;
+use crate::http::middleware::request_middleware;
+use crate::http::{Condition, Problem};
 use crate::limits::limit_rate;
-use crate::problem::Problem;
 
 /// Around every route whose answer depends on who asks: 3 to 6.
-pub(crate) fn of_tenants(service: &Service, routes: Router<Service>) -> Router<Service> {
+pub(crate) fn authenticated(service: &Service, routes: Router<Service>) -> Router<Service> {
     routes.route_layer(from_fn_with_state(service.clone(), of_tenant))
 }
 
@@ -51,12 +50,12 @@ async fn of_tenant(
     let verified = authenticate(&service, &mut request).await?;
     let quotas = limit_rate(&service, &request, &verified)?;
     let condition = Condition::of(request.headers());
-    let answered = match from_cache(&service, &mut request, &verified.caller).await {
+    let answered = match service.cache().lookup(&mut request, &verified.caller).await {
         Ok(None) => {
             request.extensions_mut().insert(verified.caller.clone());
             guard(State(service), request, next).await
         }
-        Ok(Some(kept)) => Ok(kept),
+        Ok(Some(cached)) => Ok(cached),
         Err(problem) => Err(problem),
     };
     let mut response = condition.apply(answered.into_response());
@@ -65,12 +64,12 @@ async fn of_tenant(
 }
 
 /// Around a route that asks the database and wants no token: 6 alone.
-pub(crate) fn of_nobody(service: &Service, routes: Router<Service>) -> Router<Service> {
+pub(crate) fn readiness(service: &Service, routes: Router<Service>) -> Router<Service> {
     routes.route_layer(from_fn_with_state(service.clone(), guard))
 }
 
 /// Around a route that is the same for everybody: what it costs is charged to its peer.
-pub(crate) fn of_anybody(service: &Service, routes: Router<Service>) -> Router<Service> {
+pub(crate) fn public(service: &Service, routes: Router<Service>) -> Router<Service> {
     routes.route_layer(from_fn_with_state(service.clone(), of_peer))
 }
 
@@ -88,7 +87,7 @@ async fn of_peer(
 /// Around everything, also what is not there: 1 and 2.
 pub(crate) fn of_all(service: &Service, routes: Router<Service>) -> Router<Service> {
     let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(service.clone(), envelope))
+        .layer(from_fn_with_state(service.clone(), request_middleware))
         .option_layer(cors(service.allowed_origins()))
         .layer(compression())
         .layer(DefaultBodyLimit::max(service.limits().body_bytes));

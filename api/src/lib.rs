@@ -9,24 +9,20 @@
 //! - [`auth`] says what a token must hold and makes tokens for development.
 //! - Every error is an RFC 9457 problem document; what caused a 5xx is logged, never answered.
 
-mod answers;
 pub mod auth;
 mod config;
 mod cursor;
 mod database;
-mod envelope;
 mod error;
-mod extract;
 mod freshness;
-mod guard;
+mod http;
 mod layers;
 mod limits;
 mod metrics;
 mod openapi;
-mod problem;
-mod request_id;
+mod query;
+mod response_cache;
 mod routes;
-mod serve;
 mod service;
 
 pub use config::{AuthConfig, CacheConfig, Config, KeySource, Limits};

@@ -20,7 +20,7 @@ pub use self::peers::{InvalidNetwork, Network};
 pub(crate) use self::peers::{Peer, Peers};
 pub(crate) use self::shares::Shares;
 use crate::auth::{Caller, TokenId, Verified};
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::{ApiError, Limits, Service};
 
 /// What a request costs, by its route. One row by its key costs 1.
@@ -126,7 +126,7 @@ pub(crate) struct Quota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) limit: &'static str,
-    /// When asking again would succeed, if nobody else asks.
+    /// When context again would succeed, if nobody else asks.
     pub(crate) wait: Duration,
 }
 

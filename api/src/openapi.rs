@@ -11,7 +11,7 @@ mod layered;
 
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Tag};
 
-pub(crate) use self::layered::{NotFound, of_anybody, of_life, of_nobody, of_tenants};
+pub(crate) use self::layered::{NotFound, authenticated, liveness, public, readiness};
 
 const TITLE: &str = "Tidemark read API";
 

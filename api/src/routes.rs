@@ -25,16 +25,16 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::{Service, layers, openapi};
 
 /// Every route, within its [layers].
 pub(crate) fn router(service: &Service) -> Router {
     let all = Router::new()
-        .merge(layers::of_tenants(service, of_tenants().into()))
-        .merge(layers::of_nobody(service, of_nobody().into()))
-        .merge(layers::of_anybody(service, of_anybody().into()))
-        .merge(of_life())
+        .merge(layers::authenticated(service, authenticated().into()))
+        .merge(layers::readiness(service, readiness().into()))
+        .merge(layers::public(service, public().into()))
+        .merge(liveness())
         .fallback(async || Problem::NoSuchRoute);
     layers::of_all(service, all).with_state(service.clone())
 }
@@ -42,15 +42,15 @@ pub(crate) fn router(service: &Service) -> Router {
 /// What every route is, and what its layers make of it.
 pub(crate) fn description() -> OpenApi {
     openapi::empty()
-        .merge_from(openapi::of_tenants(of_tenants().into_openapi()))
-        .merge_from(openapi::of_nobody(of_nobody().into_openapi()))
-        .merge_from(openapi::of_anybody(of_anybody().into_openapi()))
-        .merge_from(openapi::of_life(of_life().into_openapi()))
+        .merge_from(openapi::authenticated(authenticated().into_openapi()))
+        .merge_from(openapi::readiness(readiness().into_openapi()))
+        .merge_from(openapi::public(public().into_openapi()))
+        .merge_from(openapi::liveness(liveness().into_openapi()))
 }
 
 /// Those whose answer depends on who asks. Only by `routes!`, here and below: it is what brings a
 /// route's description along.
-fn of_tenants() -> OpenApiRouter<Service> {
+fn authenticated() -> OpenApiRouter<Service> {
     OpenApiRouter::default()
         .routes(routes!(customers::list))
         .routes(routes!(customer::one))
@@ -78,19 +78,19 @@ fn of_tenants() -> OpenApiRouter<Service> {
 }
 
 /// Those that ask the database and want no token.
-fn of_nobody() -> OpenApiRouter<Service> {
+fn readiness() -> OpenApiRouter<Service> {
     OpenApiRouter::default().routes(routes!(health::ready))
 }
 
 /// Those that are the same for everybody.
-fn of_anybody() -> OpenApiRouter<Service> {
+fn public() -> OpenApiRouter<Service> {
     OpenApiRouter::default()
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
 }
 
 /// Not guarded: it says that the process lives, also when it is too busy for anything else.
-fn of_life() -> OpenApiRouter<Service> {
+fn liveness() -> OpenApiRouter<Service> {
     OpenApiRouter::default().routes(routes!(health::healthy))
 }
 

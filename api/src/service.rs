@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -10,12 +11,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answers::{Answers, follow};
 use crate::auth::{KeyRing, Verifier};
 use crate::database::Database;
+use crate::http::server::serve;
 use crate::limits::{RateLimits, Shares};
 use crate::metrics::{AdmissionMetrics, Metrics, PoolCollector};
-use crate::{ApiError, Config, Limits, auth, routes, serve};
+use crate::query::Reader;
+use crate::response_cache::{Follower, ResponseCache};
+use crate::{ApiError, Config, Limits, auth, routes};
 
 /// The read API. Cheap to clone: every clone is the same service.
 ///
@@ -37,9 +40,10 @@ pub struct Service(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    database: Database,
+    database: Arc<Database>,
     ring: Arc<KeyRing>,
-    answers: Answers,
+    cache: Arc<ResponseCache>,
+    reader: Reader,
     verifier: Verifier,
     rates: RateLimits,
     shares: Shares,
@@ -86,10 +90,20 @@ impl Service {
         let of_ring = Arc::clone(&ring);
         let verifier = Verifier::new(&config.auth, of_ring, admission_metrics.clone())?;
         PoolCollector::register(database.pool().clone(), registry)?;
+        let database = Arc::new(database);
+        let wait_timeout = config.limits.wait_timeout;
+        let cache = ResponseCache::new(&config.cache, wait_timeout, registry)?;
+        let cache = Arc::new(cache);
+        let reader = Reader::new(
+            Arc::clone(&database),
+            Arc::clone(&cache),
+            metrics.audited.clone(),
+        );
         Ok(Self(Arc::new(Inner {
             database,
             ring,
-            answers: Answers::new(&config.cache, registry)?,
+            cache,
+            reader,
             verifier,
             rates: RateLimits::new(&config.limits)?,
             shares: Shares::new(config.connections, &config.limits),
@@ -127,9 +141,10 @@ impl Service {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ApiError> {
-        let serving = serve::serve(self.router(), listener, &self.0.limits, shutdown.clone());
+        let serving = serve(self.router(), listener, &self.0.limits, shutdown.clone());
         let stop = CancellationToken::new();
-        let following = follow(self.clone(), stop.clone());
+        let follower = Follower::new(Arc::clone(&self.0.database), Arc::clone(&self.0.cache));
+        let following = follower.run(stop.clone());
         // Until the last request is answered: one may wait for a position.
         let serving = async {
             serving.await;
@@ -159,8 +174,8 @@ impl Service {
         &self.0.database
     }
 
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.0.answers
+    pub(crate) fn cache(&self) -> &ResponseCache {
+        &self.0.cache
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {
@@ -207,6 +222,12 @@ impl Service {
     /// The tasks requests run in.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
+    }
+}
+
+impl FromRef<Service> for Reader {
+    fn from_ref(service: &Service) -> Self {
+        service.0.reader.clone()
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) enum Unreadable {
     },
     #[error("{0}")]
     Secret(ApiError),
-    #[error("asking {url} failed: {reason}")]
+    #[error("context {url} failed: {reason}")]
     Fetch { url: String, reason: String },
     #[error("{place}: {error}")]
     Set { place: String, error: InvalidSet },

@@ -16,8 +16,8 @@ use tidemark_schemas::TenantId;
 use super::keys::{Fingerprint, Key, Keys};
 use super::ring::KeyRing;
 use super::{Caller, MAX_LEEWAY_SECONDS, Role, Unauthenticated};
+use crate::http::Problem;
 use crate::metrics::AdmissionMetrics;
-use crate::problem::Problem;
 use crate::{ApiError, AuthConfig};
 
 /// Longer ones are refused unread.

@@ -2,7 +2,7 @@
 
 use sqlx::Error;
 
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// The ways reading can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Failure {
 }
 
 /// Whether Postgres is not there, or not yet.
-pub(crate) fn is_away(error: &Error) -> bool {
+pub(crate) fn is_unavailable(error: &Error) -> bool {
     matches!(
         Failure::classify(error),
         Failure::ConnectionLost | Failure::Unavailable
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_away() {
+    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_unavailable() {
         let hung_up = Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
-        assert!(is_away(&hung_up));
+        assert!(is_unavailable(&hung_up));
         let problem = Problem::from(hung_up);
         assert!(matches!(problem, Problem::Unavailable { .. }));
     }

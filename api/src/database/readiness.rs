@@ -5,7 +5,7 @@ use sqlx::{FromRow, Transaction};
 
 use tidemark_schemas::Instant;
 
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// The active generation and how old its watermark is.
 #[derive(Debug, FromRow)]

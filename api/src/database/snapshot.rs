@@ -11,7 +11,7 @@ use tidemark_schemas::{Instant, TenantId};
 
 use crate::auth::Caller;
 use crate::freshness::Freshness;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// A transaction with its tenant named and the active generation's tables on the search path.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl<'c> Snapshot<'c> {
     }
 
     /// Commits: what was read needs no more, what was recorded must last before it is answered.
-    pub(super) async fn close(self) -> Result<(), Problem> {
+    pub(crate) async fn close(self) -> Result<(), Problem> {
         Ok(self.transaction.commit().await?)
     }
 

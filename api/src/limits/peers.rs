@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 
 use super::Quotas;
 use super::buckets::Buckets;
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::{ApiError, Limits};
 
 /// The address a connection came from.

@@ -9,7 +9,7 @@ use tidemark_schemas::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// How many may wait for each that may go on.
 const WAITING_FOR_EACH: usize = 4;

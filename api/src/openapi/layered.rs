@@ -20,8 +20,8 @@ impl IntoResponses for NotFound {
     }
 }
 
-/// As [`crate::layers::of_tenants`]: a token, limits, the cache, the guard.
-pub(crate) fn of_tenants(mut described: OpenApi) -> OpenApi {
+/// As [`crate::layers::authenticated`]: a token, limits, the cache, the guard.
+pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     for (path, operation) in operations(&mut described) {
         let any_role = Role::ALL.map(|role| SecurityRequirement::new(BEARER, [role.as_str()]));
         operation.security = Some(any_role.to_vec());
@@ -45,10 +45,10 @@ pub(crate) fn of_tenants(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// As [`crate::layers::of_nobody`]: the guard alone.
-pub(crate) fn of_nobody(mut described: OpenApi) -> OpenApi {
+/// As [`crate::layers::readiness`]: the guard alone.
+pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
-        of_everybody(operation);
+        without_token(operation);
         for (status, name, _, _) in PROBLEMS {
             if ["413", "500", "503"].contains(&status) {
                 add_response(operation, status, name);
@@ -58,10 +58,10 @@ pub(crate) fn of_nobody(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// As [`crate::layers::of_anybody`]: the limit of the peer.
-pub(crate) fn of_anybody(mut described: OpenApi) -> OpenApi {
+/// As [`crate::layers::public`]: the limit of the peer.
+pub(crate) fn public(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
-        of_everybody(operation);
+        without_token(operation);
         add_headers(operation, &[KEPT]);
         add_response(operation, "304", "NotModified");
         add_response(operation, "429", "TooMuch");
@@ -70,15 +70,15 @@ pub(crate) fn of_anybody(mut described: OpenApi) -> OpenApi {
 }
 
 /// Without any layer of its own, as `/healthz` is.
-pub(crate) fn of_life(mut described: OpenApi) -> OpenApi {
+pub(crate) fn liveness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
-        of_everybody(operation);
+        without_token(operation);
     }
     described
 }
 
 /// Describes a route that requires no token.
-fn of_everybody(operation: &mut Operation) {
+fn without_token(operation: &mut Operation) {
     operation.security = Some(Vec::new());
     add_headers(operation, &[]);
 }

@@ -12,19 +12,18 @@ use utoipa::ToSchema;
 
 use super::customers::parse_band;
 use super::page::RankedPage;
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
 use crate::cursor::Question;
-use crate::database::{Query, Snapshot, instant};
-use crate::extract::Parameters;
-use crate::problem::Problem;
+use crate::database::{Snapshot, instant};
+use crate::http::{Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// The band and the page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
+pub(crate) struct AtRiskParams {
     /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
@@ -90,20 +89,20 @@ pub(super) struct Row {
     path = "/v1/churn/at-risk",
     operation_id = "list_customers_at_risk",
     tag = "predictions",
-    params(Asked),
+    params(AtRiskParams),
     responses((status = 200, description = "A page of customers.", body = Page)),
 )]
 pub(crate) async fn at_risk(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<Asked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<AtRiskParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    let query = AtRisk::new(&asked, &asking.caller)?;
-    service.answer(&asking, &query).await
+    let query = AtRisk::new(&asked, &context.caller)?;
+    reader.respond(&context, &query).await
 }
 
 impl AtRisk {
-    fn new(asked: &Asked, caller: &Caller) -> Result<Self, Problem> {
+    fn new(asked: &AtRiskParams, caller: &Caller) -> Result<Self, Problem> {
         let band = asked.band.as_deref().map_or(Ok(Band::High), parse_band)?;
         let question = Question::new(&[
             Some("at-risk"),
@@ -118,8 +117,8 @@ impl AtRisk {
 impl Query for AtRisk {
     type Answer = Page;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Customers]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Page, Problem> {

@@ -9,7 +9,7 @@ use tidemark_schemas::Instant;
 use utoipa::ToSchema;
 
 use crate::database::{Snapshot, instant};
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// The state of a segment that is not exact yet.
 #[derive(Debug, Serialize, ToSchema)]

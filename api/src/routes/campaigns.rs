@@ -13,12 +13,11 @@ use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::rollups::{self, Asked, Day, Days, DaysAsked, Rollup, within_64_bits};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::Parameters;
-use crate::problem::Problem;
+use super::rollups::{self, Asked, Day, Days, DaysParams, Rollup, within_64_bits};
+use crate::database::Snapshot;
+use crate::http::{Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
@@ -104,22 +103,22 @@ struct ReturnOnCost {
     path = "/v1/campaigns",
     operation_id = "get_campaigns",
     tag = "analytics",
-    params(DaysAsked),
+    params(DaysParams),
     responses((status = 200, description = "The campaigns, by name and channel.", body = Campaigns)),
 )]
 pub(crate) async fn campaigns(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<DaysAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<DaysParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &CampaignsOf(asked.days()?)).await
+    reader.respond(&context, &CampaignsOf(asked.days()?)).await
 }
 
 impl Query for CampaignsOf {
     type Answer = Campaigns;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Rollups]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Campaigns, Problem> {

@@ -11,11 +11,10 @@ use tidemark_projections::models::{Band, Decile, Thresholds};
 use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{NothingAsked, Parameters};
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{NoParams, Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
 
@@ -107,19 +106,19 @@ struct Tenth {
     responses((status = 200, description = "The bands and the models.", body = ChurnOverview)),
 )]
 pub(crate) async fn overview(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &BothKinds).await
+    reader.respond(&context, &BothKinds).await
 }
 
 impl Query for BothKinds {
     type Answer = ChurnOverview;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         const MOVED_BY: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
-        Some(Depends::Kinds(&MOVED_BY))
+        Some(Dependency::Kinds(&MOVED_BY))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ChurnOverview, Problem> {

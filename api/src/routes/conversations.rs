@@ -14,11 +14,10 @@ use tidemark_schemas::event::Channel;
 use utoipa::ToSchema;
 
 use super::rollups::{self, Asked, Day, Days, Rollup, within_64_bits};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::Parameters;
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 const KINDS: [&str; 7] = [
     kinds::MESSAGES_IN,
@@ -37,7 +36,7 @@ const MOST_INTENTS: usize = 50;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ConversationsAsked {
+pub(crate) struct ConversationsParams {
     /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
@@ -145,24 +144,26 @@ struct Talk {
     path = "/v1/conversations",
     operation_id = "get_conversations",
     tag = "analytics",
-    params(ConversationsAsked),
+    params(ConversationsParams),
     responses((status = 200, description = "The totals of messages and conversations.", body = Conversations)),
 )]
 pub(crate) async fn conversations(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<ConversationsAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<ConversationsParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
     let by = By::asked(asked.by.as_deref())?;
-    service.answer(&asking, &ConversationsOf { days, by }).await
+    reader
+        .respond(&context, &ConversationsOf { days, by })
+        .await
 }
 
 impl Query for ConversationsOf {
     type Answer = Conversations;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Rollups]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Conversations, Problem> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::database::Snapshot;
-use crate::problem::Problem;
+use crate::http::Problem;
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;

@@ -12,14 +12,12 @@ use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::backfilling::CountsFrom;
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
-use crate::database::{Access, Query, Snapshot, instant};
-use crate::extract::{Named, NothingAsked, Parameters};
+use crate::database::{Snapshot, instant};
+use crate::http::{NoParams, Path, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
-use crate::request_id::RequestId;
+use crate::query::{Access, Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 use current::{Current, Found, Personal};
 use membership::{Candidate, Membership};
 
@@ -72,7 +70,7 @@ pub(crate) struct Profile {
     definitions: i64,
     /// Whether personal attributes are shown, which is recorded.
     #[serde(skip)]
-    is_recorded: bool,
+    is_audited: bool,
 }
 
 /// Returns a customer
@@ -93,28 +91,28 @@ pub(crate) struct Profile {
     ),
 )]
 pub(crate) async fn one(
-    State(service): State<Service>,
-    Named(id): Named,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(id): Path,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let request_id = asking.request_id.clone();
-    service
-        .answer(&asking, &OneCustomer { id, request_id })
+    let request_id = context.request_id.clone();
+    reader
+        .respond(&context, &OneCustomer { id, request_id })
         .await
 }
 
 impl Query for OneCustomer {
     type Answer = Profile;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::on(&self.id))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::on_customer(&self.id))
     }
 
-    fn is_recorded(profile: &Profile) -> bool {
-        profile.is_recorded
+    fn is_audited(profile: &Profile) -> bool {
+        profile.is_audited
     }
 
     fn access(&self, caller: &Caller) -> Access {
@@ -139,7 +137,7 @@ impl Query for OneCustomer {
             Personal::Absent => {}
             Personal::Recorded => {
                 current::record(&self.id, &self.request_id, snapshot).await?;
-                customer.is_recorded = true;
+                customer.is_audited = true;
             }
             Personal::Masked => {
                 customer
@@ -179,7 +177,7 @@ impl OneCustomer {
             churn: outputs.churn,
             as_of,
             definitions: definitions.version,
-            is_recorded: false,
+            is_audited: false,
         })
     }
 }

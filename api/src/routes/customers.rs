@@ -11,13 +11,12 @@ use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::page::Page;
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
 use crate::cursor::Question;
-use crate::database::{Query, Snapshot, instant};
-use crate::extract::Parameters;
-use crate::problem::Problem;
+use crate::database::{Snapshot, instant};
+use crate::http::{Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
 
@@ -25,7 +24,7 @@ const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
+pub(crate) struct CustomersParams {
     /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
@@ -96,20 +95,20 @@ struct Row {
     path = "/v1/customers",
     operation_id = "list_customers",
     tag = "customers",
-    params(Asked),
+    params(CustomersParams),
     responses((status = 200, description = "A page of customers.", body = Customers)),
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<Asked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<CustomersParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    let query = CustomersPage::new(asked, &asking.caller)?;
-    service.answer(&asking, &query).await
+    let query = CustomersPage::new(asked, &context.caller)?;
+    reader.respond(&context, &query).await
 }
 
 impl CustomersPage {
-    fn new(asked: Asked, caller: &Caller) -> Result<Self, Problem> {
+    fn new(asked: CustomersParams, caller: &Caller) -> Result<Self, Problem> {
         let question = Question::new(&[
             Some("customers"),
             Some(caller.tenant.as_str()),
@@ -201,8 +200,8 @@ impl Query for CustomersPage {
     type Answer = Customers;
 
     /// Segments and stages change together with the customers' rows.
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Customers]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::answers::Condition;
+use crate::http::Condition;
 
 /// Short, because a new version of the program may answer differently.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");

@@ -8,11 +8,10 @@ use tidemark_projections::models::RfmCell;
 use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{NothingAsked, Parameters};
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{NoParams, Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 const MOVED_BY: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
 
@@ -79,18 +78,18 @@ struct CellSize {
     responses((status = 200, description = "The cells and the cut points.", body = RfmGrid)),
 )]
 pub(crate) async fn rfm(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &AllCells).await
+    reader.respond(&context, &AllCells).await
 }
 
 impl Query for AllCells {
     type Answer = RfmGrid;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&MOVED_BY))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&MOVED_BY))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<RfmGrid, Problem> {
@@ -204,18 +203,18 @@ struct Group {
     responses((status = 200, description = "The clusters.", body = Clusters)),
 )]
 pub(crate) async fn clusters(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &AllClusters).await
+    reader.respond(&context, &AllClusters).await
 }
 
 impl Query for AllClusters {
     type Answer = Clusters;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&MOVED_BY))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&MOVED_BY))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Clusters, Problem> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Healthy {

@@ -7,11 +7,10 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{NothingAsked, Parameters};
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{NoParams, Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 pub(super) mod funnel;
 
@@ -46,18 +45,18 @@ struct Journey {
     responses((status = 200, description = "The journeys.", body = Journeys)),
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &AllJourneys).await
+    reader.respond(&context, &AllJourneys).await
 }
 
 impl Query for AllJourneys {
     type Answer = Journeys;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Definitions)
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Definitions)
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Journeys, Problem> {

@@ -1,7 +1,7 @@
 //! Pages of lists ordered by customer id, or by a number.
 
 use crate::cursor::{self, InvalidCursor, Question};
-use crate::problem::Problem;
+use crate::http::Problem;
 use tidemark_schemas::CustomerId;
 
 const DEFAULT_LIMIT: u32 = 50;

@@ -13,11 +13,10 @@ use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
 use super::rollups::{self, Day, Days, Rollup, Span, within_64_bits};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::Parameters;
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
 
@@ -25,7 +24,7 @@ const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::RE
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RevenueAsked {
+pub(crate) struct RevenueParams {
     /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
@@ -109,13 +108,13 @@ struct RevenueInCurrency {
     path = "/v1/revenue",
     operation_id = "get_revenue",
     tag = "analytics",
-    params(RevenueAsked),
+    params(RevenueParams),
     responses((status = 200, description = "The revenue by period.", body = Revenue)),
 )]
 pub(crate) async fn revenue(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<RevenueAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<RevenueParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
     let by = match asked.by.as_deref() {
@@ -128,14 +127,14 @@ pub(crate) async fn revenue(
                 Problem::unprocessable("by", detail)
             })?,
     };
-    service.answer(&asking, &RevenueOf { days, by }).await
+    reader.respond(&context, &RevenueOf { days, by }).await
 }
 
 impl Query for RevenueOf {
     type Answer = Revenue;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Rollups]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Revenue, Problem> {

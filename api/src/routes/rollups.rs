@@ -9,7 +9,7 @@ use tidemark_schemas::{Currency, Instant};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::database::Snapshot;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// The number of days, up to today, if a request names no dates.
 const DEFAULT_DAYS: i32 = 30;
@@ -20,7 +20,7 @@ const MAX_DAYS: i32 = 1_100;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DaysAsked {
+pub(crate) struct DaysParams {
     /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct DaysAsked {
     to: Option<String>,
 }
 
-impl DaysAsked {
+impl DaysParams {
     pub(super) fn days(&self) -> Result<Days, Problem> {
         Days::asked(self.from.as_deref(), self.to.as_deref())
     }

@@ -14,13 +14,12 @@ use utoipa::ToSchema;
 use super::backfilling::{Backfilling, CountsFrom};
 use super::counts::{self, Evaluation};
 use super::page::Page;
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
-use crate::database::{Query, Snapshot, instant};
-use crate::extract::{Named, NothingAsked, Parameters};
+use crate::database::{Snapshot, instant};
+use crate::http::{NoParams, Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// All segments of the tenant.
 #[derive(Debug)]
@@ -62,19 +61,19 @@ struct Segment {
     responses((status = 200, description = "The segments.", body = Segments)),
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &AllSegments).await
+    reader.respond(&context, &AllSegments).await
 }
 
 impl Query for AllSegments {
     type Answer = Segments;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         const MOVED_BY: [Kind; 3] = [Kind::Memberships, Kind::Population, Kind::Evaluation];
-        Some(Depends::Kinds(&MOVED_BY))
+        Some(Dependency::Kinds(&MOVED_BY))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Segments, Problem> {
@@ -111,7 +110,7 @@ impl Query for AllSegments {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MembersAsked {
+pub(crate) struct MembersParams {
     /// The number of customers per page, from 1 to 500. 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
@@ -160,35 +159,35 @@ struct Row {
     path = "/v1/segments/{name}/members",
     operation_id = "list_members",
     tag = "segments",
-    params(("name" = str, Path, description = "The name of the segment."), MembersAsked),
+    params(("name" = str, Path, description = "The name of the segment."), MembersParams),
     responses(
         (status = 200, description = "A page of members.", body = Members),
         NotFound,
     ),
 )]
 pub(crate) async fn members(
-    State(service): State<Service>,
-    Named(segment): Named,
-    Parameters(asked): Parameters<MembersAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(segment): Path,
+    QueryParams(asked): QueryParams<MembersParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let question = Question::new(&[
         Some("members"),
-        Some(asking.caller.tenant.as_str()),
+        Some(context.caller.tenant.as_str()),
         Some(&segment),
     ]);
     let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
-    service
-        .answer(&asking, &MembersPage { segment, page })
+    reader
+        .respond(&context, &MembersPage { segment, page })
         .await
 }
 
 impl Query for MembersPage {
     type Answer = Members;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         // An evaluation that moves nobody moves the version.
-        Some(Depends::Kinds(&[Kind::Memberships, Kind::Evaluation]))
+        Some(Dependency::Kinds(&[Kind::Memberships, Kind::Evaluation]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {

@@ -12,13 +12,12 @@ use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
 use super::conversations::channels;
-use super::rollups::{self, Asked, Day, Days, DaysAsked, Rollup, within_64_bits};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{Named, Parameters};
+use super::rollups::{self, Asked, Day, Days, DaysParams, Rollup, within_64_bits};
+use crate::database::Snapshot;
+use crate::http::{Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// Rollups that are flows of a day, and rollups that add up to a stock at its end.
 const FLOWS: [&str; 5] = [
@@ -64,28 +63,28 @@ struct SegmentDay {
     path = "/v1/segments/{name}/series",
     operation_id = "get_segment_series",
     tag = "segments",
-    params(("name" = str, Path, description = "The name of the segment."), DaysAsked),
+    params(("name" = str, Path, description = "The name of the segment."), DaysParams),
     responses(
         (status = 200, description = "The size of the segment by day.", body = SegmentSeries),
         NotFound,
     ),
 )]
 pub(crate) async fn segment(
-    State(service): State<Service>,
-    Named(segment): Named,
-    Parameters(asked): Parameters<DaysAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(segment): Path,
+    QueryParams(asked): QueryParams<DaysParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let days = asked.days()?;
     let query = SegmentSeriesOf { segment, days };
-    service.answer(&asking, &query).await
+    reader.respond(&context, &query).await
 }
 
 impl Query for SegmentSeriesOf {
     type Answer = SegmentSeries;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Rollups]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<SegmentSeries, Problem> {
@@ -184,22 +183,22 @@ struct SeriesDay {
     path = "/v1/series",
     operation_id = "get_series",
     tag = "analytics",
-    params(DaysAsked),
+    params(DaysParams),
     responses((status = 200, description = "The main metrics by day.", body = Series)),
 )]
 pub(crate) async fn main_rollups(
-    State(service): State<Service>,
-    Parameters(asked): Parameters<DaysAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(asked): QueryParams<DaysParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &SeriesOf(asked.days()?)).await
+    reader.respond(&context, &SeriesOf(asked.days()?)).await
 }
 
 impl Query for SeriesOf {
     type Answer = Series;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Rollups]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Series, Problem> {

@@ -10,11 +10,10 @@ use tidemark_schemas::{Instant, TenantId};
 use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot, clock};
-use crate::extract::{NothingAsked, Parameters};
-use crate::problem::Problem;
+use crate::database::{Snapshot, clock};
+use crate::http::{NoParams, Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// The whole status.
 #[derive(Debug)]
@@ -97,18 +96,18 @@ struct PartitionRow {
     responses((status = 200, description = "The positions and the totals.", body = Status)),
 )]
 pub(crate) async fn status(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &WholeStatus).await
+    reader.respond(&context, &WholeStatus).await
 }
 
 impl Query for WholeStatus {
     type Answer = Status;
 
     /// Reports the progress at the moment of the request: not cached.
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         None
     }
 

@@ -237,13 +237,16 @@ fn misbehaving(service: &Service) -> Router {
                 "never"
             }),
         )
-        .route_layer(from_fn_with_state(service.clone(), crate::guard::guard))
+        .route_layer(from_fn_with_state(
+            service.clone(),
+            crate::http::guard::guard,
+        ))
         .layer(axum::extract::DefaultBodyLimit::max(
             service.limits().body_bytes,
         ))
         .layer(from_fn_with_state(
             service.clone(),
-            crate::envelope::envelope,
+            crate::http::middleware::request_middleware,
         ))
 }
 

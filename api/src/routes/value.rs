@@ -9,11 +9,10 @@ use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
 use super::at_risk::{self, AtStake};
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{NothingAsked, Parameters};
-use crate::problem::Problem;
+use crate::database::Snapshot;
+use crate::http::{NoParams, Problem, QueryParams};
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// The number of best customers in the answer.
 const TOP: i64 = 10;
@@ -65,18 +64,18 @@ struct TrainedValue {
     responses((status = 200, description = "The distribution, the forecast and the best customers.", body = ValueOverview)),
 )]
 pub(crate) async fn overview(
-    State(service): State<Service>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
-    service.answer(&asking, &Everybody).await
+    reader.respond(&context, &Everybody).await
 }
 
 impl Query for Everybody {
     type Answer = ValueOverview;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::Kinds(&[Kind::Customers]))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::Kinds(&[Kind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ValueOverview, Problem> {

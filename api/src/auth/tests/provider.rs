@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::signer::{Signer, over, refused, set_of};
 use super::*;
 use crate::KeySource;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// An identity provider that answers from a script, its last word for ever.
 struct Provider {

@@ -6,7 +6,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use super::super::verifier::Verified;
 use super::*;
 use crate::KeySource;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// A key of an identity provider, made for this test.
 pub(super) struct Signer {

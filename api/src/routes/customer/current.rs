@@ -9,8 +9,7 @@ use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerId, Instant};
 
 use crate::database::{Snapshot, clock};
-use crate::problem::Problem;
-use crate::request_id::RequestId;
+use crate::http::{Problem, RequestId};
 
 /// The stored columns of a customer.
 #[derive(Debug, FromRow)]

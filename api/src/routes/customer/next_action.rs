@@ -13,12 +13,11 @@ use tidemark_schemas::{Currency, CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::current::Found;
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{Named, NothingAsked, Parameters};
+use crate::database::Snapshot;
+use crate::http::{NoParams, Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 use crate::routes::counts;
 
 /// The next best actions of one customer.
@@ -100,21 +99,21 @@ struct SegmentAnswers {
     ),
 )]
 pub(crate) async fn next_best_action(
-    State(service): State<Service>,
-    Named(id): Named,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(id): Path,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    service.answer(&asking, &ForOne { id }).await
+    reader.respond(&context, &ForOne { id }).await
 }
 
 impl Query for ForOne {
     type Answer = NextActions;
 
-    /// Depends on the answers of other customers too, which change constantly: not cached.
-    fn depends(&self) -> Option<Depends> {
+    /// Dependency on the answers of other customers too, which change constantly: not cached.
+    fn dependency(&self) -> Option<Dependency> {
         None
     }
 

@@ -14,12 +14,11 @@ use tidemark_schemas::{Currency, CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::current::Found;
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{Named, NothingAsked, Parameters};
+use crate::database::Snapshot;
+use crate::http::{NoParams, Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 
 /// The predictions of one customer.
 #[derive(Debug)]
@@ -88,21 +87,21 @@ pub(crate) struct ClusterPlace {
     ),
 )]
 pub(crate) async fn predictions(
-    State(service): State<Service>,
-    Named(id): Named,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(id): Path,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    service.answer(&asking, &OfOne { id }).await
+    reader.respond(&context, &OfOne { id }).await
 }
 
 impl Query for OfOne {
     type Answer = CustomerPredictions;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::on(&self.id))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::on_customer(&self.id))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<CustomerPredictions, Problem> {

@@ -14,13 +14,12 @@ use utoipa::ToSchema;
 
 use self::place::Place;
 use super::current::Found;
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::cursor::Question;
-use crate::database::{Query, Snapshot};
-use crate::extract::{Named, Parameters};
+use crate::database::Snapshot;
+use crate::http::{Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 use crate::routes::page;
 
 mod changes;
@@ -30,7 +29,7 @@ mod place;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TimelineAsked {
+pub(crate) struct TimelineParams {
     /// The kinds of items to return, separated by commas. All kinds by default.
     #[param(example = "order,segment")]
     kind: Option<String>,
@@ -129,7 +128,7 @@ struct Conclusion {
     tag = "customers",
     params(
         ("id" = CustomerId, Path, description = "The id of the customer, percent-encoded."),
-        TimelineAsked,
+        TimelineParams,
     ),
     responses(
         (status = 200, description = "A page of the timeline.", body = Timeline),
@@ -137,16 +136,16 @@ struct Conclusion {
     ),
 )]
 pub(crate) async fn page(
-    State(service): State<Service>,
-    Named(id): Named,
-    Parameters(asked): Parameters<TimelineAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(id): Path,
+    QueryParams(asked): QueryParams<TimelineParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
     let question = Question::new(&[
         Some("timeline"),
-        Some(asking.caller.tenant.as_str()),
+        Some(context.caller.tenant.as_str()),
         Some(id.as_str()),
         asked.kind.as_deref(),
     ]);
@@ -162,7 +161,7 @@ pub(crate) async fn page(
         limit: page::limit(asked.limit)?,
         after,
     };
-    service.answer(&asking, &page).await
+    reader.respond(&context, &page).await
 }
 
 impl Kinds {
@@ -191,8 +190,8 @@ impl Kinds {
 impl Query for TimelinePage {
     type Answer = Timeline;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::on(&self.id))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::on_customer(&self.id))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Timeline, Problem> {

@@ -8,14 +8,12 @@ use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::current::{self, Found, Personal};
-use crate::Service;
-use crate::answers::{Asking, Depends};
 use crate::auth::Caller;
-use crate::database::{Access, Query, Snapshot};
-use crate::extract::{Named, NothingAsked, Parameters};
+use crate::database::Snapshot;
+use crate::http::{NoParams, Path, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
-use crate::request_id::RequestId;
+use crate::query::{Access, Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 
 /// A customer and a segment.
@@ -42,7 +40,7 @@ pub(crate) struct Why {
     definitions: i64,
     /// Whether personal attributes are shown, which is recorded.
     #[serde(skip)]
-    is_recorded: bool,
+    is_audited: bool,
 }
 
 /// Explains a customer's membership in a segment
@@ -67,31 +65,31 @@ pub(crate) struct Why {
     ),
 )]
 pub(crate) async fn why(
-    State(service): State<Service>,
-    Named((id, segment)): Named<(String, String)>,
-    Parameters(NothingAsked {}): Parameters<NothingAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path((id, segment)): Path<(String, String)>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let id = CustomerId::new(&id)
         .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let request_id = asking.request_id.clone();
+    let request_id = context.request_id.clone();
     let question = OneSegment {
         id,
         segment,
         request_id,
     };
-    service.answer(&asking, &question).await
+    reader.respond(&context, &question).await
 }
 
 impl Query for OneSegment {
     type Answer = Why;
 
-    fn depends(&self) -> Option<Depends> {
-        Some(Depends::on(&self.id))
+    fn dependency(&self) -> Option<Dependency> {
+        Some(Dependency::on_customer(&self.id))
     }
 
-    fn is_recorded(why: &Why) -> bool {
-        why.is_recorded
+    fn is_audited(why: &Why) -> bool {
+        why.is_audited
     }
 
     fn access(&self, caller: &Caller) -> Access {
@@ -130,7 +128,7 @@ impl Query for OneSegment {
             explanation,
             as_of: current.as_of,
             definitions: definitions.version,
-            is_recorded: personal == Personal::Recorded,
+            is_audited: personal == Personal::Recorded,
         })
     }
 }

@@ -13,12 +13,11 @@ use tidemark_projections::journeys::{Bottleneck, Funnel, FunnelStage, Link, Sums
 use tidemark_projections::rollups::kinds;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::answers::{Asking, Depends};
-use crate::database::{Query, Snapshot};
-use crate::extract::{Named, Parameters};
+use crate::database::Snapshot;
+use crate::http::{Path, Problem, QueryParams};
 use crate::openapi::NotFound;
-use crate::problem::Problem;
+use crate::query::{Query, Reader, RequestContext};
+use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::rollups::{Day, Days};
 
@@ -29,13 +28,13 @@ const KINDS: [&str; 5] = [
     kinds::JOURNEY_ADVANCED,
     kinds::JOURNEY_COMPLETED,
 ];
-const DEPENDS: Depends = Depends::Kinds(&[Kind::Positions, Kind::Rollups]);
+const DEPENDS: Dependency = Dependency::Kinds(&[Kind::Positions, Kind::Rollups]);
 
 /// The days.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct JourneyAsked {
+pub(crate) struct JourneyParams {
     /// The first day (ISO 8601), in the tenant's time zone. Unbounded by default.
     #[param(format = Date)]
     from: Option<String>,
@@ -73,20 +72,20 @@ pub(crate) struct StageList {
     path = "/v1/journeys/{name}/stages",
     operation_id = "list_stages",
     tag = "journeys",
-    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyParams),
     responses(
         (status = 200, description = "The stages of the journey.", body = StageList),
         NotFound,
     ),
 )]
 pub(crate) async fn stages(
-    State(service): State<Service>,
-    Named(journey): Named,
-    Parameters(asked): Parameters<JourneyAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(journey): Path,
+    QueryParams(asked): QueryParams<JourneyParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let asked = StagesOf(Asked::new(journey, &asked)?);
-    service.answer(&asking, &asked).await
+    reader.respond(&context, &asked).await
 }
 
 #[derive(Debug)]
@@ -95,7 +94,7 @@ struct StagesOf(Asked);
 impl Query for StagesOf {
     type Answer = StageList;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         Some(DEPENDS)
     }
 
@@ -155,20 +154,20 @@ struct Node {
     path = "/v1/journeys/{name}/flows",
     operation_id = "list_flows",
     tag = "journeys",
-    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyParams),
     responses(
         (status = 200, description = "The stages and the moves between them.", body = Flows),
         NotFound,
     ),
 )]
 pub(crate) async fn flows(
-    State(service): State<Service>,
-    Named(journey): Named,
-    Parameters(asked): Parameters<JourneyAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(journey): Path,
+    QueryParams(asked): QueryParams<JourneyParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let asked = FlowsOf(Asked::new(journey, &asked)?);
-    service.answer(&asking, &asked).await
+    reader.respond(&context, &asked).await
 }
 
 #[derive(Debug)]
@@ -177,7 +176,7 @@ struct FlowsOf(Asked);
 impl Query for FlowsOf {
     type Answer = Flows;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         Some(DEPENDS)
     }
 
@@ -233,20 +232,20 @@ pub(crate) struct Bottlenecks {
     path = "/v1/journeys/{name}/bottlenecks",
     operation_id = "list_bottlenecks",
     tag = "journeys",
-    params(("name" = str, Path, description = "The name of the journey."), JourneyAsked),
+    params(("name" = str, Path, description = "The name of the journey."), JourneyParams),
     responses(
         (status = 200, description = "The bottlenecks of the journey.", body = Bottlenecks),
         NotFound,
     ),
 )]
 pub(crate) async fn bottlenecks(
-    State(service): State<Service>,
-    Named(journey): Named,
-    Parameters(asked): Parameters<JourneyAsked>,
-    asking: Asking,
+    State(reader): State<Reader>,
+    Path(journey): Path,
+    QueryParams(asked): QueryParams<JourneyParams>,
+    context: RequestContext,
 ) -> Result<Response, Problem> {
     let asked = BottlenecksOf(Asked::new(journey, &asked)?);
-    service.answer(&asking, &asked).await
+    reader.respond(&context, &asked).await
 }
 
 #[derive(Debug)]
@@ -255,7 +254,7 @@ struct BottlenecksOf(Asked);
 impl Query for BottlenecksOf {
     type Answer = Bottlenecks;
 
-    fn depends(&self) -> Option<Depends> {
+    fn dependency(&self) -> Option<Dependency> {
         Some(DEPENDS)
     }
 
@@ -295,7 +294,7 @@ struct Row {
 }
 
 impl Asked {
-    fn new(journey: String, asked: &JourneyAsked) -> Result<Self, Problem> {
+    fn new(journey: String, asked: &JourneyParams) -> Result<Self, Problem> {
         let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
         Ok(Self { journey, days })
     }

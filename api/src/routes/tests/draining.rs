@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::serve::serve;
+use crate::http::server::serve;
 
 #[tokio::test]
 async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutdown() {

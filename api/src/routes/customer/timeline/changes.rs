@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::place::Place;
 use super::{Conclusion, Item, TimelinePage};
 use crate::database::{Snapshot, instant};
-use crate::problem::Problem;
+use crate::http::Problem;
 
 #[derive(Debug, FromRow)]
 struct Row {

@@ -2,20 +2,20 @@
 //!
 //! A misspelt filter that is silently dropped answers a question nobody asked.
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{self, FromRequestParts, Query};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// The query string as a struct with `deny_unknown_fields`: an unknown parameter, one given twice,
 /// a value of a wrong form, and an escape that is no UTF-8 are each a 400 that says which.
 #[derive(Debug)]
-pub(crate) struct Parameters<T>(pub(crate) T);
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
 /// What a route without parameters takes: an unknown one is refused there too.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NothingAsked {}
+pub(crate) struct NoParams {}
 
 fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     let query = uri.query().unwrap_or_default();
@@ -75,14 +75,14 @@ fn is_utf8_when_decoded(query: &str) -> bool {
 
 /// The variable part of a path, or the tuple of them, decoded; 400 where its escapes are no UTF-8.
 #[derive(Debug)]
-pub(crate) struct Named<T = String>(pub(crate) T);
+pub(crate) struct Path<T = String>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<T>::from_request_parts(parts, state).await;
-        let Path(name) = path.map_err(|rejection| Problem::Malformed {
+        let path = extract::Path::<T>::from_request_parts(parts, state).await;
+        let extract::Path(name) = path.map_err(|rejection| Problem::Malformed {
             parameter: None,
             detail: format!("the path: {}", rejection.body_text()),
         })?;

@@ -1,4 +1,4 @@
-//! `Tidemark-Wait: <topic>/<partition>@<offset>`: an answer that has what was written there.
+//! `Tidemark-Wait: <topic>/<partition>@<offset>`: read-your-writes for the records at positions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,13 @@ use axum::http::{HeaderMap, HeaderName};
 use tokio::sync::watch;
 
 use super::position::Positions;
-use crate::Service;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 const HEADER: HeaderName = HeaderName::from_static("tidemark-wait");
-/// More than any topic has partitions worth waiting for.
-const POSITIONS_AT_MOST: usize = 1_024;
+/// More positions than any topic has partitions.
+const MAX_POSITIONS: usize = 1_024;
 
-/// A record that must be folded.
+/// The position of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Position {
     topic: String,
@@ -22,17 +21,18 @@ struct Position {
     offset: i64,
 }
 
-/// All that must be folded before the request is answered.
+/// The positions that must be folded before the request is answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted(Vec<Position>);
+pub(crate) struct AwaitedPositions(Vec<Position>);
 
-impl Wanted {
-    pub(super) fn is_in(headers: &HeaderMap) -> bool {
+impl AwaitedPositions {
+    /// Returns true if the request has the header.
+    pub(crate) fn is_in(headers: &HeaderMap) -> bool {
         headers.contains_key(HEADER)
     }
 
-    /// `None` where nothing is asked to be waited for. Several are separated by commas.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+    /// Reads the positions, separated by commas; `None` if there are none.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         let mut positions = Vec::new();
         for value in headers.get_all(HEADER) {
             let value = value.to_str().map_err(|_| malformed("it is not ASCII"))?;
@@ -40,32 +40,35 @@ impl Wanted {
                 positions.push(parse(text.trim())?);
             }
         }
-        if positions.len() > POSITIONS_AT_MOST {
-            let detail = format!("it has more than {POSITIONS_AT_MOST} positions");
+        if positions.len() > MAX_POSITIONS {
+            let detail = format!("it has more than {MAX_POSITIONS} positions");
             return Err(malformed(&detail));
         }
         Ok((!positions.is_empty()).then_some(Self(positions)))
     }
 
-    /// Waits until everything is folded; 503 where that takes too long.
-    pub(super) async fn reached(&self, service: &Service) -> Result<(), Problem> {
-        let limit = service.limits().wait_timeout;
-        // While somebody listens, the follower looks more often.
-        let mut seen = service.answers().positions.subscribe();
-        match tokio::time::timeout(limit, self.reached_in(&mut seen)).await {
+    /// Waits until all positions are folded; 503 if that takes longer than `limit`.
+    pub(super) async fn wait(
+        &self,
+        positions: &watch::Sender<Option<Arc<Positions>>>,
+        limit: Duration,
+    ) -> Result<(), Problem> {
+        // While there is a receiver, the follower looks more often.
+        let mut seen = positions.subscribe();
+        match tokio::time::timeout(limit, self.wait_until_folded(&mut seen)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Problem::NotFolded { limit }),
         }
     }
 
-    async fn reached_in(
+    async fn wait_until_folded(
         &self,
         seen: &mut watch::Receiver<Option<Arc<Positions>>>,
     ) -> Result<(), Problem> {
         loop {
             let positions = seen.borrow_and_update().clone();
             if let Some(positions) = positions
-                && self.is_reached(&positions)?
+                && self.are_folded_at(&positions)?
             {
                 return Ok(());
             }
@@ -77,23 +80,23 @@ impl Wanted {
         }
     }
 
-    fn is_reached(&self, positions: &Positions) -> Result<bool, Problem> {
-        let mut is_reached = true;
-        for wanted in &self.0 {
-            if wanted.topic != positions.topic {
-                let detail = format!("{:?} is not the topic that is folded", wanted.topic);
+    fn are_folded_at(&self, positions: &Positions) -> Result<bool, Problem> {
+        let mut are_folded = true;
+        for awaited in &self.0 {
+            if awaited.topic != positions.topic {
+                let detail = format!("{:?} is not the topic that is folded", awaited.topic);
                 return Err(Problem::unprocessable("tidemark-wait", detail));
             }
-            if wanted.partition >= positions.partition_count {
+            if awaited.partition >= positions.partition_count {
                 let detail = format!(
                     "the topic has no partition {}, only {}",
-                    wanted.partition, positions.partition_count
+                    awaited.partition, positions.partition_count
                 );
                 return Err(Problem::unprocessable("tidemark-wait", detail));
             }
-            is_reached &= positions.next_offset(wanted.partition) > wanted.offset;
+            are_folded &= positions.next_offset(awaited.partition) > awaited.offset;
         }
-        Ok(is_reached)
+        Ok(are_folded)
     }
 }
 
@@ -104,7 +107,7 @@ fn parse(text: &str) -> Result<Position, Problem> {
     let Some(((topic, partition), offset)) = parts else {
         return Err(malformed(&format!("{text:?} is not a position")));
     };
-    // Digits alone: `parse` would take a sign.
+    // Only digits: `parse` would accept a sign.
     let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     let (Ok(partition), Ok(offset), true, false) = (
         partition.parse(),
@@ -135,25 +138,25 @@ mod tests {
 
     use super::*;
 
-    fn wanted(values: &[&'static str]) -> Result<Option<Wanted>, Problem> {
+    fn awaited(values: &[&'static str]) -> Result<Option<AwaitedPositions>, Problem> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(HEADER, HeaderValue::from_static(value));
         }
-        Wanted::of(&headers)
+        AwaitedPositions::from_headers(&headers)
     }
 
     #[test]
-    fn positions_are_read() {
+    fn positions_separated_by_commas_are_parsed() {
         let position = |topic: &str, partition, offset| Position {
             topic: topic.to_owned(),
             partition,
             offset,
         };
-        assert_eq!(wanted(&[]).unwrap(), None);
+        assert_eq!(awaited(&[]).unwrap(), None);
         assert_eq!(
-            wanted(&["customer-events/3@17, b/0@0", "c/1@9223372036854775807"]).unwrap(),
-            Some(Wanted(vec![
+            awaited(&["customer-events/3@17, b/0@0", "c/1@9223372036854775807"]).unwrap(),
+            Some(AwaitedPositions(vec![
                 position("customer-events", 3, 17),
                 position("b", 0, 0),
                 position("c", 1, i64::MAX),
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_position_is_malformed() {
+    fn anything_but_a_position_is_malformed() {
         for text in [
             "",
             "a",
@@ -181,7 +184,7 @@ mod tests {
             "a/1 @1",
         ] {
             assert!(
-                matches!(wanted(&[text]), Err(Problem::Malformed { .. })),
+                matches!(awaited(&[text]), Err(Problem::Malformed { .. })),
                 "{text:?}"
             );
         }

@@ -16,7 +16,7 @@ use tracing::{Instrument, Span};
 
 use crate::Service;
 use crate::auth::Caller;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// Middleware of every route that does work.
 pub(crate) async fn guard(

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::Service;
-use crate::problem::{self, Problem};
-use crate::request_id::{self, RequestId};
+use crate::http::problem::{self};
+use crate::http::request_id::{self};
+use crate::http::{Problem, RequestId};
 
 /// Nothing here is a page, and everything is somebody's data.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -41,7 +42,7 @@ const A_YEAR_OF_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000; i
 const UNMATCHED: &str = "unmatched";
 
 /// The outermost middleware.
-pub(crate) async fn envelope(
+pub(crate) async fn request_middleware(
     State(service): State<Service>,
     mut request: Request,
     next: Next,

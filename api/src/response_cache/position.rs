@@ -1,4 +1,5 @@
-//! Where the partitions are, as the follower last saw them, and what moved since it looked before.
+//! The progress of the partitions as the follower last saw it, and the commits since it looked
+//! before.
 
 use std::collections::BTreeMap;
 
@@ -9,48 +10,48 @@ use tokio::time::Instant;
 use crate::database::clock;
 use crate::freshness::Freshness;
 
-/// One partition.
+/// The progress of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub(super) struct Progress {
+pub(super) struct PartitionProgress {
     pub(super) partition: i32,
-    /// Of the claim; moves after any rewind.
+    /// The epoch of the claim, which advances after a rewind.
     pub(super) epoch: i64,
     pub(super) commits: i64,
-    /// First offset not folded.
+    /// The first offset that is not folded.
     pub(super) next_offset: i64,
     pub(super) log_end: i64,
     pub(super) clock: i64,
-    /// Version of the definitions in force.
+    /// The version of the definitions in force.
     pub(super) definitions: i64,
 }
 
-/// Every partition, in one snapshot.
+/// The progress of all partitions, read in one snapshot.
 #[derive(Debug, Clone)]
 pub(super) struct Positions {
     pub(super) generation: i32,
     pub(super) topic: String,
-    /// How many the topic has; those not yet begun are absent below.
+    /// The number of partitions of the topic. Partitions without progress are absent below.
     pub(super) partition_count: i32,
-    pub(super) partitions: BTreeMap<i32, Progress>,
-    /// How far the definitions topic is recorded.
+    pub(super) partitions: BTreeMap<i32, PartitionProgress>,
+    /// The last version of definitions that is recorded in the database.
     pub(super) recorded: Option<i64>,
-    /// Before the snapshot was opened.
-    pub(super) asked_at: Instant,
+    /// An instant before the snapshot was opened.
+    pub(super) requested_at: Instant,
 }
 
-/// What moved between two looks.
+/// The invalidation between two looks of the follower.
 #[derive(Debug)]
-pub(super) enum Moves {
-    /// It cannot be known.
+pub(super) enum Invalidated {
+    /// Every response, because the commits in between are not known.
     Everything,
-    /// What these commits touched.
-    These(Vec<Invalidation>),
+    /// The responses that depend on what these commits changed.
+    By(Vec<Invalidation>),
 }
 
 impl Positions {
-    /// Partitions that committed since, with the last commit that was seen; `None` where it cannot
-    /// be known what moved.
-    pub(super) fn moved_since(&self, seen: Option<&Self>) -> Option<Vec<(i32, i64)>> {
+    /// Returns the partitions with new commits, each with the last commit that was seen; `None` if
+    /// the commits in between cannot be known.
+    pub(super) fn commits_since(&self, seen: Option<&Self>) -> Option<Vec<(i32, i64)>> {
         let seen = seen?;
         let is_comparable = self.generation == seen.generation
             && self.recorded == seen.recorded
@@ -58,7 +59,7 @@ impl Positions {
         if !is_comparable {
             return None;
         }
-        let mut moved = Vec::new();
+        let mut with_commits = Vec::new();
         for (now, then) in self.partitions.values().zip(seen.partitions.values()) {
             let commits = now.commits - then.commits;
             let is_known = now.epoch == then.epoch
@@ -68,24 +69,25 @@ impl Positions {
                 return None;
             }
             if commits > 0 {
-                moved.push((now.partition, then.commits));
+                with_commits.push((now.partition, then.commits));
             }
         }
-        Some(moved)
+        Some(with_commits)
     }
 
-    /// Of an answer that holds at these positions: whatever was folded up to here and is not in it
-    /// did not touch it.
+    /// Returns the freshness of a response that is valid at these positions: no commit up to here
+    /// invalidated it, so it is as fresh as they are.
     pub(super) fn freshness_of(&self, read: &Freshness) -> Freshness {
         let is_complete = i64::try_from(self.partitions.len())
-            .is_ok_and(|begun| begun >= i64::from(self.partition_count));
+            .is_ok_and(|count| count >= i64::from(self.partition_count));
         let least = self
             .partitions
             .values()
             .map(|progress| progress.clock)
             .min();
         let watermark = least.filter(|_| is_complete).and_then(clock);
-        let behind = |progress: &Progress| (progress.log_end - progress.next_offset).max(0);
+        let behind =
+            |progress: &PartitionProgress| (progress.log_end - progress.next_offset).max(0);
         Freshness {
             generation: read.generation,
             watermark: watermark.max(read.watermark),
@@ -94,7 +96,7 @@ impl Positions {
         }
     }
 
-    /// The first offset of a partition that is not folded.
+    /// Returns the first offset of a partition that is not folded.
     pub(super) fn next_offset(&self, partition: i32) -> i64 {
         self.partitions
             .get(&partition)
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     fn positions() -> Positions {
-        let partition = |partition| Progress {
+        let partition = |partition| PartitionProgress {
             partition,
             epoch: 3,
             commits: 5_000,
@@ -125,23 +127,23 @@ mod tests {
             partition_count: 2,
             partitions: (0..2).map(|number| (number, partition(number))).collect(),
             recorded: Some(4),
-            asked_at: Instant::now(),
+            requested_at: Instant::now(),
         }
     }
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut Positions), moved: Option<&[(i32, i64)]>) {
+    fn check(change: impl FnOnce(&mut Positions), expected: Option<&[(i32, i64)]>) {
         let (then, mut now) = (positions(), positions());
         change(&mut now);
-        assert_eq!(now.moved_since(Some(&then)).as_deref(), moved);
+        assert_eq!(now.commits_since(Some(&then)).as_deref(), expected);
     }
 
-    fn second(positions: &mut Positions) -> &mut Progress {
+    fn second(positions: &mut Positions) -> &mut PartitionProgress {
         positions.partitions.get_mut(&1).unwrap()
     }
 
     #[test]
-    fn commits_seen_in_order_are_known_and_all_else_is_not() {
+    fn consecutive_commits_are_known_and_any_other_difference_is_not() {
         check(|_| {}, Some(&[]));
         check(|now| second(now).clock += 1, Some(&[]));
         check(|now| second(now).commits += 1, Some(&[(1, 5_000)]));
@@ -156,11 +158,11 @@ mod tests {
         check(|now| now.recorded = Some(5), None);
         check(|now| now.generation = 2, None);
         check(|now| now.partitions.retain(|number, _| *number == 0), None);
-        assert_eq!(positions().moved_since(None), None);
+        assert_eq!(positions().commits_since(None), None);
     }
 
     #[test]
-    fn an_answer_is_as_fresh_as_the_later_of_its_reading_and_the_last_look() {
+    fn a_valid_response_is_as_fresh_as_the_later_of_its_read_and_the_last_look() {
         let watermark = |micros| Moment::from_micros(micros);
         let read = |micros| Freshness {
             generation: 1,

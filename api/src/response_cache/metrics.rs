@@ -1,4 +1,4 @@
-//! What is counted of the cache. The hit ratio is hits by hits and misses.
+//! Metrics of the cache. The hit ratio is hits / (hits + misses).
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use super::kept::{Entry, Key};
+use super::entry::{Entry, Key};
 
-/// By how they ended.
+/// Requests, by the outcome in the cache.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) hits: IntCounter,
@@ -37,40 +37,40 @@ impl Metrics {
     }
 }
 
-/// What is kept, counted when somebody looks.
+/// The size of the cache, read when metrics are collected.
 #[derive(Debug)]
-pub(super) struct KeptCollector {
-    kept: moka::sync::Cache<Key, Arc<Entry>>,
-    /// Answers kept.
+pub(super) struct SizeCollector {
+    cache: moka::sync::Cache<Key, Arc<Entry>>,
+    /// The number of cached responses.
     entries: IntGauge,
-    /// Bytes of answers kept.
+    /// The size of the cached responses, in bytes.
     bytes: IntGauge,
 }
 
-impl KeptCollector {
+impl SizeCollector {
     pub(super) fn register(
-        kept: moka::sync::Cache<Key, Arc<Entry>>,
+        cache: moka::sync::Cache<Key, Arc<Entry>>,
         registry: &Registry,
     ) -> Result<(), prometheus::Error> {
-        let entries = IntGauge::new("tidemark_api_cache_entries", "Answers kept.")?;
-        let bytes = IntGauge::new("tidemark_api_cache_bytes", "Bytes of answers kept.")?;
+        let entries = IntGauge::new("tidemark_api_cache_entries", "Cached responses.")?;
+        let bytes = IntGauge::new("tidemark_api_cache_bytes", "Bytes of cached responses.")?;
         registry.register(Box::new(Self {
-            kept,
+            cache,
             entries,
             bytes,
         }))
     }
 }
 
-impl Collector for KeptCollector {
+impl Collector for SizeCollector {
     fn desc(&self) -> Vec<&Desc> {
         [self.entries.desc(), self.bytes.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let as_gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.entries.set(as_gauge(self.kept.entry_count()));
-        self.bytes.set(as_gauge(self.kept.weighted_size()));
+        self.entries.set(as_gauge(self.cache.entry_count()));
+        self.bytes.set(as_gauge(self.cache.weighted_size()));
         [self.entries.collect(), self.bytes.collect()].concat()
     }
 }

@@ -1,7 +1,7 @@
 //! What a client is told when it gets no answer: problem documents (RFC 9457).
 //!
 //! Handlers return a [`Problem`]; as a response it is a status, headers and the problem itself as
-//! an extension. The [envelope](crate::envelope), which knows the request id, writes the body with
+//! an extension. The [envelope](crate::http::middleware), which knows the request id, writes the body with
 //! [`render`], also for errors that are not ours (a method not allowed, a body too large), so that
 //! no error leaves in another form.
 
@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 
 use crate::auth::Unauthenticated;
 use crate::freshness::Freshness;
+use crate::http::RequestId;
 use crate::limits::{Quotas, Refusal};
-use crate::request_id::RequestId;
 
 /// Why a request got no answer. The text of each variant is what the client reads.
 #[derive(Debug, thiserror::Error)]
