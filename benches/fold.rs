@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use tidemark_projections::customer::{Customer, InForce, Tracking};
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
-use tidemark_projections::evaluated::EvaluatedState;
 use tidemark_projections::outputs;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, CustomerId, Instant, TenantId};
@@ -49,6 +49,7 @@ fn main() {
 struct World {
     definitions: Definitions,
     states: BTreeMap<CustomerId, CustomerState>,
+    customers: BTreeMap<CustomerId, Customer>,
     events: Vec<CustomerEvent>,
     now: Instant,
 }
@@ -65,16 +66,22 @@ impl World {
         };
         let mut generator = Generator::new(SEED, population);
         let definitions = definitions();
-        let mut states = BTreeMap::<_, CustomerState>::new();
+        let mut customers = BTreeMap::new();
         for event in generator.events(EVENTS_BEFORE) {
-            let state = states.entry(event.customer_id.clone()).or_default();
-            state.fold(&event, &tenant(&definitions).rules).unwrap();
+            let customer = customers.entry(event.customer_id.clone());
+            let customer = customer.or_insert_with(|| Customer::new(0));
+            let fold = customer.fold(in_force(&definitions), &event, begin);
+            fold.outcome.unwrap();
         }
+        let state =
+            |(id, customer): (&CustomerId, &Customer)| (id.clone(), customer.state().clone());
+        let states = customers.iter().map(state).collect();
         let events = generator.events(EVENTS);
         let now = begin.plus_micros(7 * 86_400_000_000);
         Self {
             definitions,
             states,
+            customers,
             events,
             now,
         }
@@ -82,6 +89,14 @@ impl World {
 
     fn tenant(&self) -> &TenantDefinitions {
         tenant(&self.definitions)
+    }
+}
+
+fn in_force(definitions: &Definitions) -> InForce<'_> {
+    static NONE: Tracking = Tracking::new();
+    InForce {
+        definitions: tenant(definitions),
+        tracking: &NONE,
     }
 }
 
@@ -137,29 +152,21 @@ fn fold(group: &mut Group<'_>, world: &World) {
     });
 }
 
-/// As the processor does it: the customer stepped to the event, folded, and looked at again.
+/// As the processor does it: each customer steps to the event, folds it and is evaluated.
 fn evaluate(group: &mut Group<'_>, world: &World) {
-    let definitions = world.tenant();
+    let in_force = in_force(&world.definitions);
     group.bench_function("events, twenty segments evaluated after each", |bencher| {
         bencher.iter_batched_ref(
-            || {
-                let evaluated = |_| EvaluatedState::new(definitions.version);
-                let evaluated_states: BTreeMap<_, _> = world
-                    .states
-                    .keys()
-                    .map(|id| (id.clone(), evaluated(id)))
-                    .collect();
-                (world.states.clone(), evaluated_states)
-            },
-            |(states, evaluated_states)| {
-                let mut changes = Vec::new();
+            || world.customers.clone(),
+            |customers| {
+                let mut changes = 0;
                 for event in &world.events {
-                    let state = states.get_mut(&event.customer_id).unwrap();
-                    let evaluated = evaluated_states.get_mut(&event.customer_id).unwrap();
-                    state.fold(event, &definitions.rules).unwrap();
-                    evaluated.observe(state, definitions, event, &mut changes);
+                    let customer = customers.get_mut(&event.customer_id).unwrap();
+                    let fold = customer.fold(in_force, event, event.occurred_at);
+                    fold.outcome.unwrap();
+                    changes += fold.effects.changes.len();
                 }
-                changes.len()
+                changes
             },
             BatchSize::LargeInput,
         );

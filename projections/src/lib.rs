@@ -3,6 +3,7 @@
 //! Never does any I/O, never reads a clock, never draws a random number: everything here is data
 //! in, data out. Depends on neither tokio, rdkafka, sqlx nor axum (a tidy test asserts it).
 //!
+//! - [`customer`]: one customer: how events, time and definitions move its state and outputs.
 //! - [`state`]: core state, a function of the *set* of a customer's events.
 //! - [`definitions`]: tenants, segments and journeys, as files and as records of a topic.
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
@@ -16,6 +17,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod buckets;
+pub mod customer;
 mod days;
 pub mod definitions;
 pub mod digest;

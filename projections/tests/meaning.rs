@@ -7,6 +7,8 @@ mod backfilling;
 mod cdnow;
 #[path = "meaning/conditions.rs"]
 mod conditions;
+#[path = "meaning/customer.rs"]
+mod customer;
 #[path = "meaning/definitions.rs"]
 mod definitions;
 #[path = "meaning/difference.rs"]

@@ -102,11 +102,8 @@ fn explained(
         }
         names = vec![segment];
     }
-    let Current {
-        state,
-        evaluated,
-        as_of,
-    } = current;
+    let Current { customer, as_of } = current;
+    let (state, evaluated) = (customer.state(), customer.evaluated());
     let explain = |name: &str| explain(state, evaluated, definitions, name, *as_of);
     Ok(names.into_iter().filter_map(explain).collect())
 }

@@ -2,9 +2,8 @@
 
 use anyhow::{Context as _, anyhow};
 use sqlx::FromRow;
+use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
-use tidemark_projections::evaluated::EvaluatedState;
-use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use super::Generation;
@@ -25,8 +24,7 @@ pub(crate) struct StoredCustomer {
 /// A customer at the clock of its partition.
 #[derive(Debug)]
 pub(crate) struct Current {
-    pub(crate) state: CustomerState,
-    pub(crate) evaluated: EvaluatedState,
+    pub(crate) customer: Customer,
     /// The clock, or when it was last evaluated, if that is later.
     pub(crate) as_of: Instant,
 }
@@ -47,21 +45,17 @@ impl StoredCustomer {
         let id = &self.customer_id;
         let unreadable = || format!("the state of customer {id} cannot be read");
         let id = CustomerId::new(id).map_err(|error| anyhow!("customer {id:?}: the id {error}"))?;
-        let mut state = CustomerState::decode(&self.state).with_context(unreadable)?;
-        let tracked = self.tracked.as_deref().unwrap_or_default();
-        state.tracked = Tracked::decode(tracked).with_context(unreadable)?;
-        state.belongs_to(&id);
-        let mut evaluated = EvaluatedState::decode(&self.evaluated).with_context(unreadable)?;
+        let stored = Encoded {
+            state: &self.state[..],
+            tracked: self.tracked.as_deref().unwrap_or_default(),
+            evaluated: &self.evaluated,
+        };
+        let mut customer = Customer::decode(&id, stored).with_context(unreadable)?;
         let clock = self.clock.and_then(Instant::from_micros);
-        let as_of = clock.map_or(evaluated.evaluated_at, |clock| {
-            clock.max(evaluated.evaluated_at)
-        });
-        evaluated.step_to(&state, definitions, as_of, &mut Vec::new());
-        Ok(Current {
-            state,
-            evaluated,
-            as_of,
-        })
+        let evaluated_at = customer.evaluated().evaluated_at;
+        let as_of = clock.map_or(evaluated_at, |clock| clock.max(evaluated_at));
+        customer.advance(definitions, as_of);
+        Ok(Current { customer, as_of })
     }
 }
 

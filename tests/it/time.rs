@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use tidemark_processor::clock::WallClock;
-use tidemark_projections::evaluated::{Cause, Change, EvaluatedState};
-use tidemark_projections::state::CustomerState;
+use tidemark_projections::customer::{Customer, InForce, Tracking};
+use tidemark_projections::evaluated::{Cause, Change};
 use tidemark_schemas::event::{OrderPlaced, StageEntered};
 use tidemark_schemas::{Currency, CustomerEvent, CustomerId, EventId, Instant, Payload, TenantId};
 use uuid::Uuid;
@@ -127,22 +127,23 @@ fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<S
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let acme = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
     let first: Instant = FIRST.parse().unwrap();
-    let mut customers = BTreeMap::<String, (CustomerState, EvaluatedState, Vec<Change>)>::new();
+    let in_force = InForce {
+        definitions: acme,
+        tracking: &Tracking::new(),
+    };
+    let mut customers = BTreeMap::<String, (Customer, Vec<Change>)>::new();
     for event in events {
-        let (state, evaluated, changes) = customers
+        let (customer, changes) = customers
             .entry(event.customer_id.to_string())
-            .or_insert_with(|| (CustomerState::default(), EvaluatedState::new(0), Vec::new()));
-        if state.first_seen_at().is_some() {
-            evaluated.step_to(state, acme, first, changes);
-        }
-        state.fold(event, &acme.rules).unwrap();
-        evaluated.observe(state, acme, event, changes);
-        evaluated.step_to(state, acme, first, changes);
+            .or_insert_with(|| (Customer::new(0), Vec::new()));
+        let fold = customer.fold(in_force, event, first);
+        fold.outcome.unwrap();
+        changes.extend(fold.effects.changes);
     }
     let rows = customers
         .into_iter()
-        .map(|(id, (state, mut evaluated, mut changes))| {
-            evaluated.step_to(&state, acme, until, &mut changes);
+        .map(|(id, (mut customer, mut changes))| {
+            changes.extend(customer.advance(acme, until).changes);
             (id, changes.iter().map(row).collect())
         });
     rows.collect()

@@ -153,11 +153,8 @@ impl Query for OneCustomer {
 impl OneCustomer {
     fn derive(&self, found: &Found, counts_from: &CountsFrom) -> Result<Profile, Problem> {
         let definitions: &TenantDefinitions = &found.definitions;
-        let Current {
-            state,
-            evaluated,
-            as_of,
-        } = found.current(&self.id)?;
+        let Current { customer, as_of } = found.current(&self.id)?;
+        let (state, evaluated) = customer.into_parts();
         let known = evaluated.history(definitions, as_of);
         let outputs = outputs::derive_knowing(known, &state, definitions, as_of);
         let (segments, pending_segments) =

@@ -1,8 +1,8 @@
 //! The states of one partition's customers, as many as the memory budget holds.
 
 use lru::LruCache;
+use tidemark_projections::customer::Customer;
 use tidemark_projections::evaluated::{Change, EvaluatedState};
-use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerKey, Instant};
 
 use crate::memory::Budget;
@@ -10,8 +10,7 @@ use crate::memory::Budget;
 /// One customer in memory.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) state: CustomerState,
-    pub(crate) evaluated: EvaluatedState,
+    pub(crate) customer: Customer,
     /// Hash of the state as last flushed; `None` for a customer never written.
     pub(crate) flushed_hash: Option<u128>,
     /// The evaluated state as last flushed, kept while this batch changes it.
@@ -28,10 +27,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(state: CustomerState, evaluated: EvaluatedState) -> Self {
+    pub(crate) fn new(customer: Customer) -> Self {
         Self {
-            state,
-            evaluated,
+            customer,
             flushed_hash: None,
             flushed_evaluated: None,
             changes: Vec::new(),
@@ -45,10 +43,11 @@ impl Entry {
     fn measure(&self) -> usize {
         // Two keys (cache and timers) with one text, the entry, and the maps' nodes.
         const FIXED: usize = size_of::<Entry>() + 2 * size_of::<CustomerKey>() + 128;
-        let outputs = self.evaluated.segments.len() + self.evaluated.paths.len();
-        let paths = self.evaluated.paths.values();
+        let (state, evaluated) = (self.customer.state(), self.customer.evaluated());
+        let outputs = evaluated.segments.len() + evaluated.paths.len();
+        let paths = evaluated.paths.values();
         let paths: usize = paths.map(|path| path.memory_bytes()).sum();
-        let bytes = FIXED + self.state.memory_bytes() + 512 + outputs * 64 + paths;
+        let bytes = FIXED + state.memory_bytes() + 512 + outputs * 64 + paths;
         // What lies unused in the allocator's pages while customers come and go.
         bytes + bytes / 4
     }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     fn entry(batch: u64) -> Entry {
-        let mut entry = Entry::new(CustomerState::default(), EvaluatedState::new(0));
+        let mut entry = Entry::new(Customer::new(0));
         entry.batch = batch;
         entry
     }

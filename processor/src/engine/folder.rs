@@ -10,18 +10,17 @@ mod flush;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tidemark_projections::customer::{Customer, Effects, Encoded, InForce};
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::evaluated::EvaluatedState;
-use tidemark_projections::rollups::{self, Before};
-use tidemark_projections::state::{CustomerState, Folded, Late, Tracked};
+use tidemark_projections::state::{Folded, Late};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
 pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
 use super::pending::Pending;
 use super::timers::Timers;
-use super::tracking::Tracking;
+use super::tracking::TrackedLeaves;
 use crate::memory::Budget;
 use crate::store::{Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
 
@@ -54,7 +53,7 @@ pub(crate) struct Folder {
     timers: Timers,
     digests: BTreeMap<TenantId, TenantDigest>,
     reevaluations: BTreeMap<TenantId, Reevaluation>,
-    tracking: Tracking,
+    tracked: TrackedLeaves,
     pending: Pending,
 }
 
@@ -84,7 +83,7 @@ impl Folder {
                 .into_iter()
                 .map(|reevaluation| (reevaluation.tenant.clone(), reevaluation))
                 .collect(),
-            tracking: Tracking::new(claim.tracked),
+            tracked: TrackedLeaves::new(claim.tracked),
             pending: Pending::default(),
         }
     }
@@ -167,32 +166,31 @@ impl Folder {
                     .definitions
                     .tenant(&customer.tenant)
                     .map_or(-1, |t| t.version);
-                let fresh = Entry::new(CustomerState::default(), EvaluatedState::new(version));
-                self.cache.insert(customer, fresh);
+                self.cache
+                    .insert(customer, Entry::new(Customer::new(version)));
             }
         }
         Ok(())
     }
 
     fn install_row(&mut self, row: CustomerRow) -> Result<(), StoreError> {
-        let damaged = |what: String| {
-            StoreError::Damaged(format!("customer {}: {what}", row.key.record_key()))
+        let stored = Encoded {
+            state: &row.state[..],
+            tracked: &row.tracked,
+            evaluated: &row.evaluated,
         };
-        let mut state =
-            CustomerState::decode(&row.state).map_err(|error| damaged(error.to_string()))?;
-        state.tracked =
-            Tracked::decode(&row.tracked).map_err(|error| damaged(error.to_string()))?;
-        state.belongs_to(&row.key.customer);
-        let evaluated =
-            EvaluatedState::decode(&row.evaluated).map_err(|error| damaged(error.to_string()))?;
-        let mut entry = Entry::new(state, evaluated);
+        let customer = Customer::decode(&row.key.customer, stored).map_err(|error| {
+            StoreError::Damaged(format!("customer {}: {error}", row.key.record_key()))
+        })?;
+        let mut entry = Entry::new(customer);
         entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
         // The row's timer is not read: it was written for this very evaluation or is earlier.
+        let evaluated_with = entry.customer.evaluated().definition_version;
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
-            Some(definitions) if definitions.version == entry.evaluated.definition_version => {
-                entry.evaluated.next_look(&entry.state, definitions)
+            Some(definitions) if definitions.version == evaluated_with => {
+                entry.customer.next_due(definitions)
             }
-            // Evaluated with older definitions: it is evaluated anew as soon as it is touched.
+            // Evaluated with older definitions: re-evaluated as soon as it is touched.
             Some(_) | None => None,
         };
         self.cache.insert(row.key, entry);
@@ -234,41 +232,25 @@ impl Folder {
     /// Brings a customer's outputs up to an instant: first to the definitions in force, then
     /// through every due time.
     fn catch_up(&mut self, customer: &CustomerKey, until: Instant) {
-        let Some(definitions) = self.definitions.tenant(&customer.tenant).cloned() else {
+        let Some(definitions) = self.definitions.tenant(&customer.tenant) else {
             return;
+        };
+        let in_force = InForce {
+            definitions,
+            tracking: self.tracked.tenant(&customer.tenant),
         };
         let Some(entry) = self.cache.get_mut(customer) else {
             return;
         };
-        if entry.state.first_seen_at().is_none() {
-            return;
-        }
-        if entry.evaluated.definition_version < definitions.version {
+        if entry.customer.is_behind(definitions, until) {
             touch(entry, customer, &mut self.pending);
-            let activated_at = self
-                .reevaluations
-                .get(&customer.tenant)
-                .map_or(entry.evaluated.evaluated_at, |reevaluation| {
-                    reevaluation.activated_at
-                });
-            self.tracking.forget(&customer.tenant, &mut entry.state);
-            entry
-                .evaluated
-                .redefine(&entry.state, &definitions, activated_at, &mut entry.changes);
-            let window = &mut entry.evaluated.credit_window;
-            let rollups = rollups::redefined(&entry.state, window, &definitions);
-            self.pending.add_rollups(&customer.tenant, rollups);
         }
-        let mut due = entry.evaluated.next_look(&entry.state, &definitions);
-        if due.is_some_and(|due| due <= until) {
-            // Even if nothing was due after all: its row says when to look again.
-            touch(entry, customer, &mut self.pending);
-            entry
-                .evaluated
-                .step_to(&entry.state, &definitions, until, &mut entry.changes);
-            due = entry.evaluated.next_look(&entry.state, &definitions);
-        }
-        self.note_due(customer, due);
+        let reevaluation = self.reevaluations.get(&customer.tenant);
+        let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
+        effects.extend(entry.customer.advance(definitions, until));
+        entry.changes.extend(effects.changes);
+        self.pending.add_rollups(&customer.tenant, effects.rollups);
+        self.note_due(customer, effects.next_due);
     }
 
     /// Folds one event of a customer that is in memory.
@@ -279,9 +261,8 @@ impl Folder {
             .cloned()
             .ok_or(NotFolded::UnknownTenant)?;
         let customer = event.key();
-        let until = self.clock.max(event.occurred_at);
         let folded = catch_unwind(AssertUnwindSafe(|| {
-            self.fold_unguarded(event, &customer, &definitions, until)
+            self.fold_unguarded(event, &customer, &definitions)
         }));
         match folded {
             Ok(Ok(folded)) => Ok(folded),
@@ -295,56 +276,38 @@ impl Folder {
         event: &CustomerEvent,
         customer: &CustomerKey,
         definitions: &TenantDefinitions,
-        until: Instant,
     ) -> Result<Folded, Late> {
-        let behind = self.cache.get_mut(customer).is_some_and(|entry| {
-            entry.evaluated.definition_version < definitions.version
-                || entry.timer.is_some_and(|timer| timer <= until)
-        });
-        if behind {
-            self.catch_up(customer, until);
-        }
         let Some(entry) = self.cache.get_mut(customer) else {
             unreachable!("the task installs every customer of a batch before it folds")
         };
-        let before = entry.dirty;
+        let was_dirty = entry.dirty;
         touch(entry, customer, &mut self.pending);
+        let in_force = InForce {
+            definitions,
+            tracking: self.tracked.tenant(&customer.tenant),
+        };
+        let reevaluation = self.reevaluations.get(&customer.tenant);
+        let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
         let accepted = self
             .definitions
             .accepts_late(&customer.tenant, event.event_id);
-        let window = entry.evaluated.credit_window;
-        let rollups = Before::fold(event, accepted, &entry.state, window, definitions);
-        let folded = if accepted {
-            entry.state.fold_accepted(event, &definitions.rules)
+        let fold = if accepted {
+            entry.customer.fold_accepted(in_force, event, self.clock)
         } else {
-            entry.state.fold(event, &definitions.rules)
+            entry.customer.fold(in_force, event, self.clock)
         };
-        match folded {
-            Ok(Folded::New) => {}
-            unchanged => {
-                if !before {
-                    untouch(entry, &mut self.pending);
-                }
-                return unchanged;
-            }
+        effects.extend(fold.effects);
+        if !effects.dirty && !was_dirty {
+            untouch(entry, &mut self.pending);
         }
-        self.tracking.count(event, definitions, &mut entry.state);
-        let (state, evaluated) = (&entry.state, &mut entry.evaluated);
-        let rollups = rollups.folded(state, &mut evaluated.credit_window, definitions);
-        self.pending.add_rollups(&customer.tenant, rollups);
-        let changes = &mut entry.changes;
-        evaluated.observe(state, definitions, event, changes);
-        let mut due = evaluated.next_look(state, definitions);
-        if due.is_some_and(|due| due <= self.clock) {
-            evaluated.step_to(state, definitions, self.clock, changes);
-            due = evaluated.next_look(state, definitions);
+        entry.changes.extend(effects.changes);
+        self.pending.add_rollups(&customer.tenant, effects.rollups);
+        self.note_due(customer, effects.next_due);
+        if fold.outcome == Ok(Folded::New) {
+            let digest = self.digests.entry(customer.tenant.clone()).or_default();
+            digest.events += 1;
         }
-        self.note_due(customer, due);
-        self.digests
-            .entry(customer.tenant.clone())
-            .or_default()
-            .events += 1;
-        Ok(Folded::New)
+        fold.outcome
     }
 
     /// Writes a timer where none is as early; a row that turns out to be stale just derives again.
@@ -368,6 +331,18 @@ impl Folder {
     }
 }
 
+/// Evaluates a customer under the definitions in force, unless it was before; they came into force
+/// when its re-evaluation began.
+fn redefine(
+    customer: &mut Customer,
+    in_force: InForce<'_>,
+    reevaluation: Option<&Reevaluation>,
+) -> Effects {
+    let evaluated_at = customer.evaluated().evaluated_at;
+    let activated_at = reevaluation.map_or(evaluated_at, |it| it.activated_at);
+    customer.redefine(in_force, activated_at)
+}
+
 /// Puts a customer into the batch under construction.
 fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
     if !entry.dirty {
@@ -375,7 +350,7 @@ fn touch(entry: &mut Entry, customer: &CustomerKey, pending: &mut Pending) {
         entry.flushed_evaluated = entry
             .flushed_hash
             .is_some()
-            .then(|| entry.evaluated.clone());
+            .then(|| entry.customer.evaluated().clone());
         pending.touched.push(customer.clone());
     }
 }

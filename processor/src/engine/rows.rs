@@ -22,13 +22,13 @@ pub(crate) fn flush_customer(
     entry.dirty = false;
     entry.batch = batch_number;
     let before = entry.flushed_evaluated.take();
-    let (Some(first_seen_at), Some(last_seen_at)) =
-        (entry.state.first_seen_at(), entry.state.last_seen_at())
+    let (core, evaluated) = (entry.customer.state(), entry.customer.evaluated());
+    let (Some(first_seen_at), Some(last_seen_at)) = (core.first_seen_at(), core.last_seen_at())
     else {
         return; // No event of this customer was folded.
     };
-    let state = entry.state.encode();
-    let hash = state_hash(&customer.tenant, &customer.customer, &state);
+    let encoded = entry.customer.encode();
+    let hash = state_hash(&customer.tenant, &customer.customer, &encoded.state);
     if entry.flushed_hash.is_none() {
         digest.customers += 1;
         counters.count(&customer.tenant, "customers", String::new(), 1);
@@ -36,7 +36,6 @@ pub(crate) fn flush_customer(
     digest.digest.replace(entry.flushed_hash, Some(hash));
     entry.flushed_hash = Some(hash);
 
-    let evaluated = &entry.evaluated;
     let mut delta = Delta::between(before.as_ref(), evaluated);
     for (kind, name, by) in delta.counters() {
         counters.count(&customer.tenant, kind, name, by);
@@ -45,9 +44,9 @@ pub(crate) fn flush_customer(
     write_delta(customer, delta, batch);
     batch.customers.push(CustomerRow {
         key: customer.clone(),
-        state,
-        tracked: entry.state.tracked.encode(),
-        evaluated: evaluated.encode(),
+        state: encoded.state,
+        tracked: encoded.tracked,
+        evaluated: encoded.evaluated,
         evaluated_at: evaluated.evaluated_at,
         definition_version: evaluated.definition_version,
         first_seen_at,

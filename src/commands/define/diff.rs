@@ -153,16 +153,15 @@ impl<'a> Walk<'a> {
             for stored in &page {
                 self.know(stored.definition_version).await?;
                 let older = self.older.get(&stored.definition_version);
-                let mut current = stored.current(older.unwrap_or(self.before))?;
-                let (state, at) = (&current.state, current.as_of);
-                if current.evaluated.definition_version != self.before.version {
-                    current
-                        .evaluated
-                        .redefine(state, self.before, at, &mut Vec::new());
+                let current = stored.current(older.unwrap_or(self.before))?;
+                let at = current.as_of;
+                let (state, mut before) = current.customer.into_parts();
+                if before.definition_version != self.before.version {
+                    before.redefine(&state, self.before, at, &mut Vec::new());
                 }
-                let mut evaluated = current.evaluated.clone();
-                evaluated.redefine(state, self.after, at, &mut Vec::new());
-                answer.count(&stored.customer_id, &current.evaluated, &evaluated);
+                let mut after = before.clone();
+                after.redefine(&state, self.after, at, &mut Vec::new());
+                answer.count(&stored.customer_id, &before, &after);
                 progress.advance(0);
             }
         }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
+use tidemark_projections::customer::{Customer, InForce, Tracking};
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions, TenantSource};
-use tidemark_projections::evaluated::{Change, ChangeKind, EvaluatedState};
-use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_projections::evaluated::{Change, ChangeKind};
+use tidemark_projections::state::Folded;
 use tidemark_projections::training::Trainer;
 use tidemark_schemas::CustomerId;
 
@@ -22,9 +23,10 @@ const LATER: &str = "2026-01-31T23:00:00Z";
 
 /// Everybody of an industry for a year, and for a month after its models were trained.
 struct Year {
-    customers: BTreeMap<CustomerId, (CustomerState, EvaluatedState)>,
+    customers: BTreeMap<CustomerId, Customer>,
     definitions: Definitions,
     tenant: Arc<TenantDefinitions>,
+    tracking: Tracking,
     changes: Vec<Change>,
 }
 
@@ -38,10 +40,13 @@ impl Year {
             .unwrap();
         let id = TenantId::new(industry.tenant()).unwrap();
         let tenant = Arc::clone(definitions.tenant(&id).unwrap());
+        let mut tracking = Tracking::new();
+        tracking.activate(&tenant, at(BEGIN));
         let mut year = Self {
             customers: BTreeMap::new(),
             definitions,
             tenant,
+            tracking,
             changes: Vec::new(),
         };
         let scenario = Scenario {
@@ -65,36 +70,30 @@ impl Year {
     }
 
     fn fold(&mut self, event: &CustomerEvent) {
-        let tenant = &self.tenant;
-        let of_new = || {
-            (
-                CustomerState::default(),
-                EvaluatedState::new(tenant.version),
-            )
-        };
+        let of_new = || Customer::new(self.tenant.version);
         let customer = self.customers.entry(event.customer_id.clone());
-        let (state, evaluated) = customer.or_insert_with(of_new);
-        if state.first_seen_at().is_some() {
-            evaluated.step_to(state, tenant, event.occurred_at, &mut self.changes);
-        }
-        assert_eq!(state.fold(event, &tenant.rules), Ok(Folded::New));
-        let asking = tenant.tracking(event);
-        let asking = asking.map(|(leaf, asked)| (leaf, asked, at(BEGIN)));
-        state.track(event, &tenant.rules, asking);
-        evaluated.observe(state, tenant, event, &mut self.changes);
+        let in_force = InForce {
+            definitions: &self.tenant,
+            tracking: &self.tracking,
+        };
+        let customer = customer.or_insert_with(of_new);
+        let fold = customer.fold(in_force, event, event.occurred_at);
+        assert_eq!(fold.outcome, Ok(Folded::New));
+        self.changes.extend(fold.effects.changes);
     }
 
     fn step_to(&mut self, until: Instant) {
-        for (state, evaluated) in self.customers.values_mut() {
-            evaluated.step_to(state, &self.tenant, until, &mut self.changes);
+        for customer in self.customers.values_mut() {
+            let effects = customer.advance(&self.tenant, until);
+            self.changes.extend(effects.changes);
         }
     }
 
     /// Trains on what there is, and puts it in force.
     fn train(&mut self) {
         let mut trainer = Trainer::new(&self.tenant, "2025-12-31".parse().unwrap());
-        for (id, (state, _)) in &self.customers {
-            trainer.add(id, state);
+        for (id, customer) in &self.customers {
+            trainer.add(id, customer.state());
         }
         let mut source = self.tenant.source.clone();
         source.models = Some(trainer.train().models);
@@ -104,8 +103,14 @@ impl Year {
         self.definitions = applied.unwrap();
         let id = self.tenant.id.clone();
         self.tenant = Arc::clone(self.definitions.tenant(&id).unwrap());
-        for (state, evaluated) in self.customers.values_mut() {
-            evaluated.redefine(state, &self.tenant, at(END), &mut self.changes);
+        self.tracking.activate(&self.tenant, at(END));
+        let in_force = InForce {
+            definitions: &self.tenant,
+            tracking: &self.tracking,
+        };
+        for customer in self.customers.values_mut() {
+            let effects = customer.redefine(in_force, at(END));
+            self.changes.extend(effects.changes);
         }
     }
 
@@ -127,7 +132,7 @@ impl Year {
         let mut useless = Vec::new();
         for segment in &self.tenant.segments {
             let name = &*segment.name;
-            let evaluated_states = self.customers.values().map(|(_, evaluated)| evaluated);
+            let evaluated_states = self.customers.values().map(Customer::evaluated);
             let members = evaluated_states
                 .filter(|of| of.segments.contains_key(name))
                 .count();

@@ -8,11 +8,12 @@ use tidemark_processor::store::{
     Batch, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
     StoreConfig, TenantDigest,
 };
+use tidemark_projections::customer::{Customer, InForce, Tracking};
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::digest::state_hash;
 use tidemark_projections::evaluated::{Change, ChangeKind, Delta, EvaluatedState};
-use tidemark_projections::rollups::{Before, Rollups};
-use tidemark_projections::state::{CustomerState, Folded};
+use tidemark_projections::rollups::Rollups;
+use tidemark_projections::state::Folded;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner, TenantId};
 
 use crate::support::postgres::Database;
@@ -33,16 +34,15 @@ struct Partition {
     /// What the next batch continues.
     last: Batch,
     commits: i64,
-    customers: BTreeMap<CustomerKey, Customer>,
+    customers: BTreeMap<CustomerKey, Folding>,
     digests: BTreeMap<TenantId, TenantDigest>,
     parked: Vec<ParkedRow>,
     rollups: BTreeMap<TenantId, Rollups>,
 }
 
-#[derive(Default)]
-struct Customer {
-    state: CustomerState,
-    evaluated: Option<EvaluatedState>,
+/// A customer, and what is not committed of it.
+struct Folding {
+    customer: Customer,
     committed: Option<EvaluatedState>,
     changes: Vec<Change>,
     new_events: i64,
@@ -149,24 +149,22 @@ impl World {
         let definitions = self.definitions.tenant(&key.tenant).unwrap();
         let home = Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS);
         let partition = &mut self.partitions[usize::try_from(home).unwrap()];
-        let customer = partition.customers.entry(key.clone()).or_default();
-        let window = customer.evaluated.as_ref().map_or(0, |it| it.credit_window);
-        let rollups = Before::fold(&event, false, &customer.state, window, definitions);
-        let folded = customer.state.fold(&event, &definitions.rules).unwrap();
+        let folding = partition.customers.entry(key.clone());
+        let folding = folding.or_insert_with(|| Folding::new(definitions.version));
+        let in_force = InForce {
+            definitions,
+            tracking: &Tracking::new(),
+        };
+        let fold = folding.customer.fold(in_force, &event, Instant::MIN);
         assert_eq!(
-            folded,
-            Folded::New,
+            fold.outcome,
+            Ok(Folded::New),
             "each event of a test has its own number"
         );
-        let evaluated = customer
-            .evaluated
-            .get_or_insert_with(|| EvaluatedState::new(definitions.version));
-        evaluated.observe(&customer.state, definitions, &event, &mut customer.changes);
-        customer.new_events += 1;
-        let window = &mut evaluated.credit_window;
-        let changed = rollups.folded(&customer.state, window, definitions);
+        folding.new_events += 1;
+        folding.changes.extend(fold.effects.changes);
         let sums = partition.rollups.entry(key.tenant).or_default();
-        sums.extend(changed);
+        sums.extend(fold.effects.rollups);
     }
 
     /// Parks an event of the tenant.
@@ -198,10 +196,12 @@ impl World {
     pub(crate) async fn commit(&mut self, clock: &str) {
         let until = at(clock);
         for partition in &mut self.partitions {
-            for (key, customer) in &mut partition.customers {
+            for (key, folding) in &mut partition.customers {
                 let definitions = self.definitions.tenant(&key.tenant).unwrap();
-                let evaluated = customer.evaluated.as_mut().unwrap();
-                evaluated.step_to(&customer.state, definitions, until, &mut customer.changes);
+                let effects = folding.customer.advance(definitions, until);
+                folding.changes.extend(effects.changes);
+                let sums = partition.rollups.entry(key.tenant.clone()).or_default();
+                sums.extend(effects.rollups);
             }
         }
         self.commit_without_timers(clock).await;
@@ -211,7 +211,6 @@ impl World {
     pub(crate) async fn commit_without_timers(&mut self, clock: &str) {
         let clock = at(clock);
         for number in 0..self.partitions.len() {
-            self.partitions[number].count_changes(&self.definitions);
             let definitions = self.partitions[number].last.definitions;
             let batch = self.partitions[number].batch(clock, definitions);
             self.write(number, batch).await;
@@ -251,16 +250,6 @@ impl Partition {
         }
     }
 
-    fn count_changes(&mut self, definitions: &Definitions) {
-        for (key, customer) in &self.customers {
-            let rules = &definitions.tenant(&key.tenant).unwrap().rules;
-            let rollups = self.rollups.entry(key.tenant.clone()).or_default();
-            for change in &customer.changes {
-                rollups.change(change, rules);
-            }
-        }
-    }
-
     fn batch(&mut self, clock: Instant, definitions: i64) -> Batch {
         let last = &self.last;
         let mut batch = Batch {
@@ -275,9 +264,9 @@ impl Partition {
             definitions,
             ..Batch::default()
         };
-        for (key, customer) in &mut self.customers {
+        for (key, folding) in &mut self.customers {
             let counts = self.digests.entry(key.tenant.clone()).or_default();
-            customer.write(key, counts, &mut batch);
+            folding.write(key, counts, &mut batch);
         }
         batch.digests = self
             .digests
@@ -299,18 +288,29 @@ impl Partition {
     }
 }
 
-impl Customer {
+impl Folding {
+    fn new(version: i64) -> Self {
+        Self {
+            customer: Customer::new(version),
+            committed: None,
+            changes: Vec::new(),
+            new_events: 0,
+        }
+    }
+
     fn write(&mut self, key: &CustomerKey, counts: &mut TenantDigest, batch: &mut Batch) {
-        if self.new_events == 0 && self.evaluated == self.committed {
+        let evaluated = self.customer.evaluated().clone();
+        if self.new_events == 0 && self.committed.as_ref() == Some(&evaluated) {
             return;
         }
-        let (evaluated, state) = (self.evaluated.clone().unwrap(), self.state.encode());
+        let encoded = self.customer.encode();
         let tenant = &key.tenant;
         if self.committed.is_none() {
             counts.customers += 1;
-            counts
-                .digest
-                .replace(None, Some(state_hash(tenant, &key.customer, &state)));
+            counts.digest.replace(
+                None,
+                Some(state_hash(tenant, &key.customer, &encoded.state)),
+            );
             batch
                 .counters
                 .push((tenant.clone(), "customers", String::new(), 1));
@@ -343,13 +343,13 @@ impl Customer {
         }
         batch.customers.push(CustomerRow {
             key: key.clone(),
-            state,
-            tracked: self.state.tracked.encode(),
-            evaluated: evaluated.encode(),
+            state: encoded.state,
+            tracked: encoded.tracked,
+            evaluated: encoded.evaluated,
             evaluated_at: evaluated.evaluated_at,
             definition_version: evaluated.definition_version,
-            first_seen_at: self.state.first_seen_at().unwrap(),
-            last_seen_at: self.state.last_seen_at().unwrap(),
+            first_seen_at: self.customer.state().first_seen_at().unwrap(),
+            last_seen_at: self.customer.state().last_seen_at().unwrap(),
             band: evaluated.band.map(|band| i16::from(band.code())),
             value_minor: evaluated.placement.value_minor,
         });

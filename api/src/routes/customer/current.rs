@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use sqlx::FromRow;
+use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::evaluated::EvaluatedState;
-use tidemark_projections::state::{CustomerState, Tracked};
 use tidemark_schemas::{CustomerId, Instant};
 
 use crate::database::{Snapshot, clock};
@@ -36,8 +35,7 @@ pub(super) struct Found {
 /// A customer at the clock of its partition.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) state: CustomerState,
-    pub(super) evaluated: EvaluatedState,
+    pub(super) customer: Customer,
     pub(super) as_of: Instant,
 }
 
@@ -76,30 +74,25 @@ impl Found {
         self.definitions.is_personal(name) || self.newest.is_personal(name)
     }
 
-    /// Decodes the customer's state.
-    pub(super) fn state(&self, id: &CustomerId) -> Result<CustomerState, Problem> {
-        let row = &self.row;
-        let mut state = CustomerState::decode(&row.state).map_err(Problem::internal)?;
-        let tracked = row.tracked.as_deref().unwrap_or_default();
-        state.tracked = Tracked::decode(tracked).map_err(Problem::internal)?;
-        state.belongs_to(id);
-        Ok(state)
+    /// Decodes the customer as it is stored.
+    pub(super) fn customer(&self, id: &CustomerId) -> Result<Customer, Problem> {
+        let stored = Encoded {
+            state: &self.row.state[..],
+            tracked: self.row.tracked.as_deref().unwrap_or_default(),
+            evaluated: &self.row.evaluated,
+        };
+        Customer::decode(id, stored).map_err(Problem::internal)
     }
 
     /// Advances the customer to the clock of its partition.
     pub(super) fn current(&self, id: &CustomerId) -> Result<Current, Problem> {
-        let (row, state) = (&self.row, self.state(id)?);
-        let mut evaluated = EvaluatedState::decode(&row.evaluated).map_err(Problem::internal)?;
-        let clock = row.clock.and_then(clock).unwrap_or(Instant::MIN);
-        let as_of = clock.max(evaluated.evaluated_at);
+        let mut customer = self.customer(id)?;
+        let clock = self.row.clock.and_then(clock).unwrap_or(Instant::MIN);
+        let as_of = clock.max(customer.evaluated().evaluated_at);
         // The processor steps through due times before it moves the clock; where it was stopped in
         // between, the same steps are taken here, so that `since` is what it will say too.
-        evaluated.step_to(&state, &self.definitions, as_of, &mut Vec::new());
-        Ok(Current {
-            state,
-            evaluated,
-            as_of,
-        })
+        customer.advance(&self.definitions, as_of);
+        Ok(Current { customer, as_of })
     }
 }
 

@@ -121,8 +121,8 @@ impl Query for ForOne {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
         let current = found.current(&self.id)?;
-        let (evaluated, as_of) = (&current.evaluated, current.as_of);
-        let eligible = eligible_actions(&current.state, evaluated, definitions, as_of);
+        let (evaluated, as_of) = (current.customer.evaluated(), current.as_of);
+        let eligible = eligible_actions(current.customer.state(), evaluated, definitions, as_of);
         let segments: Vec<&Arc<str>> = evaluated.segments.keys().collect();
         let learnt = Learnt::read(snapshot, &eligible, &segments).await?;
         let candidates = eligible.iter().map(|(action, _)| Candidate {

@@ -108,7 +108,7 @@ impl Query for OfOne {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
         let current = found.current(&self.id)?;
-        let said = predict(&current.state, definitions, current.as_of);
+        let said = predict(current.customer.state(), definitions, current.as_of);
         Ok(CustomerPredictions {
             customer_id: self.id.clone(),
             value: said.value,

@@ -200,9 +200,9 @@ impl Query for TimelinePage {
             .unwrap_or(usize::MAX)
             .saturating_add(1);
         let mut items = changes::read(self, snapshot, rows).await?;
-        let state = found.state(&self.id)?;
+        let customer = found.customer(&self.id)?;
         let wanted = |kind| self.kinds.happened.contains(&kind);
-        let happenings = timeline(&state, &found.definitions, wanted).into_iter();
+        let happenings = timeline(customer.state(), &found.definitions, wanted).into_iter();
         let happenings = happenings.map(|happening| (Place::of(&happening), Item::of(happening)));
         items.extend(happenings.filter(|(place, _)| *place < self.after));
         items.sort_by(|(left, _), (right, _)| right.cmp(left));

@@ -111,8 +111,9 @@ impl Query for OneSegment {
         };
         let counts_from = CountsFrom::read(snapshot, definitions).await?;
         let current = found.current(&self.id)?;
-        let (state, evaluated) = (&current.state, &current.evaluated);
-        let explained = explain(state, evaluated, definitions, &self.segment, current.as_of);
+        let (customer, at) = (&current.customer, current.as_of);
+        let (state, evaluated) = (customer.state(), customer.evaluated());
+        let explained = explain(state, evaluated, definitions, &self.segment, at);
         let mut explanation = explained
             .ok_or_else(|| Problem::internal("a segment that is defined has no explanation"))?;
         let is_personal = |name: &str| found.is_personal(name);

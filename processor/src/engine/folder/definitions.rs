@@ -38,7 +38,7 @@ impl Folder {
         self.definitions_version = version;
         self.pending.activation = Some((version, self.clock));
         for tenant in &changed {
-            let tracked = self.tracking.activate(tenant, self.clock);
+            let tracked = self.tracked.activate(tenant, self.clock);
             self.pending.tracked.extend(tracked);
             if self
                 .digests

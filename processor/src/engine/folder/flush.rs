@@ -1,11 +1,7 @@
 //! The end of a batch: what it writes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::evaluated::Change;
-use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::TenantId;
 
 use super::Folder;
@@ -53,13 +49,11 @@ impl Folder {
                 &mut batch,
             );
             if !entry.changes.is_empty() {
-                let defined = self.definitions.tenant(&customer.tenant);
-                pending.add_rollups(&customer.tenant, rollups_of(&entry.changes, defined));
                 self.change_seq += 1;
                 batch.changes.push(ChangeSet {
                     seq: self.change_seq,
                     key: customer.clone(),
-                    definition_version: entry.evaluated.definition_version,
+                    definition_version: entry.customer.evaluated().definition_version,
                     changes: std::mem::take(&mut entry.changes),
                 });
             }
@@ -79,15 +73,4 @@ impl Folder {
         self.next_offset = end.next_offset;
         batch
     }
-}
-
-/// What the changes of one customer add to the rollups of its tenant.
-fn rollups_of(changes: &[Change], definitions: Option<&Arc<TenantDefinitions>>) -> Rollups {
-    let mut rollups = Rollups::default();
-    if let Some(definitions) = definitions {
-        for change in changes {
-            rollups.change(change, &definitions.rules);
-        }
-    }
-    rollups
 }

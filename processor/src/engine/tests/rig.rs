@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::evaluated::{Change, EvaluatedState};
-use tidemark_projections::state::{CustomerState, Tracked};
+use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
 use super::rollups::naive;
@@ -361,10 +362,11 @@ fn claimed(table: &mut Table, memory: usize) -> Folder {
 }
 
 fn read(row: &CustomerRow) -> (CustomerState, EvaluatedState) {
-    let mut state = CustomerState::decode(&row.state).expect("a state");
-    state.tracked = Tracked::decode(&row.tracked).expect("counters");
-    (
-        state,
-        EvaluatedState::decode(&row.evaluated).expect("an evaluated state"),
-    )
+    let stored = Encoded {
+        state: &row.state[..],
+        tracked: &row.tracked,
+        evaluated: &row.evaluated,
+    };
+    let customer = Customer::decode(&row.key.customer, stored).expect("a customer");
+    customer.into_parts()
 }
