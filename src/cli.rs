@@ -1,9 +1,12 @@
-//! The command line, as clap reads it.
+//! The command line: its grammar for clap, and the dispatch of each command to its module.
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
-use crate::config::ConfigFlags;
+use crate::config::{Config, ConfigFlags};
+use crate::telemetry::{self, Audience};
+use crate::up_file::UpFile;
 
 /// An event-sourced stream processor for customer intelligence: Kafka in, projections in Postgres,
 /// a read API out.
@@ -27,39 +30,97 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Everything in one process, for trying out and developing
+    /// Run all parts in one process, for trying out and developing
     Up(commands::up::Arguments),
-    /// `up` with four sample tenants, months of their history and a live stream
+    /// Run `up` with four sample tenants, six months of history and a live stream
     Demo(commands::demo::Arguments),
     /// Fold events from Kafka into Postgres
     Process(commands::process::Arguments),
     /// Serve the read API
     Serve(commands::serve::Arguments),
-    /// Make or bring up to date the tables in Postgres
+    /// Create or update the tables in Postgres
     Migrate(commands::migrate::Arguments),
-    /// Publish events, a JSON object a line
+    /// Publish events, one JSON object a line
     Publish(commands::publish::Arguments),
     /// Publish the rows of a delimited file, by a mapping
     Import(commands::import::Arguments),
-    /// Tenants, segments and journeys
+    /// Apply, compare and print definitions: tenants, segments, journeys
     #[command(subcommand)]
     Define(commands::define::Command),
-    /// Events that could not be folded: look at them, fold them again, let them go
+    /// Inspect, retry or discard the events that could not be folded
     #[command(subcommand)]
     Parked(commands::parked::Command),
-    /// Position, lag, clock and parked events
+    /// Print position, lag, clock and parked events
     Status(commands::status::Arguments),
-    /// Fit the models to the customers there are, and put them in force
+    /// Fit the models to the customers, and apply them
     Train(commands::train::Arguments),
-    /// Why a customer is in a segment, or not
+    /// Explain why a customer is in a segment, or not
     Why(commands::why::Arguments),
-    /// Make a development token for the read API
+    /// Issue a development token for the read API
     Token(commands::token::Arguments),
-    /// Print what invented customers did, a JSON object a line
+    /// Print the events of simulated customers, one JSON object a line
     Generate(commands::generate::Arguments),
-    /// Print the description of the read API, as openapi.json
+    /// Print the description of the read API (OpenAPI 3.1)
     Openapi(commands::openapi::Arguments),
-    /// The configuration
+    /// Print the configuration
     #[command(subcommand)]
     Config(commands::config::Command),
+}
+
+impl Cli {
+    /// Reads the configuration, starts the log and runs the command.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(&self.config)?;
+        telemetry::start(&config.log, audience(&self.command))?;
+        let up = self.config.up.as_deref();
+        let up = up.map(UpFile::read_running).transpose()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        runtime.block_on(dispatch(self.command, config, up))
+    }
+}
+
+async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyhow::Result<()> {
+    match command {
+        Command::Up(arguments) => Box::pin(commands::up::run(arguments, config)).await,
+        Command::Demo(arguments) => Box::pin(commands::demo::run(arguments, config)).await,
+        Command::Process(arguments) => Box::pin(commands::process::run(arguments, config)).await,
+        Command::Serve(arguments) => Box::pin(commands::serve::run(arguments, config)).await,
+        Command::Migrate(arguments) => commands::migrate::run(arguments, config).await,
+        Command::Publish(arguments) => commands::publish::run(arguments, config, up).await,
+        Command::Import(arguments) => commands::import::run(arguments, config, up).await,
+        Command::Define(command) => commands::define::run(command, config).await,
+        Command::Parked(command) => Box::pin(commands::parked::run(command, config)).await,
+        Command::Status(arguments) => commands::status::run(arguments, config).await,
+        Command::Train(arguments) => Box::pin(commands::train::run(arguments, config)).await,
+        Command::Why(arguments) => commands::why::run(arguments, config).await,
+        Command::Token(arguments) => commands::token::run(&arguments, &config),
+        Command::Generate(arguments) => commands::generate::run(&arguments),
+        Command::Openapi(arguments) => {
+            commands::openapi::run(&arguments);
+            Ok(())
+        }
+        Command::Config(command) => commands::config::run(&command, &config),
+    }
+}
+
+fn audience(command: &Command) -> Audience {
+    match command {
+        Command::Up(_) | Command::Process(_) | Command::Serve(_) => Audience::Service,
+        Command::Demo(_) => Audience::Demo,
+        Command::Migrate(_)
+        | Command::Publish(_)
+        | Command::Import(_)
+        | Command::Define(_)
+        | Command::Parked(_)
+        | Command::Status(_)
+        | Command::Train(_)
+        | Command::Why(_)
+        | Command::Token(_)
+        | Command::Generate(_)
+        | Command::Openapi(_)
+        | Command::Config(_) => Audience::Tool,
+    }
 }

@@ -1,8 +1,8 @@
 //! The configuration: `tidemark.toml`, then `TIDEMARK_…` variables, then flags.
 //!
-//! Grouped by concern, every key in a section:
+//! Keys are grouped by concern in sections:
 //!
-//! | section | what |
+//! | section | content |
 //! |---|---|
 //! | `[kafka]` | bootstrap servers, topics, group, partitioner |
 //! | `[kafka.properties]` | any librdkafka property, by its own name |
@@ -10,12 +10,12 @@
 //! | `[registry]` | the schema registry |
 //! | `[database]` | Postgres |
 //! | `[processor]` | limits of folding |
-//! | `[api]`, `[api.auth]`, `[api.limits]`, `[api.cache]` | the read API, whose tokens it believes, how much may be asked, what is kept |
+//! | `[api]`, `[api.auth]`, `[api.limits]`, `[api.cache]` | the read API: sockets, authentication, limits, response cache |
 //! | `[log]` | format and filter |
 //!
 //! The variable of `kafka.topic` is `TIDEMARK_KAFKA__TOPIC` (two underscores between levels); that
 //! of librdkafka's `sasl.password` is `TIDEMARK_KAFKA__PROPERTIES__SASL_PASSWORD`. `TIDEMARK_CONFIG`
-//! names the file, as `--config` does. An unknown key is an error that names it.
+//! names the file, as `--config` does. An unknown key is an error that names the key.
 //!
 //! This module is the only reader of the environment.
 
@@ -40,16 +40,16 @@ pub use sections::{
     Api, ApiLimits, Auth, Config, Database, Kafka, Log, LogFormat, Processor, Registry,
 };
 
-/// The file read when neither `--config` nor `TIDEMARK_CONFIG` names one, if it is there.
+/// The file read if neither `--config` nor `TIDEMARK_CONFIG` names one, and it exists.
 const DEFAULT_FILE: &str = "tidemark.toml";
 
-/// What the command line says about the configuration.
+/// The flags that configure every command.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigFlags {
-    /// The configuration file [default: tidemark.toml, if it is there]
+    /// The configuration file [default: tidemark.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Use a running `tidemark up`: the up.json in its data directory
+    /// Use a running `tidemark up` by the up.json in its data directory
     #[arg(
         long,
         global = true,
@@ -65,7 +65,7 @@ pub struct ConfigFlags {
 }
 
 impl Config {
-    /// Reads every layer. An error names the key and the layer it stands in.
+    /// Reads every layer. An error names the key and its layer.
     pub fn load(flags: &ConfigFlags) -> anyhow::Result<Self> {
         Self::from_layers(flags, environment::variables())
     }
@@ -96,7 +96,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads what `…_file` keys name into the keys they stand for.
+    /// Reads the files that `…_file` keys name into the keys without that ending.
     fn read_secret_files(&mut self) -> anyhow::Result<()> {
         fn read(
             name: &str,
@@ -105,7 +105,10 @@ impl Config {
         ) -> anyhow::Result<()> {
             let Some(path) = file else { return Ok(()) };
             if secret.is_some() {
-                return Err(Usage::new(format!("both {name} and {name}_file are set")).into());
+                return Err(Usage::new(format!(
+                    "both {name} and {name}_file are set: remove one of them"
+                ))
+                .into());
             }
             *secret = Some(Secret::read(path).with_context(|| format!("reading {name}_file"))?);
             Ok(())
@@ -151,7 +154,8 @@ fn file_to_read(flag: Option<&Path>, variable: Option<&str>) -> anyhow::Result<O
     match named {
         Some(path) if path.is_file() => Ok(Some(path)),
         Some(path) => {
-            Err(Usage::new(format!("there is no configuration file {}", path.display())).into())
+            let reason = format!("the configuration file {} does not exist", path.display());
+            Err(Usage::new(reason).into())
         }
         None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file())),
     }

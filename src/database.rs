@@ -1,4 +1,4 @@
-//! What the command line itself asks Postgres: how far folding is. It never writes.
+//! The queries of the command line itself: progress of folding, customers, definitions. It never writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +15,10 @@ mod customers;
 
 pub(crate) use customers::Current;
 
-/// How long Postgres may take to let us in.
+/// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The URL with the password that is configured beside it.
+/// Returns the URL with the password that is configured beside it.
 pub fn url(database: &config::Database) -> Result<String, Usage> {
     let mut url = reqwest::Url::parse(&database.url)
         .map_err(|error| Usage::new(format!("database.url is not a URL: {error}")))?;
@@ -32,7 +32,7 @@ pub fn url(database: &config::Database) -> Result<String, Usage> {
     Ok(url.into())
 }
 
-/// Where Postgres is, without what is secret.
+/// Returns host and port of Postgres, without secrets.
 pub(crate) fn place(database: &config::Database) -> String {
     url(database)
         .ok()
@@ -54,76 +54,76 @@ pub struct Generation {
     id: i32,
 }
 
-/// One partition as folded.
+/// The progress of one partition.
 #[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
 pub struct PartitionProgress {
-    /// Which.
+    /// The partition.
     pub partition: i32,
-    /// First offset not folded.
+    /// The first offset that is not folded.
     pub next_offset: i64,
-    /// Last stable offset, when last seen.
+    /// The last stable offset, when last read.
     pub log_end: i64,
-    /// In microseconds.
+    /// The clock, in microseconds.
     #[serde(skip)]
     pub clock: i64,
-    /// Version of the definitions in force; -1 before the first.
+    /// The version of the definitions in force; -1 before the first.
     pub definitions: i64,
-    /// Who folds it.
+    /// The processor that owns the partition.
     pub owner: Option<String>,
-    /// Seconds since the last commit.
+    /// The seconds since the last commit.
     pub idle_seconds: f64,
 }
 
-/// One tenant as folded.
+/// The customers and events of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct TenantProgress {
-    /// Which.
+    /// The tenant.
     pub tenant: String,
-    /// With state.
+    /// The number of customers with state.
     pub customers: i64,
-    /// Folded, duplicates not counted.
+    /// The number of events folded, without duplicates.
     pub events: i64,
 }
 
 /// Parked events of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct Parked {
-    /// Where it could be read.
+    /// The tenant, where it could be read.
     pub tenant: Option<String>,
-    /// Why.
+    /// The reason for parking.
     pub reason: String,
-    /// How many.
+    /// The number of events.
     pub events: i64,
 }
 
-/// A tenant of whom nothing is folded in a partition.
+/// The halt of a tenant in a partition: its events are not folded there.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Halt {
-    /// Which.
+    /// The tenant.
     pub tenant: String,
-    /// Where.
+    /// The partition.
     pub partition: i32,
-    /// Of the record that passed the limit.
+    /// The offset of the record that exceeded the limit.
     pub offset: i64,
-    /// How many of the records looked back on were parked.
+    /// The number of parked records in the window.
     pub parked: i32,
-    /// How many were looked back on.
+    /// The number of records in the window.
     pub records: i32,
-    /// In microseconds.
+    /// The instant of the halt, in microseconds.
     pub halted_at: i64,
-    /// Who asked for it to go on, if its owner has not seen that yet.
+    /// The operator that requested to resume, until the partition's owner applies the request.
     pub resume_by: Option<String>,
 }
 
 impl Generation {
-    /// Connects and finds the active generation.
+    /// Connects, and finds the active generation.
     pub async fn connect(database: &config::Database) -> anyhow::Result<Self> {
         let role = &database.processor_role;
         let options: PgConnectOptions = url(database)?
             .parse()
             .map_err(|error| Usage::new(format!("database.url: {error}")))?;
         let options = options.options([("role", role)]);
-        // A pool would say no more than that it waited: a first connection says why it cannot.
+        // A pool only reports a timeout; a first connection reports why it fails.
         let first = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
         let mut first = match first.await {
             Ok(Ok(connection)) => connection,
@@ -143,12 +143,12 @@ impl Generation {
         Ok(Self { pool, id })
     }
 
-    /// Its number.
+    /// Returns the generation's number.
     pub fn id(&self) -> i32 {
         self.id
     }
 
-    /// Every partition of a topic.
+    /// Returns the progress of every partition of a topic.
     pub async fn partitions(&self, topic: &str) -> sqlx::Result<Vec<PartitionProgress>> {
         sqlx::query_as(include_str!("database/partitions.sql"))
             .bind(topic)
@@ -156,7 +156,7 @@ impl Generation {
             .await
     }
 
-    /// The first offset not folded, of every partition of a topic.
+    /// Returns the first offset that is not folded, of every partition of a topic.
     pub async fn positions(&self, topic: &str) -> sqlx::Result<BTreeMap<i32, i64>> {
         let partitions = self.partitions(topic).await?;
         Ok(partitions
@@ -165,21 +165,21 @@ impl Generation {
             .collect())
     }
 
-    /// Every tenant with customers.
+    /// Returns every tenant with customers.
     pub async fn tenants(&self) -> sqlx::Result<Vec<TenantProgress>> {
         sqlx::query_as(include_str!("database/tenants.sql"))
             .fetch_all(&self.pool)
             .await
     }
 
-    /// Tenants that are defined, with or without customers.
+    /// Returns the tenants that are defined, with or without customers.
     pub async fn defined_tenants(&self) -> sqlx::Result<Vec<String>> {
         sqlx::query_scalar(include_str!("database/defined_tenants.sql"))
             .fetch_all(&self.pool)
             .await
     }
 
-    /// Ids and states of a tenant's customers after one of them, by id; the first so many.
+    /// Returns a page of a tenant's customers after an id, in the order of ids: ids and states.
     pub async fn states(
         &self,
         tenant: &str,
@@ -194,28 +194,28 @@ impl Generation {
             .await
     }
 
-    /// Parked events by tenant and reason.
+    /// Returns the numbers of parked events by tenant and reason.
     pub async fn parked(&self) -> sqlx::Result<Vec<Parked>> {
         sqlx::query_as(include_str!("database/parked.sql"))
             .fetch_all(&self.pool)
             .await
     }
 
-    /// Tenants halted anywhere.
+    /// Returns the halts of all tenants.
     pub async fn halts(&self) -> sqlx::Result<Vec<Halt>> {
         sqlx::query_as(include_str!("database/halts.sql"))
             .fetch_all(&self.pool)
             .await
     }
 
-    /// Timers that the clock has passed and that have not fired yet.
+    /// Returns the number of timers that are due and have not fired yet.
     pub async fn due_timers(&self) -> sqlx::Result<i64> {
         sqlx::query_scalar(include_str!("database/due_timers.sql"))
             .fetch_one(&self.pool)
             .await
     }
 
-    /// Re-evaluations under way: tenants and the version they are evaluated with.
+    /// Returns the re-evaluations in progress: tenants, and the version of the definitions.
     pub async fn reevaluations(&self) -> sqlx::Result<Vec<(String, i64)>> {
         sqlx::query_as(include_str!("database/reevaluations.sql"))
             .fetch_all(&self.pool)
@@ -223,7 +223,7 @@ impl Generation {
     }
 }
 
-/// The role may do less than it must, or the tables are not there.
+/// Explains a failed query: missing privileges, or missing tables.
 fn not_readable(role: &str, error: sqlx::Error) -> anyhow::Error {
     let code = error
         .as_database_error()
@@ -231,7 +231,7 @@ fn not_readable(role: &str, error: sqlx::Error) -> anyhow::Error {
     let what = if code.as_deref() == Some("42501") {
         format!("the role {role} may not read the generations (see database.processor_role)")
     } else {
-        "cannot read the generations: has `tidemark migrate` been run?".to_owned()
+        "cannot read the generations: run `tidemark migrate` if it has not been run".to_owned()
     };
     anyhow::Error::new(error).context(what)
 }
@@ -256,9 +256,9 @@ fn unreachable(options: &PgConnectOptions, role: &str, error: &sqlx::Error) -> a
     }
 }
 
-/// Which setting an error speaks of, in brackets; nothing where none is to blame.
+/// Returns the setting that an error is about, in brackets, or an empty text.
 pub(crate) fn advice(error: &str) -> String {
-    /// The first that fits.
+    /// The settings by words of an error; the first match counts.
     const SETTINGS: [(&str, &str); 7] = [
         ("UnknownIssuer", "sslrootcert in database.url"),
         (

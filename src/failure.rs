@@ -1,9 +1,9 @@
-//! How a command fails, and with which exit code.
+//! Errors of commands and their exit codes.
 
 use std::process::ExitCode;
 
-/// The command line or the configuration is wrong, and nothing was attempted: exit code 2.
-/// Every other error is exit code 1.
+/// A wrong command line or configuration, reported before anything was done: exit code 2. Every other
+/// error has exit code 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Usage {
@@ -11,7 +11,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Says what is wrong with the command line or the configuration.
+    /// Creates the error from its message.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -19,7 +19,7 @@ impl Usage {
     }
 }
 
-/// The exit code that says what became of a command.
+/// Returns the exit code of a command's result.
 pub(crate) fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,7 +28,7 @@ pub(crate) fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// The name among `known` that `given` was most likely meant to be.
+/// Returns the name among `known` that is most similar to `given`, if one is similar enough.
 pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,

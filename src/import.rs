@@ -1,6 +1,6 @@
-//! Delimited files to events, by a mapping.
+//! Conversion of delimited files to events, by a mapping.
 //!
-//! Pure: text in, events out. Publishing them is `tidemark import`'s affair.
+//! Pure: text in, events out. The command `tidemark import` publishes them.
 //!
 //! A mapping is a TOML file:
 //!
@@ -12,12 +12,12 @@
 //! columns = ["id", "on"]        # …or they are named here, for a file without a header
 //!
 //! [event]
-//! tenant_id = "acme"            # text with {column} in it, or none
+//! tenant_id = "acme"            # text, with or without {column} in it
 //! customer_id = "crm-{id}"
 //! source = "shop"
 //! type = "order_placed"         # which payload
 //! occurred_at = { column = "on", format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }
-//! identity = ["order"]          # what tells rows apart (default: the whole row)
+//! identity = ["order"]          # the columns that identify a row (default: all)
 //!
 //! [payload]                     # the fields of that payload
 //! order_id = "{order}"
@@ -33,7 +33,7 @@
 //! field out, unless `when_empty` is `null` or `keep`. `attributes` and `properties` are tables of
 //! values, `items` a list of one. `{@event_id}` is the id of the event itself.
 //!
-//! That id is a UUID of tenant, source, payload type, the row's identity and its ordinal among
+//! The event id is a UUID of tenant, source, payload type, the row's identity and its ordinal among
 //! identical rows: importing a file again makes the same events, which change nothing.
 
 mod convert;
@@ -50,9 +50,9 @@ pub use convert::{Converter, InvalidRow};
 pub use mapping::{InvalidMapping, Mapping};
 pub use rows::{BadRow, Row, Rows};
 
-/// Every row of a file as an event, in order; what is wrong with the others.
+/// Returns every row of a file as an event, in order, or the reason why it is none.
 ///
-/// The first error is about the file as a whole: its header does not have what the mapping needs.
+/// Fails if the mapping does not fit the columns of the file.
 pub fn events<R: Read>(
     mapping: &Mapping,
     file: R,

@@ -1,8 +1,12 @@
-//! The command line of Tidemark: one composition root per command, nothing else.
+//! The command line of Tidemark: one composition root per command.
 //!
-//! What an event is lives in `tidemark-schemas`, what it means in `tidemark-projections`, folding
-//! in `tidemark-processor`, the read API in `tidemark-api`. This library exists so that the
-//! top-level tests can use the same private Postgres and the same import mapping as the binary.
+//! Events are defined in `tidemark-schemas`, their meaning in `tidemark-projections`, folding in
+//! `tidemark-processor`, the read API in `tidemark-api`. This library exists so that the top-level
+//! tests and benches share the private Postgres and the generator with the binary.
+//!
+//! Modules depend on each other one way: `cli` on `commands`, those on [`up`], [`generate`],
+//! [`import`] and `services`, and all of them on [`database`], [`config`] and `output`. [`generate`]
+//! and [`import`] are pure: no I/O, no clock.
 
 mod cli;
 mod commands;
@@ -12,7 +16,6 @@ mod definitions_log;
 mod failure;
 pub mod generate;
 pub mod import;
-mod importing;
 pub mod kafka;
 mod output;
 mod progress;
@@ -20,6 +23,7 @@ mod secrets;
 mod services;
 mod telemetry;
 pub mod up;
+mod up_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,7 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(complaint) => return output::complaint(&complaint),
     };
-    let result = commands::run(cli);
+    let result = cli.run();
     if let Err(error) = &result {
         output::error(error);
     }

@@ -1,25 +1,25 @@
-//! What a command says: answers on stdout, everything else on stderr.
+//! Output of commands: results on stdout, everything else on stderr.
 //!
-//! The log (see `telemetry`) is for operators; this is for whoever typed the command. A reader who
-//! went away (`tidemark config show | head -1`) is no error.
+//! The log (see `telemetry`) is for operators of services; this output is for the user of a command.
+//! A closed pipe (`tidemark config show | head -1`) is no error.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-/// One line of the answer.
+/// Prints one line of the result.
 pub(crate) fn line(text: impl AsRef<str>) {
     ignore_closed(writeln!(io::stdout().lock(), "{}", text.as_ref()));
 }
 
-/// The answer for a program: one line of JSON.
+/// Prints the result as one line of JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?);
     Ok(())
 }
 
-/// A number with commas between its thousands.
+/// Formats a number with commas between its thousands.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -32,17 +32,17 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Something the person should know that is not the answer.
+/// Prints a note to stderr.
 pub(crate) fn note(text: impl AsRef<str>) {
     ignore_closed(writeln!(io::stderr().lock(), "{}", text.as_ref()));
 }
 
-/// Why the command failed, with every cause.
+/// Prints an error with all its causes to stderr.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // Some errors repeat their cause in their own text, or its end at least.
+        // Some errors repeat the text of their cause, or the end of it.
         let end = cause.rsplit(": ").next().unwrap_or_default();
         if !text.contains(end) {
             text.push_str(": ");
@@ -52,7 +52,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(format!("error: {text}"));
 }
 
-/// What clap has to say: help and versions on stdout, complaints on stderr.
+/// Prints the message of clap: help and version on stdout, errors on stderr.
 pub(crate) fn complaint(complaint: &clap::Error) -> ExitCode {
     ignore_closed(complaint.print());
     if complaint.use_stderr() {
@@ -63,6 +63,6 @@ pub(crate) fn complaint(complaint: &clap::Error) -> ExitCode {
 }
 
 fn ignore_closed(result: io::Result<()>) {
-    // There is nowhere left to say that saying failed.
+    // An error that cannot be printed cannot be reported either.
     drop(result);
 }

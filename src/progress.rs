@@ -1,4 +1,4 @@
-//! How far long work is: a bar on a terminal, a plain line now and then elsewhere.
+//! Progress of long work: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Progress over a number of things that may not be known beforehand.
+/// Progress of work whose total may be unknown.
 pub(crate) struct Progress {
     bar: ProgressBar,
     noun: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins counting things called `noun`. `total` is in bytes of input, where known.
+    /// Begins to count items called `noun`, with the total size of the input where known.
     pub(crate) fn start(noun: &'static str, total_bytes: Option<u64>) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let bar = match total_bytes {
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// One more, with the bytes of input read by now.
+    /// Counts one more item, with the bytes of input read so far.
     pub(crate) fn advance(&mut self, bytes_read: u64) {
         self.count += 1;
         if !self.count.is_multiple_of(500) {
@@ -55,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// Begins counting up to a number of things that is known.
+    /// Begins to count up to a known number of items.
     pub(crate) fn towards(noun: &'static str, total: u64) -> Self {
         let progress = Self::start(noun, Some(total));
         progress
@@ -64,21 +64,21 @@ impl Progress {
         progress
     }
 
-    /// Begins something that has no end.
+    /// Begins work that has no end.
     pub(crate) fn endless() -> Self {
         Self::start("", None)
     }
 
-    /// So many of the known number by now.
+    /// Sets the number of items done of the known total.
     pub(crate) fn reach(&mut self, count: u64) {
         self.bar.set_position(count);
         let total = self.bar.length().unwrap_or(count);
         let (count, total) = (output::grouped(count), output::grouped(total));
-        self.tell(format!("{count} of {total} {}", self.noun));
+        self.update(format!("{count} of {total} {}", self.noun));
     }
 
-    /// Replaces what stands beside the bar.
-    pub(crate) fn tell(&mut self, text: String) {
+    /// Replaces the text beside the bar.
+    pub(crate) fn update(&mut self, text: String) {
         if !self.on_terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             output::note(&text);
@@ -87,12 +87,12 @@ impl Progress {
         self.bar.tick();
     }
 
-    /// Says something without breaking the bar.
-    pub(crate) fn say(&self, text: impl AsRef<str>) {
+    /// Prints a note without breaking the bar.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
         self.bar.suspend(|| output::note(text));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

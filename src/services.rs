@@ -1,4 +1,4 @@
-//! The long-running parts, made from the configuration, and how they run together.
+//! The long-running parts: made from the configuration, run together, stopped together.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use tidemark_api::{ApiError, KeySource, Service};
 use tidemark_processor::clock::WallClock;
+use tidemark_processor::migrate::{GenerationSpec, ensure_generation, migrate};
 use tidemark_processor::store::StoreConfig;
 use tidemark_processor::{HaltLimit, Processor, ProcessorError};
 use tokio::net::TcpListener;
@@ -21,7 +22,7 @@ use crate::database;
 use crate::failure::Usage;
 use crate::kafka::events::registry_config;
 
-/// What the processor needs to know.
+/// Returns the configuration of the processor.
 fn processor_config(
     config: &Config,
     clock: WallClock,
@@ -61,7 +62,7 @@ fn processor_config(
     })
 }
 
-/// What the API needs to know.
+/// Returns the configuration of the API.
 pub(crate) fn api_config(
     config: &Config,
     clock: Option<tidemark_schemas::Instant>,
@@ -93,7 +94,7 @@ pub(crate) fn api_config(
     })
 }
 
-/// Exactly one place for keys: with two, the weaker one would decide.
+/// Returns the one source of keys. Two are refused: the weaker one would decide.
 fn key_source(auth: &Auth) -> Result<KeySource, Usage> {
     let secret = match (&auth.hs256_secret_file, &auth.hs256_secret) {
         (Some(path), _) => Some(KeySource::SecretFile(path.clone())),
@@ -136,7 +137,7 @@ fn api_limits(limits: &ApiLimits) -> Result<tidemark_api::Limits, Usage> {
         trusted_proxies,
         connections: limits.connections,
         request_timeout,
-        // Abandoned work must end soon after.
+        // The statement of a request that timed out must end soon after it.
         statement_timeout: defaults.statement_timeout.min(request_timeout / 2),
         body_bytes: limits.body_bytes,
         drain_timeout: Duration::from_secs(limits.drain_seconds),
@@ -144,7 +145,7 @@ fn api_limits(limits: &ApiLimits) -> Result<tidemark_api::Limits, Usage> {
     })
 }
 
-/// Connects the API, or says what to change.
+/// Connects the API; an error names the setting to change.
 pub(crate) async fn connect_api(
     config: &Config,
     api: tidemark_api::Config,
@@ -169,7 +170,7 @@ pub(crate) async fn connect_api(
     })
 }
 
-/// Starts the processor, or says what to change.
+/// Starts the processor; an error names the setting to change.
 pub(crate) async fn start_processor(
     config: &Config,
     clock: WallClock,
@@ -183,19 +184,34 @@ pub(crate) async fn start_processor(
     })
 }
 
-/// `--clock`, or the system's.
+/// Creates what is missing in the database, and returns the active generation.
+pub(crate) async fn prepare_database(
+    url: &str,
+    config: &Config,
+    partitions: i32,
+) -> anyhow::Result<i32> {
+    migrate(url).await?;
+    let spec = GenerationSpec {
+        topic: config.kafka.topic.clone(),
+        partitions,
+        partitioner: config.kafka.partitioner,
+    };
+    Ok(ensure_generation(url, &spec).await?)
+}
+
+/// Returns the fixed clock of `--clock`, or the system's.
 pub(crate) fn wall_clock(fixed: Option<tidemark_schemas::Instant>) -> WallClock {
     fixed.map_or(WallClock::System, WallClock::Fixed)
 }
 
-/// Listens, or says which setting to change.
+/// Binds a listener; an error names the setting to change.
 pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 anyhow!(
-                    "{address} is in use by another program: choose another port with {setting}"
+                    "{address} is in use by another process: choose another port with {setting}"
                 )
             }
             _ => anyhow!("cannot listen on {address} ({setting}): {error}"),
@@ -214,7 +230,7 @@ pub(crate) async fn serve_metrics(
         .context("serving metrics")
 }
 
-/// Serves a router until told to stop.
+/// Serves a router until `shutdown`.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -225,7 +241,7 @@ pub(crate) async fn serve(
         .await
 }
 
-/// Parts that run until one of them fails or the person has enough.
+/// Parts that run until one of them fails or the process is interrupted.
 #[derive(Debug)]
 pub(crate) struct Parts {
     running: JoinSet<(&'static str, anyhow::Result<()>)>,
@@ -234,7 +250,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Begins to listen for signals.
+    /// Listens for signals, with no part running yet.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             running: JoinSet::new(),
@@ -243,12 +259,12 @@ impl Parts {
         })
     }
 
-    /// What tells every part to stop.
+    /// Returns the token that stops every part.
     pub(crate) fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
     }
 
-    /// Adds a part. It must end when told to.
+    /// Starts a part, which must end on shutdown.
     pub(crate) fn spawn(
         &mut self,
         name: &'static str,
@@ -257,20 +273,20 @@ impl Parts {
         self.running.spawn(async move { (name, part.await) });
     }
 
-    /// Returns when a part has ended by itself, which is always an error, or when the person wants
-    /// to stop, which is not.
+    /// Returns when a part has ended by itself, which is always an error, or on an interrupt, which
+    /// is none.
     pub(crate) async fn watch(&mut self) -> anyhow::Result<()> {
         tokio::select! {
             () = self.interrupts.next() => Ok(()),
             Some(ended) = self.running.join_next() => match ended {
-                Ok((name, Ok(()))) => Err(anyhow!("the {name} ended")),
+                Ok((name, Ok(()))) => Err(anyhow!("the {name} ended without an error or a request")),
                 Ok((_, Err(error))) => Err(error),
-                Err(panic) => Err(anyhow!("a part of the program panicked: {panic}")),
+                Err(panic) => Err(anyhow!("a part of the process panicked: {panic}")),
             },
         }
     }
 
-    /// Tells every part to stop and waits for them. A second interrupt stops waiting.
+    /// Stops every part and waits for it. A second interrupt ends the wait.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         loop {
@@ -291,7 +307,7 @@ impl Parts {
         }
     }
 
-    /// Runs until a part fails or the person has enough, then stops everything.
+    /// Runs until a part fails or the process is interrupted, then stops every part.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let ended = self.watch().await;
         let stopped = self.stop().await;
@@ -299,7 +315,7 @@ impl Parts {
     }
 }
 
-/// SIGINT (Ctrl-C) and SIGTERM.
+/// The signals SIGINT (Ctrl-C) and SIGTERM.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     interrupt: Signal,
@@ -315,7 +331,7 @@ impl Interrupts {
         })
     }
 
-    /// Returns when the person wants to stop.
+    /// Returns when the process is interrupted.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! The log: one line per fact, as text or JSON, on stderr.
+//! The log: one line for each event, as text or JSON, on stderr.
 
 use std::io::IsTerminal as _;
 
@@ -7,14 +7,14 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat, color_is_unwanted};
 use crate::failure::Usage;
 
-/// Who reads the log of a command.
+/// The kind of command, which decides the default filter of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// A long-running service: its operators want to know what it does.
+    /// A long-running service, whose log is for operators.
     Service,
-    /// The demo: its embedded broker is known to keep no times of its own.
+    /// The demo, without the warning that its embedded broker has no append times.
     Demo,
-    /// A command that ends by itself: it says what it has to say by itself.
+    /// A command that ends by itself and prints its own output.
     Tool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn start(log: &Log, audience: Audience) -> Result<(), Usage> {
             builder.with_ansi(ansi).try_init()
         }
     };
-    // A second start happens only in tests, where the first one's log serves as well.
+    // A second start happens only in tests; the first log stays.
     drop(started);
     Ok(())
 }

@@ -17,40 +17,41 @@ mod diff;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Check definition files and put them in force
+    /// Check definition files and apply them
     #[command(
         after_help = "Example:\n  tidemark define apply --up definitions/cdnow.yaml\n\n\
-        Each tenant in the files is replaced as a whole: what is left out is gone, but for its models."
+        Each tenant in the files is replaced as a whole: what a file leaves out is removed, except the\n\
+        models."
     )]
     Apply {
-        /// YAML or JSON
+        /// Definition files, YAML or JSON
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Only check them
+        /// Check the files without applying them
         #[arg(long)]
         dry_run: bool,
-        /// Who applies them, for those who look later [default: the user's name]
+        /// The author recorded with the definitions [default: the user's name]
         #[arg(long)]
         author: Option<String>,
-        /// Print the answer as one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// What definition files would change, and whom they would move
+    /// Print what definition files would change, and which customers would enter or leave segments
     Diff(diff::Arguments),
-    /// Tenants and what they define
+    /// List tenants and the names they define
     #[command(after_help = "Example:\n  tidemark define list --up --json")]
     List {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// A tenant's definitions, as a file that defines the same
+    /// Print a tenant's definitions as a file that defines the same
     #[command(after_help = "Example:\n  tidemark define show cdnow --up > cdnow.yaml")]
     Show {
-        /// Which tenant [default: every one]
+        /// The tenant [default: every one]
         tenant: Option<TenantId>,
-        /// As JSON
+        /// Print JSON, one line for each tenant
         #[arg(long)]
         json: bool,
     },
@@ -81,14 +82,14 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
     }
 }
 
-/// What became of definitions.
+/// The outcome of checking or applying definitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Applied {
     /// `checked`, `unchanged` or `applied`.
     outcome: &'static str,
-    /// Version now in force, where known.
+    /// The version in force, where known.
     version: Option<i64>,
-    /// Tenants that changed (or were checked).
+    /// The tenants that changed, or were checked.
     tenants: Vec<String>,
 }
 
@@ -123,25 +124,27 @@ fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Validates definition texts, saying everything that is wrong with them.
+/// Validates definition texts, and prints every error in them.
 pub(crate) fn check(texts: &[(String, String)], author: &str) -> anyhow::Result<Bundle> {
     Bundle::from_files(texts, author).map_err(|errors| {
         for error in &errors {
             output::note(error.to_string());
         }
         match errors.len() {
-            1 => anyhow!("the definitions have an error; nothing was applied"),
-            count => anyhow!("the definitions have {count} errors; nothing was applied"),
+            1 => anyhow!("the definitions have an error, named above; nothing was applied"),
+            count => {
+                anyhow!("the definitions have {count} errors, named above; nothing was applied")
+            }
         }
     })
 }
 
-/// Puts definitions in force, unless they are already.
+/// Applies definitions, unless they are in force already.
 pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result<Applied> {
     let log = read_log(config).await?;
     let in_force = &log.definitions;
     bundle.tenants.retain(|source| {
-        // Files of segments say nothing of models: those in force stay.
+        // Files hold no models: those in force stay.
         let source = in_force.with_models(source.clone());
         !in_force
             .tenants
@@ -197,8 +200,8 @@ struct Listed<'a> {
     triggers: Vec<&'a str>,
 }
 
-impl<'a> Listed<'a> {
-    fn of(tenant: &'a TenantDefinitions) -> Self {
+impl<'a> From<&'a TenantDefinitions> for Listed<'a> {
+    fn from(tenant: &'a TenantDefinitions) -> Self {
         Self {
             tenant: tenant.id.as_str(),
             version: tenant.version,
@@ -209,8 +212,12 @@ impl<'a> Listed<'a> {
                 .map(|segment| &*segment.name)
                 .collect(),
             journeys: tenant.journeys.keys().map(|name| &**name).collect(),
-            actions: tenant.actions.iter().map(|of| &*of.name).collect(),
-            triggers: tenant.triggers.iter().map(|of| &*of.name).collect(),
+            actions: tenant.actions.iter().map(|action| &*action.name).collect(),
+            triggers: tenant
+                .triggers
+                .iter()
+                .map(|trigger| &*trigger.name)
+                .collect(),
         }
     }
 }
@@ -219,13 +226,13 @@ fn list(definitions: &Definitions, json: bool) -> anyhow::Result<()> {
     let listed: Vec<Listed<'_>> = definitions
         .tenants
         .values()
-        .map(|tenant| Listed::of(tenant))
+        .map(|tenant| Listed::from(tenant.as_ref()))
         .collect();
     if json {
         return output::json(&listed);
     }
     if listed.is_empty() {
-        output::line("nothing is defined: see `tidemark define apply --help`");
+        output::line("no tenant is defined: define one with `tidemark define apply FILE`");
     }
     for Listed {
         tenant,
@@ -264,7 +271,7 @@ fn show(definitions: &Definitions, tenant: Option<&TenantId>, json: bool) -> any
         if json {
             output::line(tenant.source.to_json());
         } else {
-            // A line of three dashes begins a document: several make one file.
+            // A line of three dashes begins a document, so that several tenants make one file.
             output::line("---");
             output::line(tenant.source.to_yaml().trim_end());
         }
@@ -276,6 +283,6 @@ pub(super) fn unknown_tenant(definitions: &Definitions, id: &TenantId) -> String
     let known = definitions.tenants.keys().map(TenantId::as_str);
     match nearest(id.as_str(), known) {
         Some(near) => format!("tenant {id} is not defined; did you mean {near}?"),
-        None => format!("tenant {id} is not defined"),
+        None => format!("tenant {id} is not defined: `tidemark define list` prints those that are"),
     }
 }

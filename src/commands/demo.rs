@@ -1,4 +1,4 @@
-//! `tidemark demo`: four sample tenants, months of their customers' history, and a live stream.
+//! `tidemark demo`: four sample tenants, six months of their customers' history, and a live stream.
 
 mod live;
 mod story;
@@ -21,33 +21,33 @@ use crate::progress::Progress;
 use crate::services::wall_clock;
 use crate::up::stack::{Stack, StackOptions};
 
-/// How far back the history goes.
+/// The length of the history.
 const HISTORY_MICROS: i64 = 180 * 86_400_000_000;
-/// How long folding may stand still.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// The longest time without progress.
+const STALL_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark demo --once --json\n\n\
-    Starts everything in one process, as `tidemark up` does, defines a real-estate broker, a\n\
-    software company, a shop and a bank, publishes six months of what their invented customers\n\
-    did, and then lets them live on by the wall clock until Ctrl-C. The same seed and instant\n\
-    give the same history. Real data: tidemark import --help")]
+    Starts all parts in one process, as `tidemark up` does, defines a real-estate broker, a\n\
+    software company, a shop and a bank, publishes six months of events of their simulated\n\
+    customers, and continues the simulation by the wall clock until Ctrl-C. The same seed and\n\
+    instant give the same history. For real data, see tidemark import --help")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// End the history at this instant and stand there, without a live stream (RFC 3339)
+    /// End the history and fix the clock at this instant, without a live stream (RFC 3339)
     #[arg(long, value_name = "TIME")]
     clock: Option<Instant>,
     /// Customers of each tenant
     #[arg(long, value_name = "COUNT", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     customers: u32,
-    /// Another seed, other customers
+    /// Seed of the random numbers; another seed gives other customers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Visits of customers a second in the live stream
     #[arg(long, value_name = "VISITS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
-    /// Print the summary when everything is folded, and end
+    /// Print the summary when all events are folded, and exit
     #[arg(long)]
     once: bool,
     /// End the summary with one line of JSON
@@ -67,7 +67,9 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         clock: arguments.clock,
         tenants: tenants.into_iter().collect::<Result<_, _>>()?,
     };
-    output::note("starting an embedded Kafka broker, a private Postgres and everything between");
+    output::note(
+        "starting an embedded Kafka broker, a private Postgres, the processor and the API",
+    );
     let mut stack = Stack::start(options, config).await?;
     let ended = play(&mut stack, &arguments, begun).await;
     if !arguments.once {
@@ -78,11 +80,11 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     ended.and(stopped)
 }
 
-/// Plays the demo, watching the parts all the while.
+/// Plays the demo, and ends it if a part fails.
 async fn play(stack: &mut Stack, arguments: &Arguments, begun: Stopwatch) -> anyhow::Result<()> {
     let config = stack.config.clone();
     let (simulation, mut story) = tokio::select! {
-        // An interrupt, too, ends the demo before its story is told.
+        // An interrupt too ends the demo before its summary.
         ended = stack.watch() => return ended,
         filled = Box::pin(fill(&config, arguments)) => filled?,
     };
@@ -93,7 +95,7 @@ async fn play(stack: &mut Stack, arguments: &Arguments, begun: Stopwatch) -> any
     let (up, data_dir) = (stack.up.clone(), stack.data_dir().to_path_buf());
     tokio::select! {
         ended = stack.watch() => return ended,
-        told = Box::pin(story.tell(&up, &data_dir, arguments.once)) => told?,
+        printed = Box::pin(story.print(&up, &data_dir, arguments.once)) => printed?,
     }
     if arguments.json {
         output::json(&story.summary())?;
@@ -102,7 +104,7 @@ async fn play(stack: &mut Stack, arguments: &Arguments, begun: Stopwatch) -> any
         return Ok(());
     }
     if arguments.clock.is_some() {
-        output::line("\nThe clock stands still: nothing more happens. Ctrl-C stops it.");
+        output::line("\nThe clock is fixed: no more events follow. Press Ctrl-C to stop.");
         return stack.watch().await;
     }
     let live = Live::start(&config, arguments.rate).await?;
@@ -128,18 +130,18 @@ async fn fill(config: &Config, arguments: &Arguments) -> anyhow::Result<(Simulat
     let history = simulation.until(end);
     let total = u64::try_from(history.len())?;
     output::note(format!(
-        "publishing and folding {total} events of six months"
+        "publishing and folding {total} events: a history of six months"
     ));
     let sink = EventSink::connect(config, true).await?;
     let publishing = tokio::task::spawn_blocking(move || publish(&history, sink));
     let generation = Generation::connect(&config.database).await?;
     let folding = wait_until_folded(&generation, &config.kafka.topic, total);
     let (published, ()) = tokio::try_join!(async { publishing.await? }, folding)?;
-    let story = Story::of(&generation, published).await?;
+    let story = Story::read(&generation, published).await?;
     Ok((simulation, story))
 }
 
-/// Publishes everything and waits until the broker has it. Blocks.
+/// Publishes the history and waits until the broker has it. Blocks.
 fn publish(history: &[CustomerEvent], mut sink: EventSink) -> anyhow::Result<u64> {
     for (line, event) in (1..).zip(history) {
         if let Err(undelivered) = sink.publish(line, event)? {
@@ -149,16 +151,16 @@ fn publish(history: &[CustomerEvent], mut sink: EventSink) -> anyhow::Result<u64
     let deliveries = sink.finish();
     ensure!(
         deliveries.undelivered.is_empty(),
-        "{} events were not published",
+        "the broker did not accept {} events",
         deliveries.undelivered.len()
     );
     Ok(deliveries.delivered)
 }
 
-/// Waits until every event is folded or parked and no due time is left to fire.
+/// Waits until every event is folded or parked and no due timer is left.
 async fn wait_until_folded(generation: &Generation, topic: &str, total: u64) -> anyhow::Result<()> {
     let mut progress = Progress::towards("events folded", total);
-    let mut moved = Stopwatch::now();
+    let mut advanced = Stopwatch::now();
     let mut before = 0;
     loop {
         let settled: i64 = generation.positions(topic).await?.values().sum();
@@ -172,10 +174,13 @@ async fn wait_until_folded(generation: &Generation, topic: &str, total: u64) -> 
             return Ok(());
         }
         if settled != before {
-            (before, moved) = (settled, Stopwatch::now());
+            (before, advanced) = (settled, Stopwatch::now());
         }
-        if moved.elapsed() > PATIENCE {
-            bail!("folding stands still at {settled} of {total} events since {PATIENCE:?}");
+        if advanced.elapsed() > STALL_TIMEOUT {
+            bail!(
+                "no event was folded for {STALL_TIMEOUT:?}, at {settled} of {total} events: the log \
+                 above may say why"
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -18,37 +18,37 @@ const DAY_MICROS: i64 = 86_400_000_000;
 #[command(after_help = "Example:\n  \
     tidemark generate --industry e-commerce --customers 500 --from 2025-01-01 --to 2025-12-31 \\\n    \
     --tenant acme --truth truth.json | tidemark publish --up\n\n\
-    Prints what invented customers did, a JSON object a line, in order of time. The same seed, dates and\n\
-    version of Tidemark give the same bytes on every machine, and more customers change nothing about the\n\
-    others. Definitions that fit: definitions/<industry>.yaml. Do not publish what has not happened yet:\n\
-    events dated ahead are parked.")]
+    Prints the events of simulated customers, one JSON object a line, in order of time. The same seed,\n\
+    dates and version of Tidemark give the same bytes on every machine, and more customers change nothing\n\
+    about the others. Matching definitions: definitions/<industry>.yaml. Do not publish events that lie in\n\
+    the future: they are parked.")]
 pub(crate) struct Arguments {
-    /// What the customers are customers of: real-estate, saas, e-commerce or financial-services
+    /// Industry of the customers: real-estate, saas, e-commerce or financial-services
     #[arg(long, value_parser = industry)]
     industry: Industry,
-    /// How many of them
+    /// Number of customers
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     customers: u32,
-    /// Another seed, other customers
+    /// Seed of the random numbers; another seed gives other customers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The day the first of them come
+    /// The first day: the first customers join on it
     #[arg(long, value_name = "DATE")]
     from: Date,
-    /// The last day, by UTC
+    /// The last day, in UTC
     #[arg(long, value_name = "DATE")]
     to: Date,
-    /// Whose customers they are [default: the sample tenant of the industry]
+    /// The tenant of the customers [default: the sample tenant of the industry]
     #[arg(long, value_name = "ID")]
     tenant: Option<TenantId>,
-    /// Write the parameters they were made with to a file, as JSON
+    /// Write the parameters of the simulation to a file, as JSON
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
 }
 
-/// What the file of `--truth` holds.
+/// The content of the file of `--truth`.
 #[derive(Serialize)]
-struct Made<'a> {
+struct TruthFile<'a> {
     industry: &'a str,
     tenant: &'a str,
     seed: u64,
@@ -75,8 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(Usage::new(reason).into());
     }
     if let Some(path) = &arguments.truth {
-        let made = made(arguments);
-        fs::write(path, serde_json::to_string_pretty(&made)? + "\n")
+        let truth = truth_file(arguments);
+        fs::write(path, serde_json::to_string_pretty(&truth)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let scenario = Scenario {
@@ -87,16 +87,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         end,
     };
     match write(&scenario, arguments.tenant.as_ref()) {
-        // Whoever reads has seen enough.
+        // The reading end of the pipe has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write the events"),
     }
 }
 
-fn made(arguments: &Arguments) -> Made<'_> {
+fn truth_file(arguments: &Arguments) -> TruthFile<'_> {
     let industry = arguments.industry;
     let tenant = arguments.tenant.as_ref();
-    Made {
+    TruthFile {
         industry: industry.name(),
         tenant: tenant.map_or(industry.tenant(), TenantId::as_str),
         seed: arguments.seed,
@@ -107,7 +107,7 @@ fn made(arguments: &Arguments) -> Made<'_> {
     }
 }
 
-/// Writes the events a day at a time: no more of them than that is held.
+/// Writes the events a day at a time, so that memory holds one day of them.
 fn write(scenario: &Scenario<'_>, tenant: Option<&TenantId>) -> io::Result<()> {
     let mut output = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     let mut simulation = Simulation::new(scenario);
@@ -128,7 +128,7 @@ fn write(scenario: &Scenario<'_>, tenant: Option<&TenantId>) -> io::Result<()> {
     output.flush()
 }
 
-/// When a day begins, by UTC.
+/// Returns the start of a day in UTC.
 fn midnight(day: Date) -> anyhow::Result<Instant> {
     let zoned = day
         .to_zoned(jiff::tz::TimeZone::UTC)

@@ -1,29 +1,31 @@
 //! `tidemark import`
 
+mod rows;
+
 use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use tidemark_schemas::Instant;
 
+use self::rows::{Import, Summary, dry_run, publish};
 use crate::config::Config;
 use crate::failure::Usage;
 use crate::import::Mapping;
-use crate::importing::{Import, Summary, dry_run, publish};
 use crate::kafka::events::EventSink;
 use crate::output;
-use crate::up::state_file::UpFile;
+use crate::up_file::UpFile;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     tidemark import --up data/cdnow/CDNOW_sample.txt --mapping data/cdnow/mapping.toml \\\n      \
     --until 1997-09-30T00:00:00Z\n\n\
-    Importing a file again makes the same events, which change nothing. A bad row is named and the\n\
-    rest goes on; the exit code is then 1.")]
+    Importing a file again makes the same events, which change nothing. Rows that are no events are\n\
+    named, and the others are published; the exit code is then 1.")]
 pub(crate) struct Arguments {
     /// A delimited file
     file: PathBuf,
-    /// How its rows become events (TOML)
+    /// The mapping of rows to events (TOML)
     #[arg(long, value_name = "FILE")]
     mapping: PathBuf,
     /// Leave out events that happened after this instant (RFC 3339)
@@ -66,7 +68,7 @@ pub(crate) async fn run(
     };
     if arguments.dry_run {
         let summary = tokio::task::spawn_blocking(move || dry_run(import)).await??;
-        return verdict(summary);
+        return check(summary);
     }
     let embedded = up.is_some_and(|up| up.embedded_broker);
     let sink = EventSink::connect(&config, embedded).await?;
@@ -81,16 +83,17 @@ pub(crate) async fn run(
             ..
         } = summary;
         output::line(format!(
-            "{published} events published of {rows} rows ({later} too late)"
+            "{published} events published of {rows} rows ({later} after --until)"
         ));
     }
-    verdict(summary)
+    check(summary)
 }
 
-fn verdict(summary: Summary) -> anyhow::Result<()> {
+fn check(summary: Summary) -> anyhow::Result<()> {
     if summary.bad + summary.undelivered > 0 {
         bail!(
-            "{} bad rows, {} events not delivered",
+            "{} bad rows, {} events not delivered, each named above: correct them and import the \
+             file again",
             summary.bad,
             summary.undelivered
         );

@@ -4,7 +4,7 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark openapi > docs/openapi.json\n\n\
-    `tidemark serve` answers the same under /v1/openapi.json, and shows it under /docs.")]
+    `tidemark serve` returns the same at /v1/openapi.json, and a page for people at /docs.")]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(Arguments {}: &Arguments) {

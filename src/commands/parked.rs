@@ -1,119 +1,124 @@
 //! `tidemark parked`
 //!
-//! Looks into Postgres as the processor does, and never moves a parked event itself: what is asked is
-//! done by the owner of the event's partition, behind its fence, and reported here.
+//! Reads Postgres in the role of the processor and never moves a parked event itself: a command is
+//! requested in the database, the owner of the event's partition applies it behind its fence, and the
+//! outcome is reported here.
 
-mod accepting;
-mod asking;
-mod looking;
+mod accept_late;
+mod inspect;
 mod republish;
-mod which;
+mod request;
+mod resume;
+mod selection;
 
 use std::time::Duration;
 
 use tidemark_processor::store::{Store, StoreConfig};
 use tidemark_schemas::TenantId;
 
-use self::which::{Position, Which};
+use self::selection::{Position, Selection};
 use crate::config::Config;
 use crate::database;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Which events are parked, and why
+    /// List parked events, each with its reason
     #[command(
-        after_help = "Example:\n  tidemark parked list --tenant acme --reason invalid --newer-than 2h"
+        after_help = "Example:\n  tidemark parked list --tenant acme --parked-reason invalid --newer-than 2h"
     )]
     List {
         #[command(flatten)]
-        which: Which,
-        /// Events shown at most
+        selection: Selection,
+        /// The most events to list
         #[arg(long, default_value_t = 100, value_name = "EVENTS")]
         limit: i64,
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Everything about one: what it says, its headers and its bytes
+    /// Show one parked event: its content, headers and bytes
     #[command(
         after_help = "Example:\n  tidemark parked show 3@1207\n\nShowing an event is audited."
     )]
     Show {
-        /// Partition and offset, as `list` shows them
+        /// Partition and offset, as `list` prints them
         position: Position,
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Fold events again
+    /// Retry parked events
     #[command(
-        after_help = "Example:\n  tidemark parked redrive --reason unknown_schema --apply\n\n\
-        Without --apply it only says what it would do. Misrouted events are published again to their\n\
-        home; everything else is folded by the processor that owns the partition. What still cannot\n\
-        be folded stays parked, and the exit code is then 1.\n\n\
-        With --accept-late, events parked `late` are looked for in the whole log of their partition.\n\
-        Those of which no other record was folded are accepted by a definition, for good."
+        after_help = "Example:\n  tidemark parked redrive --parked-reason unknown_schema --apply\n\n\
+        Without --apply nothing changes, and the command prints how many events it would retry.\n\
+        Misrouted events are published to their expected partition; the processor that owns the\n\
+        partition folds all others. Events that still cannot be folded stay parked, and the exit\n\
+        code is then 1.\n\n\
+        With --accept-late, the command searches the whole log of the partition for events parked\n\
+        `late`. An event is accepted, by a definition and for good, if no other record of it was\n\
+        folded."
     )]
     Redrive {
         #[command(flatten)]
-        which: Which,
-        /// Fold late events all the same, unless the log shows that they were folded before
+        selection: Selection,
+        /// Fold late events too, unless the log shows that they were folded before
         #[arg(long)]
         accept_late: bool,
         #[command(flatten)]
-        doing: Doing,
+        options: ApplyOptions,
     },
-    /// Let events go, for good
+    /// Discard parked events for good
     #[command(
-        after_help = "Example:\n  tidemark parked discard 3@1207 --because 'a test of the vendor' --apply\n\n\
-        Without --apply it only says what it would do. Needs a filter or positions. Position, reason\n\
-        and who discarded it are kept in the audit; a rebuild would park the event again."
+        after_help = "Example:\n  tidemark parked discard 3@1207 --reason 'a test of the vendor' --apply\n\n\
+        Without --apply nothing changes, and the command prints how many events it would discard.\n\
+        A filter or positions are required. The audit keeps position, reason and author; a rebuild\n\
+        parks the event again."
     )]
     Discard {
         #[command(flatten)]
-        which: Which,
-        /// Why: kept in the audit
+        selection: Selection,
+        /// The reason for discarding, kept in the audit
         #[arg(long, value_name = "TEXT")]
-        because: String,
+        reason: String,
         #[command(flatten)]
-        doing: Doing,
+        options: ApplyOptions,
     },
-    /// Which tenants are halted, because too many of their records were parked
+    /// List halted tenants: too many of their records were parked
     #[command(after_help = "Example:\n  tidemark parked halted --json")]
     Halted {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Fold a halted tenant again: first what was parked while it was halted, then what is new
+    /// Resume a halted tenant: first what was parked during the halt, then what is new
     #[command(
         after_help = "Example:\n  tidemark parked resume --tenant acme --apply\n\n\
-        Without --apply it only says what it would do."
+        Without --apply nothing changes, and the command prints what it would do."
     )]
     Resume {
-        /// Which
+        /// The tenant to resume
         #[arg(long)]
         tenant: TenantId,
         #[command(flatten)]
-        doing: Doing,
+        options: ApplyOptions,
     },
 }
 
-/// Whether to do it, and how to wait for it.
+/// The options of commands that change something.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Doing {
-    /// Do it; without this nothing is changed
+pub(crate) struct ApplyOptions {
+    /// Apply the command; without it nothing changes
     #[arg(long)]
     apply: bool,
-    /// How long to wait until it is done
+    /// The longest wait until the command is applied
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
-    /// As one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-impl Doing {
+impl ApplyOptions {
     const fn deadline(self) -> Duration {
         Duration::from_secs(self.wait)
     }
@@ -122,27 +127,31 @@ impl Doing {
 pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> {
     let store = connect(&config).await?;
     match command {
-        Command::List { which, limit, json } => looking::list(&store, &which, limit, json).await,
-        Command::Show { position, json } => looking::show(&store, &config, position, json).await,
+        Command::List {
+            selection,
+            limit,
+            json,
+        } => inspect::list(&store, &selection, limit, json).await,
+        Command::Show { position, json } => inspect::show(&store, &config, position, json).await,
         Command::Redrive {
-            which,
+            selection,
             accept_late: true,
-            doing,
-        } => accepting::accept(&store, &config, &which, doing).await,
-        Command::Redrive { which, doing, .. } => {
-            asking::redrive(&store, &config, &which, doing).await
-        }
+            options,
+        } => accept_late::accept(&store, &config, &selection, options).await,
+        Command::Redrive {
+            selection, options, ..
+        } => request::redrive(&store, &config, &selection, options).await,
         Command::Discard {
-            which,
-            because,
-            doing,
-        } => asking::discard(&store, &which, because, doing).await,
-        Command::Halted { json } => looking::halted(&store, json).await,
-        Command::Resume { tenant, doing } => asking::resume(&store, &tenant, doing).await,
+            selection,
+            reason,
+            options,
+        } => request::discard(&store, &selection, reason, options).await,
+        Command::Halted { json } => inspect::halted(&store, json).await,
+        Command::Resume { tenant, options } => resume::resume(&store, &tenant, options).await,
     }
 }
 
-/// With the processor's role, and waiting for the disk: what is asked here is not in any log.
+/// Connects in the role of the processor. Commits wait for the disk: operator commands are in no log.
 async fn connect(config: &Config) -> anyhow::Result<Store> {
     Ok(Store::connect(&StoreConfig {
         url: database::url(&config.database)?,

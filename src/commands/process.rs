@@ -10,7 +10,7 @@ use crate::services::{Parts, listen, serve_metrics, start_processor, wall_clock}
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  tidemark --config /etc/tidemark.toml process\n\n\
-    Run as many as you like: partitions are shared out among them. Run `tidemark migrate` first."
+    Run any number of processes: they divide the partitions among them. Run `tidemark migrate` first."
 )]
 pub(crate) struct Arguments {
     /// A fixed instant instead of the wall clock (RFC 3339), for historic data

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::kafka::events::EventSink;
 use crate::output;
 use crate::progress::Progress;
-use crate::up::state_file::UpFile;
+use crate::up_file::UpFile;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
@@ -23,26 +23,27 @@ use crate::up::state_file::UpFile;
     \"customer_id\": \"c-1\", \"source\": \"shop\", \"occurred_at\": \"2026-01-31T09:30:00Z\",\n         \
     \"payload\": {\"type\": \"order_placed\", \"order_id\": \"o-1\", \"amount_minor\": 1999,\n         \
     \"currency\": \"EUR\"}}' | tr -d '\\n' | tidemark publish --up\n\n\
-    A bad line is named and the rest goes on; the exit code is then 1. With --json the positions are\n\
-    named that Tidemark-Wait takes, for an answer that has what was published.")]
+    Lines that are no events are named, and the others are published; the exit code is then 1.\n\
+    With --json, the summary has the positions for Tidemark-Wait: a read of the API that waits for\n\
+    them includes what was published.")]
 pub(crate) struct Arguments {
-    /// Events, a JSON object a line [default: standard input]
+    /// Events, one JSON object a line [default: standard input]
     file: Option<PathBuf>,
     /// Print the summary as one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What became of the lines.
+/// The outcomes of the lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 struct Summary {
-    /// Accepted by the broker.
+    /// The number of events accepted by the broker.
     published: u64,
-    /// Not events.
+    /// The number of lines that are no events.
     bad: u64,
-    /// Events that the broker did not accept.
+    /// The number of events that the broker did not accept.
     undelivered: u64,
-    /// The last one accepted by each partition, in the form that `Tidemark-Wait` takes.
+    /// The last position accepted by each partition, in the form that `Tidemark-Wait` takes.
     positions: Vec<String>,
 }
 
@@ -63,7 +64,8 @@ pub(crate) async fn run(
     }
     if summary.bad + summary.undelivered > 0 {
         bail!(
-            "{} bad lines, {} events not delivered",
+            "{} bad lines, {} events not delivered, each named above: correct them and publish \
+             them again",
             summary.bad,
             summary.undelivered
         );
@@ -73,7 +75,7 @@ pub(crate) async fn run(
 
 type Input = Box<dyn Read + Send>;
 
-/// Opens a file, or standard input, with its size where known.
+/// Opens a file or standard input; returns its size where known.
 fn open(file: Option<&PathBuf>) -> anyhow::Result<(Input, Option<u64>)> {
     match file {
         Some(path) if path.as_os_str() != "-" => {
@@ -107,7 +109,7 @@ fn publish(
             }
         };
         if let Err(reason) = problem {
-            progress.say(format!("line {}: {reason}", line.number));
+            progress.note(format!("line {}: {reason}", line.number));
         }
         progress.advance(lines.bytes_read());
     }

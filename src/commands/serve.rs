@@ -9,7 +9,7 @@ use crate::services::{Parts, api_config, connect_api, listen, serve_metrics};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     TIDEMARK_API__LISTEN=0.0.0.0:8080 tidemark --config /etc/tidemark.toml serve\n\n\
-    Answers are as of the clock that the processor keeps with each partition.")]
+    Responses are as of the clock that the processor keeps for each partition.")]
 pub(crate) struct Arguments {
     /// A fixed instant instead of the wall clock (RFC 3339), for historic data: the age of the data
     /// is measured by it

@@ -10,34 +10,34 @@ use crate::config::Config;
 use crate::database::{self, Generation, Parked, PartitionProgress, TenantProgress};
 use crate::output;
 
-/// Between two looks with `--watch`.
+/// The pause between two queries with `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// Clears the screen of a terminal and goes to its upper left corner.
+/// The escape sequence that clears a terminal and moves to its upper left corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark status --up --watch\n\n\
-    Asks Postgres. The lag is as of the last commit of each partition.")]
+    Reads Postgres. The lag is as of the last commit of each partition.")]
 pub(crate) struct Arguments {
-    /// Look again every two seconds until interrupted
+    /// Repeat every two seconds until interrupted
     #[arg(long)]
     watch: bool,
-    /// As one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// How far folding is.
+/// The progress of folding.
 #[derive(Debug, Serialize)]
 struct Status {
     generation: i32,
     topic: String,
-    /// Over all partitions.
+    /// The sum over all partitions.
     lag: i64,
     partitions: Vec<Partition>,
     tenants: Vec<TenantProgress>,
     parked: Vec<Parked>,
-    /// Tenants of whom nothing is folded in a partition.
+    /// Tenants whose events are not folded in a partition.
     halted: Vec<HaltedTenant>,
     reevaluating: Vec<Reevaluating>,
 }
@@ -54,13 +54,13 @@ struct Partition {
 struct HaltedTenant {
     tenant: String,
     partition: i32,
-    /// Of the record that passed the limit.
+    /// The offset of the record that exceeded the limit.
     offset: i64,
     parked: i32,
-    /// Looked back on.
+    /// The number of records in the window.
     records: i32,
     halted_at: Option<Instant>,
-    /// Who asked for it to go on.
+    /// The operator that requested to resume it.
     resume_by: Option<String>,
 }
 
@@ -174,8 +174,10 @@ impl HaltedTenant {
             .halted_at
             .map_or_else(String::new, |at| format!(" since {at}"));
         let next = match &self.resume_by {
-            Some(who) => format!("{who} asked for it to go on"),
-            None => "mend its producer, then `tidemark parked resume`".to_owned(),
+            Some(operator) => format!("{operator} has requested to resume it"),
+            None => format!(
+                "correct its producer, then run `tidemark parked resume --tenant {tenant} --apply`"
+            ),
         };
         format!(
             "halted {tenant} in partition {partition}{since}: {} of its last {} records were \
@@ -202,7 +204,7 @@ impl From<database::Halt> for HaltedTenant {
 impl From<PartitionProgress> for Partition {
     fn from(progress: PartitionProgress) -> Self {
         let lag = (progress.log_end - progress.next_offset).max(0);
-        // Before its first record a partition has no clock yet.
+        // A partition has no clock before its first record.
         let clock = Instant::from_micros(progress.clock).filter(|clock| *clock > Instant::MIN);
         Self {
             progress,

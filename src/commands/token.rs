@@ -13,18 +13,18 @@ use crate::up::tokens::Signer;
 #[command(after_help = "Examples:\n  \
     tidemark token --up --tenant dev --role analyst\n  \
     TIDEMARK_API__AUTH__HS256_SECRET_FILE=key tidemark token --tenant acme --role viewer --ttl 8h\n\n\
-    Prints the token. It is signed with api.auth.hs256_secret, which `tidemark serve` must share.")]
+    Prints the token. Its key is api.auth.hs256_secret, which `tidemark serve` must have too.")]
 pub(crate) struct Arguments {
-    /// Whose customers it may read
+    /// The tenant that the token grants access to
     #[arg(long)]
     tenant: TenantId,
-    /// What it may do
+    /// The role, which decides what the token may read
     #[arg(long, value_name = "admin|analyst|viewer")]
     role: Role,
-    /// How long it holds, for example 30m, 8h or 7d
+    /// Time until the token expires, for example 30m, 8h or 7d
     #[arg(long, default_value = "1h", value_parser = parse_duration)]
     ttl: Duration,
-    /// Who uses it, for the audit
+    /// The subject named in the audit [default: the user's name]
     #[arg(long)]
     subject: Option<String>,
 }
@@ -44,7 +44,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = jiff::fmt::friendly::SpanParser::new()
         .parse_duration(text)
         .or_else(|_| {
-            // Days are not part of a duration to jiff, since a day may have 23 hours. Here it has 24.
+            // To jiff, days are no part of a duration, since a day may have 23 hours. Here it has 24.
             let days = text
                 .strip_suffix('d')
                 .and_then(|days| days.parse::<i64>().ok());
@@ -54,6 +54,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         })?;
     match Duration::try_from(span) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err("must be longer than nothing".to_owned()),
+        Ok(_) | Err(_) => Err("must be longer than zero".to_owned()),
     }
 }

@@ -21,39 +21,39 @@ use crate::definitions_log::DefinitionsLog;
 use crate::output;
 use crate::progress::Progress;
 
-/// Customers read at once.
+/// The number of customers read at once.
 const PAGE: i64 = 2_000;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  tidemark train --tenant acme --as-of 2025-03-31 --dry-run\n\n\
-    What cannot be trained, for want of data, stays in force as it was; the report says why.\n\
-    The customers are scored anew in the background. Exit code 1 if nothing could be trained."
+    A model with too little data is not trained: the one in force stays, and the report says why.\n\
+    Customers are re-evaluated in the background. Exit code 1 if no model could be trained."
 )]
 pub(crate) struct Arguments {
-    /// Whose customers [default: every tenant's]
+    /// The tenant [default: every one]
     #[arg(long)]
     tenant: Option<TenantId>,
-    /// The last day taken into account, in the tenant's zone [default: that of the clock]
+    /// The last day of data used, in the tenant's zone [default: that of the clock]
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
-    /// Only print the report
+    /// Print the report without publishing the models
     #[arg(long)]
     dry_run: bool,
-    /// Who publishes the models, for those who look later [default: the user's name]
+    /// The author recorded with the models [default: the user's name]
     #[arg(long)]
     author: Option<String>,
-    /// As one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What became of one tenant.
+/// The outcome for one tenant.
 #[derive(Debug, Serialize)]
 struct Trained {
     /// `published`, `unchanged`, `dry_run` or `refused`.
     outcome: &'static str,
-    /// Version of the definitions that has the models.
+    /// The version of the definitions that holds the models.
     version: Option<i64>,
     #[serde(flatten)]
     report: TrainingReport,
@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let generation = Generation::connect(&config.database).await?;
     let clock = clock(&generation, &config.kafka.topic).await?;
     let author = arguments.author.unwrap_or_else(user_name);
-    let mut answers = Vec::new();
+    let mut outcomes = Vec::new();
     for tenant in tenants {
         let as_of = arguments
             .as_of
@@ -79,31 +79,33 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
                 (log, outcome, version) = publish(log, &tenant, &report, &author).await?;
             }
         }
-        let answer = Trained {
+        let trained = Trained {
             outcome,
             version,
             report,
         };
         if !arguments.json {
-            output::line(answer.to_text());
+            output::line(trained.to_text());
         }
-        answers.push(answer);
+        outcomes.push(trained);
     }
     if arguments.json {
-        output::json(&answers)?;
+        output::json(&outcomes)?;
     }
-    if answers.iter().all(|answer| answer.outcome == "refused") {
-        bail!("nothing could be trained; the models in force stay");
+    if outcomes.iter().all(|trained| trained.outcome == "refused") {
+        bail!("no model could be trained, for the reasons above; the models in force stay");
     }
     Ok(())
 }
 
 fn tenants(
     definitions: &Definitions,
-    asked: Option<&TenantId>,
+    selected: Option<&TenantId>,
 ) -> anyhow::Result<Vec<Arc<TenantDefinitions>>> {
-    match asked {
-        None if definitions.tenants.is_empty() => bail!("no tenant is defined"),
+    match selected {
+        None if definitions.tenants.is_empty() => {
+            bail!("no tenant is defined: define one with `tidemark define apply FILE`")
+        }
         None => Ok(definitions.tenants.values().map(Arc::clone).collect()),
         Some(id) => definitions
             .tenant(id)
@@ -112,14 +114,14 @@ fn tenants(
     }
 }
 
-/// The least clock of the partitions: up to it all is folded.
+/// Returns the least clock of the partitions: up to it every partition is folded.
 async fn clock(generation: &Generation, topic: &str) -> anyhow::Result<Instant> {
     let partitions = generation.partitions(topic).await?;
     let clocks = partitions.iter().map(|partition| partition.clock);
     let set = clocks.filter_map(Instant::from_micros);
     set.filter(|clock| *clock > Instant::MIN)
         .min()
-        .ok_or_else(|| anyhow!("nothing is folded yet: has `tidemark process` been run?"))
+        .ok_or_else(|| anyhow!("no event is folded yet: start `tidemark process` first"))
 }
 
 async fn train(
@@ -149,7 +151,7 @@ async fn train(
     Ok(trainer.train())
 }
 
-/// Publishes what was trained, with everything else as it is in force.
+/// Publishes the trained models with the rest of the tenant's definitions in force.
 async fn publish(
     log: DefinitionsLog,
     tenant: &TenantDefinitions,
@@ -177,7 +179,7 @@ impl Trained {
             ("published", Some(version)) => format!("in force as version {version}"),
             ("unchanged", _) => "unchanged: these models are in force already".to_owned(),
             ("dry_run", _) => "a dry run: nothing was published".to_owned(),
-            _ => "nothing could be trained; the models in force stay".to_owned(),
+            _ => "no model could be trained; the models in force stay".to_owned(),
         };
         format!("{report}{last}")
     }

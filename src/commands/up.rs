@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::output;
 use crate::up::stack::{Stack, StackOptions};
 
-/// Whose tokens there are before anybody is defined.
+/// The tenant that has tokens before any tenant is defined.
 const DEVELOPMENT_TENANT: &str = "dev";
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ const DEVELOPMENT_TENANT: &str = "dev";
     tidemark define apply --up tenant.yaml\n  \
     tidemark publish --up events.jsonl\n\n\
     Writes up.json in its data directory: addresses, and tokens by tenant and role. The embedded\n\
-    broker forgets everything when it ends, and so does the database, unless --kafka names a real\n\
+    broker and the database lose their data when the process ends, unless --kafka names a real\n\
     broker.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -32,16 +32,16 @@ pub(crate) struct Arguments {
     clock: Option<Instant>,
 }
 
-/// Where an `up` lives.
+/// The data directory and the ports of an `up`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Place {
-    /// Where up.json and, where they are kept, the database's files are
+    /// Directory of up.json and, with --kafka, of the database's files
     #[arg(long, value_name = "DIR", default_value = ".tidemark")]
     pub(crate) data_dir: PathBuf,
-    /// Of the API; 0 takes a free one
+    /// Port of the API; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Of the topic of events, where it is made
+    /// Partitions of the topic of events, if it is created
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub(crate) partitions: i32,
 }
@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     ended.and(stopped)
 }
 
-/// Says where everything is.
+/// Prints the address of every part.
 pub(crate) fn announce(stack: &Stack) {
     let up = &stack.up;
     let broker = if up.embedded_broker {
@@ -85,10 +85,10 @@ pub(crate) fn announce(stack: &Stack) {
         format!("  registry  {}", up.registry_url),
         format!("  metrics   {}", up.metrics_url),
         format!(
-            "  details   {} (with tokens and the database's URL)",
+            "  details   {} (tokens, URL of the database)",
             stack.up_file().display()
         ),
-        "Ctrl-C stops it.".to_owned(),
+        "Press Ctrl-C to stop it.".to_owned(),
     ] {
         output::line(text);
     }

@@ -1,4 +1,4 @@
-//! `tidemark why`: why a customer is in a segment, or not.
+//! `tidemark why`: explains why a customer is in a segment, or not.
 
 use anyhow::{anyhow, bail};
 use serde::Serialize;
@@ -14,8 +14,8 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark why --up acme c-17 at_risk\n\n\
-    Asks Postgres, at the clock of the customer's partition. What was found of personal attributes\n\
-    is left out.")]
+    Reads Postgres, at the clock of the customer's partition. Values of personal attributes are\n\
+    masked.")]
 pub(crate) struct Arguments {
     /// The tenant
     tenant: TenantId,
@@ -23,19 +23,19 @@ pub(crate) struct Arguments {
     customer: CustomerId,
     /// The segment [default: every one]
     segment: Option<String>,
-    /// As one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The answer.
+/// The explanations for one customer.
 #[derive(Debug, Serialize)]
 struct Why {
     tenant: TenantId,
     customer: CustomerId,
-    /// The instant everything here is true at.
+    /// The instant at which the explanations hold.
     as_of: Instant,
-    /// Version of the tenant's definitions.
+    /// The version of the tenant's definitions.
     definitions: i64,
     /// By the segment's name.
     explanations: Vec<Explanation>,
@@ -51,16 +51,21 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let generation = Generation::connect(&config.database).await?;
     let topic = &config.kafka.topic;
     let stored = generation.customer(&tenant, &customer, topic).await?;
-    let stored = stored.ok_or_else(|| anyhow!("tenant {tenant} has no customer {customer}"))?;
+    let stored = stored.ok_or_else(|| {
+        anyhow!(
+            "tenant {tenant} has no customer {customer}: none of its events is folded (see \
+             `tidemark status` and `tidemark parked list --tenant {tenant}`)"
+        )
+    })?;
     let definitions = generation.definitions(&tenant, stored.definition_version);
     let definitions = definitions.await?;
     let current = stored.current(&definitions)?;
-    // An attribute is hidden from the moment it is declared personal.
+    // An attribute is masked from the moment it is declared personal.
     let newest = generation.definitions(&tenant, i64::MAX).await?;
-    let mut explanations = explained(&current, &definitions, segment.as_deref())?;
+    let mut explanations = explain_segments(&current, &definitions, segment.as_deref())?;
     for explanation in &mut explanations {
-        let hidden = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
-        explanation.why.mask(&hidden);
+        let is_masked = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
+        explanation.why.mask(&is_masked);
     }
     let why = Why {
         tenant,
@@ -82,7 +87,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     Ok(())
 }
 
-fn explained(
+fn explain_segments(
     current: &Current,
     definitions: &TenantDefinitions,
     segment: Option<&str>,
@@ -97,7 +102,10 @@ fn explained(
                 Some(near) => {
                     bail!("tenant {tenant} has no segment {segment}; did you mean {near}?")
                 }
-                None => bail!("tenant {tenant} has no segment {segment}"),
+                None => bail!(
+                    "tenant {tenant} has no segment {segment}: `tidemark define list` prints those \
+                     it has"
+                ),
             }
         }
         names = vec![segment];
@@ -109,14 +117,14 @@ fn explained(
 }
 
 fn to_text(explanation: &Explanation) -> String {
-    let (member, will) = if explanation.member {
+    let (member, verb) = if explanation.member {
         ("in", "leaves")
     } else {
         ("not in", "enters")
     };
     let since = explanation.since.map(|since| format!(" since {since}"));
     let changes_at = explanation.changes_at;
-    let changes = changes_at.map(|at| format!(", {will} at {at} if nothing happens"));
+    let changes = changes_at.map(|at| format!(", {verb} at {at} without further events"));
     let mut lines = vec![format!(
         "\n{member} {}{}{}",
         explanation.segment,
@@ -127,7 +135,7 @@ fn to_text(explanation: &Explanation) -> String {
     lines.join("\n")
 }
 
-/// A condition, what was found, and the conditions it is made of, further to the right.
+/// Adds a condition, the values found, and its inner conditions with more indent.
 fn add_reason(reason: &Reason, indent: &str, lines: &mut Vec<String>) {
     let holds = if reason.holds { "yes" } else { "no " };
     let asked = reason.asked.as_ref().map(|asked| format!(" {asked}"));

@@ -1,4 +1,4 @@
-//! Reading the process environment: the only place that does.
+//! The only reader of the process environment.
 #![allow(
     clippy::disallowed_methods,
     reason = "this is the one reader of the environment"
@@ -6,14 +6,14 @@
 
 use std::path::PathBuf;
 
-/// Names of our variables begin with this.
+/// The beginning of the names of Tidemark's variables.
 pub(super) const PREFIX: &str = "TIDEMARK_";
 
-/// The variable that names the configuration file.
+/// The variable for the path of the configuration file.
 const CONFIG_FILE: &str = "TIDEMARK_CONFIG";
 
-/// Our variables. One that is not valid UTF-8 is passed on lossily, so that it is complained about
-/// by name rather than ignored.
+/// Returns Tidemark's variables. A value that is not valid UTF-8 is passed on lossily, so that an error
+/// names the variable rather than ignoring it.
 pub(super) fn variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| {
@@ -24,7 +24,7 @@ pub(super) fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Takes the variable that names the file out of the others.
+/// Splits off the variable that names the configuration file.
 pub(super) fn split_config_file(
     variables: Vec<(String, String)>,
 ) -> (Vec<(String, String)>, Option<String>) {
@@ -34,8 +34,8 @@ pub(super) fn split_config_file(
     (others, file.pop().map(|(_, value)| value))
 }
 
-/// Kubernetes describes a service called `tidemark` to every pod of its namespace by variables
-/// such as `TIDEMARK_SERVICE_HOST` and `TIDEMARK_PORT_8080_TCP_ADDR`. They are not ours.
+/// Whether Kubernetes set a variable to describe a service called `tidemark`, such as
+/// `TIDEMARK_SERVICE_HOST` or `TIDEMARK_PORT_8080_TCP_ADDR`. These are no settings.
 pub(super) fn is_service_link(name: &str) -> bool {
     !name.contains("__")
         && (name.ends_with("_SERVICE_HOST")
@@ -44,14 +44,14 @@ pub(super) fn is_service_link(name: &str) -> bool {
             || name.contains("_PORT_"))
 }
 
-/// Directories in which programs are found.
+/// Returns the directories of PATH.
 pub fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect())
         .unwrap_or_default()
 }
 
-/// Who is at the keyboard, for the author of definitions.
+/// Returns the name of the user that runs the command, for audit rows and authors of definitions.
 pub fn user_name() -> String {
     ["USER", "LOGNAME"]
         .iter()
@@ -59,7 +59,7 @@ pub fn user_name() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Whether the person asked for output without colours (<https://no-color.org>).
+/// Whether the user asked for output without colours (<https://no-color.org>).
 pub fn color_is_unwanted() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -1,36 +1,33 @@
-//! Complaints about a layer of the configuration, each naming the key and where it stands.
+//! Errors in a layer of the configuration, each with the key and its place.
 
 use figment::error::Kind;
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
 
 use super::Config;
-use super::environment::PREFIX;
+use super::layer::variable_name;
 use crate::failure::{Usage, nearest};
 
-/// Where a key was written.
+/// The place of a key.
 pub(super) enum Place {
-    /// In a file of this name.
+    /// A file of this name.
     File(String),
-    /// In the environment.
+    /// The environment.
     Variables,
-    /// On the command line.
+    /// The command line.
     Flags,
 }
 
 impl Place {
-    /// A key as it is written in this place.
+    /// Returns a key as it is written in this place.
     fn spell(&self, path: &[String]) -> String {
         match self {
             Self::File(_) | Self::Flags => path.join("."),
-            Self::Variables => {
-                let name = path.join("__").replace('.', "_").to_ascii_uppercase();
-                format!("{PREFIX}{name}")
-            }
+            Self::Variables => variable_name(path),
         }
     }
 
-    /// The key and where it stands.
+    /// Returns the key with its place.
     fn locate(&self, path: &[String]) -> String {
         let key = self.spell(path);
         match self {
@@ -41,12 +38,12 @@ impl Place {
     }
 }
 
-/// Reads one layer alone, so that whatever is wrong is known to be wrong there.
+/// Checks one layer alone, so that an error is known to be in it.
 pub(super) fn check_layer<P: Provider>(layer: &P, place: &Place) -> Result<(), Usage> {
     let figment = Figment::from(layer);
     let read: Result<Config, _> = match place {
         Place::File(_) => figment.extract(),
-        // Variables and flags are text: `true` and `4` are what the key expects.
+        // Variables and flags are text: `true` and `4` become the type of the key.
         Place::Variables | Place::Flags => figment.extract_lossy(),
     };
     match read {
@@ -81,7 +78,7 @@ fn describe(error: &figment::Error, place: &Place) -> String {
     }
 }
 
-/// The variable that was meant by one with a single underscore between its levels.
+/// Returns the variable meant by one with a single underscore between its levels.
 fn with_single_underscores(path: &[String], place: &Place) -> Option<String> {
     let (Place::Variables, [key]) = (place, path) else {
         return None;
@@ -95,7 +92,7 @@ fn with_single_underscores(path: &[String], place: &Place) -> Option<String> {
         .map(|known| place.spell(&known))
 }
 
-/// Every key below a section.
+/// Returns the paths of all keys below a section.
 fn known_paths(section: &Dict) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (name, value) in section {

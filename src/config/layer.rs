@@ -8,9 +8,9 @@ use figment::{Metadata, Profile, Provider};
 use super::environment::PREFIX;
 use super::secret::is_secret_key;
 use crate::failure::Usage;
-use crate::up::state_file::UpFile;
+use crate::up_file::UpFile;
 
-/// Values by path, all of them text: what a number or a switch is, is known when read.
+/// Values by path, all of them text: a value gets its type when the configuration is read.
 #[derive(Debug)]
 pub(super) struct Layer {
     name: &'static str,
@@ -18,7 +18,7 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// From variables such as `TIDEMARK_KAFKA__TOPIC`.
+    /// Reads variables such as `TIDEMARK_KAFKA__TOPIC`.
     pub(super) fn from_variables(variables: &[(String, String)]) -> Result<Self, Usage> {
         let mut values = Dict::new();
         for (name, value) in variables {
@@ -31,7 +31,7 @@ impl Layer {
         })
     }
 
-    /// From `--set kafka.topic=events`.
+    /// Reads flags such as `--set kafka.topic=events`.
     pub(super) fn from_flags(set: &[String]) -> Result<Self, Usage> {
         let mut values = Dict::new();
         for text in set {
@@ -41,8 +41,9 @@ impl Layer {
             let path = flag_path(key);
             if is_secret_key(&path) {
                 return Err(Usage::new(format!(
-                    "--set {key}: secrets come from variables or files only, since everybody on \
-                     the machine can read the flags of a process"
+                    "--set {key}: secrets come from variables or files only, since every user of \
+                     the machine can read the flags of a process; set the variable {} or a file",
+                    variable_name(&path)
                 )));
             }
             insert(&mut values, &path, value)
@@ -54,7 +55,7 @@ impl Layer {
         })
     }
 
-    /// From the up.json of a running `tidemark up`.
+    /// Reads the up.json of a running `tidemark up`.
     pub(super) fn from_up_file(path: &Path) -> anyhow::Result<Self> {
         let up = UpFile::read_running(path)?;
         let mut values = Dict::new();
@@ -86,8 +87,9 @@ impl Provider for Layer {
     }
 }
 
-/// `TIDEMARK_KAFKA__PROPERTIES__SASL_PASSWORD` is `kafka`, `properties`, `sasl.password`: names of
-/// librdkafka's properties have dots, which names of variables cannot have.
+/// Returns the path of a variable: `TIDEMARK_KAFKA__PROPERTIES__SASL_PASSWORD` is `kafka`,
+/// `properties`, `sasl.password`, since names of librdkafka's properties have dots, and names of
+/// variables cannot.
 fn variable_path(name: &str) -> Vec<String> {
     let lower = name
         .strip_prefix(PREFIX)
@@ -103,7 +105,14 @@ fn variable_path(name: &str) -> Vec<String> {
     path
 }
 
-/// `kafka.properties.sasl.password` is `kafka`, `properties`, `sasl.password`.
+/// Returns the name of a key's variable, the inverse of [`variable_path`].
+pub(super) fn variable_name(path: &[String]) -> String {
+    let name = path.join("__").replace('.', "_").to_ascii_uppercase();
+    format!("{PREFIX}{name}")
+}
+
+/// Returns the path of a flag: `kafka.properties.sasl.password` is `kafka`, `properties`,
+/// `sasl.password`.
 fn flag_path(key: &str) -> Vec<String> {
     for section in ["kafka.properties.", "kafka.property_files."] {
         if let Some(property) = key.strip_prefix(section) {
@@ -135,7 +144,9 @@ fn insert(values: &mut Dict, path: &[String], text: &str) -> Result<(), String> 
             | Value::Bool(..)
             | Value::Num(..)
             | Value::Empty(..)
-            | Value::Array(..) => return Err(format!("{section} is set and has keys below it")),
+            | Value::Array(..) => {
+                return Err(format!("{section} has both a value and keys below it"));
+            }
         }
     }
     place.insert(last.clone(), Value::from(text));

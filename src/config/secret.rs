@@ -1,4 +1,4 @@
-//! Values that are never shown.
+//! Secrets, masked wherever they would be printed.
 
 use std::fmt;
 use std::path::Path;
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::failure::Usage;
 
-/// What stands in place of a secret wherever it would be shown.
+/// The text printed in place of a secret.
 pub(crate) const MASK: &str = "********";
 
-/// A password or key: shown and serialised as a mask.
+/// A password or key, printed and serialised as a mask.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text secret.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Reads a secret from a file, without the line feed that editors put at its end.
+    /// Reads a secret from a file, without the line feed that editors append.
     pub fn read(path: &Path) -> Result<Self, Usage> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Usage::new(format!(
@@ -39,7 +39,7 @@ impl Secret {
         Ok(Self(text.to_owned()))
     }
 
-    /// The text. Never log it.
+    /// Returns the text. Never log it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -67,12 +67,12 @@ pub(super) fn is_secret_property(name: &str) -> bool {
         "oauthbearer.config",
         "token",
     ];
-    // `ssl.key.location` and `sasl.oauthbearer.token.endpoint.url` only say where one is.
+    // `ssl.key.location` and `sasl.oauthbearer.token.endpoint.url` only name a place.
     let is_place = matches!(name.rsplit('.').next(), Some("url" | "location"));
     !is_place && PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a key of ours holds a secret, which flags may not.
+/// Whether a configuration key holds a secret, which flags may not set.
 pub(super) fn is_secret_key(path: &[String]) -> bool {
     match path {
         [kafka, properties, property] if kafka == "kafka" && properties == "properties" => {
@@ -83,7 +83,7 @@ pub(super) fn is_secret_key(path: &[String]) -> bool {
     }
 }
 
-/// The URL with its password masked.
+/// Returns the URL with its password masked.
 pub(super) fn mask_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

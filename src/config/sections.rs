@@ -17,17 +17,17 @@ use super::secret::{MASK, Secret, is_secret_property, mask_url};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where events come from.
+    /// The broker and the topics.
     pub kafka: Kafka,
-    /// Where schemas come from.
+    /// The schema registry.
     pub registry: Registry,
-    /// Where projections live.
+    /// The Postgres database of the projections.
     pub database: Database,
-    /// Limits of folding.
+    /// The limits of folding.
     pub processor: Processor,
     /// The read API.
     pub api: Api,
-    /// What is told to operators.
+    /// The log.
     pub log: Log,
 }
 
@@ -35,22 +35,22 @@ pub struct Config {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kafka {
-    /// `host:port`, several with commas.
+    /// Brokers as `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// Customer events.
+    /// The topic of customer events.
     pub topic: String,
-    /// Tenants, segments and journeys.
+    /// The topic of definitions: tenants, segments, journeys.
     pub definitions_topic: String,
-    /// The consumer group; its committed offsets are for other people's dashboards only.
+    /// The consumer group. Its committed offsets are for monitoring only.
     pub group: String,
-    /// Names us in the brokers' logs.
+    /// The client's name in the brokers' logs.
     pub client_id: String,
-    /// Which partition is a customer's home: `murmur2`, `crc32` or `fnv1a`.
+    /// The partitioner of the topic of events: `murmur2`, `crc32` or `fnv1a`.
     pub partitioner: Partitioner,
-    /// Any librdkafka property, by its own name.
+    /// Properties of librdkafka, by their own names.
     #[serde(serialize_with = "masked_properties")]
     pub properties: BTreeMap<String, String>,
-    /// The same, each value read from a file.
+    /// Properties of librdkafka, each value read from the named file.
     pub property_files: BTreeMap<String, PathBuf>,
 }
 
@@ -73,16 +73,16 @@ impl Default for Kafka {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
-    /// A Confluent-compatible schema registry.
+    /// The URL of a Confluent-compatible schema registry.
     #[serde(serialize_with = "masked_url")]
     pub url: String,
-    /// For basic authentication.
+    /// The user name for basic authentication.
     pub username: Option<String>,
-    /// For basic authentication.
+    /// The password for basic authentication.
     pub password: Option<Secret>,
-    /// Holds the password.
+    /// The file of the password.
     pub password_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust instead of the system's.
+    /// The file of certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -105,18 +105,18 @@ pub struct Database {
     /// `postgres://user@host:port/database?sslmode=verify-full`
     #[serde(serialize_with = "masked_url")]
     pub url: String,
-    /// Used in place of one in the URL.
+    /// The password, in place of one in the URL.
     pub password: Option<Secret>,
-    /// Holds the password.
+    /// The file of the password.
     pub password_file: Option<PathBuf>,
-    /// Role the processor takes on after connecting.
+    /// The role that the processor takes on after connecting.
     pub processor_role: String,
-    /// Role the API takes on after connecting.
+    /// The role that the API takes on after connecting.
     pub api_role: String,
-    /// How many commits may be under way at once.
+    /// The most concurrent commits.
     pub writers: u32,
-    /// Whether folding waits for the disk at COMMIT. Without it a crash of Postgres rewinds offset
-    /// and state together, and the log is read again from there.
+    /// Whether COMMIT waits for the disk. Without, a crash of Postgres rewinds offset and state
+    /// together, and the processor folds the log again from there.
     pub synchronous_commit: bool,
 }
 
@@ -138,24 +138,23 @@ impl Default for Database {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Processor {
-    /// Events folded into one commit at most.
+    /// The most events of one commit.
     pub batch_events: usize,
-    /// Bytes of records folded into one commit at most.
+    /// The most bytes of records of one commit.
     pub batch_bytes: usize,
-    /// How long a first event waits for company, in milliseconds.
+    /// The time for which the first event of a batch lingers, in milliseconds.
     pub linger_ms: u64,
-    /// Budget for queued records and cached states, in MiB.
+    /// The budget for queued records and cached states, in MiB.
     pub memory_mib: usize,
-    /// How long the last commits may take when the processor stops or gives a partition away.
+    /// The longest time for the last commits when the processor stops or releases a partition.
     pub drain_seconds: u64,
-    /// A tenant is halted in a partition when more than this share of its recent records there was
-    /// parked; 1 never halts.
+    /// The share of recent records above which parking halts a tenant in a partition; 1 never halts.
     pub halt_share: f64,
-    /// How many of its last records are looked at.
+    /// The number of a tenant's last records that the share is taken of.
     pub halt_window: usize,
-    /// How many there must be to judge.
+    /// The fewest records in the window before a tenant can be halted.
     pub halt_minimum: usize,
-    /// Where `/metrics` and `/healthz` of the processor are served.
+    /// The address of the processor's `/metrics` and `/healthz`.
     pub metrics_listen: SocketAddr,
 }
 
@@ -181,22 +180,22 @@ impl Default for Processor {
 pub struct Log {
     /// `text` or `json`.
     pub format: LogFormat,
-    /// As tracing's `EnvFilter`, for example `info,tidemark_processor=debug`.
+    /// The filter, in the syntax of tracing's `EnvFilter`, for example `info,tidemark_processor=debug`.
     pub filter: Option<String>,
 }
 
-/// How a line of the log looks.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
+    /// Text, for people.
     #[default]
     Text,
-    /// For programs.
+    /// JSON, for programs.
     Json,
 }
 
-/// Some fields hold secrets without being one: what is serialised has them masked.
+/// Implements `Debug` by serialisation, which masks secrets inside of fields.
 macro_rules! debug_as_serialised {
     ($($section:ty),*) => {$(
         impl fmt::Debug for $section {

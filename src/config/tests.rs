@@ -1,4 +1,4 @@
-//! Every layer, and what is said of a wrong key in each.
+//! The layers of the configuration, and the errors of wrong keys in each.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Given<'_> {
     }
 
     #[track_caller]
-    fn complains(&self, parts: &[&str]) {
+    fn fails_with(&self, parts: &[&str]) {
         let error = self.load().unwrap_err();
         assert!(
             error.downcast_ref::<Usage>().is_some(),
@@ -66,12 +66,12 @@ fn later_layers_win() {
 }
 
 #[test]
-fn text_becomes_what_the_key_expects() {
+fn text_is_converted_to_the_type_of_the_key() {
     let config = Given {
         variables: &[
             ("TIDEMARK_DATABASE__WRITERS", "9"),
             ("TIDEMARK_DATABASE__SYNCHRONOUS_COMMIT", "true"),
-            // A password of digits alone stays a text.
+            // A password of digits stays text.
             ("TIDEMARK_DATABASE__PASSWORD", "0123"),
             ("TIDEMARK_API__LISTEN", "0.0.0.0:80"),
             ("TIDEMARK_KAFKA__PARTITIONER", "crc32"),
@@ -91,7 +91,7 @@ fn text_becomes_what_the_key_expects() {
 }
 
 #[test]
-fn properties_of_librdkafka_have_dots() {
+fn properties_of_librdkafka_keep_their_dots() {
     let config = Given {
         file: "[kafka.properties]\n'security.protocol' = 'ssl'",
         variables: &[("TIDEMARK_KAFKA__PROPERTIES__SASL_PASSWORD", "hush")],
@@ -116,13 +116,13 @@ fn properties_of_librdkafka_have_dots() {
 }
 
 #[test]
-fn an_unknown_key_is_named_where_it_stands() {
+fn unknown_keys_are_reported_with_their_place() {
     let file = "[kafka]\ntopc = 'x'";
     Given {
         file,
         ..Given::default()
     }
-    .complains(&[
+    .fails_with(&[
         "tidemark.toml",
         "`kafka.topc` is unknown",
         "did you mean `kafka.topic`?",
@@ -131,12 +131,12 @@ fn an_unknown_key_is_named_where_it_stands() {
         file: "[kafak]\ntopic = 'x'",
         ..Given::default()
     }
-    .complains(&["`kafak` is unknown", "did you mean `kafka`?"]);
+    .fails_with(&["`kafak` is unknown", "did you mean `kafka`?"]);
     Given {
         file: "[api.auth]\nisuer = 'x'",
         ..Given::default()
     }
-    .complains(&[
+    .fails_with(&[
         "`api.auth.isuer` is unknown",
         "did you mean `api.auth.issuer`?",
     ]);
@@ -145,7 +145,7 @@ fn an_unknown_key_is_named_where_it_stands() {
         variables,
         ..Given::default()
     }
-    .complains(&[
+    .fails_with(&[
         "variable TIDEMARK_KAFKA__TOPC",
         "did you mean `TIDEMARK_KAFKA__TOPIC`?",
     ]);
@@ -154,7 +154,7 @@ fn an_unknown_key_is_named_where_it_stands() {
         variables,
         ..Given::default()
     }
-    .complains(&[
+    .fails_with(&[
         "variable TIDEMARK_KAFKA_TOPIC",
         "did you mean `TIDEMARK_KAFKA__TOPIC`?",
     ]);
@@ -163,35 +163,35 @@ fn an_unknown_key_is_named_where_it_stands() {
         set,
         ..Given::default()
     }
-    .complains(&["--set api.listn", "did you mean `api.listen`?"]);
+    .fails_with(&["--set api.listn", "did you mean `api.listen`?"]);
 }
 
 #[test]
-fn a_wrong_value_is_named_where_it_stands() {
+fn wrong_values_are_reported_with_their_place() {
     Given {
         file: "[database]\nwriters = 'many'",
         ..Given::default()
     }
-    .complains(&["tidemark.toml", "`database.writers`", "u32"]);
+    .fails_with(&["tidemark.toml", "`database.writers`", "u32"]);
     Given {
         variables: &[("TIDEMARK_API__LISTEN", "here")],
         ..Given::default()
     }
-    .complains(&["variable TIDEMARK_API__LISTEN", "socket address"]);
+    .fails_with(&["variable TIDEMARK_API__LISTEN", "socket address"]);
     Given {
         file: "[kafka]\npartitioner = 'md5'",
         ..Given::default()
     }
-    .complains(&["`kafka.partitioner`", "md5"]);
+    .fails_with(&["`kafka.partitioner`", "md5"]);
     Given {
         file: "[kafka",
         ..Given::default()
     }
-    .complains(&["tidemark.toml", "line 1"]);
+    .fails_with(&["tidemark.toml", "line 1"]);
 }
 
 #[test]
-fn secrets_come_from_variables_and_files_and_are_never_shown() {
+fn secrets_are_read_from_variables_and_files_and_masked_in_output() {
     let directory = TempDir::new().unwrap();
     let secret = directory.path().join("secret");
     std::fs::write(&secret, "from-a-file\n").unwrap();
@@ -236,7 +236,7 @@ fn secrets_come_from_variables_and_files_and_are_never_shown() {
             set: &[set],
             ..Given::default()
         }
-        .complains(&["variables or files only"]);
+        .fails_with(&["variables or files only"]);
     }
     let both = &[("TIDEMARK_REGISTRY__PASSWORD", "x")];
     Given {
@@ -244,11 +244,11 @@ fn secrets_come_from_variables_and_files_and_are_never_shown() {
         variables: both,
         set: &[],
     }
-    .complains(&["both registry.password and"]);
+    .fails_with(&["both registry.password and"]);
 }
 
 #[test]
-fn what_kubernetes_says_of_a_service_is_not_ours() {
+fn service_links_of_kubernetes_are_ignored() {
     for name in [
         "TIDEMARK_SERVICE_HOST",
         "TIDEMARK_PORT",

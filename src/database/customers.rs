@@ -1,4 +1,4 @@
-//! Customers as they are stored, with the definitions their evaluated state was made with.
+//! Customers as stored, with the definitions of their evaluated state.
 
 use anyhow::{Context as _, anyhow};
 use sqlx::FromRow;
@@ -8,16 +8,16 @@ use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use super::Generation;
 
-/// A customer as stored.
+/// A customer's row.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct StoredCustomer {
     pub(crate) customer_id: String,
     state: Vec<u8>,
     tracked: Option<Vec<u8>>,
     evaluated: Vec<u8>,
-    /// Of the definitions its evaluated state was made with.
+    /// The version of the definitions of its evaluated state.
     pub(crate) definition_version: i64,
-    /// Of its partition, in microseconds.
+    /// The clock of its partition, in microseconds.
     clock: Option<i64>,
 }
 
@@ -25,22 +25,22 @@ pub(crate) struct StoredCustomer {
 #[derive(Debug)]
 pub(crate) struct Current {
     pub(crate) customer: Customer,
-    /// The clock, or when it was last evaluated, if that is later.
+    /// The later of the clock and the instant of the last evaluation.
     pub(crate) as_of: Instant,
 }
 
 #[derive(FromRow)]
 struct StoredDefinitions {
     version: i64,
-    /// In microseconds.
+    /// The append time, in microseconds.
     appended_at: i64,
-    /// JSON.
+    /// The definitions as JSON.
     definition: String,
 }
 
 impl StoredCustomer {
-    /// Steps it to the clock of its partition, as its owner would; the definitions are those its
-    /// evaluated state was made with.
+    /// Advances the customer to the clock of its partition, as the processor does. The definitions
+    /// must be those of its evaluated state.
     pub(crate) fn current(&self, definitions: &TenantDefinitions) -> anyhow::Result<Current> {
         let id = &self.customer_id;
         let unreadable = || format!("the state of customer {id} cannot be read");
@@ -60,7 +60,7 @@ impl StoredCustomer {
 }
 
 impl Generation {
-    /// One customer, if it is there; `topic` is that of its events.
+    /// Returns one customer; `topic` is the topic of its events.
     pub(crate) async fn customer(
         &self,
         tenant: &TenantId,
@@ -75,7 +75,7 @@ impl Generation {
             .await
     }
 
-    /// A tenant's customers after one of them, by id; the first so many.
+    /// Returns a page of a tenant's customers after an id, in the order of ids.
     pub(crate) async fn customers(
         &self,
         tenant: &TenantId,
@@ -92,7 +92,7 @@ impl Generation {
             .await
     }
 
-    /// What was in force of a tenant under a version of the definitions, as it is stored.
+    /// Returns a tenant's definitions as of a version.
     pub(crate) async fn definitions(
         &self,
         tenant: &TenantId,

@@ -1,4 +1,4 @@
--- What of a tenant was in force under a version of the definitions.
+-- A tenant's definitions as of a version.
 select version, appended_at, definition
 from tidemark.tenant_definition
 where tenant_id = $1 and version <= $2

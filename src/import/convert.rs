@@ -1,4 +1,4 @@
-//! One row to one event.
+//! Conversion of one row to one event.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -12,16 +12,16 @@ use super::rows::Row;
 use super::template::{Template, column};
 use super::when::When;
 
-/// Event ids of imports are UUIDs of version 5 in this name space.
+/// The name space of the event ids, which are UUIDs of version 5.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7469_6465_6d61_726b_2069_6d70_6f72_7421);
 
-/// Why a row is no event: the field and what is wrong with it.
+/// The reason why a row is no event: the field and its error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidRow(String);
 
-/// Turns rows into events. Rows that are alike are told apart by counting, so one converter must
-/// see a whole file from its beginning.
+/// Converts rows to events. Identical rows are numbered, so one converter must read a whole file from
+/// its beginning.
 #[derive(Debug)]
 pub struct Converter {
     tenant_id: Template,
@@ -30,12 +30,12 @@ pub struct Converter {
     payload_type: String,
     when: When,
     payload: Vec<(String, Field)>,
-    /// Columns that make the identity, in the order of their names.
+    /// The columns of the identity, in the order of their names.
     identity: Vec<(String, usize)>,
     seen: HashMap<Uuid, u32>,
 }
 
-/// Where a field of the payload comes from.
+/// The source of a payload's field.
 #[derive(Debug)]
 enum Field {
     Constant(Value),
@@ -49,7 +49,7 @@ enum Field {
 }
 
 impl Converter {
-    /// Fits a mapping to the columns of a file.
+    /// Binds a mapping to the columns of a file.
     pub fn new(mapping: &Mapping, columns: &[String]) -> Result<Self, InvalidMapping> {
         let event = &mapping.event;
         let bind = |field: &str, text: &str| {
@@ -79,12 +79,12 @@ impl Converter {
         })
     }
 
-    /// The event of a row.
+    /// Returns the event of a row.
     pub fn convert(&mut self, row: &Row) -> Result<CustomerEvent, InvalidRow> {
         let fields = &row.fields;
         let tenant = self.tenant_id.render(fields, "");
         let source = self.source.render(fields, "");
-        // Counted before anything can fail: whether another row is valid must not change this id.
+        // Numbered before anything can fail: whether another row is valid must not change this id.
         let event_id = self.event_id(&tenant, &source, fields);
         let occurred_at = self
             .when
@@ -104,7 +104,7 @@ impl Converter {
     fn event_id(&mut self, tenant: &str, source: &str, fields: &[String]) -> Uuid {
         let mut name = Vec::new();
         let mut part = |text: &str| {
-            // With its length before it, no text can run into the next.
+            // The length before each text keeps texts apart.
             name.extend_from_slice(&(text.len() as u64).to_be_bytes());
             name.extend_from_slice(text.as_bytes());
         };
@@ -128,7 +128,7 @@ impl Converter {
             event_id,
             currency: None,
         };
-        // Money depends on the currency, wherever the mapping has it.
+        // The conversion of money needs the currency, wherever the mapping has it.
         let currency = self.payload.iter().find(|(name, _)| name == "currency");
         let code = currency.and_then(|(_, field)| row.value("currency", field).ok().flatten());
         let row = Source {
@@ -141,7 +141,7 @@ impl Converter {
     }
 }
 
-/// What values are made of.
+/// The row that values are read from.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     fields: &'a [String],
@@ -215,7 +215,7 @@ fn bind_table(
         .iter()
         .map(|(name, value)| {
             let path = format!("{path}.{name}");
-            // The names in these tables are the user's: one may be called `column`.
+            // Users choose the names in these tables: one may be called `column`.
             let field = match value {
                 toml::Value::Table(table) if name == "attributes" || name == "properties" => {
                     Field::Table(bind_table(&path, table, columns)?)
@@ -254,7 +254,7 @@ fn bind_field(
                 .try_into()
                 .map_err(|error| InvalidMapping(format!("{path}: {error}")))?;
             let template = match (&mapping.column, &mapping.template) {
-                (Some(column), None) => Template::of_column(path, column, columns)?,
+                (Some(column), None) => Template::from_column(path, column, columns)?,
                 (None, Some(template)) => Template::bind(path, template, columns)?,
                 _ => {
                     return Err(InvalidMapping(format!(
@@ -270,7 +270,7 @@ fn bind_field(
     }
 }
 
-/// A number in plain notation: sign, digits, a point.
+/// Returns a number in plain notation: sign, digits, a point.
 fn plain(text: &str, mapping: &ValueMapping) -> String {
     text.chars()
         .filter(|letter| Some(*letter) != mapping.thousands_separator)
@@ -305,7 +305,7 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// An exact decimal to minor units: no float is involved.
+/// Converts a decimal to minor units exactly, without floats.
 fn money(text: &str, mapping: &ValueMapping, currency: Option<&str>) -> Result<i64, String> {
     let digits = match (mapping.digits, currency.and_then(Currency::new)) {
         (Some(digits), _) => digits,
@@ -325,7 +325,7 @@ fn money(text: &str, mapping: &ValueMapping, currency: Option<&str>) -> Result<i
     if !all_digits(units) || !all_digits(fraction) || (units.is_empty() && fraction.is_empty()) {
         return Err(not_an_amount());
     }
-    // Zeros beyond the minor unit say nothing more; anything else would be lost.
+    // Zeros beyond the minor unit are dropped; other digits are refused.
     let significant = fraction.trim_end_matches('0');
     if significant.len() > usize::from(digits) {
         return Err(format!("`{text}` has more than {digits} decimals"));

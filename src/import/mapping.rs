@@ -1,13 +1,13 @@
-//! The mapping file, as written.
+//! The mapping file.
 
 use serde::Deserialize;
 
-/// What is wrong with a mapping, or with how it fits the file.
+/// An error in a mapping, or between a mapping and the columns of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidMapping(pub String);
 
-/// How rows become events. See the module's documentation for the format.
+/// A mapping of rows to events. See the module's documentation for the format.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
@@ -18,7 +18,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Reads a mapping. What depends on the file's columns is checked against the file.
+    /// Parses a mapping. Columns are checked later, against a file.
     pub fn parse(text: &str) -> Result<Self, InvalidMapping> {
         let mapping: Self = toml::from_str(text)
             .map_err(|error| InvalidMapping(error.to_string().trim_end().to_owned()))?;
@@ -78,7 +78,7 @@ impl Input {
         Ok(())
     }
 
-    /// The delimiter of csv and tsv.
+    /// Returns the delimiter of csv and tsv.
     pub(super) fn delimiter(&self) -> u8 {
         let default = if self.format == InputFormat::Tsv {
             b'\t'
@@ -90,7 +90,7 @@ impl Input {
             .unwrap_or(default)
     }
 
-    /// The quote of csv and tsv.
+    /// Returns the quote of csv and tsv.
     pub(super) fn quote(&self) -> u8 {
         self.quote
             .and_then(|letter| u8::try_from(letter).ok())
@@ -98,7 +98,7 @@ impl Input {
     }
 }
 
-/// What separates columns.
+/// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum InputFormat {
@@ -135,7 +135,7 @@ fn rfc3339() -> String {
     "rfc3339".to_owned()
 }
 
-/// A value of the payload that is more than a text: `{ column = …, as = … }`.
+/// A value with a conversion: `{ column = …, as = … }`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ValueMapping {
@@ -156,7 +156,7 @@ fn point() -> char {
     '.'
 }
 
-/// What a text stands for.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
@@ -168,15 +168,15 @@ pub(super) enum Kind {
     Money,
 }
 
-/// What an empty column says.
+/// The meaning of an empty column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WhenEmpty {
-    /// Nothing: the field is left out.
+    /// The field is left out.
     #[default]
     Omit,
-    /// That there is no value.
+    /// The field is null.
     Null,
-    /// The empty text.
+    /// The field is the empty text.
     Keep,
 }

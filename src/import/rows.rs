@@ -7,9 +7,9 @@ use super::mapping::{Input, InputFormat, InvalidMapping, Mapping};
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Where it begins, from 1.
+    /// The line on which the row begins, from 1.
     pub line: u64,
-    /// As many as there are columns.
+    /// The fields, one for each column.
     pub fields: Vec<String>,
 }
 
@@ -17,13 +17,13 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct BadRow {
-    /// Where it begins, from 1.
+    /// The line on which the row begins, from 1.
     pub line: u64,
-    /// What is wrong, naming the field.
+    /// The error, with the field.
     pub reason: String,
 }
 
-/// Reads rows.
+/// Reads the rows of a file.
 #[allow(missing_debug_implementations, reason = "holds a foreign reader")]
 pub struct Rows<R: Read> {
     source: Source<R>,
@@ -37,7 +37,7 @@ enum Source<R: Read> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Opens a file and finds its columns.
+    /// Reads the header, and determines the columns.
     pub fn open(mapping: &Mapping, file: R) -> Result<Self, InvalidMapping> {
         let input = &mapping.input;
         let mut file = BufReader::with_capacity(64 * 1024, file);
@@ -62,7 +62,7 @@ impl<R: Read> Rows<R> {
         Ok(rows)
     }
 
-    /// Their names, in the file's order.
+    /// Returns the names of the columns, in the file's order.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -89,7 +89,7 @@ impl<R: Read> Rows<R> {
             .ok_or_else(|| InvalidMapping("the columns have no names".to_owned()))
     }
 
-    /// The next row that is not blank, of any length.
+    /// Returns the next row that is not blank, with any number of fields.
     fn read(&mut self) -> Option<Result<Row, BadRow>> {
         match &mut self.source {
             Source::Delimited(reader) => read_delimited(reader),

@@ -1,12 +1,12 @@
-//! Text with columns in it: `crm-{id}`. Braces are doubled to stand for themselves.
+//! Templates: text with columns, such as `crm-{id}`. Doubled braces stand for braces.
 
 use super::mapping::InvalidMapping;
 use crate::failure::nearest;
 
-/// The name that stands for the event's own id. No column can be called so by accident.
+/// The placeholder of the event's own id, unlikely as the name of a column.
 const EVENT_ID: &str = "@event_id";
 
-/// A template whose columns are found.
+/// A template bound to the columns of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -20,7 +20,7 @@ enum Part {
 }
 
 impl Template {
-    /// Finds the columns of a template.
+    /// Binds a template to columns.
     pub(super) fn bind(
         field: &str,
         text: &str,
@@ -63,8 +63,8 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// One column and nothing else.
-    pub(super) fn of_column(
+    /// Returns the template of a single column.
+    pub(super) fn from_column(
         field: &str,
         name: &str,
         columns: &[String],
@@ -74,12 +74,12 @@ impl Template {
         })
     }
 
-    /// Whether the event's own id occurs, which is not known before the event's tenant is.
+    /// Whether the template has the event's own id, which depends on the event's tenant.
     pub(super) fn uses_event_id(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::EventId))
     }
 
-    /// The text for one row.
+    /// Returns the text for one row.
     pub(super) fn render(&self, fields: &[String], event_id: &str) -> String {
         let mut text = String::new();
         for part in &self.parts {
@@ -93,7 +93,7 @@ impl Template {
     }
 }
 
-/// The position of a column.
+/// Returns the index of a column.
 pub(super) fn column(field: &str, name: &str, columns: &[String]) -> Result<usize, InvalidMapping> {
     columns
         .iter()

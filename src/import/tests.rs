@@ -7,7 +7,7 @@ use super::*;
 
 const CDNOW: &str = include_str!("../../data/cdnow/mapping.toml");
 
-/// A mapping of orders; what differs from test to test is passed in.
+/// Returns a mapping of orders with the given parts.
 fn orders(input: &str, event: &str, payload: &str) -> Mapping {
     let text = format!(
         "[input]\n{input}\n[event]\ntenant_id = 'acme'\ncustomer_id = '{{id}}'\nsource = 'shop'\n\
@@ -34,7 +34,7 @@ fn amount(event: &CustomerEvent) -> i64 {
 }
 
 #[test]
-fn reads_the_real_log_whatever_its_line_ends() {
+fn line_ends_make_no_difference() {
     let log = " 00004 0001 19970101  2   29.33\r\n 00004 0001 19970118  2   29.73\r\n";
     let mapping = Mapping::parse(CDNOW).unwrap();
     let with_cr: Vec<_> = read(&mapping, log)
@@ -52,7 +52,7 @@ fn reads_the_real_log_whatever_its_line_ends() {
 }
 
 #[test]
-fn every_row_of_the_real_log_is_an_event_of_its_own() {
+fn every_row_of_cdnow_is_a_distinct_event() {
     let mapping = Mapping::parse(CDNOW).unwrap();
     let log = include_str!("../../data/cdnow/CDNOW_sample.txt");
     let events: Vec<_> = read(&mapping, log)
@@ -67,7 +67,7 @@ fn every_row_of_the_real_log_is_an_event_of_its_own() {
 }
 
 #[test]
-fn the_same_rows_make_the_same_events() {
+fn importing_the_same_rows_again_gives_the_same_events() {
     let mapping = orders("", AT, AMOUNT);
     let file = "id,at,amount\n1,2026-01-01T00:00:00Z,5\n1,2026-01-01T00:00:00Z,5\n";
     let first: Vec<_> = read(&mapping, file)
@@ -90,7 +90,7 @@ fn the_same_rows_make_the_same_events() {
 }
 
 #[test]
-fn an_identity_leaves_out_what_does_not_matter() {
+fn columns_outside_the_identity_do_not_change_events() {
     let mapping = orders("", &format!("{AT}\nidentity = ['number']"), AMOUNT);
     let file = |synced: &str| {
         format!("id,number,at,amount,synced\n1,77,2026-01-01T00:00:00Z,5,{synced}\n")
@@ -102,7 +102,7 @@ fn an_identity_leaves_out_what_does_not_matter() {
 }
 
 #[test]
-fn money_is_exact() {
+fn money_is_converted_exactly() {
     #[track_caller]
     fn check(text: &str, currency: &str, expected: Result<i64, &str>) {
         let payload = format!(
@@ -156,7 +156,7 @@ fn times_are_read_in_their_zone() {
         "2026-01-31T08:30:00Z",
     );
     check("2026-07-01", &berlin("%Y-%m-%d"), "2026-06-30T22:00:00Z");
-    // Skipped by the clocks going forward: the time an hour later, as it would have been.
+    // A change of clocks skips this time: it is read as one hour later.
     check(
         "2026-03-29 02:30",
         &berlin("%Y-%m-%d %H:%M"),
@@ -187,7 +187,7 @@ fn times_are_read_in_their_zone() {
 }
 
 #[test]
-fn attributes_have_types_and_may_be_missing() {
+fn attributes_are_converted_and_empty_ones_left_out() {
     let mapping = Mapping::parse(
         "[event]\ntenant_id = 'acme'\ncustomer_id = '{id}'\nsource = 'crm'\n\
          type = 'profile_updated'\noccurred_at = { column = 'at' }\n\
@@ -215,7 +215,7 @@ fn attributes_have_types_and_may_be_missing() {
 }
 
 #[test]
-fn a_bad_row_is_named_and_the_rest_goes_on() {
+fn bad_rows_are_reported_and_the_others_converted() {
     let mapping = orders("", AT, AMOUNT);
     let file = b"id,at,amount\n1,2026-01-01T00:00:00Z,5\n2,2026-01-01T00:00:00Z\n\
         \xff,2026-01-01T00:00:00Z,5\n,2026-01-01T00:00:00Z,5\n3,2026-01-01T00:00:00Z,6\n";
@@ -235,7 +235,7 @@ fn a_bad_row_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_wrong_mapping_is_refused() {
+fn invalid_mappings_are_refused() {
     #[track_caller]
     fn check(mapping: Result<Mapping, InvalidMapping>, part: &str) {
         let error = match mapping {
@@ -274,7 +274,7 @@ fn a_wrong_mapping_is_refused() {
         "name a `column` or a `template`",
     );
     let zoneless = "occurred_at = { column = 'at', format = '%Y-%m-%d' }";
-    check(Ok(orders("", zoneless, AMOUNT)), "`zone` must say");
+    check(Ok(orders("", zoneless, AMOUNT)), "`zone` must name");
     let lost = "occurred_at = { column = 'at', format = '%Y', zone = 'Mars/Olympus' }";
     check(
         Ok(orders("", lost, AMOUNT)),

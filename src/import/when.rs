@@ -1,4 +1,4 @@
-//! Texts that say when.
+//! Instants read from text.
 
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
@@ -8,7 +8,7 @@ use tidemark_schemas::Instant;
 use super::mapping::{InvalidMapping, TimeMapping};
 use super::template::Template;
 
-/// How to read `occurred_at`.
+/// The way to read `occurred_at`.
 #[derive(Debug, Clone)]
 pub(super) struct When {
     text: Template,
@@ -25,11 +25,11 @@ enum Format {
 }
 
 impl When {
-    /// Checks the mapping of a time.
+    /// Checks the mapping of a time against the columns.
     pub(super) fn bind(mapping: &TimeMapping, columns: &[String]) -> Result<Self, InvalidMapping> {
         const FIELD: &str = "event.occurred_at";
         let text = match (&mapping.column, &mapping.template) {
-            (Some(column), None) => Template::of_column(FIELD, column, columns)?,
+            (Some(column), None) => Template::from_column(FIELD, column, columns)?,
             (None, Some(template)) => Template::bind(FIELD, template, columns)?,
             _ => {
                 return Err(InvalidMapping(format!(
@@ -62,13 +62,13 @@ impl When {
             if !["%z", "%:z", "%Q", "%:Q", "%s"].iter().any(|offset| pattern.contains(offset)));
         if needs_zone && zone.is_none() {
             return Err(InvalidMapping(format!(
-                "{FIELD}: the format has no offset, so `zone` must say whose time it is"
+                "{FIELD}: the format has no offset, so `zone` must name the time zone"
             )));
         }
         Ok(Self { text, format, zone })
     }
 
-    /// When a row's event happened.
+    /// Returns the instant of a row's event.
     pub(super) fn read(&self, fields: &[String]) -> Result<Instant, String> {
         let text = self.text.render(fields, "");
         let text = text.trim();
@@ -97,7 +97,7 @@ impl When {
             .to_datetime()
             .or_else(|_| parsed.to_date().map(|date| date.at(0, 0, 0, 0)))
             .map_err(|error| error.to_string())?;
-        // A local time that a change of the clocks skips or repeats is taken as most programs do.
+        // Local times that a change of clocks skips or repeats are resolved as in RFC 5545.
         let zoned = zone.to_zoned(local).map_err(|error| error.to_string())?;
         Ok(zoned.timestamp())
     }

@@ -1,7 +1,7 @@
 //! A private Postgres: its own cluster, on a free loopback port and a socket, with its own password.
 //!
-//! It dies with us, even when we are killed: a small shell that we feed through a pipe waits for
-//! the pipe to close, then stops the server and, where the data were only for now, removes them.
+//! The server stops with this process, even if the process is killed: a guard (a small shell) holds the
+//! other end of a pipe, waits until the pipe closes, then stops the server and removes temporary data.
 //! Postgres refuses to run as root, so root runs it as another user.
 
 mod account;
@@ -29,20 +29,20 @@ const SUPERUSER: &str = "tidemark";
 const DATABASE: &str = "tidemark";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// A socket's address, with the file name that Postgres adds, may not be longer.
+/// The longest directory for a socket: its address also holds the file name that Postgres adds.
 const LONGEST_SOCKET_DIRECTORY: usize = 80;
-/// Between looking for a free port and taking it, somebody else may take it.
+/// Another process may take a free port before Postgres binds it.
 const PORT_ATTEMPTS: u32 = 5;
 
-/// Runs the server and outlives us just long enough to stop it.
+/// The guard, which runs the server and outlives this process long enough to stop it.
 const GUARD: &str = include_str!("postgres/guard.sh");
 
-/// What to start.
+/// The lifetime of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// An empty cluster whose data are removed when it stops. Does not wait for disks.
+    /// An empty cluster, removed when it stops. Commits do not wait for disks.
     Nothing,
-    /// The cluster of the last time, made if need be, as durable as Postgres is.
+    /// The cluster of the last run, created if missing, with Postgres' own durability.
     Everything,
 }
 
@@ -50,7 +50,7 @@ pub enum Keep {
 #[derive(Debug)]
 pub struct PrivatePostgres {
     guard: Child,
-    /// Closing it stops the server.
+    /// The pipe to the guard; closing it stops the server.
     pipe: Option<ChildStdin>,
     url: String,
     directory: PathBuf,
@@ -58,8 +58,8 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Starts a server whose data are in or for `data_dir`, with a database of ours in it.
-    /// `settings` are Postgres' own, as `name=value`.
+    /// Starts a server with an empty or kept database for `data_dir`. `settings` are Postgres' own, as
+    /// `name=value`.
     pub async fn start(data_dir: &Path, keep: Keep, settings: &[&str]) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let account = Account::for_postgres()?;
@@ -83,12 +83,12 @@ impl PrivatePostgres {
         Err(problem.unwrap_or_else(|| anyhow!("no free port was found for Postgres")))
     }
 
-    /// `postgres://…` with the password. The role in it may do anything.
+    /// Returns the URL with the password. Its role is a superuser.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where its data and its log are.
+    /// Returns the directory of the data and the log.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -108,7 +108,7 @@ impl PrivatePostgres {
             .map_err(|_| anyhow!("the private Postgres did not stop within {STOP_TIMEOUT:?}"))?
             .context("waiting for the private Postgres")?;
         if self.keep == Keep::Nothing {
-            // The guard could empty it, but the directory around it may be ours alone.
+            // The guard may lack the right to remove the directory itself.
             match fs::remove_dir_all(&self.directory) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).context("cannot remove the private Postgres");
@@ -137,11 +137,11 @@ impl Cluster {
         self.directory.join("password")
     }
 
-    /// A command run as whoever may run Postgres.
+    /// Returns a command that runs as the user of Postgres.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = std::process::Command::new(program);
-        // Our working directory may be closed to that user. Its own process group keeps Ctrl-C,
-        // which the terminal sends to the whole of ours, from stopping it before we are drained.
+        // The working directory may be closed to that user. A process group of its own keeps Ctrl-C,
+        // which a terminal sends to a whole group, from stopping Postgres before the drain.
         command.current_dir(&self.directory).process_group(0);
         if let Some(account) = &self.account {
             command.uid(account.uid).gid(account.gid);
@@ -149,16 +149,16 @@ impl Cluster {
         Command::from(command)
     }
 
-    /// Makes the cluster, unless it was made before.
+    /// Creates the cluster, unless it exists.
     async fn initialise(&self) -> anyhow::Result<()> {
         if self.data().join("PG_VERSION").exists() {
             return self.check_version();
         }
         let password_file = self.password_file();
-        super::state_file::write_private(&password_file, random_secret().as_bytes())?;
+        crate::up_file::write_private(&password_file, random_secret().as_bytes())?;
         if let Some(account) = &self.account {
             chown(&password_file, Some(account.uid), Some(account.gid))
-                .context("cannot hand the password file over")?;
+                .context("cannot change the owner of the password file")?;
         }
         let mut command = self.command(self.binaries.initdb());
         command
@@ -181,15 +181,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// A newer Postgres does not read an older one's data.
+    /// Checks that the data are of this major version: Postgres reads no other.
     fn check_version(&self) -> anyhow::Result<()> {
         let made_by = fs::read_to_string(self.data().join("PG_VERSION"))
             .context("cannot read PG_VERSION of the private Postgres")?;
         let found = &self.binaries.major_version;
         if made_by.trim() != found {
             bail!(
-                "{} was made by Postgres {}, but Postgres {found} was found: install the former, \
-                 or remove that directory (the projections are built again from the log)",
+                "{} was created by Postgres {}, but Postgres {found} is installed: install the \
+                 former, or remove the directory (the projections are rebuilt from the log)",
                 self.directory.display(),
                 made_by.trim(),
             );
@@ -253,10 +253,10 @@ impl Cluster {
             "shared_buffers=128MB".to_owned(),
         ];
         if self.keep == Keep::Nothing {
-            // What is lost with the machine was not to be kept.
+            // Temporary data need not survive a crash of the machine.
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
-        // Of a setting given twice, Postgres takes the last.
+        // Postgres uses the last value of a setting given twice.
         settings.extend(self.settings.iter().cloned());
         settings
     }
@@ -290,7 +290,7 @@ impl PrivatePostgres {
     }
 }
 
-/// Nobody listens yet, or whoever listens says to come again (`cannot_connect_now`).
+/// Whether the server does not listen yet, or refuses connections for now (`cannot_connect_now`).
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
@@ -310,7 +310,7 @@ async fn make_database(mut connection: PgConnection) -> anyhow::Result<()> {
     Ok(connection.close().await?)
 }
 
-/// Finds or makes the directory of the cluster, which the user that runs Postgres must reach.
+/// Finds or creates the directory of the cluster, which the user of Postgres must be able to enter.
 fn prepare_directory(
     data_dir: &Path,
     keep: Keep,
@@ -332,7 +332,7 @@ fn prepare_directory(
     };
     if keep == Keep::Nothing && directory.exists() {
         check_owner(&directory, account)?;
-        // What a killed `up` left. Its server is gone: the lock of the data directory is ours.
+        // Left by a killed `up`. Its server has stopped: this process holds the lock.
         fs::remove_dir_all(&directory)
             .with_context(|| format!("cannot remove {}", directory.display()))?;
     }
@@ -343,28 +343,28 @@ fn prepare_directory(
     DirBuilder::new()
         .mode(0o700)
         .create(&directory)
-        .with_context(|| format!("cannot make {}", directory.display()))?;
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     if let Some(account) = account {
         chown(&directory, Some(account.uid), Some(account.gid))
-            .with_context(|| format!("cannot hand over {}", directory.display()))?;
+            .with_context(|| format!("cannot change the owner of {}", directory.display()))?;
     }
     Ok(directory)
 }
 
-/// In a directory that everybody may write to, somebody else may have been there first.
+/// Checks the owner: in a directory open to all users, another user may have created it.
 fn check_owner(directory: &Path, account: Option<&Account>) -> anyhow::Result<()> {
     let metadata = fs::symlink_metadata(directory)?;
     let expected = account.map(|account| account.uid);
     if !metadata.is_dir() || expected.is_some_and(|uid| uid != metadata.uid()) {
         bail!(
-            "{} is not ours: remove it, or name another --data-dir",
+            "{} belongs to another user: remove it, or use another --data-dir",
             directory.display()
         );
     }
     Ok(())
 }
 
-/// Whether a user that is neither owner nor in the group reaches this directory.
+/// Whether users that are neither owner nor in the group may enter this directory.
 fn others_may_enter(directory: &Path) -> bool {
     directory
         .ancestors()

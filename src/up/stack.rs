@@ -1,4 +1,4 @@
-//! The whole of `tidemark up`: what it is made of, begins with, and ends with.
+//! All parts of `tidemark up`: starts them in order, and stops them in the reverse order.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,55 +12,54 @@ use tokio::net::TcpListener;
 
 use super::postgres::{Keep, PrivatePostgres};
 use super::random_secret;
-use super::state_file::{DataDirLock, UpFile, remove_file, write_private};
 use super::token_file::TokenFile;
 use super::tokens::Signer;
-use crate::commands::migrate::prepare;
 use crate::config::{Config, Secret};
 use crate::database::Generation;
 use crate::kafka::broker::EmbeddedBroker;
 use crate::kafka::{events, topics};
 use crate::services::{
-    Interrupts, Parts, api_config, connect_api, listen, serve, serve_metrics, start_processor,
-    wall_clock,
+    Interrupts, Parts, api_config, connect_api, listen, prepare_database, serve, serve_metrics,
+    start_processor, wall_clock,
 };
+use crate::up_file::{DataDirLock, UpFile, remove_file, write_private};
 
-/// Holds the key of an `up`'s tokens.
+/// The file that holds the key of an `up`'s tokens.
 const KEY_FILE: &str = "hs256.key";
 
-/// What to start.
+/// The parts to start, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct StackOptions {
     pub(crate) data_dir: PathBuf,
-    /// Of the API; 0 takes a free one.
+    /// The port of the API; 0 takes a free one.
     pub(crate) port: u16,
-    /// Of the events' topic, where it is made.
+    /// The number of partitions of the events' topic, if it is created.
     pub(crate) partitions: i32,
     /// A real broker instead of the embedded one.
     pub(crate) kafka: Option<String>,
     /// A real schema registry instead of the development one.
     pub(crate) registry: Option<String>,
     pub(crate) clock: Option<tidemark_schemas::Instant>,
-    /// Who get tokens from the beginning.
+    /// The tenants that have tokens from the beginning.
     pub(crate) tenants: Vec<TenantId>,
 }
 
-/// Everything, running.
+/// The running parts.
 pub(crate) struct Stack {
-    /// With the addresses of what was started.
+    /// The configuration with the addresses of the started parts.
     pub(crate) config: Config,
-    /// As written.
+    /// The content of `up.json`.
     pub(crate) up: UpFile,
     data_dir: PathBuf,
     parts: Parts,
     postgres: PrivatePostgres,
-    /// Ends after everything that uses it.
+    /// Dropped after every client of the broker.
     _broker: Option<EmbeddedBroker>,
-    /// Let go of last.
+    /// Dropped last, which releases the data directory.
     _lock: DataDirLock,
 }
 
-/// What listens before anything else is begun, so that a port in use is known at once.
+/// The listeners, bound before anything else starts, so that a port in use is reported at once.
 struct Listeners {
     api: TcpListener,
     metrics: TcpListener,
@@ -86,7 +85,7 @@ fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
 }
 
 impl Stack {
-    /// Starts everything, in the order in which one needs the other.
+    /// Starts all parts in the order of their dependencies.
     pub(crate) async fn start(options: StackOptions, mut config: Config) -> anyhow::Result<Self> {
         let lock = DataDirLock::take(&options.data_dir)?;
         let data_dir = std::fs::canonicalize(&options.data_dir)?;
@@ -98,7 +97,7 @@ impl Stack {
         };
         let broker = start_broker(&options, &mut config).await?;
         let postgres = PrivatePostgres::start(&data_dir, keep, &[]).await?;
-        let secret_file = make_key(&data_dir, &mut config)?;
+        let secret_file = write_key(&data_dir, &mut config)?;
         postgres.url().clone_into(&mut config.database.url);
         config.database.password = None;
         let up = UpFile {
@@ -129,7 +128,7 @@ impl Stack {
             _lock: lock,
         };
         let clock = wall_clock(options.clock);
-        // Before this an interrupt ends the process at once, and Postgres with it.
+        // Before this, an interrupt ends the process at once, and Postgres with it.
         let mut interrupts = Interrupts::new()?;
         let started = tokio::select! {
             started = stack.start_parts(&options, listeners, clock) => started,
@@ -166,7 +165,7 @@ impl Stack {
             tokio::task::spawn_blocking(move || crate::kafka::require_partitions(&kafka, &topic))
                 .await??
         };
-        prepare(&config.database.url, config, partitions).await?;
+        prepare_database(&config.database.url, config, partitions).await?;
         events::register_schema(&config.registry, &config.kafka.topic).await?;
 
         let metrics = prometheus::Registry::new();
@@ -189,7 +188,7 @@ impl Stack {
         self.write_up_file(&options.tenants).await
     }
 
-    /// Says where everything is, and keeps saying it as tenants are defined.
+    /// Writes `up.json`, and keeps it current as tenants are defined.
     async fn write_up_file(&mut self, tenants: &[TenantId]) -> anyhow::Result<()> {
         let signer = Signer::new(&self.config.api.auth)?;
         let mut file = TokenFile {
@@ -209,17 +208,17 @@ impl Stack {
         Ok(())
     }
 
-    /// Where up.json is.
+    /// Returns the path of up.json.
     pub(crate) fn up_file(&self) -> PathBuf {
         UpFile::path(&self.data_dir)
     }
 
-    /// The data directory.
+    /// Returns the data directory.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Returns when a part has failed or the person has enough.
+    /// Returns when a part has failed or the process is interrupted.
     pub(crate) async fn watch(&mut self) -> anyhow::Result<()> {
         let ended = tokio::select! {
             ended = self.parts.watch() => ended,
@@ -227,14 +226,15 @@ impl Stack {
         };
         ended.map_err(|error| match error.downcast_ref() {
             Some(ProcessorError::LogTrimmed { .. }) if self.up.embedded_broker => error.context(
-                "the embedded broker keeps 5 MiB and 100,000 records of a partition and was \
-                 outrun: publish with --up, which waits for the processor, or use --kafka",
+                "the embedded broker keeps 5 MiB and 100,000 records of a partition, and records \
+                 were dropped before they were folded: publish with --up, which waits for the \
+                 processor, or use a real broker with --kafka",
             ),
             _ => error,
         })
     }
 
-    /// Stops everything, in the reverse order.
+    /// Stops all parts in the reverse order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         UpFile::remove(&self.data_dir);
         remove_file(&self.data_dir.join(KEY_FILE));
@@ -244,8 +244,8 @@ impl Stack {
     }
 }
 
-/// The key of this `up`'s tokens, in a file so that `tidemark token --up` can sign as well.
-fn make_key(data_dir: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
+/// Writes the key of this `up`'s tokens to a file, so that `tidemark token --up` can sign too.
+fn write_key(data_dir: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
     let path = data_dir.join(KEY_FILE);
     let secret = random_secret();
     write_private(&path, secret.as_bytes())?;
@@ -253,7 +253,7 @@ fn make_key(data_dir: &Path, config: &mut Config) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Starts the embedded broker, or makes the topics on the real one.
+/// Starts the embedded broker, or creates the topics on the real one.
 async fn start_broker(
     options: &StackOptions,
     config: &mut Config,
@@ -265,7 +265,7 @@ async fn start_broker(
     }
     let broker = EmbeddedBroker::start(&config.kafka, options.partitions)?;
     config.kafka.bootstrap_servers = broker.bootstrap_servers();
-    // What the configuration says of a real broker (TLS, passwords) does not fit this one.
+    // Settings for a real broker (TLS, passwords) do not fit the embedded one.
     config.kafka.properties.clear();
     Ok(Some(broker))
 }

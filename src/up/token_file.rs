@@ -1,4 +1,4 @@
-//! Keeping `up.json` current: a tenant that is defined later gets its tokens, too.
+//! Keeps `up.json` current: tenants defined later get tokens too.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use tidemark_schemas::TenantId;
 use tokio_util::sync::CancellationToken;
 
-use super::state_file::UpFile;
 use super::tokens::Signer;
 use crate::database::Generation;
+use crate::up_file::UpFile;
 
-/// Between two looks at who is defined.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The pause between two queries of the defined tenants.
+const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// Writes `up.json` and adds tokens to it.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct TokenFile {
 }
 
 impl TokenFile {
-    /// Adds the tokens of a tenant. Returns whether it had none.
+    /// Adds the tokens of a tenant; returns whether it had none.
     pub(super) fn add(&mut self, tenant: &TenantId) -> anyhow::Result<bool> {
         if self.up.tokens.contains_key(tenant.as_str()) {
             return Ok(false);
@@ -34,26 +34,26 @@ impl TokenFile {
         Ok(true)
     }
 
-    /// Replaces the file.
+    /// Writes the file.
     pub(super) fn write(&self) -> anyhow::Result<()> {
         self.up.write(&self.data_dir)
     }
 
-    /// Adds tenants as they are defined, until told to stop.
+    /// Adds tenants as they are defined, until `shutdown`.
     pub(super) async fn follow(
         mut self,
         generation: Generation,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         while shutdown
-            .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
+            .run_until_cancelled(tokio::time::sleep(POLL_EVERY))
             .await
             .is_some()
         {
             let tenants = match generation.defined_tenants().await {
                 Ok(tenants) => tenants,
                 Err(error) => {
-                    tracing::debug!(%error, "cannot look up who is defined");
+                    tracing::debug!(%error, "cannot read the defined tenants");
                     continue;
                 }
             };

@@ -1,4 +1,4 @@
-//! Development tokens, signed with the shared key.
+//! Development tokens, signed with a shared key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use tidemark_schemas::TenantId;
 use crate::config::{Auth, Secret};
 use crate::failure::Usage;
 
-/// How long the tokens of an `up` hold: longer than anybody lets one run.
+/// The lifetime of the tokens of an `up`: longer than one usually runs.
 const UP_TOKENS: Duration = Duration::from_hours(30 * 24);
 
-/// Signs tokens.
+/// Issues and signs tokens.
 #[derive(Debug, Clone)]
 pub struct Signer {
     issuer: String,
@@ -23,11 +23,11 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs as the configuration says.
+    /// Creates a signer with the configured key, issuer and audience.
     pub fn new(auth: &Auth) -> Result<Self, Usage> {
         let secret = auth.hs256_secret.clone().ok_or_else(|| {
             Usage::new(
-                "no key to sign with: set api.auth.hs256_secret_file, or \
+                "no key to sign tokens with: set api.auth.hs256_secret_file, or \
                  TIDEMARK_API__AUTH__HS256_SECRET, or use a running `tidemark up` with --up",
             )
         })?;
@@ -38,7 +38,7 @@ impl Signer {
         })
     }
 
-    /// A token of one tenant and role. It expires by real time, whatever `--clock` says.
+    /// Issues a token for a tenant and role. It expires by real time, even with `--clock`.
     pub fn issue(
         &self,
         tenant: &TenantId,
@@ -61,7 +61,7 @@ impl Signer {
         issue_token(self.secret.reveal(), &claims).context("cannot sign a token")
     }
 
-    /// A token for each role in a tenant, by the role's name.
+    /// Issues a token for each role in a tenant, by the role's name.
     pub fn every_role(&self, tenant: &TenantId) -> anyhow::Result<BTreeMap<String, String>> {
         Role::ALL
             .into_iter()

@@ -115,7 +115,13 @@ async fn pythons_default_partitioner_is_named_and_a_redrive_brings_its_events_ho
     // And sent home, nothing is missing
     let setting = format!("registry.url={}", registry.url());
     let processor = site.process(&["--set", &setting]);
-    let redriven = site.run(&["parked", "redrive", "--reason", "misrouted", "--apply"]);
+    let redriven = site.run(&[
+        "parked",
+        "redrive",
+        "--parked-reason",
+        "misrouted",
+        "--apply",
+    ]);
     assert!(redriven.status.success(), "{redriven:?}");
     site.wait_until_folded(SOON).await;
     processor.terminate();

@@ -105,7 +105,13 @@ async fn parked_events_are_seen_folded_again_sent_home_and_let_go() {
     let setting = registry.setting();
     let processor = site.process(&["--set", &setting]);
     site.wait_until_folded(SOON).await;
-    let unknown = ["parked", "redrive", "--reason", "unknown_schema", "--json"];
+    let unknown = [
+        "parked",
+        "redrive",
+        "--parked-reason",
+        "unknown_schema",
+        "--json",
+    ];
     let dry = answer(&site.run(&unknown), 0);
     assert_eq!(
         (&dry["dry_run"], &dry["matching"]),
@@ -164,7 +170,7 @@ async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
         &site.run(&[
             "parked",
             "redrive",
-            "--reason",
+            "--parked-reason",
             "misrouted",
             "--apply",
             "--json",
@@ -179,7 +185,7 @@ async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
 /// The invalid event and the nonsense that are left: shown, tried again, discarded.
 async fn seen_and_let_go(site: &Site, setting: &str) {
     let listed = answer(
-        &site.run(&["parked", "list", "--reason", "invalid", "--json"]),
+        &site.run(&["parked", "list", "--parked-reason", "invalid", "--json"]),
         0,
     );
     let event = &listed[0];
@@ -201,14 +207,14 @@ async fn seen_and_let_go(site: &Site, setting: &str) {
     );
 
     // Let go for a reason, of which a trace is kept
-    let because = ["--because", "a test of the vendor"];
-    let all = site.run(&[&["parked", "discard"], &because[..]].concat());
+    let reason = ["--reason", "a test of the vendor"];
+    let all = site.run(&[&["parked", "discard"], &reason[..]].concat());
     assert_eq!(
         all.status.code(),
         Some(2),
         "everything is not discarded by mistake: {all:?}"
     );
-    let discard = [&["parked", "discard", &position], &because[..], &["--json"]].concat();
+    let discard = [&["parked", "discard", &position], &reason[..], &["--json"]].concat();
     assert_eq!(answer(&site.run(&discard), 0)["dry_run"], true);
     let gone = answer(&site.run(&[&discard[..], &["--apply"]].concat()), 0);
     assert_eq!(gone["events"][0]["outcome"], "discarded", "{gone}");

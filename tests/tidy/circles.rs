@@ -27,7 +27,6 @@ const CIRCLES: &[&str] = &[
     "projections/src: definitions, evaluated, journeys, outputs, rollups, state",
     "schemas/src/event: payloads, reading, validate, words",
     "schemas/src: event, ids, names, openapi",
-    "src: cli, commands, config, database, definitions_log, importing, kafka, secrets, services, telemetry, up",
 ];
 
 /// The arrows among the modules of one folder, each with the places that make it.

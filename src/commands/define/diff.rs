@@ -1,7 +1,7 @@
-//! `tidemark define diff`: what other definitions would change, before they are applied.
+//! `tidemark define diff`: the changes that definitions would make, before they are applied.
 //!
-//! Every customer of the active generation is brought to the clock of its partition under the
-//! definitions in force, then evaluated under the others: the steps that applying them takes.
+//! Every customer of the active generation is advanced to the clock of its partition under the
+//! definitions in force, then evaluated under the new ones: the steps that applying them takes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,28 +21,27 @@ use crate::progress::Progress;
 
 mod report;
 
-/// Customers read at once.
+/// The number of customers read at once.
 const PAGE: i64 = 2_000;
-/// Ids told of those who would enter a segment, or leave it, unless a limit is asked for.
-const TOLD: usize = 10;
-/// Ids told at most, and to programs unless a limit is asked for.
-const MAX_TOLD: usize = 10_000;
+/// The default number of ids listed of the customers that would enter a segment, or leave it.
+const LISTED: usize = 10;
+/// The most ids listed, and the default number with `--json`.
+const MAX_LISTED: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  tidemark define diff --up definitions/cdnow.yaml\n\n\
-    Changes nothing. Who would enter and leave each segment is as of the clock of each partition;\n\
-    the counts are exact. Exit code 1 if the definitions would be refused."
+    Changes nothing. The customers that would enter and leave each segment are evaluated at the clock\n\
+    of their partition; the counts are exact. Exit code 1 if the definitions would be refused."
 )]
 pub(crate) struct Arguments {
-    /// YAML or JSON
+    /// Definition files, YAML or JSON
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// How many ids are told of each segment, and of either direction, the first
-    /// [default: 10; with --json 10000, which is the most]
+    /// Ids listed of each segment in either direction, at most 10000 [default: 10; with --json 10000]
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     limit: Option<u32>,
-    /// As one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
@@ -56,35 +55,35 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let clock = least_clock(&generation, topic).await?;
     bundle.based_on = log.definitions.version;
     let trial = trial(&log, &bundle, clock)?;
-    let usual = if arguments.json { MAX_TOLD } else { TOLD };
-    let told = arguments
+    let default = if arguments.json { MAX_LISTED } else { LISTED };
+    let listed = arguments
         .limit
         .and_then(|limit| usize::try_from(limit).ok());
-    let told = told.unwrap_or(usual);
-    let mut answers = Vec::new();
+    let listed = listed.unwrap_or(default);
+    let mut diffs = Vec::new();
     for source in &bundle.tenants {
-        let (id, after) = of_tenant(&trial, &source.tenant.id)?;
+        let (id, after) = find_tenant(&trial, &source.tenant.id)?;
         let before = log.definitions.tenant(id).map(Arc::as_ref);
-        let mut answer = TenantDiff::new(before, after, clock, told);
-        if answer.outcome == Outcome::Changed
+        let mut diff = TenantDiff::new(before, after, clock, listed);
+        if diff.outcome == Outcome::Changed
             && let Some(before) = before
         {
-            Walk::new(&generation, topic, before, after)
-                .take(&mut answer)
+            Comparison::new(&generation, topic, before, after)
+                .count_members(&mut diff)
                 .await?;
         }
         if !arguments.json {
-            output::line(answer.to_text());
+            output::line(diff.to_text());
         }
-        answers.push(answer);
+        diffs.push(diff);
     }
     if arguments.json {
-        output::json(&answers)?;
+        output::json(&diffs)?;
     }
     Ok(())
 }
 
-/// The clock up to which everything is folded; none while nothing is.
+/// Returns the clock up to which every partition is folded; `None` before the first record.
 async fn least_clock(generation: &Generation, topic: &str) -> anyhow::Result<Option<Instant>> {
     let partitions = generation.partitions(topic).await?;
     let clocks = partitions.iter().map(|partition| partition.clock);
@@ -92,7 +91,7 @@ async fn least_clock(generation: &Generation, topic: &str) -> anyhow::Result<Opt
     Ok(clocks.filter(|clock| *clock > Instant::MIN).min())
 }
 
-/// What the definitions would be: as if appended when everything was folded up to now.
+/// Returns the definitions with the bundle applied, as if appended at the clock.
 fn trial(
     log: &DefinitionsLog,
     bundle: &Bundle,
@@ -102,27 +101,27 @@ fn trial(
     Ok(log.try_apply(bundle, clock.map_or(now, |clock| clock.min(now)))?)
 }
 
-fn of_tenant<'d>(
+fn find_tenant<'d>(
     trial: &'d Definitions,
     id: &str,
 ) -> anyhow::Result<(&'d TenantId, &'d TenantDefinitions)> {
     let mut tenants = trial.tenants.iter();
     let found = tenants.find(|(other, _)| other.as_str() == id);
     let found = found.map(|(id, definitions)| (id, definitions.as_ref()));
-    found.ok_or_else(|| anyhow::anyhow!("tenant {id} was checked and is not there"))
+    found.ok_or_else(|| anyhow::anyhow!("tenant {id} is missing from the checked definitions"))
 }
 
-/// A walk over a tenant's customers, each evaluated under both definitions.
-struct Walk<'a> {
+/// The comparison of a tenant's customers under two definitions.
+struct Comparison<'a> {
     generation: &'a Generation,
     topic: &'a str,
     before: &'a TenantDefinitions,
     after: &'a TenantDefinitions,
-    /// Those customers stand on who are not evaluated under the ones in force yet, by version.
+    /// By version: older definitions, under which some customers are still evaluated.
     older: BTreeMap<i64, TenantDefinitions>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Comparison<'a> {
     fn new(
         generation: &'a Generation,
         topic: &'a str,
@@ -138,7 +137,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn take(mut self, answer: &mut TenantDiff) -> anyhow::Result<()> {
+    async fn count_members(mut self, diff: &mut TenantDiff) -> anyhow::Result<()> {
         let mut progress = Progress::start("customers read", None);
         let mut last = String::new();
         loop {
@@ -151,7 +150,7 @@ impl<'a> Walk<'a> {
             };
             last.clone_from(&newest.customer_id);
             for stored in &page {
-                self.know(stored.definition_version).await?;
+                self.load_older(stored.definition_version).await?;
                 let older = self.older.get(&stored.definition_version);
                 let current = stored.current(older.unwrap_or(self.before))?;
                 let at = current.as_of;
@@ -161,7 +160,7 @@ impl<'a> Walk<'a> {
                 }
                 let mut after = before.clone();
                 after.redefine(&state, self.after, at, &mut Vec::new());
-                answer.count(&stored.customer_id, &before, &after);
+                diff.count(&stored.customer_id, &before, &after);
                 progress.advance(0);
             }
         }
@@ -169,8 +168,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Reads the definitions an evaluated state was made with, if they are not those in force.
-    async fn know(&mut self, version: i64) -> anyhow::Result<()> {
+    /// Reads the definitions of an evaluated state, unless they are those in force.
+    async fn load_older(&mut self, version: i64) -> anyhow::Result<()> {
         if version != self.before.version && !self.older.contains_key(&version) {
             let older = self.generation.definitions(&self.after.id, version).await?;
             self.older.insert(version, older);

@@ -1,4 +1,4 @@
-//! The live stream: customers who go on living by the wall clock.
+//! The live stream: the simulation continues by the wall clock.
 
 use std::future::Future;
 use std::time::{Duration, Instant as Stopwatch};
@@ -14,14 +14,14 @@ use crate::kafka::events::EventSink;
 use crate::output;
 use crate::progress::Progress;
 
-/// A stream about to flow.
+/// A stream of live events, connected to the broker.
 pub(super) struct Live {
     sink: EventSink,
     pause: Duration,
 }
 
 impl Live {
-    /// Connects. So many customers a second do something.
+    /// Connects; the stream has so many visits of customers a second.
     pub(super) async fn start(config: &Config, visits_per_second: u32) -> anyhow::Result<Self> {
         Ok(Self {
             sink: EventSink::connect(config, true).await?,
@@ -29,27 +29,31 @@ impl Live {
         })
     }
 
-    /// Publishes what happens until the demo has ended, and says how it ended.
+    /// Publishes events until the demo ends, and returns how it ended.
     pub(super) async fn run(
         self,
         simulation: Simulation,
         ended: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
-        output::line("\nLive: customers go on by the wall clock. Ctrl-C stops it.");
+        output::line("\nLive: the simulation continues by the wall clock. Press Ctrl-C to stop.");
         let stop = CancellationToken::new();
-        let told = stop.clone();
-        let mut flowing = tokio::task::spawn_blocking(move || self.flow(simulation, &told));
+        let stopped = stop.clone();
+        let mut stream = tokio::task::spawn_blocking(move || self.publish(simulation, &stopped));
         let ended = tokio::select! {
             ended = ended => ended,
-            flowed = &mut flowing => return flowed.context("the live stream panicked")?,
+            published = &mut stream => return published.context("the live stream panicked")?,
         };
         stop.cancel();
-        let flowed = flowing.await.context("the live stream panicked")?;
-        ended.and(flowed)
+        let published = stream.await.context("the live stream panicked")?;
+        ended.and(published)
     }
 
-    /// Blocks until told to stop.
-    fn flow(mut self, mut simulation: Simulation, stop: &CancellationToken) -> anyhow::Result<()> {
+    /// Publishes events until `stop`. Blocks.
+    fn publish(
+        mut self,
+        mut simulation: Simulation,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut progress = Progress::endless();
         let begun = Stopwatch::now();
         let mut sent = 0_u32;
@@ -60,12 +64,12 @@ impl Live {
             for event in simulation.until(now) {
                 sent += 1;
                 if let Err(undelivered) = self.sink.publish(u64::from(sent), &event)? {
-                    progress.say(format!("not published: {}", undelivered.reason));
+                    progress.note(format!("not published: {}", undelivered.reason));
                 }
                 last = describe(&event);
             }
             let rate = f64::from(sent) / begun.elapsed().as_secs_f64();
-            progress.tell(format!(
+            progress.update(format!(
                 "{sent} live events, {rate:.1} a second; last: {last}"
             ));
             std::thread::sleep(self.pause);

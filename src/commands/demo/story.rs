@@ -1,4 +1,4 @@
-//! What the demo tells when everything is folded, asked of the read API as anybody would.
+//! The summary that the demo prints when all events are folded, read from the API as clients read it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::database::{Generation, TenantProgress};
 use crate::generate::Industry;
 use crate::output::{self, grouped};
-use crate::up::state_file::{UpFile, remove_file, write_private};
+use crate::up_file::{UpFile, remove_file, write_private};
 
-/// Whose token the examples use.
+/// The role of the examples' tokens.
 const ROLE: &str = "analyst";
 
-/// What happened.
+/// The outcome of the demo's history.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
     published: u64,
@@ -25,7 +25,7 @@ pub(super) struct Story {
     pub(super) elapsed: Duration,
 }
 
-/// The same for programs.
+/// The outcome as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary<'a> {
     events_published: u64,
@@ -38,8 +38,8 @@ pub(super) struct Summary<'a> {
 }
 
 impl Story {
-    /// Looks at what was folded.
-    pub(super) async fn of(generation: &Generation, published: u64) -> anyhow::Result<Self> {
+    /// Reads what was folded.
+    pub(super) async fn read(generation: &Generation, published: u64) -> anyhow::Result<Self> {
         let mut parked = BTreeMap::new();
         for found in generation.parked().await? {
             *parked.entry(found.reason).or_insert(0) += found.events;
@@ -76,8 +76,8 @@ impl Story {
         }
     }
 
-    /// Tells it, with lines to paste unless everything is about to end.
-    pub(super) async fn tell(
+    /// Prints the summary, with commands to paste unless the demo is about to end.
+    pub(super) async fn print(
         &self,
         up: &UpFile,
         data_dir: &Path,
@@ -91,15 +91,16 @@ impl Story {
             self.parked()
         ));
         for industry in Industry::ALL {
-            self.tell_tenant(&Api::of(up, industry)?, industry).await?;
+            self.print_tenant(&Api::new(up, industry)?, industry)
+                .await?;
         }
         if !once {
-            tell_where_to_look(up, data_dir).await?;
+            print_examples(up, data_dir).await?;
         }
         Ok(())
     }
 
-    async fn tell_tenant(&self, api: &Api, industry: Industry) -> anyhow::Result<()> {
+    async fn print_tenant(&self, api: &Api, industry: Industry) -> anyhow::Result<()> {
         let tenant = industry.tenant();
         let found = self.tenants.iter().find(|found| found.tenant == tenant);
         let (customers, events) = found.map_or((0, 0), |found| (found.customers, found.events));
@@ -108,8 +109,8 @@ impl Story {
             grouped(customers.unsigned_abs()),
             grouped(events.unsigned_abs())
         ));
-        let answer = api.get("/v1/segments").await?;
-        for segment in list(&answer) {
+        let response = api.get("/v1/segments").await?;
+        for segment in list(&response) {
             let size = segment
                 .get("size")
                 .and_then(Value::as_i64)
@@ -124,12 +125,12 @@ impl Story {
     }
 }
 
-/// Holds the header that the lines to paste send for a tenant.
+/// Returns the file of the header that the commands to paste send for a tenant.
 fn header_file(data_dir: &Path, industry: Industry) -> PathBuf {
     data_dir.join(format!("{}.header", industry.tenant()))
 }
 
-/// Removes what the lines to paste needed.
+/// Removes the header files.
 pub(super) fn remove_headers(data_dir: &Path) {
     for industry in Industry::ALL {
         remove_file(&header_file(data_dir, industry));
@@ -142,7 +143,7 @@ struct Api {
 }
 
 impl Api {
-    fn of(up: &UpFile, industry: Industry) -> anyhow::Result<Self> {
+    fn new(up: &UpFile, industry: Industry) -> anyhow::Result<Self> {
         let token = up
             .tokens
             .get(industry.tenant())
@@ -167,22 +168,22 @@ impl Api {
         Ok(response.json().await?)
     }
 
-    /// Somebody to look at: the first member of a segment.
-    async fn member(&self, segment: &str) -> anyhow::Result<Option<String>> {
-        let answer = self
+    /// Returns the first member of a segment.
+    async fn first_member(&self, segment: &str) -> anyhow::Result<Option<String>> {
+        let response = self
             .get(&format!("/v1/segments/{segment}/members?limit=1"))
             .await?;
-        let first = list(&answer).first();
+        let first = list(&response).first();
         Ok(first.map(|member| text(member, "customer_id").to_owned()))
     }
 }
 
-/// The list in an answer, whatever its envelope calls it.
-fn list(answer: &Value) -> &[Value] {
-    let inside = answer
+/// Returns the list in a response, under whatever name.
+fn list(response: &Value) -> &[Value] {
+    let inside = response
         .as_object()
         .and_then(|object| object.values().find_map(Value::as_array));
-    answer
+    response
         .as_array()
         .or(inside)
         .map(Vec::as_slice)
@@ -193,11 +194,11 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A line to paste for each tenant, and some more.
-async fn tell_where_to_look(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> {
-    output::line("\nLook around (each line works when pasted):");
+/// Prints a command to paste for each tenant, and one to train the models.
+async fn print_examples(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> {
+    output::line("\nCommands to try, as they are:");
     for industry in Industry::ALL {
-        let api = Api::of(up, industry)?;
+        let api = Api::new(up, industry)?;
         write_private(
             &header_file(data_dir, industry),
             format!("Authorization: Bearer {}\n", api.token).as_bytes(),
@@ -205,7 +206,7 @@ async fn tell_where_to_look(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> 
         let path = match industry {
             Industry::RealEstate => "/v1/journeys/purchase/stages".to_owned(),
             Industry::Saas => "/v1/segments/paying_but_dormant/members?limit=5".to_owned(),
-            Industry::Ecommerce => match api.member("slipping_regulars").await? {
+            Industry::Ecommerce => match api.first_member("slipping_regulars").await? {
                 Some(customer) => format!("/v1/customers/{customer}"),
                 None => "/v1/customers?band=high&limit=5".to_owned(),
             },
@@ -217,7 +218,7 @@ async fn tell_where_to_look(up: &UpFile, data_dir: &Path) -> anyhow::Result<()> 
             up.api_url
         ));
     }
-    output::line("\nFit the models to these customers, for scores and segments made of them:");
+    output::line("\nFit the models to these customers, for scores and the segments that use them:");
     output::line("  tidemark train --up");
     Ok(())
 }

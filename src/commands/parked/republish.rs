@@ -1,8 +1,8 @@
-//! Misrouted events, published again to their home.
+//! Publishing misrouted events to their expected partition.
 //!
-//! The row goes only once the broker has the copy. Should this end in between, the event is published
-//! once more next time, and that is harmless: its home knows it by its id, or, where it is too old for
-//! that, parks it as late; it never counts twice.
+//! The parked row is removed only once the broker has the copy. If the command ends in between, the
+//! next one publishes the event again. That is harmless: the expected partition recognises the
+//! duplicate by its id or, if it is too old for that, parks it as late; it never counts twice.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::config::{Config, Kafka};
 use crate::kafka::producer::{Again, Publisher};
 use crate::output;
 
-/// Publishes misrouted events to where they belong.
+/// Publishes misrouted events to their expected partitions.
 pub(super) struct Republisher {
     kafka: Kafka,
     partitions: i32,
     partitioner: Partitioner,
-    /// Made when the first event needs it.
+    /// Connected when the first event needs it.
     publisher: Option<Arc<Publisher>>,
     refused: i64,
 }
@@ -34,7 +34,7 @@ impl Republisher {
         }
     }
 
-    /// How many the broker did not take, or had no home to go to.
+    /// Returns how many events the broker did not accept, or had no expected partition.
     pub(super) const fn refused(&self) -> i64 {
         self.refused
     }
@@ -42,21 +42,21 @@ impl Republisher {
     /// Publishes events and returns the old positions of those the broker has.
     pub(super) async fn publish(
         &mut self,
-        strays: Vec<ParkedEvent>,
+        misrouted: Vec<ParkedEvent>,
     ) -> anyhow::Result<Vec<(i32, i64)>> {
-        if strays.is_empty() {
+        if misrouted.is_empty() {
             return Ok(Vec::new());
         }
         let (kafka, partitioner, partitions) =
             (self.kafka.clone(), self.partitioner, self.partitions);
-        let known = self.publisher.clone();
+        let connected = self.publisher.clone();
         let (publisher, delivered, refused) = tokio::task::spawn_blocking(move || {
-            let publisher = match known {
+            let publisher = match connected {
                 Some(publisher) => publisher,
                 None => Arc::new(Publisher::connect(&kafka, &kafka.topic)?),
             };
-            let home = |parked: &ParkedEvent| home(parked, partitioner, partitions);
-            let (delivered, refused) = publish(&publisher, &strays, home);
+            let expected = |parked: &ParkedEvent| expected(parked, partitioner, partitions);
+            let (delivered, refused) = publish(&publisher, &misrouted, expected);
             anyhow::Ok((publisher, delivered, refused))
         })
         .await??;
@@ -66,8 +66,8 @@ impl Republisher {
     }
 }
 
-/// Where an event belongs by its own tenant and customer, whatever its key says.
-fn home(parked: &ParkedEvent, partitioner: Partitioner, partitions: i32) -> Option<i32> {
+/// Returns the partition of an event's own tenant and customer, whatever its key says.
+fn expected(parked: &ParkedEvent, partitioner: Partitioner, partitions: i32) -> Option<i32> {
     let key = CustomerKey {
         tenant: parked.event.tenant.clone()?,
         customer: CustomerId::new(parked.event.customer.as_deref()?).ok()?,
@@ -77,15 +77,15 @@ fn home(parked: &ParkedEvent, partitioner: Partitioner, partitions: i32) -> Opti
 
 fn publish(
     publisher: &Publisher,
-    strays: &[ParkedEvent],
-    home: impl Fn(&ParkedEvent) -> Option<i32>,
+    misrouted: &[ParkedEvent],
+    expected: impl Fn(&ParkedEvent) -> Option<i32>,
 ) -> (Vec<(i32, i64)>, i64) {
-    let mut delivered = Vec::with_capacity(strays.len());
+    let mut delivered = Vec::with_capacity(misrouted.len());
     let mut refused = 0;
-    for (line, parked) in (0..).zip(strays) {
+    for (line, parked) in (0..).zip(misrouted) {
         let event = &parked.event;
-        let sent = home(parked)
-            .ok_or("its customer is not known".to_owned())
+        let sent = expected(parked)
+            .ok_or("the event names no valid tenant and customer".to_owned())
             .and_then(|partition| {
                 let again = Again {
                     partition,
@@ -105,11 +105,11 @@ fn publish(
             }
         }
     }
-    // All or none: which of them is missing does not matter, since doing it again is harmless.
-    let fate = publisher.finish();
-    if let Some(failed) = fate.undelivered.first() {
+    // All or none: publishing the delivered ones again is harmless.
+    let deliveries = publisher.finish();
+    if let Some(failed) = deliveries.undelivered.first() {
         output::note(format!(
-            "the broker did not take every event: {}",
+            "the broker did not accept every event, so all of this page stay parked: {}",
             failed.reason
         ));
         refused += i64::try_from(delivered.len()).unwrap_or(i64::MAX);

@@ -1,20 +1,20 @@
-//! Lines of a file, bounded and numbered.
+//! Lines of a file, numbered and bounded in length.
 
 use std::io::{self, BufRead, Read as _};
 
-/// An event that is longer as JSON would be longer than Kafka takes as Avro.
+/// The longest line: a longer event would be larger than Kafka accepts as Avro.
 const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// One line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// From 1.
+    /// The number of the line, from 1.
     pub(super) number: u64,
-    /// Its text, or why it has none.
+    /// The text, or the reason why it cannot be read.
     pub(super) text: Result<String, String>,
 }
 
-/// Reads lines.
+/// Reads the lines of an input.
 pub(super) struct Lines<R> {
     input: R,
     number: u64,
@@ -30,12 +30,12 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Of the input, by now.
+    /// Returns the number of bytes read so far.
     pub(super) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
-    /// The next line that is not blank.
+    /// Returns the next line that is not blank.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let mut bytes = Vec::new();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_lines_and_skips_blank_ones() {
+    fn lines_are_numbered_and_blank_ones_skipped() {
         let lines = all(b"{}\r\n\n  \n{\"a\":1}");
         assert_eq!(
             lines,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_text_or_too_long_does_not_hide_the_next() {
+    fn lines_after_an_invalid_or_too_long_line_are_read() {
         let mut input = b"\xff\n".to_vec();
         input.extend(std::iter::repeat_n(
             b'x',

@@ -11,23 +11,23 @@ use crate::config::Secret;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
-    /// Where the API is served.
+    /// The address of the API.
     pub listen: SocketAddr,
-    /// Where `/metrics` of the API is served.
+    /// The address of the API's `/metrics`.
     pub metrics_listen: SocketAddr,
-    /// Connections to Postgres.
+    /// The number of connections to Postgres.
     pub connections: u32,
-    /// Whether clients come by TLS, which a proxy in front ends: then HSTS is sent.
+    /// Whether a proxy terminates TLS in front of the API: responses then have HSTS.
     pub behind_tls: bool,
-    /// Origins whose pages may call, such as `https://dashboard.example.com`.
+    /// Allowed CORS origins, such as `https://dashboard.example.com`.
     pub allowed_origins: Vec<String>,
-    /// Whose tokens are believed.
+    /// Authentication: the accepted tokens.
     pub auth: Auth,
-    /// How much may be asked.
+    /// Rate limits and bounds on requests.
     pub limits: ApiLimits,
-    /// How long a request waits for the position its `Tidemark-Wait` names, in milliseconds.
+    /// The longest wait for the position in `Tidemark-Wait`, in milliseconds.
     pub wait_ms: u64,
-    /// What is kept of what was answered.
+    /// The response cache.
     pub cache: Cache,
 }
 
@@ -51,9 +51,9 @@ impl Default for Api {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cache {
-    /// Answers kept, in MiB at most; 0 keeps none.
+    /// The size of the response cache in MiB; 0 turns it off.
     pub mib: u64,
-    /// While the database is away, answers are given that were read at most so long ago.
+    /// The oldest response served while the database is unavailable, in seconds.
     pub stale_seconds: u64,
 }
 
@@ -70,25 +70,25 @@ impl Default for Cache {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// Expected in `iss`.
+    /// The expected `iss` of tokens.
     pub issuer: String,
-    /// Expected in `aud`.
+    /// The expected `aud` of tokens.
     pub audience: String,
-    /// A JSON Web Key Set of an identity provider, asked for again and again.
+    /// The URL of an identity provider's JSON Web Key Set, fetched regularly.
     pub jwks_url: Option<String>,
-    /// Certificates (PEM) to trust there instead of the system's.
+    /// The file of certificates (PEM) to trust for that URL instead of the system's.
     pub jwks_ca_file: Option<PathBuf>,
-    /// A JSON Web Key Set in a file, read again when it changes.
+    /// The file of a JSON Web Key Set, reloaded when it changes.
     pub jwks_file: Option<PathBuf>,
-    /// How often `jwks_url` is asked.
+    /// The time between two fetches of `jwks_url`, in seconds.
     pub jwks_refresh_seconds: u64,
-    /// How long after a token with an unknown key the next one makes us ask again.
+    /// The shortest time between two fetches that tokens with unknown keys cause, in seconds.
     pub jwks_cooldown_seconds: u64,
     /// The key of HS256 tokens, for development: at least 32 bytes.
     pub hs256_secret: Option<Secret>,
-    /// Holds that key.
+    /// The file of the key of HS256 tokens.
     pub hs256_secret_file: Option<PathBuf>,
-    /// How far clocks may differ.
+    /// The tolerated difference of clocks, in seconds.
     pub leeway_seconds: u64,
 }
 
@@ -109,35 +109,35 @@ impl Default for Auth {
     }
 }
 
-/// `[api.limits]`: rates are in costs, see docs/OPERATIONS.md; a rate of 0 is without limit.
+/// `[api.limits]`: rates are in costs, see docs/OPERATIONS.md; a rate of 0 sets no limit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiLimits {
-    /// What a tenant may ask in a second, with all its tokens.
+    /// The cost per second of a tenant, over all its tokens.
     pub tenant_per_second: u32,
-    /// What a tenant may ask at once after a pause.
+    /// The cost of a tenant's burst after a pause.
     pub tenant_burst: u32,
-    /// What may be asked in a second with one token.
+    /// The cost per second of one token.
     pub token_per_second: u32,
-    /// What may be asked at once with one token after a pause.
+    /// The cost of a token's burst after a pause.
     pub token_burst: u32,
-    /// How many tokens not seen before one peer may show in a second.
+    /// The number of unknown tokens per second of one peer.
     pub peer_per_second: u32,
-    /// How many of them at once after a pause.
+    /// The number of unknown tokens of a peer's burst after a pause.
     pub peer_burst: u32,
-    /// Proxies (addresses or networks) whose `X-Forwarded-For` is believed.
+    /// Proxies (addresses or networks) trusted to set `X-Forwarded-For`.
     pub trusted_proxies: Vec<String>,
-    /// What one tenant may have of `api.connections` at once, in percent.
+    /// The share of `api.connections` that one tenant may use at once, in percent.
     pub tenant_share_percent: usize,
-    /// Requests under way at once; more are answered 503.
+    /// The most concurrent requests; further ones get 503.
     pub concurrent_requests: usize,
-    /// Open connections of clients; more wait to be accepted.
+    /// The most open connections of clients; further ones wait to be accepted.
     pub connections: usize,
-    /// How long a request may take.
+    /// The timeout of a request, in seconds.
     pub request_timeout_seconds: u64,
-    /// Bytes of a request's body.
+    /// The largest body of a request, in bytes.
     pub body_bytes: usize,
-    /// How long the last requests may take at the end.
+    /// The longest time for the last requests at shutdown, in seconds.
     pub drain_seconds: u64,
 }
 

@@ -1,14 +1,14 @@
-//! Who runs Postgres: we ourselves, unless we are root.
+//! The user that runs Postgres: the current one, unless that is root.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, bail};
 
-/// Users that may run it, the best first.
+/// Users that may run Postgres in place of root, in the order of preference.
 const CANDIDATES: &[&str] = &["postgres", "nobody"];
 
-/// A user of this system.
+/// A user of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -16,7 +16,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The user that runs Postgres in our place; `None` where we may do it ourselves.
+    /// Returns the user that runs Postgres in place of root; `None` for any other current user.
     pub(super) fn for_postgres() -> anyhow::Result<Option<Self>> {
         if !is_root()? {
             return Ok(None);
@@ -33,16 +33,16 @@ impl Account {
     }
 }
 
-/// A file of our own has our user.
+/// Whether the process runs as root: a new file has the process's user.
 fn is_root() -> anyhow::Result<bool> {
     let own = tempfile::tempfile().and_then(|file| file.metadata());
     Ok(own
-        .context("cannot make a file in the system's temporary directory")?
+        .context("cannot create a file in the system's temporary directory")?
         .uid()
         == 0)
 }
 
-/// A user by name, of the lines `name:x:uid:gid:…`.
+/// Finds a user by name in lines of the form `name:x:uid:gid:…`.
 fn find(users: &str, name: &str) -> Option<Account> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_a_user_by_its_whole_name() {
+    fn users_are_found_by_their_whole_name() {
         let users = "postgres2:x:1:2::/:/bin/sh\npostgres:x:114:119:PG:/var:/bin/bash\n";
         assert_eq!(
             find(users, "postgres").unwrap(),

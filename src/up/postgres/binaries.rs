@@ -1,4 +1,4 @@
-//! Where the programs of Postgres are.
+//! The programs of Postgres, found on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,21 +7,21 @@ use anyhow::{Context as _, bail};
 
 use crate::config::search_path;
 
-/// Where distributions keep versions beside each other, each with a `bin` below its number.
+/// Directories of distributions that hold several versions, each with a `bin` below its number.
 const VERSIONED: &[&str] = &["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
-/// Where others keep one version, or put a number at the end.
+/// Directories of distributions that hold one version.
 const PLAIN: &[&str] = &["/usr/local/pgsql/bin", "/usr/libexec/postgresql"];
 
 /// `initdb` and `postgres` of one version.
 #[derive(Debug, Clone)]
 pub(super) struct Binaries {
     directory: PathBuf,
-    /// For example `15`.
+    /// The major version, for example `15`.
     pub(super) major_version: String,
 }
 
 impl Binaries {
-    /// Those on the PATH, else the newest of the distribution's.
+    /// Finds the programs on the PATH, else the newest version of the distribution.
     pub(super) fn find() -> anyhow::Result<Self> {
         let mut places = search_path();
         places.extend(versioned());
@@ -56,7 +56,7 @@ fn is_complete(directory: &Path) -> bool {
         .all(|program| directory.join(program).is_file())
 }
 
-/// The `bin` directories of every version, newest first.
+/// Returns the `bin` directories of every version, the newest first.
 fn versioned() -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = VERSIONED
         .iter()
@@ -77,7 +77,7 @@ fn versioned() -> Vec<PathBuf> {
     found.into_iter().map(|(_, directory)| directory).collect()
 }
 
-/// `postgres (PostgreSQL) 15.13 (Debian …)` is `15`.
+/// Returns the major version: of `postgres (PostgreSQL) 15.13 (Debian …)` that is `15`.
 fn version(postgres: &Path) -> anyhow::Result<String> {
     let output = Command::new(postgres)
         .arg("--version")
@@ -88,7 +88,7 @@ fn version(postgres: &Path) -> anyhow::Result<String> {
     let major: String = number.chars().take_while(char::is_ascii_digit).collect();
     if major.is_empty() {
         bail!(
-            "{} does not say its version: {}",
+            "{} does not print its version: {}",
             postgres.display(),
             text.trim()
         );

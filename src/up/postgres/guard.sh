@@ -1,7 +1,7 @@
 # Usage: sh -c guard.sh name REMOVE program argument…
-# Runs the program until standard input closes, which happens when the parent closes it or dies.
-# REMOVE is a directory to remove afterwards, or empty. It stays when the program ended by itself:
-# the parent wants to read the log in it.
+# Runs the program until standard input closes, which happens when the parent closes it or ends.
+# REMOVE is a directory to remove afterwards, or empty. It stays if the program ended by itself: the
+# parent reads the log in it.
 remove=$1
 shift
 rm -f stopping
@@ -9,7 +9,7 @@ exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
 {
-    # Nobody ever writes: this returns when the other end is gone.
+    # Nothing is ever written: read returns when the other end is closed.
     read -r _ <&3
     : >stopping
     kill -INT "$server"

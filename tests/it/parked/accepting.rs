@@ -65,6 +65,12 @@ async fn a_late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
     projections.assert_consistent().await;
 
     // And asking for something else than late events is a misuse
-    let wrong = ["parked", "redrive", "--accept-late", "--reason", "invalid"];
+    let wrong = [
+        "parked",
+        "redrive",
+        "--accept-late",
+        "--parked-reason",
+        "invalid",
+    ];
     assert_eq!(site.run(&wrong).status.code(), Some(2));
 }

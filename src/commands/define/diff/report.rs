@@ -1,4 +1,4 @@
-//! What `tidemark define diff` says.
+//! The report of `tidemark define diff`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,50 +12,50 @@ use tidemark_schemas::{Instant, TenantId};
 
 use crate::output::grouped;
 
-/// Whether anything would change.
+/// The overall result for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
     /// The tenant is not defined yet, so it has no customers.
     New,
-    /// Applying would do nothing.
+    /// Applying the definitions would change nothing.
     Unchanged,
-    /// Something is defined otherwise.
+    /// At least one definition differs.
     Changed,
 }
 
-/// What would change of one tenant.
+/// The changes to one tenant.
 #[derive(Debug, Serialize)]
 pub(super) struct TenantDiff {
     pub(super) outcome: Outcome,
     tenant: TenantId,
-    /// Version of the definitions in force.
+    /// The version of the definitions in force.
     in_force: Option<i64>,
     definitions: Difference,
-    /// The least clock of the partitions; null while nothing is folded.
+    /// The least clock of the partitions; null before the first record.
     as_of: Option<Instant>,
     customers: u64,
-    /// By name, those of either definitions.
-    segments: BTreeMap<Arc<str>, Moves>,
+    /// By name, the segments of both definitions.
+    segments: BTreeMap<Arc<str>, MemberChanges>,
     #[serde(skip)]
-    told: usize,
+    max_listed: usize,
 }
 
-/// Who would enter and leave a segment.
+/// The customers that would enter and leave a segment.
 #[derive(Debug, Default, Serialize)]
-struct Moves {
-    /// Members under the definitions in force.
+struct MemberChanges {
+    /// The number of members under the definitions in force.
     before: u64,
-    /// Null where that cannot be known: the segment asks for activities that are not counted yet,
-    /// and counts from when it is applied.
+    /// Null where unknown: the segment needs counts of activities that are counted only from when
+    /// it is applied.
     after: Option<u64>,
-    /// Null where that cannot be known.
+    /// Null where unknown.
     enter: Option<u64>,
-    /// Null where that cannot be known.
+    /// Null where unknown.
     leave: Option<u64>,
-    /// Ids of those who would enter, the first.
+    /// The first ids of the customers that would enter.
     entering: Vec<String>,
-    /// Ids of those who would leave, the first.
+    /// The first ids of the customers that would leave.
     leaving: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl TenantDiff {
         before: Option<&TenantDefinitions>,
         after: &TenantDefinitions,
         as_of: Option<Instant>,
-        told: usize,
+        max_listed: usize,
     ) -> Self {
         let outcome = match before {
             None => Outcome::New,
@@ -73,16 +73,16 @@ impl TenantDiff {
         };
         let mut segments = BTreeMap::new();
         for segment in before.into_iter().flat_map(|before| &before.segments) {
-            segments.insert(Arc::clone(&segment.name), Moves::none());
+            segments.insert(Arc::clone(&segment.name), MemberChanges::none());
         }
         for segment in &after.segments {
             let is_counted = before.is_none_or(|before| after.counts_already(segment, before));
-            let moves = if is_counted {
-                Moves::none()
+            let changes = if is_counted {
+                MemberChanges::none()
             } else {
-                Moves::default()
+                MemberChanges::default()
             };
-            segments.insert(Arc::clone(&segment.name), moves);
+            segments.insert(Arc::clone(&segment.name), changes);
         }
         Self {
             outcome,
@@ -92,11 +92,11 @@ impl TenantDiff {
             as_of,
             customers: 0,
             segments,
-            told,
+            max_listed,
         }
     }
 
-    /// Counts a customer with its evaluated state under either definitions.
+    /// Counts a customer by its evaluated states under both definitions.
     pub(super) fn count(
         &mut self,
         customer: &str,
@@ -104,10 +104,10 @@ impl TenantDiff {
         after: &EvaluatedState,
     ) {
         self.customers += 1;
-        for (name, moves) in &mut self.segments {
+        for (name, changes) in &mut self.segments {
             let was = before.segments.contains_key(name);
             let is = after.segments.contains_key(name);
-            moves.count(customer, was, is, self.told);
+            changes.count(customer, was, is, self.max_listed);
         }
     }
 
@@ -117,7 +117,7 @@ impl TenantDiff {
             (Outcome::Unchanged, _) => {
                 return format!("{tenant}: unchanged: these definitions are in force already");
             }
-            (_, None) => format!("{tenant}: new, so no customer is moved\n"),
+            (_, None) => format!("{tenant}: new, without customers\n"),
             (_, Some(version)) => format!("{tenant}: changes to version {version}\n"),
         };
         let definitions = &self.definitions;
@@ -137,16 +137,16 @@ impl TenantDiff {
             }
         }
         if definitions.is_empty() {
-            let order = "  nothing but the order in which it is written";
+            let order = "  only the order of the definitions";
             add(&mut text, format_args!("{order}"));
         }
         if self.outcome == Outcome::Changed {
-            self.add_moves(&mut text);
+            self.add_segments(&mut text);
         }
         text.trim_end().to_owned()
     }
 
-    fn add_moves(&self, text: &mut String) {
+    fn add_segments(&self, text: &mut String) {
         let customers = grouped(self.customers);
         let as_of = self.as_of.map(|as_of| format!(" as of {as_of}"));
         let as_of = as_of.unwrap_or_default();
@@ -154,18 +154,22 @@ impl TenantDiff {
             text,
             format_args!("  members, of {customers} customers{as_of}"),
         );
-        let moved = self.segments.iter().filter(|(_, moves)| moves.is_told());
-        for (name, moves) in moved.clone() {
-            moves.add_to(text, name);
+        let changed = self.segments.iter();
+        let changed = changed.filter(|(_, changes)| changes.is_reported());
+        for (name, changes) in changed.clone() {
+            changes.add_to(text, name);
         }
-        if moved.count() == 0 {
-            add(text, format_args!("    nobody enters or leaves a segment"));
+        if changed.count() == 0 {
+            add(
+                text,
+                format_args!("    no customer enters or leaves a segment"),
+            );
         }
     }
 }
 
-impl Moves {
-    /// Of a segment of which it can be known, and nobody counted yet.
+impl MemberChanges {
+    /// Returns known counts, all zero.
     fn none() -> Self {
         Self {
             after: Some(0),
@@ -175,7 +179,7 @@ impl Moves {
         }
     }
 
-    fn count(&mut self, customer: &str, was: bool, is: bool, told: usize) {
+    fn count(&mut self, customer: &str, was: bool, is: bool, max_listed: usize) {
         self.before += u64::from(was);
         let (Some(after), Some(enter), Some(leave)) =
             (&mut self.after, &mut self.enter, &mut self.leave)
@@ -189,19 +193,19 @@ impl Moves {
             (false, false) | (true, true) => return,
         };
         *count += 1;
-        if ids.len() < told {
+        if ids.len() < max_listed {
             ids.push(customer.to_owned());
         }
     }
 
-    /// Somebody moves, or that is not known.
-    fn is_told(&self) -> bool {
+    /// Whether customers enter or leave, or that is unknown.
+    fn is_reported(&self) -> bool {
         (self.enter, self.leave) != (Some(0), Some(0))
     }
 
     fn add_to(&self, text: &mut String, name: &str) {
         let (Some(after), Some(enter), Some(leave)) = (self.after, self.enter, self.leave) else {
-            let why = "asks for activities not counted yet: exact from when it is applied";
+            let why = "needs activities that are not counted yet: exact from when it is applied";
             return add(text, format_args!("    {name}: {why}"));
         };
         let (before, after) = (grouped(self.before), grouped(after));
@@ -216,7 +220,7 @@ impl Moves {
 }
 
 fn add(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A text takes whatever is written to it.
+    // Writing to a string cannot fail.
     writeln!(text, "{line}").unwrap_or_default();
 }
 

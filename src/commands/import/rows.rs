@@ -1,4 +1,4 @@
-//! Publishing what a file holds: the way from [`crate::import`] to Kafka.
+//! Publishes or prints the events that [`crate::import`] makes of a file's rows.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -12,28 +12,28 @@ use crate::kafka::events::EventSink;
 use crate::output;
 use crate::progress::Progress;
 
-/// What to import.
+/// A file to import, and its mapping.
 #[derive(Debug)]
 pub(crate) struct Import<R> {
     pub(crate) mapping: Mapping,
     pub(crate) file: R,
-    /// In bytes, where known.
+    /// The size in bytes, where known.
     pub(crate) size: Option<u64>,
-    /// The last instant of interest.
+    /// The instant after which events are left out.
     pub(crate) until: Option<Instant>,
 }
 
-/// What became of the rows.
+/// The outcomes of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Summary {
     pub(crate) rows: u64,
-    /// Accepted by the broker.
+    /// The number of events accepted by the broker.
     pub(crate) published: u64,
-    /// Of a time after the last of interest.
+    /// The number of events left out because of their time.
     pub(crate) later: u64,
-    /// Not events.
+    /// The number of rows that are no events.
     pub(crate) bad: u64,
-    /// Events that the broker did not accept.
+    /// The number of events that the broker did not accept.
     pub(crate) undelivered: u64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn dry_run<R: Read>(import: Import<R>) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-/// Publishes every event and waits until the fate of each is known. Blocks.
+/// Publishes every event and waits for the outcome of each. Blocks.
 pub(crate) fn publish<R: Read>(import: Import<R>, mut sink: EventSink) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
     for_each_event(import, &mut summary, |line, event| {
@@ -67,7 +67,7 @@ pub(crate) fn publish<R: Read>(import: Import<R>, mut sink: EventSink) -> anyhow
 fn for_each_event<R: Read>(
     import: Import<R>,
     summary: &mut Summary,
-    mut take: impl FnMut(u64, &tidemark_schemas::CustomerEvent) -> anyhow::Result<Result<(), String>>,
+    mut handle: impl FnMut(u64, &tidemark_schemas::CustomerEvent) -> anyhow::Result<Result<(), String>>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::start("rows", import.size);
     let read = Arc::new(AtomicU64::new(0));
@@ -83,14 +83,14 @@ fn for_each_event<R: Read>(
                 summary.later += 1;
             }
             Ok((line, event)) => {
-                if let Err(reason) = take(line, &event)? {
+                if let Err(reason) = handle(line, &event)? {
                     summary.undelivered += 1;
-                    progress.say(format!("line {line}: {reason}"));
+                    progress.note(format!("line {line}: {reason}"));
                 }
             }
             Err(bad) => {
                 summary.bad += 1;
-                progress.say(bad.to_string());
+                progress.note(bad.to_string());
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Accepting late events: a decision to fold them all the same, kept as a definition, so that whoever
-//! folds the log again takes the same one.
+//! Accepting late events: the decision to fold them all the same is kept as a definition, so that a
+//! rebuild decides the same.
 //!
-//! The state cannot tell a late event from one folded long ago and forgotten. The log can: an event
-//! is accepted only if every record that holds it is parked.
+//! The state cannot tell a late event from one that was folded before the dedup horizon. The log can:
+//! an event is accepted only if every record of it is parked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,8 +23,9 @@ use tidemark_schemas::registry::RegistryClient;
 use tidemark_schemas::{CustomerEvent, EventId, Payload, TenantId};
 use tokio::runtime::Handle;
 
-use super::Doing;
-use super::which::{Position, Which};
+use super::ApplyOptions;
+use super::request::POLL_EVERY;
+use super::selection::{Position, Selection};
 use crate::config::{Config, user_name};
 use crate::definitions_log::DefinitionsLog;
 use crate::failure::Usage;
@@ -32,29 +33,27 @@ use crate::kafka::events::registry_config;
 use crate::kafka::lookup_consumer;
 use crate::output;
 
-/// Rows read at once.
+/// The number of rows read at once.
 const PAGE: i64 = 500;
-/// Ids in one record of the definitions topic: well below its limit.
+/// The number of ids in one record of the definitions topic: well below its limit.
 const IDS_PER_BUNDLE: usize = 10_000;
-/// How long the log may go without a record while it is read.
+/// The longest wait for the next record of the log.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
-/// Between two looks at what is still parked.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// An event as the law of duplicates knows it.
+/// The identity by which duplicates of an event are recognised.
 type Key = (TenantId, EventId);
 
-/// What would be done, or was.
+/// The effect that the command would have, or has had.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     dry_run: bool,
-    /// Parked `late` and asked for.
+    /// The number of late events selected.
     matching: usize,
-    /// To be folded, or folded.
+    /// The number of events that are or would be folded.
     accepted: usize,
-    /// Accepted, and not folded within the deadline.
+    /// The number of accepted events not folded within the deadline.
     waiting: usize,
-    /// Not accepted, and why.
+    /// The events not accepted.
     refused: Vec<Refused>,
 }
 
@@ -67,21 +66,24 @@ struct Refused {
 pub(super) async fn accept(
     store: &Store,
     config: &Config,
-    which: &Which,
-    doing: Doing,
+    selection: &Selection,
+    options: ApplyOptions,
 ) -> anyhow::Result<()> {
-    let mut filter = which.filter();
+    let mut filter = selection.filter();
     if filter.reason.is_some_and(|reason| reason != Reason::Late) {
-        return Err(Usage::new("--accept-late is about events parked `late`").into());
+        return Err(Usage::new(
+            "--accept-late applies to events parked `late` only: leave out --parked-reason",
+        )
+        .into());
     }
     filter.reason = Some(Reason::Late);
-    let reader = Reader::new(config)?;
+    let reader = EventReader::new(config)?;
     let mut report = Report {
-        dry_run: !doing.apply,
+        dry_run: !options.apply,
         ..Report::default()
     };
     let mut wanted: BTreeMap<Key, (i32, i64)> = BTreeMap::new();
-    for parked in all(store, &filter).await? {
+    for parked in list_all(store, &filter).await? {
         report.matching += 1;
         match reader.acceptable(&parked).await {
             Ok(key) => {
@@ -92,16 +94,16 @@ pub(super) async fn accept(
     }
     for (key, position, folded_at) in folded_before(store, config, &reader, &wanted).await? {
         wanted.remove(&key);
-        let why = format!("folded before, from offset {folded_at}: discard it");
+        let why = format!("it was folded before, from offset {folded_at}: discard it");
         report.refuse(position.0, position.1, why);
     }
     report.accepted = wanted.len();
-    if doing.apply && !wanted.is_empty() {
-        decide(store, config, &wanted).await?;
+    if options.apply && !wanted.is_empty() {
+        append_decisions(store, config, &wanted).await?;
         let positions: Vec<_> = wanted.into_values().collect();
-        report.waiting = still_parked(store, positions, doing.deadline()).await?;
+        report.waiting = count_still_parked(store, positions, options.deadline()).await?;
     }
-    report.tell(doing.json)
+    report.print(options.json)
 }
 
 impl Report {
@@ -110,7 +112,7 @@ impl Report {
         self.refused.push(Refused { position, why });
     }
 
-    fn tell(self, json: bool) -> anyhow::Result<()> {
+    fn print(self, json: bool) -> anyhow::Result<()> {
         if json {
             output::json(&self)?;
         } else {
@@ -118,26 +120,32 @@ impl Report {
                 output::line(format!("{position} is not accepted: {why}"));
             }
             output::line(match (self.matching, self.dry_run) {
-                (0, _) => "nothing is parked that matches".to_owned(),
-                (_, true) => format!("{} would be accepted; --apply does it", self.accepted),
-                (_, false) => format!("{} accepted", self.accepted),
+                (0, _) => "no parked event matches".to_owned(),
+                (_, true) => format!(
+                    "{} events would be accepted; repeat the command with --apply",
+                    self.accepted
+                ),
+                (_, false) => format!("{} events accepted", self.accepted),
             });
         }
         if self.waiting > 0 {
             bail!(
-                "{} events wait for the processor that owns their partition: they are folded when \
-                 it runs",
+                "{} events wait for the processor that owns their partition: a running `tidemark \
+                 process` folds them",
                 self.waiting
             );
         }
         if !self.dry_run && !self.refused.is_empty() {
-            bail!("{} events are still parked", self.refused.len());
+            bail!(
+                "{} events are still parked: each is named above with its reason",
+                self.refused.len()
+            );
         }
         Ok(())
     }
 }
 
-async fn all(store: &Store, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedEvent>> {
+async fn list_all(store: &Store, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedEvent>> {
     let mut events = Vec::new();
     let mut after = (-1, -1);
     loop {
@@ -150,12 +158,12 @@ async fn all(store: &Store, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedE
     }
 }
 
-/// Reads records by their writers' schemas.
-struct Reader {
+/// Decodes records by their writers' schemas.
+struct EventReader {
     decoder: Decoder,
 }
 
-impl Reader {
+impl EventReader {
     fn new(config: &Config) -> anyhow::Result<Self> {
         let client = RegistryClient::new(&registry_config(&config.registry))?;
         Ok(Self {
@@ -173,41 +181,43 @@ impl Reader {
         }
     }
 
-    /// The event, if a decision can help it.
+    /// Returns the identity of a parked event that can be accepted, or why it cannot.
     async fn acceptable(&self, parked: &ParkedEvent) -> Result<Key, String> {
         let value = parked.event.value.as_deref().unwrap_or_default();
         let event = self.read(value).await.map_err(|error| error.to_string())?;
         if matches!(event.payload, Payload::ProfileUpdated(_)) {
-            return Err("a profile update cannot be placed so late: send a newer one".to_owned());
+            return Err(
+                "a profile update cannot be ordered so late: publish a newer one".to_owned(),
+            );
         }
         Ok((event.tenant_id, event.event_id))
     }
 }
 
-/// Those of the events that a record holds which is not parked: such a record was folded.
+/// Returns the wanted events of which the log holds a record that is not parked: that one was folded.
 async fn folded_before(
     store: &Store,
     config: &Config,
-    reader: &Reader,
+    reader: &EventReader,
     wanted: &BTreeMap<Key, (i32, i64)>,
 ) -> anyhow::Result<Vec<(Key, (i32, i64), i64)>> {
     let partitions: BTreeSet<i32> = wanted.values().map(|(partition, _)| *partition).collect();
     let mut folded = Vec::new();
     for partition in partitions {
-        let of_partition = ParkedFilter {
+        let filter = ParkedFilter {
             partition: Some(partition),
             ..ParkedFilter::default()
         };
-        let parked = all(store, &of_partition).await?;
+        let parked = list_all(store, &filter).await?;
         let parked: BTreeSet<i64> = parked.iter().map(|parked| parked.event.offset).collect();
-        let consumer = from_the_beginning(config, partition)?;
+        let consumer = consumer_from_beginning(config, partition)?;
         let handle = Handle::current();
         tokio::task::block_in_place(|| {
             each_record(&consumer, |offset, value| {
                 if parked.contains(&offset) {
                     return;
                 }
-                // What cannot be read was not folded.
+                // A record that cannot be decoded was not folded.
                 let Ok(event) = handle.block_on(reader.read(value)) else {
                     return;
                 };
@@ -217,13 +227,13 @@ async fn folded_before(
                 }
             })
         })
-        .with_context(|| format!("partition {partition} could not be looked through"))?;
+        .with_context(|| format!("cannot read the log of partition {partition}"))?;
     }
     folded.dedup_by(|one, other| one.0 == other.0);
     Ok(folded)
 }
 
-fn from_the_beginning(config: &Config, partition: i32) -> anyhow::Result<BaseConsumer<Heard>> {
+fn consumer_from_beginning(config: &Config, partition: i32) -> anyhow::Result<BaseConsumer<Heard>> {
     let consumer = lookup_consumer(&config.kafka)?;
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(&config.kafka.topic, partition, Offset::Beginning)?;
@@ -231,28 +241,28 @@ fn from_the_beginning(config: &Config, partition: i32) -> anyhow::Result<BaseCon
     Ok(consumer)
 }
 
-/// Tells of every record up to the end of the partition. Blocks.
+/// Passes on every record up to the end of the partition. Blocks.
 fn each_record(
     consumer: &BaseConsumer<Heard>,
-    mut tell: impl FnMut(i64, &[u8]),
+    mut handle: impl FnMut(i64, &[u8]),
 ) -> anyhow::Result<()> {
     let mut deadline = Instant::now() + READ_TIMEOUT;
     while Instant::now() < deadline {
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
             Some(Ok(message)) => {
-                tell(message.offset(), message.payload().unwrap_or_default());
+                handle(message.offset(), message.payload().unwrap_or_default());
                 deadline = Instant::now() + READ_TIMEOUT;
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-            Some(Err(error)) => tracing::debug!(%error, "while looking through the log"),
+            Some(Err(error)) => tracing::debug!(%error, "reading the log"),
         }
     }
-    bail!("no record came within {READ_TIMEOUT:?}")
+    bail!("the broker sent no record within {READ_TIMEOUT:?}")
 }
 
-/// Writes the decision down.
-async fn decide(
+/// Appends the decisions to the definitions, with an audit row for each record.
+async fn append_decisions(
     store: &Store,
     config: &Config,
     wanted: &BTreeMap<Key, (i32, i64)>,
@@ -278,8 +288,8 @@ async fn decide(
     Ok(())
 }
 
-/// How many are still parked when the deadline has passed.
-async fn still_parked(
+/// Waits until the events are folded, and returns how many are still parked at the deadline.
+async fn count_still_parked(
     store: &Store,
     positions: Vec<(i32, i64)>,
     deadline: Duration,
@@ -290,10 +300,10 @@ async fn still_parked(
         ..ParkedFilter::default()
     };
     loop {
-        let left = all(store, &filter).await?.len();
+        let left = list_all(store, &filter).await?.len();
         if left == 0 || begun.elapsed() >= deadline {
             return Ok(left);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Looking at parked events and halted tenants: changes nothing but the audit.
+//! Listing and showing parked events and halted tenants: writes nothing but the audit.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tidemark_schemas::Instant;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
 
-use super::which::{Position, Which};
+use super::selection::{Position, Selection};
 use crate::config::{Config, user_name};
 use crate::kafka::events::registry_config;
 use crate::output;
@@ -31,8 +31,8 @@ struct Listed<'a> {
     parked_at: Instant,
 }
 
-impl<'a> Listed<'a> {
-    fn of(parked: &'a ParkedEvent) -> Self {
+impl<'a> From<&'a ParkedEvent> for Listed<'a> {
+    fn from(parked: &'a ParkedEvent) -> Self {
         let event = &parked.event;
         Self {
             partition: parked.partition,
@@ -53,24 +53,24 @@ impl<'a> Listed<'a> {
 
 pub(super) async fn list(
     store: &Store,
-    which: &Which,
+    selection: &Selection,
     limit: i64,
     json: bool,
 ) -> anyhow::Result<()> {
-    let filter = which.filter();
+    let filter = selection.filter();
     let events = store.list_parked(&filter, (-1, -1), limit.max(0)).await?;
-    let listed: Vec<Listed<'_>> = events.iter().map(Listed::of).collect();
+    let listed: Vec<Listed<'_>> = events.iter().map(Listed::from).collect();
     if json {
         return output::json(&listed);
     }
     for event in &listed {
-        let whose = match (event.tenant, event.customer) {
+        let customer = match (event.tenant, event.customer) {
             (Some(tenant), Some(customer)) => format!("{tenant}/{customer}"),
             (Some(tenant), None) => tenant.to_owned(),
-            (None, _) => "of an unknown tenant".to_owned(),
+            (None, _) => "unknown tenant".to_owned(),
         };
         output::line(format!(
-            "{}@{}  {}  {whose}  {}: {}",
+            "{}@{}  {}  {customer}  {}: {}",
             event.partition, event.offset, event.parked_at, event.reason, event.detail
         ));
     }
@@ -81,7 +81,7 @@ pub(super) async fn list(
         .map(|count| count.events)
         .sum();
     output::line(match all {
-        0 => "nothing is parked that matches".to_owned(),
+        0 => "no parked event matches".to_owned(),
         all => format!("{} of {all} events", listed.len()),
     });
     Ok(())
@@ -98,7 +98,7 @@ pub(super) async fn show(
         ..ParkedFilter::default()
     };
     let Some(parked) = store.list_parked(&filter, (-1, -1), 1).await?.pop() else {
-        bail!("no event is parked at {position}");
+        bail!("no event is parked at {position}: `tidemark parked list` prints the positions");
     };
     let tenant = parked.event.tenant.as_ref();
     let tenant = tenant.map_or("", tidemark_schemas::TenantId::as_str);
@@ -106,7 +106,7 @@ pub(super) async fn show(
     store
         .audit_operator(tenant, &user_name(), "parked.show", &target)
         .await?;
-    let shown = everything(&parked, read(config, &parked).await);
+    let shown = describe(&parked, decode(config, &parked).await);
     if json {
         return output::json(&shown);
     }
@@ -114,8 +114,8 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// What the event says, by its writer's schema; or why nobody can tell.
-async fn read(config: &Config, parked: &ParkedEvent) -> Result<Value, String> {
+/// Decodes the event by its writer's schema, or returns why it cannot be decoded.
+async fn decode(config: &Config, parked: &ParkedEvent) -> Result<Value, String> {
     let Some(value) = &parked.event.value else {
         return Err("the record has no value".to_owned());
     };
@@ -126,11 +126,11 @@ async fn read(config: &Config, parked: &ParkedEvent) -> Result<Value, String> {
             decoder.fetch(id).await.map_err(|error| error.to_string())?;
             decoder.describe(value).map_err(|error| error.to_string())
         }
-        read => read.map_err(|error| error.to_string()),
+        decoded => decoded.map_err(|error| error.to_string()),
     }
 }
 
-fn everything(parked: &ParkedEvent, read: Result<Value, String>) -> Value {
+fn describe(parked: &ParkedEvent, decoded: Result<Value, String>) -> Value {
     let event = &parked.event;
     let headers: Vec<Value> = event
         .headers
@@ -140,12 +140,12 @@ fn everything(parked: &ParkedEvent, read: Result<Value, String>) -> Value {
             json!({ "name": name, "text": bytes.and_then(text), "base64": bytes.map(|b| BASE64.encode(b)) })
         })
         .collect();
-    let (decoded, not_decoded) = match read {
+    let (decoded, not_decoded) = match decoded {
         Ok(decoded) => (Some(decoded), None),
         Err(why) => (None, Some(why)),
     };
     json!({
-        "event": Listed::of(parked),
+        "event": Listed::from(parked),
         "decoded": decoded,
         "not_decoded": not_decoded,
         "headers": headers,
@@ -154,7 +154,7 @@ fn everything(parked: &ParkedEvent, read: Result<Value, String>) -> Value {
     })
 }
 
-/// Bytes for people and for programs.
+/// Returns bytes as text where they are UTF-8, as hexadecimal and as Base64.
 fn bytes(bytes: &[u8]) -> Value {
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({ "text": text(bytes), "hex": hex.concat(), "base64": BASE64.encode(bytes) })

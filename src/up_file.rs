@@ -1,4 +1,4 @@
-//! `up.json`: where a running `tidemark up` is, for people's scripts and our own commands.
+//! `up.json`: the addresses and tokens of a running `tidemark up`, for scripts and other commands.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,43 +12,48 @@ use serde::{Deserialize, Serialize};
 const FILE: &str = "up.json";
 const LOCK: &str = "up.lock";
 
-/// What `up.json` holds. It names secrets, so only its owner may read it.
+/// The content of `up.json`. It holds secrets, so only its owner may read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UpFile {
-    /// The read API.
-    pub api_url: String,
-    /// Whether that broker is the embedded one, whose log forgets.
-    pub embedded_broker: bool,
-    /// Bootstrap servers.
-    pub kafka_bootstrap: String,
-    /// The schema registry.
-    pub registry_url: String,
-    /// Postgres, with its password.
-    pub database_url: String,
-    /// Prometheus metrics.
-    pub metrics_url: String,
-    /// Customer events.
-    pub topic: String,
-    /// Definitions.
-    pub definitions_topic: String,
-    /// The key that signs development tokens.
-    pub hs256_secret_file: String,
-    /// The process.
-    pub pid: u32,
+pub(crate) struct UpFile {
+    /// The URL of the read API.
+    pub(crate) api_url: String,
+    /// Whether the broker is the embedded one, which drops old records.
+    pub(crate) embedded_broker: bool,
+    /// The bootstrap servers of Kafka.
+    pub(crate) kafka_bootstrap: String,
+    /// The URL of the schema registry.
+    pub(crate) registry_url: String,
+    /// The URL of Postgres, with the password.
+    pub(crate) database_url: String,
+    /// The URL of the Prometheus metrics.
+    pub(crate) metrics_url: String,
+    /// The topic of customer events.
+    pub(crate) topic: String,
+    /// The topic of definitions.
+    pub(crate) definitions_topic: String,
+    /// The file of the key that signs development tokens.
+    pub(crate) hs256_secret_file: String,
+    /// The id of the process.
+    pub(crate) pid: u32,
     /// Tokens by tenant and role.
-    pub tokens: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) tokens: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl UpFile {
-    /// Where the file is in a data directory.
-    pub fn path(data_dir: &Path) -> PathBuf {
+    /// Returns the path of the file in a data directory.
+    pub(crate) fn path(data_dir: &Path) -> PathBuf {
         data_dir.join(FILE)
     }
 
-    /// Reads the file of an `up` that still runs.
-    pub fn read_running(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("no `tidemark up` to be found at {}", path.display()))?;
+    /// Reads the file, and checks that its `up` still runs.
+    pub(crate) fn read_running(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read {}, which a running `tidemark up` writes: start one, or name its \
+                     file with --up=FILE",
+                path.display()
+            )
+        })?;
         let file = serde_json::from_str(&text)
             .with_context(|| format!("{} is not an up.json", path.display()))?;
         let lock = path.with_file_name(LOCK);
@@ -56,27 +61,27 @@ impl UpFile {
             .with_context(|| format!("{} has no {LOCK} beside it", path.display()))?;
         if holder.try_lock_shared().is_ok() {
             bail!(
-                "{} is stale: the `tidemark up` that wrote it does not run any more",
+                "{} is stale: the `tidemark up` that wrote it no longer runs; start it again",
                 path.display()
             );
         }
         Ok(file)
     }
 
-    /// Replaces the file in one step, so that no reader ever sees half of it.
-    pub fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
+    /// Replaces the file in one step, so that no reader sees half of it.
+    pub(crate) fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         write_private(&Self::path(data_dir), text.as_bytes())
     }
 
-    /// Removes the file, if it is there.
-    pub fn remove(data_dir: &Path) {
+    /// Removes the file, if it exists.
+    pub(crate) fn remove(data_dir: &Path) {
         remove_file(&Self::path(data_dir));
     }
 }
 
-/// Removes a file of ours, if it is there. Failing to tidy up fails nothing else.
+/// Removes a file, if it exists. A failure is only logged.
 pub(crate) fn remove_file(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != std::io::ErrorKind::NotFound
@@ -85,11 +90,11 @@ pub(crate) fn remove_file(path: &Path) {
     }
 }
 
-/// Replaces a file that only its owner may read.
+/// Replaces a file, readable only by its owner.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let fresh = path.with_extension("new");
     let write = || -> std::io::Result<()> {
-        // Left over by a kill, perhaps with other permissions.
+        // A killed process may have left it with other permissions.
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -105,18 +110,18 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Keeps a second `up` out of a data directory for as long as it lives. The system lets go of it
-/// when the process ends, however it ends.
+/// The lock that keeps a second `up` out of a data directory. The system releases it when the process
+/// ends, however it ends.
 #[derive(Debug)]
-pub struct DataDirLock {
+pub(crate) struct DataDirLock {
     _file: File,
 }
 
 impl DataDirLock {
-    /// Takes the data directory, or says who has it.
-    pub fn take(data_dir: &Path) -> anyhow::Result<Self> {
+    /// Locks the data directory; an error names the process that holds it.
+    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(data_dir)
-            .with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
+            .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
         let path = data_dir.join(LOCK);
         let file = OpenOptions::new()
             .write(true)
@@ -141,14 +146,14 @@ impl DataDirLock {
 }
 
 fn already_running(data_dir: &Path) -> String {
-    let who = fs::read_to_string(UpFile::path(data_dir))
+    let process = fs::read_to_string(UpFile::path(data_dir))
         .ok()
         .and_then(|text| serde_json::from_str::<UpFile>(&text).ok())
         .map_or_else(String::new, |up| {
             format!(" (process {}, {})", up.pid, up.api_url)
         });
     format!(
-        "another `tidemark up`{who} runs in {}: stop it, or name another place with --data-dir",
+        "another `tidemark up`{process} runs in {}: stop it, or use another --data-dir",
         data_dir.display()
     )
 }
