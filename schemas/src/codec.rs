@@ -33,8 +33,8 @@ pub const SUBJECT: &str = "customer-events-value";
 /// The longest value read, in bytes: Kafka's default limit of a record.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
-/// The most that one length inside a datum may ask for. A length is read before what it measures,
-/// so without a bound five bytes could ask for gigabytes.
+/// The bound of an allocation for one length inside a datum. A length is read before its data, so
+/// without a bound five bytes could request gigabytes.
 const MAX_ALLOCATION_BYTES: usize = 4 * 1024 * 1024;
 const MAGIC: u8 = 0;
 const HEADER_BYTES: usize = 5;

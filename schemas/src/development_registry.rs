@@ -2,7 +2,7 @@
 //!
 //! It speaks the part of Confluent's REST protocol that ordinary serializers use (register, look
 //! up, read by id, compatibility), with Confluent's error codes, for Avro schemas without
-//! references. It forgets everything when it is dropped, and lets everyone in: it is for
+//! references. It keeps nothing after it is dropped and does not authenticate its clients: it is for
 //! development, on a loopback address.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -306,7 +306,7 @@ async fn compatible_with_all(
     Path(subject): Path<String>,
     body: Bytes,
 ) -> Answered {
-    verdict(lock(&shared).check(&subject, &schema_in(&body)?))
+    compatibility(lock(&shared).check(&subject, &schema_in(&body)?))
 }
 
 async fn compatible(
@@ -314,10 +314,10 @@ async fn compatible(
     Path((subject, version)): Path<(String, String)>,
     body: Bytes,
 ) -> Answered {
-    verdict(lock(&shared).check_version(&subject, &version, &schema_in(&body)?))
+    compatibility(lock(&shared).check_version(&subject, &version, &schema_in(&body)?))
 }
 
-fn verdict(checked: Result<(), Refusal>) -> Answered {
+fn compatibility(checked: Result<(), Refusal>) -> Answered {
     match checked {
         Ok(()) => Ok(Answer(json!({ "is_compatible": true }))),
         Err(Refusal::Incompatible(reason)) => Ok(Answer(

@@ -1,4 +1,4 @@
-//! The customer event: what a CRM says happened, exactly once per id.
+//! The customer event, as a CRM reports it, unique by its id.
 //!
 //! One set of types serves both forms. Serde formats that people read (JSON) show instants in
 //! RFC 3339 and a payload as `{"type": "order_placed", …}`; binary ones (Avro) show microseconds
@@ -44,24 +44,24 @@ pub type AttributeMap = BTreeMap<Arc<str>, AttributeValue>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerEvent {
-    /// Chosen by the sender; the same id is the same event.
+    /// The id, chosen by the producer; the same id is the same event.
     #[serde(with = "event_id_as_text")]
     pub event_id: EventId,
-    /// Whose customer.
+    /// The tenant of the customer.
     pub tenant_id: TenantId,
-    /// Which customer.
+    /// The customer, within the tenant.
     pub customer_id: CustomerId,
-    /// The CRM that says so, for example `hubspot`.
+    /// The CRM that reports the event, for example `hubspot`.
     #[serde(deserialize_with = "crate::names::deserialize")]
     pub source: Arc<str>,
-    /// When it happened, not when it was sent.
+    /// The instant at which the event happened, not at which it was sent.
     pub occurred_at: Instant,
-    /// What happened.
+    /// The content of the event.
     pub payload: Payload,
 }
 
 impl CustomerEvent {
-    /// The customer with its tenant.
+    /// Returns the customer with its tenant.
     pub fn key(&self) -> CustomerKey {
         CustomerKey {
             tenant: self.tenant_id.clone(),

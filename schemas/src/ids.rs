@@ -9,13 +9,13 @@ use uuid::Uuid;
 /// The longest id accepted, in bytes of UTF-8.
 pub const MAX_ID_BYTES: usize = 255;
 
-/// Why a string is not an id.
+/// The reason why a string is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
-    /// An id names something, so it cannot be empty.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
-    /// Longer than [`MAX_ID_BYTES`].
+    /// The text is longer than [`MAX_ID_BYTES`].
     #[error("is longer than {MAX_ID_BYTES} bytes")]
     TooLong,
     /// Control characters (line feeds, NUL) break logs, headers and Postgres text.
@@ -39,8 +39,10 @@ fn check(text: &str) -> Result<(), InvalidId> {
     Ok(())
 }
 
-/// Every event's ids and names are asked this, so plain ASCII, nearly all of them, is told by its
-/// bytes, all of them: without a way out in the middle many are looked at at once.
+/// Returns whether a text contains a control character.
+///
+/// Runs for every id and name of every event. Nearly all are plain ASCII, which is recognised by its
+/// bytes without an early exit, so that the compiler vectorises the loop.
 pub(crate) fn has_control_character(text: &str) -> bool {
     let plain = |byte: u8| (0x20..0x7f).contains(&byte);
     let plain = text.bytes().fold(true, |all, byte| all & plain(byte));
@@ -54,14 +56,14 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks the text and makes an id of it.
+            /// Returns an id of the text, or the rule that it violates.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
                 $check(text)?;
                 Ok(Self($make(text)))
             }
 
-            /// The id as text.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -110,13 +112,13 @@ fn check_tenant(text: &str) -> Result<(), InvalidId> {
 }
 
 text_id!(
-    /// A tenant: one company whose customers nobody else may see.
+    /// A tenant: one company, isolated from all other tenants.
     TenantId,
     check_tenant,
     crate::names::name
 );
 text_id!(
-    /// A customer of one tenant. Means nothing without its tenant: see [`CustomerKey`].
+    /// A customer of one tenant, unique only within its tenant: see [`CustomerKey`].
     CustomerId,
     check,
     Arc::from
@@ -143,7 +145,7 @@ pub struct CustomerKey {
 }
 
 impl CustomerKey {
-    /// The key of this customer's records on the topic: `tenant_id/customer_id`.
+    /// Returns the key of this customer's records on the topic: `tenant_id/customer_id`.
     pub fn record_key(&self) -> String {
         format!("{}/{}", self.tenant, self.customer)
     }

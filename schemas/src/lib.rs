@@ -1,7 +1,7 @@
-//! What is said: the customer event, its ids, its Avro and JSON forms, and the schema registry.
+//! The customer event: its ids, its Avro and JSON forms, and the schema registry.
 //!
-//! Nothing here knows what an event *means*; that is `tidemark-projections`. Without features this
-//! crate is the event and its ids alone: no Avro, no I/O, no clock, no randomness.
+//! The meaning of events is the subject of `tidemark-projections`. Without features this crate is
+//! the event and its ids alone: no Avro, no I/O, no clock, no randomness.
 
 #[cfg(feature = "codec")]
 pub mod codec;

@@ -1,9 +1,8 @@
-//! Names that are said again and again (tenants, attributes, stages, kinds of events) held once.
+//! Interned names: tenants, attributes, stages and kinds of events, which recur in many events.
 //!
-//! A million customers have the same twenty attributes: a copy of each name with each of them would
-//! take more memory than most values, and every comparison would read from a place of its own. So
-//! where events and states are read, a name is looked up among those that this thread read lately.
-//! Equal texts are equal whether they are one or not: nothing but cost depends on it.
+//! A million customers have the same twenty attributes: a copy of each name for each customer would
+//! take more memory than most values. So decoding looks a name up among those that its thread read
+//! recently. Two equal names are equal whether they share memory or not: only cost depends on it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,16 +15,16 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::event::AttributeMap;
 use crate::value::AttributeValue;
 
-/// Each name has one place of so many; of two with the same place the later one stays.
+/// The number of slots of a thread's table. A name replaces another name in the same slot.
 const PLACES: usize = 1_024;
-/// A longer text is hardly said twice.
+/// The longest name interned, in bytes: longer texts rarely recur.
 const LONGEST_BYTES: usize = 64;
 
 thread_local! {
     static NAMES: RefCell<Vec<Option<Arc<str>>>> = RefCell::new(vec![None; PLACES]);
 }
 
-/// The text, shared with whoever said it before.
+/// Returns the text as a shared string; recently used texts are returned without a copy.
 pub fn name(text: &str) -> Arc<str> {
     if text.len() > LONGEST_BYTES {
         return Arc::from(text);
@@ -45,14 +44,14 @@ pub fn name(text: &str) -> Arc<str> {
     })
 }
 
-/// For serde's `deserialize_with`.
+/// Deserialises a name, for serde's `deserialize_with`.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Arc<str>, D::Error> {
     deserializer.deserialize_str(Name).map(|Named(name)| name)
 }
 
-/// For serde's `deserialize_with`, of what may be missing.
+/// Deserialises an optional name, for serde's `deserialize_with`.
 pub(crate) fn deserialize_option<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Arc<str>>, D::Error> {
@@ -60,7 +59,7 @@ pub(crate) fn deserialize_option<'de, D: Deserializer<'de>>(
     Ok(name.map(|Named(name)| name))
 }
 
-/// For serde's `deserialize_with`, of attributes.
+/// Deserialises attributes by name, for serde's `deserialize_with`.
 pub(crate) fn deserialize_keys<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<AttributeMap, D::Error> {
@@ -112,14 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_said_again_is_the_same_one() {
+    fn a_repeated_name_shares_its_memory() {
         let (first, again) = (name("seats"), name("seats"));
         assert!(Arc::ptr_eq(&first, &again));
         assert_ne!(name("plan"), first);
     }
 
     #[test]
-    fn however_many_there_are_each_is_itself() {
+    fn names_that_share_a_slot_stay_distinct() {
         for number in 0..3 * PLACES {
             let text = format!("attribute {number}");
             assert_eq!(&*name(&text), text);

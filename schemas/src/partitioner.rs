@@ -1,4 +1,4 @@
-//! Which partition is a customer's home: the partitioners that Kafka's clients use.
+//! The partitioners of Kafka's clients, and the partition that each assigns to a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A partitioner of a topic, as its clients name it.
 ///
-/// Part of the topic's configuration: a customer whose records land in two partitions would have
+/// It is part of the topic's configuration: a customer with records in two partitions would have
 /// two owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,7 +140,7 @@ mod tests {
     ];
 
     #[test]
-    fn murmur2_is_that_of_the_java_client() {
+    fn murmur2_equals_the_java_client() {
         let expected = [
             0xd067_cf64_u32,
             0x8f55_2b0c,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn fnv1a_is_that_of_sarama() {
+    fn fnv1a_equals_sarama() {
         let expected = [
             0x0d33_c4e1_u32,
             0x77a5_8295,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_go_where_librdkafka_puts_them() {
+    fn partitions_of_keys_equal_librdkafka() {
         const PARTITIONS: i32 = 17;
         #[track_caller]
         fn check(partitioner: Partitioner, key: &str, hash: u32) {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_is_always_one_of_the_topics() {
+    fn every_key_has_a_partition_of_the_topic() {
         for partitioner in Partitioner::ALL {
             for partitions in [-1, 0, 1, 2, 3, 12, i32::MAX] {
                 for key in KEYS {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_back() {
+    fn partitioner_names_parse() {
         for partitioner in Partitioner::ALL {
             assert_eq!(partitioner.to_string().parse(), Ok(*partitioner));
         }

@@ -18,23 +18,23 @@ use serde_json::json;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer read: a schema of a megabyte is a mistake already.
+/// The bound of a response body: a schema of a megabyte is a mistake already.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// How long an answer "there is no such schema" counts: a flood of records with an unknown id must not
+/// The time for which a missing schema is cached: a flood of records with an unknown id must not
 /// cost a request each, and a schema registered a moment later must not wait long.
 const MISSING_FOR: Duration = Duration::from_secs(2);
-/// Ids remembered as missing; anybody can make them up.
+/// The bound of ids cached as missing: any producer can invent ids.
 const MISSING_AT_MOST: u64 = 10_000;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// Where the registry is and how to be let in.
+/// The address of the registry, and the credentials for it.
 #[derive(Clone, Default)]
 pub struct RegistryConfig {
     /// The root of the REST interface, for example `https://registry.example:8081`.
     pub url: String,
-    /// For basic authentication.
+    /// The user name for basic authentication.
     pub username: Option<String>,
-    /// For basic authentication.
+    /// The password for basic authentication.
     pub password: Option<String>,
     /// Certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -51,7 +51,7 @@ impl std::fmt::Debug for RegistryConfig {
     }
 }
 
-/// Why the registry did not give what was asked.
+/// The reason why the registry did not return a schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The registry answered that no schema has this id.
@@ -65,7 +65,7 @@ pub enum RegistryError {
     Unsupported {
         /// Asked for.
         id: u32,
-        /// What is not supported.
+        /// The unsupported feature.
         reason: String,
     },
     /// The registry refused a schema: invalid, or incompatible with an earlier version.
@@ -180,7 +180,7 @@ impl RegistryClient {
         })
     }
 
-    /// From the next request on this is the password, of every clone.
+    /// Sets the password for later requests of this client and of all its clones.
     pub fn set_password(&self, password: impl Into<String>) {
         self.password.store(Some(Arc::new(password.into())));
     }
@@ -300,7 +300,7 @@ impl RegistryClient {
         &self,
         request: RequestBuilder,
     ) -> Result<Answer<T>, RegistryError> {
-        // After `json`, whose content type some registries do not know.
+        // Replaces the content type of `json`, which some registries do not accept.
         let request = request.header("content-type", CONTENT_TYPE);
         let response = request
             .send()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds since 1970-01-01T00:00:00Z: the resolution of `occurred_at`.
 ///
-/// Serialised as RFC 3339 in formats that people read, as the number in binary ones. Reading the wall clock is not possible here on purpose: folds never do.
+/// Serialised as RFC 3339 in formats that people read, as the number in binary ones. The type has no way to read the wall clock, on purpose: folds never do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);
 
@@ -16,7 +16,7 @@ impl Instant {
     /// -009999-01-02T01:59:59Z rounded up to a second: the first such instant.
     pub const MIN: Self = Self(-377_705_023_201_000_000);
 
-    /// From microseconds since the epoch, if every time zone can show that instant.
+    /// Returns the instant of these microseconds since the epoch, if every time zone can show it.
     pub const fn from_micros(micros: i64) -> Option<Self> {
         if Self::MIN.0 <= micros && micros <= Self::MAX.0 {
             Some(Self(micros))
@@ -25,28 +25,28 @@ impl Instant {
         }
     }
 
-    /// From milliseconds since the epoch (Kafka's resolution), clamped to what can be shown.
+    /// Returns the instant of these milliseconds since the epoch (Kafka's resolution), clamped.
     pub fn from_millis_clamped(millis: i64) -> Self {
         Self(millis.saturating_mul(1_000)).clamp(Self::MIN, Self::MAX)
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// This instant and that many microseconds, clamped to what can be shown.
+    /// Returns this instant plus that many microseconds, clamped to [`Self::MIN`] and [`Self::MAX`].
     #[must_use]
     pub fn plus_micros(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros)).clamp(Self::MIN, Self::MAX)
     }
 
-    /// The same instant for jiff.
+    /// Returns the same instant as a jiff timestamp.
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
 
-    /// The instant of a jiff timestamp, nanoseconds cut off, clamped to what can be shown.
+    /// Returns the instant of a jiff timestamp, truncated to microseconds and clamped.
     pub fn from_jiff(timestamp: jiff::Timestamp) -> Self {
         Self(timestamp.as_microsecond()).clamp(Self::MIN, Self::MAX)
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Double(u64);
 
 impl Double {
-    /// The value, unless it is NaN.
+    /// Returns the canonical double of a value; `None` for NaN.
     pub fn new(value: f64) -> Option<Self> {
         // Adding positive zero turns -0.0 into 0.0 and leaves every other value alone.
         (!value.is_nan()).then(|| Self((value + 0.0).to_bits()))
@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for AttributeValue {
     }
 }
 
-/// Takes the value as the format says it is; serde's own untagged form would first copy it.
+/// Reads the value by the format's own type; serde's untagged form would copy it first.
 struct AttributeVisitor;
 
 impl serde::de::Visitor<'_> for AttributeVisitor {
@@ -130,18 +130,18 @@ impl serde::de::Visitor<'_> for AttributeVisitor {
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Checks that the code is one of ISO 4217's.
+    /// Returns the currency of an ISO 4217 code; `None` for any other text.
     pub fn new(code: &str) -> Option<Self> {
         let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
         iso4217::minor_digits(letters).map(|_| Self(letters))
     }
 
-    /// The three letters.
+    /// Returns the three letters.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// Digits of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD.
+    /// Returns the number of digits of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn minor_digits(self) -> u8 {
         iso4217::minor_digits(self.0).unwrap_or(2)
     }
@@ -175,7 +175,7 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 mod iso4217 {
-    /// Currencies in use whose minor unit is not a hundredth.
+    /// The currencies in use with a minor unit other than a hundredth.
     const OTHER_DIGITS: &[(&[u8; 3], u8)] = &[
         (b"BHD", 3),
         (b"BIF", 0),

@@ -74,7 +74,7 @@ fn from_hex(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_versions_are_complete_and_the_newest_is_the_one_we_write() {
+fn schema_versions_are_complete_and_the_newest_is_written() {
     let versions = versions();
     let numbers: Vec<u32> = versions.iter().map(|(number, _)| *number).collect();
     let expected: Vec<u32> = (1..).take(versions.len()).collect();
@@ -83,7 +83,7 @@ fn the_versions_are_complete_and_the_newest_is_the_one_we_write() {
 }
 
 #[test]
-fn every_version_reads_all_that_earlier_ones_wrote() {
+fn every_schema_version_reads_all_earlier_versions() {
     let parsed: Vec<Schema> = versions()
         .iter()
         .map(|(_, text)| Schema::parse_str(text).unwrap())
@@ -98,7 +98,7 @@ fn every_version_reads_all_that_earlier_ones_wrote() {
 }
 
 #[test]
-fn every_version_only_adds_payloads_at_the_end() {
+fn every_schema_version_appends_payloads() {
     // The order of the union is the order of `PayloadKind`, which serde goes by.
     let names = |text: &str| -> Vec<String> {
         let schema: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -120,7 +120,7 @@ fn every_version_only_adds_payloads_at_the_end() {
 }
 
 #[test]
-fn golden_bytes_decode_for_ever() {
+fn golden_bytes_of_every_version_decode() {
     for (version, text) in versions() {
         let decoder = Decoder::without_registry();
         decoder.add_schema(version, &text);
@@ -135,7 +135,7 @@ fn golden_bytes_decode_for_ever() {
 }
 
 #[test]
-fn encoding_again_gives_the_golden_bytes_of_the_newest_version() {
+fn encoding_gives_the_golden_bytes_of_the_newest_version() {
     #[allow(
         clippy::disallowed_methods,
         reason = "how a person asks for missing files"
@@ -164,7 +164,7 @@ fn every_payload_has_golden_bytes() {
 }
 
 #[test]
-fn the_json_form_reads_back() {
+fn the_json_form_round_trips() {
     for file in versions()
         .iter()
         .flat_map(|(version, _)| golden(*version, "json"))

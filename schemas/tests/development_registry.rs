@@ -65,7 +65,7 @@ fn refused((status, body): Answer, expected_status: StatusCode, code: u32) {
 }
 
 #[tokio::test]
-async fn an_empty_registry_answers() {
+async fn an_empty_registry_lists_no_subjects() {
     let registry = Registry::new();
     let ok = |body: Value| (200, body);
     assert_eq!(registry.get("/").await, ok(json!({})));
@@ -80,7 +80,7 @@ async fn an_empty_registry_answers() {
 }
 
 #[tokio::test]
-async fn what_is_missing_has_a_code_of_its_own() {
+async fn missing_subjects_versions_and_schemas_have_distinct_error_codes() {
     let registry = Registry::with_schema().await;
     let missing = StatusCode::NOT_FOUND;
     refused(registry.get("/nowhere").await, missing, 404);
@@ -95,7 +95,7 @@ async fn what_is_missing_has_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_registered_schema_is_found_in_every_way() {
+async fn a_registered_schema_is_found_by_id_subject_and_version() {
     let registry = Registry::with_schema().await;
     let schema: Value = registry.get("/schemas/ids/1").await.1["schema"].clone();
     let parsed: Value = serde_json::from_str(schema.as_str().unwrap()).unwrap();
@@ -124,7 +124,7 @@ async fn a_registered_schema_is_found_in_every_way() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_registered_is_refused() {
+async fn invalid_and_incompatible_schemas_are_refused() {
     let registry = Registry::with_schema().await;
     let path = "/subjects/s/versions";
     refused(registry.post(path, FEWER).await, StatusCode::CONFLICT, 409);
@@ -143,7 +143,7 @@ async fn what_cannot_be_registered_is_refused() {
 }
 
 #[tokio::test]
-async fn compatibility_is_told_before_registering() {
+async fn compatibility_is_checked_without_registering() {
     let registry = Registry::with_schema().await;
     let all = "/compatibility/subjects/s/versions";
     let latest = "/compatibility/subjects/s/versions/latest";
@@ -156,7 +156,7 @@ async fn compatibility_is_told_before_registering() {
 }
 
 #[tokio::test]
-async fn the_level_decides_in_which_direction_and_how_far_back() {
+async fn the_compatibility_level_selects_direction_and_versions() {
     let added = r#"{"type":"enum","name":"E","symbols":["a","b","c"]}"#;
     let registered = async |level: &str, schema: &str| {
         let registry = Registry::with_schema().await;

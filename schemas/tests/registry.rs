@@ -98,7 +98,7 @@ async fn a_missing_schema_is_not_an_unreachable_registry() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_the_protocols_blame_no_event() {
+async fn malformed_registry_answers_are_registry_faults() {
     async fn check(status: StatusCode, body: &'static str, expected: &str) {
         let router = Router::new().fallback(async move || (status, body));
         let error = client(serve(router).await)
@@ -130,7 +130,7 @@ async fn answers_that_are_not_the_protocols_blame_no_event() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_not_read_to_its_end() {
+async fn a_registry_answer_beyond_the_bound_is_not_read() {
     let huge = "x".repeat(5 * 1024 * 1024);
     let router = Router::new().fallback(async move || huge.clone());
     let error = client(serve(router).await)
@@ -141,7 +141,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn schemas_that_can_never_be_used_are_told_apart() {
+async fn unsupported_schemas_are_reported_as_such() {
     async fn reason(body: Value) -> DecodeError {
         let router = Router::new().fallback(async move || body.to_string());
         let decoder = Decoder::new(Arc::new(client(serve(router).await)));
@@ -166,7 +166,7 @@ async fn schemas_that_can_never_be_used_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_schema_is_asked_for_once_and_failures_are_asked_again() {
+async fn a_schema_is_requested_once_and_failures_are_retried() {
     async fn answer(State(asked): State<Arc<AtomicU32>>) -> (StatusCode, String) {
         match asked.fetch_add(1, Ordering::Relaxed) {
             0 => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
@@ -223,7 +223,7 @@ async fn credentials_and_the_content_type_are_sent() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_says_why() {
+fn an_invalid_registry_configuration_names_its_mistake() {
     #[track_caller]
     fn check(config: &RegistryConfig, expected: &str) {
         let error = RegistryClient::new(config).unwrap_err();
@@ -252,7 +252,7 @@ fn a_configuration_that_cannot_work_says_why() {
 }
 
 #[tokio::test]
-async fn subjects_keep_their_compatibility() {
+async fn subjects_keep_their_compatibility_level() {
     let registry = development().await;
     let subject = "a/b c-value";
     let one = json!({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]});

@@ -57,7 +57,7 @@ async fn answer(acceptor: &TlsAcceptor, connection: TcpStream) -> std::io::Resul
 }
 
 #[tokio::test]
-async fn the_certificates_of_the_file_are_trusted_and_no_others() {
+async fn only_the_certificates_of_ca_file_are_trusted() {
     let (server, ca_file) = certificate();
     let (_, other_ca_file) = certificate();
     let url = format!("https://localhost:{}", serve(server).await.port());

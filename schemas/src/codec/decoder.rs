@@ -15,7 +15,7 @@ use crate::event::{CustomerEvent, InvalidEvent};
 #[cfg(feature = "registry")]
 use crate::registry::{RegistryClient, RegistryError};
 
-/// Why a value is not an event, or not yet.
+/// The reason why a value does not decode to an event, or not yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The writer's schema is not cached: await [`Decoder::fetch`] and decode again.
@@ -30,10 +30,10 @@ pub enum DecodeError {
         /// The writer's schema.
         id: u32,
     },
-    /// The registry gave no answer that counts: our fault, so wait and ask again.
+    /// The registry returned no valid answer. The value is not at fault: wait, then retry.
     #[error("the schema registry is unavailable: {0}")]
     RegistryUnavailable(String),
-    /// Not the wire format, or not data of its own schema.
+    /// The value is not in the wire format, or not data of its own schema.
     #[error("undecodable: {0}")]
     Undecodable(String),
     /// Our schema cannot read what was written.
@@ -41,7 +41,7 @@ pub enum DecodeError {
     Incompatible {
         /// The writer's schema.
         id: u32,
-        /// What does not fit.
+        /// The difference that prevents reading.
         reason: String,
     },
     /// Read, but not a valid event.
@@ -68,7 +68,7 @@ static DIRECT: LazyLock<GenericDatumReader<'static>> = LazyLock::new(|| {
 });
 
 impl Decoder {
-    /// A decoder that asks this registry for schemas.
+    /// Returns a decoder that requests schemas from this registry.
     #[cfg(feature = "registry")]
     pub fn new(registry: Arc<RegistryClient>) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Decoder {
         }
     }
 
-    /// A decoder that knows the schemas it is [given](Self::add_schema) alone.
+    /// Returns a decoder for the schemas that [`Self::add_schema`] adds, and no others.
     pub fn without_registry() -> Self {
         Self {
             writers: ArcSwap::default(),
@@ -86,7 +86,7 @@ impl Decoder {
         }
     }
 
-    /// Caches a writer schema, for good: an id never changes its schema.
+    /// Caches a writer schema for good: an id never changes its schema.
     pub fn add_schema(&self, id: u32, text: &str) {
         self.add(id, Writer::prepare(text));
     }
@@ -100,7 +100,7 @@ impl Decoder {
         });
     }
 
-    /// Asks the registry for a schema, caches it, and answers once `decode` can go on.
+    /// Requests a schema from the registry and caches it; afterwards `decode` can read its values.
     #[cfg(feature = "registry")]
     pub async fn fetch(&self, id: u32) -> Result<(), DecodeError> {
         if self.writers.load().contains_key(&id) {
@@ -123,8 +123,8 @@ impl Decoder {
         }
     }
 
-    /// Forgets the writer's schema of a value, so that the registry is asked anew: it may have given
-    /// a wrong one.
+    /// Removes a writer's schema from the cache, so that the next value requests it again: the
+    /// registry may have returned a wrong one.
     #[cfg(feature = "registry")]
     pub async fn forget(&self, id: u32) {
         self.writers.rcu(|known| {
@@ -137,12 +137,12 @@ impl Decoder {
         }
     }
 
-    /// The id of the writer's schema that a value names, if it is in the wire format.
+    /// Returns the id of the writer's schema that a value names, if it is in the wire format.
     pub fn schema_id(value: &[u8]) -> Option<u32> {
         split(value).ok().map(|(id, _)| id)
     }
 
-    /// What a value says by its writer's schema alone, for people: also where that is no event.
+    /// Returns the JSON form of a value by its writer's schema alone, also if that is no event.
     pub fn describe(&self, value: &[u8]) -> Result<serde_json::Value, DecodeError> {
         let (id, datum) = split(value)?;
         let writers = self.writers.load();
@@ -161,7 +161,7 @@ impl Decoder {
             .map_err(|error| DecodeError::Undecodable(brief(&error)))
     }
 
-    /// The event in a record's value.
+    /// Decodes the event in a record's value.
     pub fn decode(&self, value: &[u8]) -> Result<CustomerEvent, DecodeError> {
         let (id, datum) = split(value)?;
         let writers = self.writers.load();
@@ -217,7 +217,7 @@ fn split(value: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
     Ok((u32::from_be_bytes(id), datum))
 }
 
-/// None for everything that is not a whole event: the other path says why.
+/// Returns `None` for everything but a whole event; the other path finds the reason.
 pub(super) fn read_directly(mut datum: &[u8]) -> Option<CustomerEvent> {
     let event = DIRECT.read_deser(&mut datum).ok()?;
     datum.is_empty().then_some(event)

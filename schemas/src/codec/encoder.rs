@@ -21,12 +21,12 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// `schema_id` is the registry's id of [`super::SCHEMA`].
+    /// Returns an encoder; `schema_id` is the registry's id of [`super::SCHEMA`].
     pub fn new(schema_id: u32) -> Self {
         Self { schema_id }
     }
 
-    /// The value of the event's record.
+    /// Returns the value of the event's record.
     pub fn encode(&self, event: &CustomerEvent) -> Vec<u8> {
         const TYPICAL_BYTES: usize = 192;
         let mut value = Vec::with_capacity(TYPICAL_BYTES);
@@ -34,7 +34,7 @@ impl Encoder {
         value
     }
 
-    /// The same, appended to a buffer.
+    /// Appends the value of the event's record to a buffer.
     pub fn encode_into(&self, event: &CustomerEvent, value: &mut Vec<u8>) {
         value.reserve(HEADER_BYTES);
         value.push(MAGIC);

@@ -1,7 +1,7 @@
-//! From a tree read with a writer's schema to an event: Avro's schema resolution, by name.
+//! Avro's schema resolution, by name: turns a tree read with a writer's schema into an event.
 //!
-//! apache-avro can resolve values itself, but it picks a union's branch by the first record whose
-//! fields fit. A refund has the fields that an order must have, so it would become an order. Here
+//! apache-avro can resolve values itself, but it picks the first branch of a union that has
+//! fitting fields. A refund has the fields that an order must have, so it would become an order. Here
 //! the branch is the one with the writer's record name, as the specification says.
 
 use apache_avro::types::Value;
@@ -11,7 +11,7 @@ use crate::event::reading::{Fields, Node, NotAnEvent, Shape, Unfit, missing, rea
 use crate::event::{CustomerEvent, InvalidEvent, PayloadKind};
 use crate::time::Instant;
 
-/// The event in a tree that was read with this writer's schema.
+/// Returns the event in a tree that was read with this writer's schema.
 pub(super) fn resolve(writer: &Writer, value: Value) -> Result<CustomerEvent, NotAnEvent> {
     let Value::Record(fields) = value else {
         return Err(NotAnEvent::Invalid(Box::new(InvalidEvent {

@@ -130,7 +130,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_not_the_wire_format_is_undecodable() {
+fn values_outside_the_wire_format_are_undecodable() {
     #[track_caller]
     fn check(value: &[u8], expected: &str) {
         match decoder(SCHEMA).decode(value) {
@@ -160,7 +160,7 @@ fn what_is_not_the_wire_format_is_undecodable() {
 }
 
 #[test]
-fn collections_that_promise_more_than_they_hold_are_undecodable() {
+fn collections_with_a_length_beyond_the_value_are_undecodable() {
     let empty = event(&json!({"type": "profile_updated", "attributes": {}}));
     assert_eq!(
         empty.payload,
@@ -183,7 +183,7 @@ fn collections_that_promise_more_than_they_hold_are_undecodable() {
 }
 
 #[test]
-fn an_unknown_schema_is_asked_for() {
+fn an_unknown_schema_is_requested() {
     let value = Encoder::new(7).encode(&refund());
     assert_eq!(
         decoder(SCHEMA).decode(&value),

@@ -28,7 +28,7 @@ pub(super) struct Branch {
     pub(super) kind: Option<PayloadKind>,
 }
 
-/// Why a datum could not be read with its own schema.
+/// The reason why a datum could not be read with its own schema.
 pub(super) enum Unreadable {
     Truncated,
     Trailing(usize),
@@ -98,8 +98,8 @@ fn is_equivalent(writers: &Schema, ours: &Schema) -> bool {
         && writers.canonical_form() == ours.canonical_form()
 }
 
-/// Ids as the plain text they are on the wire: whoever reads the tree says which field is no UUID,
-/// while apache-avro would give up on the whole datum.
+/// Reads ids as plain text, as they are on the wire: apache-avro would refuse the whole datum for an
+/// invalid UUID, while the reader of the tree names the field.
 fn with_plain_texts(mut writers: Schema) -> Schema {
     if let Schema::Record(record) = &mut writers {
         for field in &mut record.fields {
@@ -128,7 +128,7 @@ fn branches(writers: &Schema) -> Result<Vec<Branch>, String> {
         .collect())
 }
 
-/// By the name without its namespace, as Avro resolves records.
+/// Finds the payload by the record's name without its namespace, as Avro resolves records.
 fn branch(name: &str) -> Branch {
     let kind = PayloadKind::ALL
         .iter()

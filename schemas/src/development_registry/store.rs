@@ -1,4 +1,4 @@
-//! What the development registry remembers, and when it refuses.
+//! The contents of the development registry, and the compatibility rules by which it refuses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use apache_avro::Schema;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use serde_json::Value;
 
-/// Why a request is refused; the text is the protocol's message.
+/// A refused request; the text is the protocol's message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("Subject '{0}' not found.")]
@@ -61,7 +61,7 @@ const LEVELS: [Level; 7] = [
     level("FULL_TRANSITIVE", true, true, true),
 ];
 
-/// What the event's schema promises: see the contract tests.
+/// The compatibility level that the event's schema promises: see the contract tests.
 const DEFAULT_LEVEL: Level = LEVELS[2];
 
 const fn level(name: &'static str, backward: bool, forward: bool, transitive: bool) -> Level {
@@ -75,7 +75,7 @@ const fn level(name: &'static str, backward: bool, forward: bool, transitive: bo
 
 #[derive(Debug)]
 pub(super) struct Store {
-    /// By id, counted from 1. The same schema has the same id under every subject.
+    /// The schemas by id, counted from 1. A schema has the same id under every subject.
     schemas: Vec<Arc<str>>,
     subjects: BTreeMap<String, Vec<Version>>,
     level: Level,
@@ -129,7 +129,7 @@ impl Store {
             .ok_or(Refusal::NoSchema)
     }
 
-    /// Where a schema is used: subjects and versions.
+    /// Returns the subjects and versions under which a schema is registered.
     pub(super) fn uses(&self, schema: &str) -> Vec<(String, u32)> {
         let all = self
             .subjects
@@ -187,7 +187,7 @@ impl Store {
             .ok_or_else(|| Refusal::NoLevel(subject.to_owned()))
     }
 
-    /// Of the subject, or of all that have none of their own.
+    /// Returns the level of the subject, or the global one for a subject without its own.
     pub(super) fn set_level(
         &mut self,
         subject: Option<&str>,

@@ -7,10 +7,10 @@ use super::reading::{Fields, Node, NotAnEvent, Shape, Unfit, read_event};
 use super::{CustomerEvent, InvalidEvent};
 use crate::time::Instant;
 
-/// Why a text is not an event.
+/// The reason why a text is not an event.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// Not JSON; says at which column.
+    /// The text is not JSON; the message names the column.
     #[error("not JSON: {0}")]
     Syntax(#[from] serde_json::Error),
     /// JSON, but not a valid event; names the field.

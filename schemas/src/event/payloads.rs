@@ -1,4 +1,4 @@
-//! What can happen to a customer: the payloads, one struct each.
+//! The payloads of events, one struct each.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::value::{Currency, Double};
 /// of the Avro union, so new payloads go last.
 macro_rules! payloads {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What happened. In JSON: `{"type": "order_placed", …}`.
+        /// The content of an event. In JSON: `{"type": "order_placed", …}`.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Payload { $($(#[$doc])* $name($name),)* }
 
-        /// Which [`Payload`].
+        /// The kind of a [`Payload`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum PayloadKind { $($(#[$doc])* $name,)* }
 
@@ -39,7 +39,7 @@ macro_rules! payloads {
         }
 
         impl Payload {
-            /// Which payload this is.
+            /// Returns the kind of this payload.
             pub const fn kind(&self) -> PayloadKind {
                 match self { $(Self::$name(_) => PayloadKind::$name,)* }
             }
@@ -54,7 +54,7 @@ macro_rules! payloads {
             }
         }
 
-        /// The form that people read.
+        /// The form of self-describing formats.
         #[derive(Serialize, Deserialize)]
         #[serde(remote = "Payload", tag = "type")]
         enum Tagged { $(#[serde(rename = $word)] $name($name),)* }
@@ -67,23 +67,23 @@ macro_rules! payloads {
 }
 
 payloads! {
-    /// Attributes were set; those not named keep their values.
+    /// Attributes are set; attributes not named keep their values.
     ProfileUpdated = "profile_updated",
-    /// Something worth counting was done: a page seen, a feature used.
+    /// The customer did something that counts, such as viewing a page or using a feature.
     ActivityTracked = "activity_tracked",
-    /// An order.
+    /// An order is placed.
     OrderPlaced = "order_placed",
-    /// Money given back for an order, in part or whole.
+    /// An order is refunded, in part or whole.
     OrderRefunded = "order_refunded",
-    /// A subscription as it now is.
+    /// The current state of a subscription.
     SubscriptionChanged = "subscription_changed",
     /// A stage of a journey was entered.
     StageEntered = "stage_entered",
-    /// A message went either way.
+    /// A message to or from the customer.
     MessageExchanged = "message_exchanged",
     /// A conversation ended.
     ConversationClosed = "conversation_closed",
-    /// A support ticket as it now is.
+    /// The current state of a support ticket.
     TicketChanged = "ticket_changed",
     /// A campaign reached the customer.
     CampaignTouched = "campaign_touched",
@@ -95,7 +95,7 @@ payloads! {
     ConsentChanged = "consent_changed",
     /// This customer is the same person as another.
     IdentityMerged = "identity_merged",
-    /// A merge was wrong.
+    /// A merge is undone.
     IdentityUnmerged = "identity_unmerged",
     /// The customer asked to be forgotten.
     CustomerErased = "customer_erased",
@@ -153,7 +153,7 @@ ProfileUpdated at "payload" {
 });
 record!(/// See [`Payload::ActivityTracked`].
 ActivityTracked at "payload" {
-    /// For example `page_viewed`.
+    /// The activity's name, for example `page_viewed`.
     #[serde(deserialize_with = "names::deserialize")]
     name: Arc<str>,
     /// Details, by name.
@@ -162,11 +162,11 @@ ActivityTracked at "payload" {
 });
 record!(/// One line of an order.
 OrderItem at "payload.items" {
-    /// The seller's name of the thing.
+    /// The seller's identifier of the article.
     sku: Arc<str>,
-    /// How many.
+    /// The number of units.
     quantity: i32,
-    /// Price of one, in minor units of the order's currency.
+    /// The price of one unit, in minor units of the order's currency.
     unit_amount_minor: i64,
 });
 record!(/// See [`Payload::OrderPlaced`].
@@ -175,12 +175,12 @@ OrderPlaced at "payload" {
     order_id: Arc<str>,
     /// Total in minor units (cents); zero is an order too.
     amount_minor: i64,
-    /// Of the amount.
+    /// The currency of the amount.
     currency: Currency,
-    /// Lines, where known.
+    /// The lines of the order, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     items: Option<Vec<OrderItem>>,
-    /// Where it was placed, where known.
+    /// The sales channel, if known.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -192,31 +192,31 @@ record!(/// See [`Payload::OrderRefunded`].
 OrderRefunded at "payload" {
     /// The order, which may arrive later.
     order_id: Arc<str>,
-    /// Given back, in minor units.
+    /// The refunded amount, in minor units.
     amount_minor: i64,
-    /// Of the amount.
+    /// The currency of the amount.
     currency: Currency,
 });
 record!(/// See [`Payload::SubscriptionChanged`].
 SubscriptionChanged at "payload" {
     /// The seller's id of the subscription.
     subscription_id: Arc<str>,
-    /// As it now is.
+    /// The current status.
     status: SubscriptionStatus,
-    /// For example `pro-yearly`.
+    /// The plan, for example `pro-yearly`.
     #[serde(deserialize_with = "names::deserialize")]
     plan: Arc<str>,
     /// Monthly recurring revenue in minor units.
     mrr_minor: i64,
-    /// Of the revenue.
+    /// The currency of the revenue.
     currency: Currency,
 });
 record!(/// See [`Payload::StageEntered`].
 StageEntered at "payload" {
-    /// For example `purchase`.
+    /// The journey, for example `purchase`.
     #[serde(deserialize_with = "names::deserialize")]
     journey: Arc<str>,
-    /// For example `viewing`.
+    /// The stage, for example `viewing`.
     #[serde(deserialize_with = "names::deserialize")]
     stage: Arc<str>,
 });
@@ -224,38 +224,38 @@ record!(/// See [`Payload::MessageExchanged`].
 MessageExchanged at "payload" {
     /// The conversation it belongs to.
     conversation_id: Arc<str>,
-    /// How it travelled.
+    /// The channel of the message.
     channel: Channel,
-    /// Who wrote.
+    /// The direction of the message.
     direction: Direction,
-    /// Who served the customer.
+    /// The agent that served the customer, if known.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "names::deserialize_option"
     )]
     agent: Option<Arc<str>>,
-    /// From -1 (angry) to 1 (delighted).
+    /// The sentiment, from -1 (angry) to 1 (delighted).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sentiment: Option<Double>,
-    /// What the customer wants, where classified.
+    /// The customer's intent, if classified.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "names::deserialize_option"
     )]
     intent: Option<Arc<str>>,
-    /// Time to this answer.
+    /// The time from the customer's message to this one, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response_ms: Option<i64>,
 });
 record!(/// See [`Payload::ConversationClosed`].
 ConversationClosed at "payload" {
-    /// Which conversation.
+    /// The conversation.
     conversation_id: Arc<str>,
-    /// How it ended.
+    /// The outcome of the conversation.
     outcome: Outcome,
-    /// Who served the customer.
+    /// The agent that served the customer, if known.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -267,64 +267,64 @@ record!(/// See [`Payload::TicketChanged`].
 TicketChanged at "payload" {
     /// The help desk's id.
     ticket_id: Arc<str>,
-    /// As it now is, in the help desk's words.
+    /// The current status, in the help desk's words.
     #[serde(deserialize_with = "names::deserialize")]
     status: Arc<str>,
-    /// In the help desk's words.
+    /// The priority, in the help desk's words.
     #[serde(deserialize_with = "names::deserialize")]
     priority: Arc<str>,
 });
 record!(/// See [`Payload::CampaignTouched`].
 CampaignTouched at "payload" {
-    /// Which campaign.
+    /// The campaign.
     #[serde(deserialize_with = "names::deserialize")]
     campaign: Arc<str>,
-    /// How it reached the customer.
+    /// The channel of the touch.
     #[serde(deserialize_with = "names::deserialize")]
     channel: Arc<str>,
-    /// What the touch cost, in minor units.
+    /// The cost of the touch, in minor units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cost_minor: Option<i64>,
-    /// Of the cost.
+    /// The currency of the cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     currency: Option<Currency>,
 });
 record!(/// See [`Payload::ActionOffered`].
 ActionOffered at "payload" {
-    /// Which of the tenant's actions.
+    /// The offered action, one of the tenant's.
     #[serde(deserialize_with = "names::deserialize")]
     action: Arc<str>,
-    /// This offer of it.
+    /// The id of the offer.
     offer_id: Arc<str>,
 });
 record!(/// See [`Payload::ActionAnswered`].
 ActionAnswered at "payload" {
-    /// Which offer.
+    /// The offer that was answered.
     offer_id: Arc<str>,
-    /// Taken or not.
+    /// True if the customer accepted the offer.
     accepted: bool,
 });
 record!(/// See [`Payload::ConsentChanged`].
 ConsentChanged at "payload" {
-    /// For example `marketing_email`.
+    /// The purpose, for example `marketing_email`.
     #[serde(deserialize_with = "names::deserialize")]
     purpose: Arc<str>,
-    /// Given or withdrawn.
+    /// True if the customer gives consent, false if it withdraws consent.
     granted: bool,
 });
 record!(/// See [`Payload::IdentityMerged`].
 IdentityMerged at "payload" {
-    /// Who survives.
+    /// The customer that survives the merge.
     into_customer_id: CustomerId,
 });
 record!(/// See [`Payload::IdentityUnmerged`].
 IdentityUnmerged at "payload" {
-    /// Who is a person of its own again.
+    /// The customer that becomes separate again.
     from_customer_id: CustomerId,
 });
 record!(/// See [`Payload::CustomerErased`].
 CustomerErased at "payload" {
-    /// For the audit, for example `gdpr-art-17`.
+    /// The reason for the audit, for example `gdpr-art-17`.
     #[serde(deserialize_with = "names::deserialize")]
     reason: Arc<str>,
 });
@@ -343,7 +343,7 @@ impl Read for Vec<OrderItem> {
     }
 }
 
-/// An item's own errors tell which item and which of its fields.
+/// Reads an item; its errors name the index of the item and the field.
 fn read_item<N: Node>(index: usize, item: N) -> Result<OrderItem, Unfit> {
     let fields = match item.open() {
         Shape::Record(fields) => fields,

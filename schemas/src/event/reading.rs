@@ -22,7 +22,7 @@ pub(crate) enum Shape<N> {
     Text(String),
     List(Vec<N>),
     Record(Vec<(String, N)>),
-    /// Not a value that events hold; what it is instead.
+    /// A value of a type that events do not hold, with the name of that type.
     Other(&'static str),
 }
 
@@ -36,11 +36,11 @@ pub(crate) trait Node: Sized {
 
     fn open(self) -> Shape<Self>;
 
-    /// As the form writes instants.
+    /// The instant in the form's own notation.
     fn instant(self) -> Result<Instant, Unfit>;
 }
 
-/// Why a value does not fit its field.
+/// The reason why a value does not fit its field.
 #[derive(Debug)]
 pub(crate) enum Unfit {
     /// The value is wrong.
@@ -71,7 +71,7 @@ pub(crate) struct Unreadable {
     pub(crate) why: Unfit,
 }
 
-/// Why a tree is not an event.
+/// The reason why a tree is not an event.
 #[derive(Debug)]
 pub(crate) enum NotAnEvent {
     Invalid(Box<InvalidEvent>),
@@ -127,7 +127,7 @@ impl<N: Node> Fields<N> {
             .unwrap_or(default))
     }
 
-    /// Fields nobody asked for are mistakes, unless a newer writer may have added them.
+    /// Refuses unknown fields, unless a newer writer may have added them.
     pub(crate) fn finish(&self, path: &'static str, known: &[&str]) -> Result<(), Unreadable> {
         let unknown = self.0.iter().find(|(_, value)| value.is_some());
         match unknown {

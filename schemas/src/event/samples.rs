@@ -16,7 +16,7 @@ pub(crate) fn event() -> impl Strategy<Value = CustomerEvent> {
     let id = any::<u128>().prop_map(|bits| EventId(Uuid::from_u128(bits)));
     let micros = EARLIEST.micros()..=Instant::MAX.micros();
     let at = micros.prop_map(|micros| Instant::from_micros(micros).unwrap_or(EARLIEST));
-    // Ids that cannot be equal, since nobody is merged into themselves.
+    // Ids that cannot be equal, since a customer cannot be merged into itself.
     let tenant = "[a-zé.]{1,8}".prop_filter_map("valid", |text| TenantId::new(text).ok());
     let customer = "c[ -~]{0,12}".prop_filter_map("valid", |text| CustomerId::new(text).ok());
     (id, tenant, customer, name(), at, payload()).prop_map(

@@ -50,7 +50,7 @@ fn without(field: &str) -> Value {
 }
 
 #[test]
-fn what_is_not_json_says_where() {
+fn text_that_is_not_json_names_the_column() {
     let error = CustomerEvent::from_json("{\"event_id\": }")
         .unwrap_err()
         .to_string();
@@ -66,7 +66,7 @@ fn what_is_not_json_says_where() {
 }
 
 #[test]
-fn the_envelope_is_checked_field_by_field() {
+fn every_field_of_the_envelope_is_validated() {
     for field in EVENT_FIELDS {
         refused_event(&without(field), &format!("{field}: is missing"));
     }
@@ -120,7 +120,7 @@ const EVENT_FIELDS: [&str; 6] = [
 ];
 
 #[test]
-fn times_are_rfc_3339_and_not_absurd() {
+fn times_are_rfc_3339_within_bounds() {
     let at = |text: &str| changed("occurred_at", json!(text));
     refused_event(
         &at("yesterday"),
@@ -146,12 +146,12 @@ fn times_are_rfc_3339_and_not_absurd() {
         read("2026-03-01T13:00:00+01:00"),
         read("2026-03-01T12:00:00Z")
     );
-    // The future is judged by who knows when the record was appended.
+    // A time in the future is refused later, by comparison with the append time.
     assert_eq!(read("9999-12-30T22:00:00Z"), Instant::MAX);
 }
 
 #[test]
-fn a_refusal_tells_whose_event_it_was_where_that_is_readable() {
+fn an_invalid_event_carries_its_tenant_and_customer_if_readable() {
     let refusal = |event: &Value| match CustomerEvent::from_json(&event.to_string()) {
         Err(JsonError::Invalid(invalid)) => *invalid,
         other => panic!("{other:?}"),

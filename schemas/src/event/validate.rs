@@ -1,4 +1,4 @@
-//! What every event must satisfy beyond its types.
+//! The rules of every event beyond its types.
 //!
 //! Bounds are generous for people and finite for machines: an event that passes can be folded
 //! without overflow, kept in Postgres `text` and `jsonb`, and printed on a line.
@@ -31,13 +31,13 @@ pub const EARLIEST: Instant = match Instant::from_micros(-2_208_988_800_000_000)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidEvent {
-    /// Which field, with a dot before a payload's own: `occurred_at`, `payload.amount_minor`.
+    /// The field, with a dot before a payload's own: `occurred_at`, `payload.amount_minor`.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The violated rule.
     pub reason: String,
-    /// Whose customer, where readable.
+    /// The tenant of the event, where readable.
     pub tenant: Option<TenantId>,
-    /// Which customer, where readable.
+    /// The customer of the event, where readable.
     pub customer: Option<CustomerId>,
 }
 

@@ -52,7 +52,7 @@ macro_rules! word {
 
 word!(/// Of a subscription.
 SubscriptionStatus {
-    /// Not paid yet.
+    /// The invoice is overdue.
     Trialing = "trialing",
     /// Paid.
     Active = "active",
@@ -80,20 +80,20 @@ Channel or Other {
     /// Anything else.
     Other = "other",
 });
-word!(/// Who wrote.
+word!(/// The direction of a message.
 Direction {
-    /// The customer.
+    /// From the customer.
     Inbound = "inbound",
-    /// The company.
+    /// To the customer.
     Outbound = "outbound",
 });
-word!(/// How a conversation ended.
+word!(/// The outcome of a conversation.
 Outcome {
     /// The question was answered.
     Resolved = "resolved",
     /// It led to a sale.
     Converted = "converted",
-    /// Somebody else takes it on.
+    /// Another agent or team takes over.
     Escalated = "escalated",
     /// The customer left.
     Abandoned = "abandoned",

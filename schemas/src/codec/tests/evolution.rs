@@ -10,7 +10,7 @@ use crate::event::{Channel, CustomerEvent, Payload, PayloadKind};
 use crate::ids::EventId;
 
 #[test]
-fn only_the_layout_decides_which_path_is_taken() {
+fn the_schema_layout_alone_selects_the_path() {
     let prepared = |text: &str| Writer::prepare(text).unwrap().is_equivalent();
     assert!(prepared(SCHEMA));
     // Neither whitespace, docs, defaults nor a Java client's marks matter.
@@ -148,7 +148,7 @@ fn a_payload_of_a_later_version_is_incompatible() {
 }
 
 #[test]
-fn a_channel_of_a_later_version_is_other_while_any_other_word_is_incompatible() {
+fn an_unknown_channel_is_other_and_any_other_unknown_word_is_incompatible() {
     let read = decode_message((0, "pigeon"), (1, "inbound"));
     let Ok(Payload::MessageExchanged(message)) = read else {
         panic!("{read:?}")
@@ -205,7 +205,7 @@ fn a_schema_that_cannot_be_read_is_incompatible() {
 }
 
 #[test]
-fn an_event_id_in_another_notation_is_the_same_id() {
+fn an_event_id_in_another_notation_is_equal() {
     let plain = changed(|schema| schema["fields"][0]["type"] = json!("string"));
     let mut fields = tree(&refund());
     let upper = refund().event_id.to_string().to_uppercase();

@@ -1,4 +1,4 @@
-//! What each payload is refused for.
+//! The reasons for which each payload is refused.
 
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ fn an_order_has_an_id_an_amount_and_a_currency() {
 }
 
 #[test]
-fn an_orders_lines_name_the_line() {
+fn an_invalid_order_line_is_named_by_its_index() {
     let tea = json!({"sku": "tea", "quantity": 1, "unit_amount_minor": 2});
     let second = |sku: &str, quantity: i64, amount: i64| {
         let line = json!({"sku": sku, "quantity": quantity, "unit_amount_minor": amount});
@@ -96,7 +96,7 @@ fn an_orders_lines_name_the_line() {
 }
 
 #[test]
-fn no_amount_is_negative_and_no_cost_is_without_currency() {
+fn negative_amounts_and_costs_without_currency_are_invalid() {
     let expected = "payload.amount_minor: -1 is negative";
     refused(
         &json!({"type": "order_refunded", "order_id": "A", "amount_minor": -1, "currency": "EUR"}),
@@ -120,7 +120,7 @@ fn no_amount_is_negative_and_no_cost_is_without_currency() {
 }
 
 #[test]
-fn messages_have_known_words_and_measures_in_range() {
+fn messages_with_unknown_words_or_measures_out_of_range_are_invalid() {
     let message = |field: &str, value: Value| {
         let mut message = json!({
             "type": "message_exchanged", "conversation_id": "C", "channel": "chat",
@@ -156,7 +156,7 @@ fn messages_have_known_words_and_measures_in_range() {
 }
 
 #[test]
-fn attributes_fit_postgres_and_json() {
+fn attributes_that_do_not_fit_postgres_or_json_are_invalid() {
     let profile = |attributes: Value| json!({"type": "profile_updated", "attributes": attributes});
     accepted(&profile(
         json!({"text": "two\nlines", "empty": "", "none": null}),
@@ -199,7 +199,7 @@ fn attributes_fit_postgres_and_json() {
 }
 
 #[test]
-fn numbers_without_a_value_are_invalid() {
+fn nan_and_infinite_numbers_are_invalid() {
     let attributes = |value: f64| {
         let value = AttributeValue::Double(Double::new(value).unwrap());
         Payload::ProfileUpdated(ProfileUpdated {
@@ -219,7 +219,7 @@ fn numbers_without_a_value_are_invalid() {
 }
 
 #[test]
-fn nobody_is_merged_into_themselves() {
+fn a_merge_of_a_customer_into_itself_is_invalid() {
     refused(
         &json!({"type": "identity_merged", "into_customer_id": "42"}),
         "payload.into_customer_id: is the event's own customer",
