@@ -29,5 +29,5 @@ pub use config::{AuthConfig, CacheConfig, Config, KeySource, Limits};
 pub use error::ApiError;
 pub use limits::{InvalidNetwork, Network, Rate};
 pub use metrics::metrics_router;
-pub use openapi::openapi;
+pub use routes::document as openapi;
 pub use service::Service;

@@ -62,7 +62,7 @@ const TAGS: [(&str, &str); 7] = [
 ];
 
 /// Returns the document without any route.
-pub(crate) fn empty() -> OpenApi {
+fn empty() -> OpenApi {
     let license = LicenseBuilder::new()
         .name("Apache-2.0")
         .identifier(Some("Apache-2.0"))
@@ -84,12 +84,15 @@ pub(crate) fn empty() -> OpenApi {
         .build()
 }
 
-/// Returns the document as it is served: indented JSON, the same for the same source.
-pub fn openapi() -> String {
-    let mut text = crate::routes::description()
-        .to_pretty_json()
-        // It holds names and texts alone, so it cannot fail to serialise.
-        .unwrap_or_default();
+/// Returns the document of these groups of routes.
+pub(crate) fn document(groups: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+    groups.into_iter().fold(empty(), OpenApi::merge_from)
+}
+
+/// Writes a document as indented JSON.
+pub(crate) fn to_json(document: &OpenApi) -> String {
+    // It holds names and texts alone, so it cannot fail to serialise.
+    let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }

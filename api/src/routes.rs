@@ -1,19 +1,22 @@
-//! Which path is answered by whom.
+//! The routes of the API: one file a resource, and the groups by the layers around them.
 
-mod at_risk;
 mod backfilling;
+mod band;
+mod by_value;
 mod campaigns;
 mod churn;
+mod clusters;
 mod conversations;
 mod counts;
 mod customer;
 mod customers;
 mod docs;
-mod groups;
 mod health;
 mod journeys;
 mod page;
+mod path;
 mod revenue;
+mod rfm;
 mod rollups;
 mod segments;
 mod series;
@@ -28,7 +31,7 @@ use utoipa_axum::routes;
 use crate::http::Problem;
 use crate::{Service, layers, openapi};
 
-/// Every route, within its [layers].
+/// Returns every route, within its [layers].
 pub(crate) fn router(service: &Service) -> Router {
     let all = Router::new()
         .merge(layers::authenticated(service, authenticated().into()))
@@ -39,17 +42,23 @@ pub(crate) fn router(service: &Service) -> Router {
     layers::of_all(service, all).with_state(service.clone())
 }
 
-/// What every route is, and what its layers make of it.
+/// Describes every route, with the effects of its layers.
 pub(crate) fn description() -> OpenApi {
-    openapi::empty()
-        .merge_from(openapi::authenticated(authenticated().into_openapi()))
-        .merge_from(openapi::readiness(readiness().into_openapi()))
-        .merge_from(openapi::public(public().into_openapi()))
-        .merge_from(openapi::liveness(liveness().into_openapi()))
+    openapi::document([
+        openapi::authenticated(authenticated().into_openapi()),
+        openapi::readiness(readiness().into_openapi()),
+        openapi::public(public().into_openapi()),
+        openapi::liveness(liveness().into_openapi()),
+    ])
 }
 
-/// Those whose answer depends on who asks. Only by `routes!`, here and below: it is what brings a
-/// route's description along.
+/// Returns the `OpenAPI` document as it is served: indented JSON, the same for the same source.
+pub fn document() -> String {
+    openapi::to_json(&description())
+}
+
+/// Returns the routes whose answer depends on the caller. Routes are added by `routes!` alone, which
+/// brings the description along.
 fn authenticated() -> OpenApiRouter<Service> {
     OpenApiRouter::default()
         .routes(routes!(customers::list))
@@ -57,39 +66,39 @@ fn authenticated() -> OpenApiRouter<Service> {
         .routes(routes!(customer::why::why))
         .routes(routes!(customer::timeline::page))
         .routes(routes!(segments::list))
-        .routes(routes!(segments::members))
+        .routes(routes!(segments::members::members))
         .routes(routes!(journeys::list))
-        .routes(routes!(series::segment))
-        .routes(routes!(series::main_rollups))
-        .routes(routes!(journeys::funnel::stages))
-        .routes(routes!(journeys::funnel::flows))
-        .routes(routes!(journeys::funnel::bottlenecks))
+        .routes(routes!(segments::series::series))
+        .routes(routes!(series::series))
+        .routes(routes!(journeys::stages::stages))
+        .routes(routes!(journeys::flows::flows))
+        .routes(routes!(journeys::bottlenecks::bottlenecks))
         .routes(routes!(revenue::revenue))
         .routes(routes!(conversations::conversations))
         .routes(routes!(campaigns::campaigns))
         .routes(routes!(customer::predictions::predictions))
         .routes(routes!(customer::next_action::next_best_action))
         .routes(routes!(churn::overview))
-        .routes(routes!(at_risk::at_risk))
+        .routes(routes!(churn::at_risk::at_risk))
         .routes(routes!(value::overview))
-        .routes(routes!(groups::rfm))
-        .routes(routes!(groups::clusters))
+        .routes(routes!(rfm::rfm))
+        .routes(routes!(clusters::clusters))
         .routes(routes!(status::status))
 }
 
-/// Those that ask the database and want no token.
+/// Returns the routes that read the database and require no token.
 fn readiness() -> OpenApiRouter<Service> {
     OpenApiRouter::default().routes(routes!(health::ready))
 }
 
-/// Those that are the same for everybody.
+/// Returns the routes whose answer is the same for every caller.
 fn public() -> OpenApiRouter<Service> {
     OpenApiRouter::default()
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
 }
 
-/// Not guarded: it says that the process lives, also when it is too busy for anything else.
+/// Returns the routes without a guard, which answer even while the process is overloaded.
 fn liveness() -> OpenApiRouter<Service> {
     OpenApiRouter::default().routes(routes!(health::healthy))
 }

@@ -20,7 +20,7 @@ impl IntoResponses for NotFound {
     }
 }
 
-/// As [`crate::layers::authenticated`]: a token, limits, the cache, the guard.
+/// Adds the effects of [`crate::layers::authenticated`]: token, limits, cache, guard.
 pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     for (path, operation) in operations(&mut described) {
         let any_role = Role::ALL.map(|role| SecurityRequirement::new(BEARER, [role.as_str()]));
@@ -45,7 +45,7 @@ pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// As [`crate::layers::readiness`]: the guard alone.
+/// Adds the effects of [`crate::layers::readiness`]: the guard.
 pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);
@@ -58,7 +58,7 @@ pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// As [`crate::layers::public`]: the limit of the peer.
+/// Adds the effects of [`crate::layers::public`]: the limit of the peer.
 pub(crate) fn public(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);
@@ -69,7 +69,7 @@ pub(crate) fn public(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// Without any layer of its own, as `/healthz` is.
+/// Describes routes without a layer of their own.
 pub(crate) fn liveness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);

@@ -13,7 +13,7 @@ use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::rollups::{self, Asked, Day, Days, DaysParams, Rollup, within_64_bits};
+use super::rollups::{self, Day, Days, DaysParams, Rollup, Selection, within_64_bits};
 use crate::database::Snapshot;
 use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
@@ -22,8 +22,24 @@ use crate::response_cache::Dependency;
 /// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
 
-#[derive(Debug)]
-struct CampaignsOf(Days);
+/// Returns cost and attributed revenue of campaigns
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns",
+    operation_id = "get_campaigns",
+    tag = "analytics",
+    params(DaysParams),
+    responses((status = 200, description = "The campaigns, by name and channel.", body = Campaigns)),
+)]
+pub(crate) async fn campaigns(
+    State(reader): State<Reader>,
+    QueryParams(params): QueryParams<DaysParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader
+        .respond(&context, &CampaignsQuery(params.days()?))
+        .await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Campaigns {
@@ -97,24 +113,10 @@ struct ReturnOnCost {
     position_based: Option<f64>,
 }
 
-/// Returns cost and attributed revenue of campaigns
-#[utoipa::path(
-    get,
-    path = "/v1/campaigns",
-    operation_id = "get_campaigns",
-    tag = "analytics",
-    params(DaysParams),
-    responses((status = 200, description = "The campaigns, by name and channel.", body = Campaigns)),
-)]
-pub(crate) async fn campaigns(
-    State(reader): State<Reader>,
-    QueryParams(asked): QueryParams<DaysParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &CampaignsOf(asked.days()?)).await
-}
+#[derive(Debug)]
+struct CampaignsQuery(Days);
 
-impl Query for CampaignsOf {
+impl Query for CampaignsQuery {
     type Answer = Campaigns;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -135,14 +137,14 @@ impl Query for CampaignsOf {
         let span = self.0.span(snapshot, &definitions)?;
         let mut kinds = vec![kinds::TOUCHES, kinds::COST];
         kinds.extend(Attribution::ALL.map(kinds::credit));
-        let asked = Asked {
+        let selection = Selection {
             kinds: &kinds,
-            names: &[""],
+            subjects: &[""],
             by_day: false,
             by_item: true,
         };
         let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
-        for rollup in rollups::read(snapshot, asked, span).await? {
+        for rollup in rollups::read(snapshot, selection, span).await? {
             let line = (rollup.item.clone(), rollup.detail.clone());
             sums.entry(line).or_default().add(&rollup, &definitions);
         }
@@ -158,7 +160,7 @@ impl Query for CampaignsOf {
             to: Some(Day(span.to)),
             currency: Some(definitions.currency),
             window_days: Some(definitions.attribution_days),
-            items: items.into_iter().map(CampaignItem::of).collect(),
+            items: items.into_iter().map(CampaignItem::from_sums).collect(),
             left_out,
         })
     }
@@ -191,7 +193,7 @@ impl Sums {
 }
 
 impl CampaignItem {
-    fn of(((campaign, channel), sums): ((String, String), Sums)) -> Self {
+    fn from_sums(((campaign, channel), sums): ((String, String), Sums)) -> Self {
         let [first, last, linear, position_based] = sums.credited.map(within_64_bits);
         let credited_minor = Credited {
             first,
@@ -201,7 +203,7 @@ impl CampaignItem {
         };
         #[expect(
             clippy::cast_precision_loss,
-            reason = "a ratio, of which nobody reads the sixteenth digit"
+            reason = "a ratio, which needs fewer digits than a double has"
         )]
         let ratios = sums
             .credited

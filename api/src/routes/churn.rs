@@ -10,36 +10,53 @@ use tidemark_projections::invalidation::Kind;
 use tidemark_projections::models::{Band, Decile, Thresholds};
 use utoipa::ToSchema;
 
+use super::band::BANDS;
 use super::counts::{self, Evaluation};
 use crate::database::Snapshot;
 use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
+pub(super) mod at_risk;
 
-/// Both kinds of churn.
-#[derive(Debug)]
-struct BothKinds;
+/// Returns churn risk bands, models and calibration
+///
+/// Returns the number of customers in each churn risk band as of their last evaluation, for
+/// customers who buy without a contract and for subscribers, with the models and their calibration
+/// on a holdout.
+#[utoipa::path(
+    get,
+    path = "/v1/churn",
+    operation_id = "get_churn",
+    tag = "predictions",
+    responses((status = 200, description = "The bands and the models.", body = ChurnOverview)),
+)]
+pub(crate) async fn overview(
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &ChurnQuery).await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChurnOverview {
     /// Churn of customers who buy without a contract; null until the tenant is defined.
     #[schema(required)]
-    purchases: Option<ChurnOf>,
+    purchases: Option<ChurnModel>,
     /// Churn of subscribers: the risk of cancellation at the next renewal; null until a renewal
     /// model is trained. A subscriber who also buys counts in both.
     #[schema(required)]
-    renewals: Option<ChurnOf>,
+    renewals: Option<ChurnModel>,
     /// The re-evaluation in progress under newer definitions; null if there is none. Until it
     /// completes, sizes combine the old and the new definitions.
     #[schema(required)]
     evaluation: Option<Evaluation>,
 }
 
-/// One kind of churn.
+/// A churn model, and the customers in its bands.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChurnOf {
+struct ChurnModel {
     /// The name of the model.
     model: String,
     /// Whether the model's parameters are shipped defaults rather than trained on the tenant's own
@@ -80,11 +97,11 @@ struct Calibration {
     holdout_from: String,
     /// The deciles by expected value, lowest first. For purchases, the mean number of days with a
     /// purchase; for renewals, the share of cancellations.
-    deciles: Vec<Tenth>,
+    deciles: Vec<CalibrationDecile>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Tenth {
+struct CalibrationDecile {
     /// The number of customers, or subscriptions, in the decile.
     size: u64,
     /// The value expected by the model.
@@ -93,32 +110,16 @@ struct Tenth {
     seen: f64,
 }
 
-/// Returns churn risk bands, models and calibration
-///
-/// Returns the number of customers in each churn risk band as of their last evaluation, for
-/// customers who buy without a contract and for subscribers, with the models and their calibration
-/// on a holdout.
-#[utoipa::path(
-    get,
-    path = "/v1/churn",
-    operation_id = "get_churn",
-    tag = "predictions",
-    responses((status = 200, description = "The bands and the models.", body = ChurnOverview)),
-)]
-pub(crate) async fn overview(
-    State(reader): State<Reader>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &BothKinds).await
-}
+/// Reads the sizes of the bands and the models behind them.
+#[derive(Debug)]
+struct ChurnQuery;
 
-impl Query for BothKinds {
+impl Query for ChurnQuery {
     type Answer = ChurnOverview;
 
     fn dependency(&self) -> Option<Dependency> {
-        const MOVED_BY: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
-        Some(Dependency::Kinds(&MOVED_BY))
+        const KINDS: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
+        Some(Dependency::Kinds(&KINDS))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ChurnOverview, Problem> {
@@ -130,11 +131,11 @@ impl Query for BothKinds {
             });
         };
         let customers = counts::totals(snapshot).await?.customers;
-        let bands = counts::of_kind(snapshot, "band").await?;
-        let purchases = of_purchases(&definitions, &bands, customers);
+        let bands = counts::by_kind(snapshot, "band").await?;
+        let purchases = purchase_churn(&definitions, &bands, customers);
         let renewals = if definitions.models.renewal.is_some() {
-            let bands = counts::of_kind(snapshot, "renewal_band").await?;
-            of_renewals(&definitions, &bands, customers)
+            let bands = counts::by_kind(snapshot, "renewal_band").await?;
+            renewal_churn(&definitions, &bands, customers)
         } else {
             None
         };
@@ -146,22 +147,22 @@ impl Query for BothKinds {
     }
 }
 
-fn of_purchases(
+fn purchase_churn(
     definitions: &TenantDefinitions,
     bands: &BTreeMap<String, i64>,
     customers: i64,
-) -> ChurnOf {
+) -> ChurnModel {
     let model = &definitions.churn;
     let trained = definitions.models.churn.as_ref();
-    // Of another family than the tenant asks for it does not score.
+    // A model of another family than the tenant has chosen does not score.
     let trained = trained.filter(|trained| trained.name() == model.name);
     let calibration = trained.map(|trained| Calibration {
         trained_from: trained.from.to_string(),
         trained_as_of: trained.as_of.to_string(),
         holdout_from: trained.model.holdout.from.to_string(),
-        deciles: tenths(&trained.model.holdout.calibration),
+        deciles: calibration_deciles(&trained.model.holdout.calibration),
     });
-    churn_of(
+    churn_model(
         model.name.clone(),
         model.thresholds,
         bands,
@@ -170,21 +171,21 @@ fn of_purchases(
     )
 }
 
-fn of_renewals(
+fn renewal_churn(
     definitions: &TenantDefinitions,
     bands: &BTreeMap<String, i64>,
     customers: i64,
-) -> Option<ChurnOf> {
+) -> Option<ChurnModel> {
     let trained = definitions.models.renewal.as_ref()?;
     let calibration = Calibration {
         trained_from: trained.from.to_string(),
         trained_as_of: trained.as_of.to_string(),
         holdout_from: trained.model.holdout.from.to_string(),
-        deciles: tenths(&trained.model.holdout.calibration),
+        deciles: calibration_deciles(&trained.model.holdout.calibration),
     };
     let name = format!("sbg/trained-{}", trained.as_of);
     let thresholds = definitions.renewal;
-    Some(churn_of(
+    Some(churn_model(
         name,
         thresholds,
         bands,
@@ -193,19 +194,19 @@ fn of_renewals(
     ))
 }
 
-fn churn_of(
+fn churn_model(
     model: String,
     thresholds: Thresholds,
     sizes: &BTreeMap<String, i64>,
     customers: i64,
     calibration: Option<Calibration>,
-) -> ChurnOf {
+) -> ChurnModel {
     let bands = BANDS.map(|band| BandSize {
         band,
         customers: sizes.get(band.name()).copied().unwrap_or(0),
     });
     let scored: i64 = bands.iter().map(|of| of.customers).sum();
-    ChurnOf {
+    ChurnModel {
         shipped: calibration.is_none(),
         model,
         medium_from: thresholds.medium,
@@ -216,11 +217,11 @@ fn churn_of(
     }
 }
 
-fn tenths(deciles: &[Decile]) -> Vec<Tenth> {
-    let tenth = |of: &Decile| Tenth {
+fn calibration_deciles(deciles: &[Decile]) -> Vec<CalibrationDecile> {
+    let decile = |of: &Decile| CalibrationDecile {
         size: of.customers,
         expected: of.expected,
         seen: of.seen,
     };
-    deciles.iter().map(tenth).collect()
+    deciles.iter().map(decile).collect()
 }

@@ -13,7 +13,7 @@ use tidemark_projections::state::conversations::Histogram;
 use tidemark_schemas::event::Channel;
 use utoipa::ToSchema;
 
-use super::rollups::{self, Asked, Day, Days, Rollup, within_64_bits};
+use super::rollups::{self, Day, Days, Rollup, Selection, within_64_bits};
 use crate::database::Snapshot;
 use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
@@ -32,6 +32,27 @@ const KINDS: [&str; 7] = [
 const MOST_ITEMS: usize = 1_000;
 const MOST_INTENTS: usize = 50;
 
+/// Returns messages and conversations by agent, channel or day
+#[utoipa::path(
+    get,
+    path = "/v1/conversations",
+    operation_id = "get_conversations",
+    tag = "analytics",
+    params(ConversationsParams),
+    responses((status = 200, description = "The totals of messages and conversations.", body = Conversations)),
+)]
+pub(crate) async fn conversations(
+    State(reader): State<Reader>,
+    QueryParams(params): QueryParams<ConversationsParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let days = Days::parse(params.from.as_deref(), params.to.as_deref())?;
+    let by = By::parse(params.by.as_deref())?;
+    reader
+        .respond(&context, &ConversationsQuery { days, by })
+        .await
+}
+
 /// The days, and the dimension to group by.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -49,41 +70,6 @@ pub(crate) struct ConversationsParams {
     by: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Agent,
-    Channel,
-    Day,
-}
-
-impl By {
-    fn asked(text: Option<&str>) -> Result<Self, Problem> {
-        match text {
-            None | Some("agent") => Ok(Self::Agent),
-            Some("channel") => Ok(Self::Channel),
-            Some("day") => Ok(Self::Day),
-            Some(other) => {
-                let detail = format!("by is {other:?}; it must be agent, channel or day");
-                Err(Problem::unprocessable("by", detail))
-            }
-        }
-    }
-
-    fn key(self, rollup: &Rollup) -> String {
-        match self {
-            Self::Agent => rollup.item.clone(),
-            Self::Channel => rollup.subject.clone(),
-            Self::Day => calendar::date_text(rollup.day),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConversationsOf {
-    days: Days,
-    by: By,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Conversations {
     /// The first day; null until the tenant is defined.
@@ -93,7 +79,7 @@ pub(crate) struct Conversations {
     #[schema(required)]
     to: Option<Day>,
     /// The totals over all items.
-    total: Talk,
+    total: ConversationMetrics,
     /// The items, by agent, channel or day. If there are more than 1,000, those with the most
     /// messages.
     items: Vec<ConversationsItem>,
@@ -108,13 +94,13 @@ struct ConversationsItem {
     #[schema(required)]
     key: Option<String>,
     /// The totals of the item.
-    said: Talk,
+    said: ConversationMetrics,
 }
 
 /// Totals of messages and conversations. Messages count on the day they were exchanged,
 /// conversations on the day they were closed.
 #[derive(Debug, Serialize, ToSchema)]
-struct Talk {
+struct ConversationMetrics {
     /// The number of messages from customers.
     inbound: i64,
     /// The number of messages to customers.
@@ -138,28 +124,42 @@ struct Talk {
     outcomes: BTreeMap<String, i64>,
 }
 
-/// Returns messages and conversations by agent, channel or day
-#[utoipa::path(
-    get,
-    path = "/v1/conversations",
-    operation_id = "get_conversations",
-    tag = "analytics",
-    params(ConversationsParams),
-    responses((status = 200, description = "The totals of messages and conversations.", body = Conversations)),
-)]
-pub(crate) async fn conversations(
-    State(reader): State<Reader>,
-    QueryParams(asked): QueryParams<ConversationsParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
-    let by = By::asked(asked.by.as_deref())?;
-    reader
-        .respond(&context, &ConversationsOf { days, by })
-        .await
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Agent,
+    Channel,
+    Day,
 }
 
-impl Query for ConversationsOf {
+impl By {
+    fn parse(text: Option<&str>) -> Result<Self, Problem> {
+        match text {
+            None | Some("agent") => Ok(Self::Agent),
+            Some("channel") => Ok(Self::Channel),
+            Some("day") => Ok(Self::Day),
+            Some(other) => {
+                let detail = format!("by is {other:?}; it must be agent, channel or day");
+                Err(Problem::unprocessable("by", detail))
+            }
+        }
+    }
+
+    fn key(self, rollup: &Rollup) -> String {
+        match self {
+            Self::Agent => rollup.item.clone(),
+            Self::Channel => rollup.subject.clone(),
+            Self::Day => calendar::date_text(rollup.day),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConversationsQuery {
+    days: Days,
+    by: By,
+}
+
+impl Query for ConversationsQuery {
     type Answer = Conversations;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -171,21 +171,21 @@ impl Query for ConversationsOf {
             return Ok(Conversations {
                 from: None,
                 to: None,
-                total: Sums::default().told(),
+                total: Sums::default().into_metrics(),
                 items: Vec::new(),
                 left_out: 0,
             });
         };
         let span = self.days.span(snapshot, &definitions)?;
-        let asked = Asked {
+        let selection = Selection {
             kinds: &KINDS,
-            names: &channels(),
+            subjects: &channels(),
             by_day: self.by == By::Day,
             by_item: self.by == By::Agent,
         };
         let mut total = Sums::default();
         let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
-        for rollup in rollups::read(snapshot, asked, span).await? {
+        for rollup in rollups::read(snapshot, selection, span).await? {
             total.add(&rollup);
             sums.entry(self.by.key(&rollup)).or_default().add(&rollup);
         }
@@ -198,12 +198,12 @@ impl Query for ConversationsOf {
         }
         let items = items.into_iter().map(|(key, sums)| ConversationsItem {
             key: Some(key).filter(|key| !key.is_empty()),
-            said: sums.told(),
+            said: sums.into_metrics(),
         });
         Ok(Conversations {
             from: Some(Day(span.from)),
             to: Some(Day(span.to)),
-            total: total.told(),
+            total: total.into_metrics(),
             items: items.collect(),
             left_out,
         })
@@ -248,7 +248,7 @@ impl Sums {
         *sum += rollup.value;
     }
 
-    fn told(self) -> Talk {
+    fn into_metrics(self) -> ConversationMetrics {
         let mut intents: Vec<(String, i128)> = self.intents.into_iter().collect();
         intents.sort_by_key(|(_, messages)| Reverse(*messages));
         intents.truncate(MOST_INTENTS);
@@ -260,10 +260,10 @@ impl Sums {
         };
         #[expect(
             clippy::cast_precision_loss,
-            reason = "a mean, of which nobody reads the sixteenth digit"
+            reason = "a mean, which needs fewer digits than a double has"
         )]
         let mean = self.sentiment_thousandths as f64 / (1_000.0 * self.rated as f64);
-        Talk {
+        ConversationMetrics {
             inbound: within_64_bits(self.inbound),
             outbound: within_64_bits(self.outbound),
             mean_sentiment: (self.rated > 0).then_some(mean),

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use utoipa::ToSchema;
 
 /// Reads the tenant's counters of one kind, by name.
-pub(super) async fn of_kind(
+pub(super) async fn by_kind(
     snapshot: &mut Snapshot<'_>,
     kind: &str,
 ) -> Result<BTreeMap<String, i64>, Problem> {
@@ -22,7 +22,7 @@ pub(super) async fn of_kind(
 }
 
 /// Reads counters by name, of several kinds that share no name. Names without a counter are absent.
-pub(super) async fn named(
+pub(super) async fn by_name(
     snapshot: &mut Snapshot<'_>,
     kinds: &[&str],
     names: &[String],

@@ -12,14 +12,15 @@ use tidemark_schemas::{AttributeValue, CustomerId, Instant};
 use utoipa::ToSchema;
 
 use super::backfilling::CountsFrom;
+use super::path::CustomerPath;
 use crate::auth::Caller;
 use crate::database::{Snapshot, instant};
-use crate::http::{NoParams, Path, Problem, QueryParams, RequestId};
+use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
 use crate::query::{Access, Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use current::{Current, Found, Personal};
-use membership::{Candidate, Membership};
+use membership::{Membership, PendingSegment};
 
 mod current;
 mod membership;
@@ -29,11 +30,33 @@ mod summary;
 pub(crate) mod timeline;
 pub(crate) mod why;
 
-/// One customer.
-#[derive(Debug)]
-struct OneCustomer {
-    id: CustomerId,
-    request_id: RequestId,
+/// Returns a customer
+///
+/// The customer is derived from its state at the clock of its partition (`as_of`), so it includes
+/// changes caused by time alone. Viewers receive only the names of personal attributes. A read of
+/// personal attributes by another role is recorded in the audit log with the request id and is not
+/// cached.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}",
+    operation_id = "get_customer",
+    tag = "customers",
+    params(CustomerPath),
+    responses(
+        (status = 200, description = "The customer.", body = Profile),
+        NotFound,
+    ),
+)]
+pub(crate) async fn one(
+    State(reader): State<Reader>,
+    CustomerPath { id }: CustomerPath,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let request_id = context.request_id.clone();
+    reader
+        .respond(&context, &CustomerQuery { id, request_id })
+        .await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,16 +75,16 @@ pub(crate) struct Profile {
     /// The summary of the customer's orders, in the tenant's currency.
     orders: OrdersSummary,
     /// The totals of the customer's activities, by event name.
-    activity: BTreeMap<Arc<str>, summary::Done>,
+    activity: BTreeMap<Arc<str>, summary::ActivityTotals>,
     /// The totals of the customer's messages and conversations within the days that are kept.
-    conversations: summary::Said,
+    conversations: summary::ConversationTotals,
     /// The customer's stage, by journey. Journeys never entered are absent.
     journeys: BTreeMap<Arc<str>, StageOutput>,
     /// The segments that contain the customer.
     segments: Vec<Membership>,
     /// The segments that do not contain the customer by the events counted so far, and are not
     /// exact yet.
-    pending_segments: Vec<Candidate>,
+    pending_segments: Vec<PendingSegment>,
     /// The churn risk of purchases without a contract.
     churn: Churn,
     /// The instant the answer describes: the clock of the customer's partition.
@@ -73,38 +96,14 @@ pub(crate) struct Profile {
     is_audited: bool,
 }
 
-/// Returns a customer
-///
-/// The customer is derived from its state at the clock of its partition (`as_of`), so it includes
-/// changes caused by time alone. Viewers receive only the names of personal attributes. A read of
-/// personal attributes by another role is recorded in the audit log with the request id and is not
-/// cached.
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{id}",
-    operation_id = "get_customer",
-    tag = "customers",
-    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
-    responses(
-        (status = 200, description = "The customer.", body = Profile),
-        NotFound,
-    ),
-)]
-pub(crate) async fn one(
-    State(reader): State<Reader>,
-    Path(id): Path,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let id = CustomerId::new(&id)
-        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let request_id = context.request_id.clone();
-    reader
-        .respond(&context, &OneCustomer { id, request_id })
-        .await
+/// Reads one customer.
+#[derive(Debug)]
+struct CustomerQuery {
+    id: CustomerId,
+    request_id: RequestId,
 }
 
-impl Query for OneCustomer {
+impl Query for CustomerQuery {
     type Answer = Profile;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -133,7 +132,7 @@ impl Query for OneCustomer {
             .filter(|name| found.is_personal(name))
             .cloned()
             .collect();
-        match Personal::of(personal.is_empty(), snapshot) {
+        match Personal::for_caller(personal.is_empty(), snapshot) {
             Personal::Absent => {}
             Personal::Recorded => {
                 current::record(&self.id, &self.request_id, snapshot).await?;
@@ -150,7 +149,7 @@ impl Query for OneCustomer {
     }
 }
 
-impl OneCustomer {
+impl CustomerQuery {
     fn derive(&self, found: &Found, counts_from: &CountsFrom) -> Result<Profile, Problem> {
         let definitions: &TenantDefinitions = &found.definitions;
         let Current { customer, as_of } = found.current(&self.id)?;
@@ -158,7 +157,7 @@ impl OneCustomer {
         let known = evaluated.history(definitions, as_of);
         let outputs = outputs::derive_knowing(known, &state, definitions, as_of);
         let (segments, pending_segments) =
-            membership::told(evaluated.segments, definitions, counts_from, as_of);
+            membership::list(evaluated.segments, definitions, counts_from, as_of);
         Ok(Profile {
             customer_id: self.id.clone(),
             first_seen_at: instant(found.row.first_seen_at)?,
@@ -166,8 +165,8 @@ impl OneCustomer {
             attributes: outputs.attributes,
             masked_attributes: Vec::new(),
             orders: outputs.orders,
-            activity: summary::done(&state.activity),
-            conversations: summary::said(&state.conversations),
+            activity: summary::activity_totals(&state.activity),
+            conversations: summary::conversation_totals(&state.conversations),
             journeys: outputs.journeys,
             segments,
             pending_segments,

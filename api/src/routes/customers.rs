@@ -10,6 +10,7 @@ use tidemark_projections::models::Band;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
+use super::band;
 use super::page::Page;
 use crate::auth::Caller;
 use crate::cursor::Question;
@@ -18,7 +19,27 @@ use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-const BANDS: [Band; 3] = [Band::Low, Band::Medium, Band::High];
+/// Lists customers by id
+///
+/// A customer must match all filters. Segments, stages and bands are as of each customer's last
+/// evaluation (`evaluated_at`). A filter that names an undefined segment, journey or stage is
+/// answered 422.
+#[utoipa::path(
+    get,
+    path = "/v1/customers",
+    operation_id = "list_customers",
+    tag = "customers",
+    params(CustomersParams),
+    responses((status = 200, description = "A page of customers.", body = Customers)),
+)]
+pub(crate) async fn list(
+    State(reader): State<Reader>,
+    QueryParams(params): QueryParams<CustomersParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let query = CustomersQuery::new(params, &context.caller)?;
+    reader.respond(&context, &query).await
+}
 
 /// The filters and the page. A customer must match all filters.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -41,28 +62,17 @@ pub(crate) struct CustomersParams {
     band: Option<String>,
 }
 
-/// One page of customers.
-#[derive(Debug)]
-struct CustomersPage {
-    page: Page,
-    segment: Option<String>,
-    /// The journey and the stage.
-    stage: Option<(String, String)>,
-    band: Option<Band>,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Customers {
     /// The customers, by id.
-    items: Vec<Listed>,
+    items: Vec<ListedCustomer>,
     /// The `cursor` of the next page, to be sent with the same filters; null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ListedCustomer)]
-struct Listed {
+struct ListedCustomer {
     #[schema(value_type = CustomerId)]
     customer_id: String,
     /// The time of the customer's oldest event.
@@ -76,6 +86,16 @@ struct Listed {
     evaluated_at: Instant,
 }
 
+/// Reads one page of customers.
+#[derive(Debug)]
+struct CustomersQuery {
+    page: Page,
+    segment: Option<String>,
+    /// The journey and the stage.
+    stage: Option<(String, String)>,
+    band: Option<Band>,
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     customer_id: String,
@@ -85,40 +105,18 @@ struct Row {
     evaluated_at: i64,
 }
 
-/// Lists customers by id
-///
-/// A customer must match all filters. Segments, stages and bands are as of each customer's last
-/// evaluation (`evaluated_at`). A filter that names an undefined segment, journey or stage is
-/// answered 422.
-#[utoipa::path(
-    get,
-    path = "/v1/customers",
-    operation_id = "list_customers",
-    tag = "customers",
-    params(CustomersParams),
-    responses((status = 200, description = "A page of customers.", body = Customers)),
-)]
-pub(crate) async fn list(
-    State(reader): State<Reader>,
-    QueryParams(asked): QueryParams<CustomersParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let query = CustomersPage::new(asked, &context.caller)?;
-    reader.respond(&context, &query).await
-}
-
-impl CustomersPage {
-    fn new(asked: CustomersParams, caller: &Caller) -> Result<Self, Problem> {
+impl CustomersQuery {
+    fn new(params: CustomersParams, caller: &Caller) -> Result<Self, Problem> {
         let question = Question::new(&[
             Some("customers"),
             Some(caller.tenant.as_str()),
-            asked.segment.as_deref(),
-            asked.journey.as_deref(),
-            asked.stage.as_deref(),
-            asked.band.as_deref(),
+            params.segment.as_deref(),
+            params.journey.as_deref(),
+            params.stage.as_deref(),
+            params.band.as_deref(),
         ]);
-        let band = asked.band.as_deref().map(parse_band).transpose()?;
-        let stage = match (asked.journey, asked.stage) {
+        let band = params.band.as_deref().map(band::parse).transpose()?;
+        let stage = match (params.journey, params.stage) {
             (Some(journey), Some(stage)) => Some((journey, stage)),
             (None, None) => None,
             (Some(_), None) => {
@@ -134,10 +132,10 @@ impl CustomersPage {
                 ));
             }
         };
-        let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
+        let page = Page::new(question, params.limit, params.cursor.as_deref())?;
         Ok(Self {
             page,
-            segment: asked.segment,
+            segment: params.segment,
             stage,
             band,
         })
@@ -196,7 +194,7 @@ impl CustomersPage {
     }
 }
 
-impl Query for CustomersPage {
+impl Query for CustomersQuery {
     type Answer = Customers;
 
     /// Segments and stages change together with the customers' rows.
@@ -210,32 +208,22 @@ impl Query for CustomersPage {
         }
         let rows = self.rows(snapshot).await?;
         let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
-        let items = rows.into_iter().map(Listed::of).collect::<Result<_, _>>()?;
+        let items = rows
+            .into_iter()
+            .map(ListedCustomer::from_row)
+            .collect::<Result<_, _>>()?;
         Ok(Customers { items, next })
     }
 }
 
-impl Listed {
-    fn of(row: Row) -> Result<Self, Problem> {
+impl ListedCustomer {
+    fn from_row(row: Row) -> Result<Self, Problem> {
         Ok(Self {
             customer_id: row.customer_id,
             first_seen_at: instant(row.first_seen_at)?,
             last_seen_at: instant(row.last_seen_at)?,
-            band: row.band.map(band_of_column).transpose()?,
+            band: row.band.map(band::from_column).transpose()?,
             evaluated_at: instant(row.evaluated_at)?,
         })
     }
-}
-
-pub(super) fn parse_band(text: &str) -> Result<Band, Problem> {
-    let band = BANDS.into_iter().find(|band| band.name() == text);
-    band.ok_or_else(|| {
-        let detail = format!("{text:?} is not a band: expected low, medium or high");
-        Problem::unprocessable("band", detail)
-    })
-}
-
-fn band_of_column(column: i16) -> Result<Band, Problem> {
-    let band = u8::try_from(column).ok().and_then(Band::of_code);
-    band.ok_or_else(|| Problem::internal(format!("stored {column} is not a band")))
 }

@@ -18,7 +18,7 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| {
     let json = HeaderValue::from_static("application/json");
-    Fixed::new(crate::openapi().into(), json, None)
+    Fixed::new(super::document().into(), json, None)
 });
 
 static PAGE: LazyLock<Fixed> = LazyLock::new(|| {
@@ -39,7 +39,7 @@ static PAGE: LazyLock<Fixed> = LazyLock::new(|| {
 
 /// Returns this document
 ///
-/// The OpenAPI 3.1 document, generated from the code. `/docs` shows it as a page.
+/// The `OpenAPI` 3.1 document, generated from the code. `/docs` shows it as a page.
 #[utoipa::path(
     get,
     path = "/v1/openapi.json",

@@ -12,11 +12,26 @@ use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-pub(super) mod funnel;
+pub(super) mod bottlenecks;
+pub(super) mod flows;
+mod funnel;
+pub(super) mod stages;
 
-/// All journeys of the tenant.
-#[derive(Debug)]
-struct AllJourneys;
+/// Lists journeys with their stages
+#[utoipa::path(
+    get,
+    path = "/v1/journeys",
+    operation_id = "list_journeys",
+    tag = "journeys",
+    responses((status = 200, description = "The journeys.", body = Journeys)),
+)]
+pub(crate) async fn list(
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &JourneysQuery).await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Journeys {
@@ -36,23 +51,11 @@ struct Journey {
     version: i64,
 }
 
-/// Lists journeys with their stages
-#[utoipa::path(
-    get,
-    path = "/v1/journeys",
-    operation_id = "list_journeys",
-    tag = "journeys",
-    responses((status = 200, description = "The journeys.", body = Journeys)),
-)]
-pub(crate) async fn list(
-    State(reader): State<Reader>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &AllJourneys).await
-}
+/// Reads the journeys of the tenant.
+#[derive(Debug)]
+struct JourneysQuery;
 
-impl Query for AllJourneys {
+impl Query for JourneysQuery {
     type Answer = Journeys;
 
     fn dependency(&self) -> Option<Dependency> {

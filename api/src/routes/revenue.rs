@@ -12,13 +12,41 @@ use tidemark_projections::rollups::kinds;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::rollups::{self, Day, Days, Rollup, Span, within_64_bits};
+use super::rollups::{self, Day, Days, Rollup, Selection, Span, within_64_bits};
 use crate::database::Snapshot;
 use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
 const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
+
+/// Returns revenue by day, week or month
+#[utoipa::path(
+    get,
+    path = "/v1/revenue",
+    operation_id = "get_revenue",
+    tag = "analytics",
+    params(RevenueParams),
+    responses((status = 200, description = "The revenue by period.", body = Revenue)),
+)]
+pub(crate) async fn revenue(
+    State(reader): State<Reader>,
+    QueryParams(params): QueryParams<RevenueParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let days = Days::parse(params.from.as_deref(), params.to.as_deref())?;
+    let by = match params.by.as_deref() {
+        None => Period::Day,
+        Some(text) => Period::ALL
+            .into_iter()
+            .find(|by| by.name() == text)
+            .ok_or_else(|| {
+                let detail = format!("by is {text:?}; it must be day, week or month");
+                Problem::unprocessable("by", detail)
+            })?,
+    };
+    reader.respond(&context, &RevenueQuery { days, by }).await
+}
 
 /// The days, and the length of the periods.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -35,12 +63,6 @@ pub(crate) struct RevenueParams {
     /// The length of the periods: `day` (default), `week` (from Monday) or `month`.
     #[param(pattern = "^(day|week|month)$", default = "day")]
     by: Option<String>,
-}
-
-#[derive(Debug)]
-struct RevenueOf {
-    days: Days,
-    by: Period,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,35 +124,13 @@ struct RevenueInCurrency {
     net_minor: i64,
 }
 
-/// Returns revenue by day, week or month
-#[utoipa::path(
-    get,
-    path = "/v1/revenue",
-    operation_id = "get_revenue",
-    tag = "analytics",
-    params(RevenueParams),
-    responses((status = 200, description = "The revenue by period.", body = Revenue)),
-)]
-pub(crate) async fn revenue(
-    State(reader): State<Reader>,
-    QueryParams(asked): QueryParams<RevenueParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let days = Days::asked(asked.from.as_deref(), asked.to.as_deref())?;
-    let by = match asked.by.as_deref() {
-        None => Period::Day,
-        Some(text) => Period::ALL
-            .into_iter()
-            .find(|by| by.name() == text)
-            .ok_or_else(|| {
-                let detail = format!("by is {text:?}; it must be day, week or month");
-                Problem::unprocessable("by", detail)
-            })?,
-    };
-    reader.respond(&context, &RevenueOf { days, by }).await
+#[derive(Debug)]
+struct RevenueQuery {
+    days: Days,
+    by: Period,
 }
 
-impl Query for RevenueOf {
+impl Query for RevenueQuery {
     type Answer = Revenue;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -147,13 +147,13 @@ impl Query for RevenueOf {
             });
         };
         let span = self.days.span(snapshot, &definitions)?;
-        let asked = rollups::Asked {
+        let selection = Selection {
             kinds: &KINDS,
-            names: &[""],
+            subjects: &[""],
             by_day: true,
             by_item: false,
         };
-        let rollups = rollups::read(snapshot, asked, span).await?;
+        let rollups = rollups::read(snapshot, selection, span).await?;
         let mut days: BTreeMap<i32, Sums> = BTreeMap::new();
         for rollup in &rollups {
             days.entry(rollup.day).or_default().add(rollup);
@@ -163,7 +163,7 @@ impl Query for RevenueOf {
             for day in days.range(period.from..=period.to) {
                 sums.extend(day.1);
             }
-            sums.told(period, &definitions)
+            sums.into_period(period, &definitions)
         };
         Ok(Revenue {
             currency: Some(definitions.currency),
@@ -211,7 +211,7 @@ impl Sums {
         }
     }
 
-    fn told(&self, period: Span, definitions: &TenantDefinitions) -> RevenuePeriod {
+    fn into_period(self, period: Span, definitions: &TenantDefinitions) -> RevenuePeriod {
         let (mut all, mut unconverted) = (InCurrency::default(), 0);
         for (currency, sums) in &self.0 {
             all.orders += sums.orders;

@@ -32,7 +32,7 @@ pub(crate) struct DaysParams {
 
 impl DaysParams {
     pub(super) fn days(&self) -> Result<Days, Problem> {
-        Days::asked(self.from.as_deref(), self.to.as_deref())
+        Days::parse(self.from.as_deref(), self.to.as_deref())
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Span {
 
 impl Days {
     /// Parses the parameters `from` and `to`.
-    pub(super) fn asked(from: Option<&str>, to: Option<&str>) -> Result<Self, Problem> {
+    pub(super) fn parse(from: Option<&str>, to: Option<&str>) -> Result<Self, Problem> {
         let days = Self {
             from: from.map(|text| day("from", text)).transpose()?,
             to: to.map(|text| day("to", text)).transpose()?,
@@ -74,7 +74,7 @@ impl Days {
     }
 
     /// Fills in an unbounded end.
-    pub(super) fn ever(self) -> Span {
+    pub(super) fn unbounded(self) -> Span {
         Span {
             from: self.from.unwrap_or(i32::MIN),
             to: self.to.unwrap_or(i32::MAX),
@@ -206,10 +206,10 @@ struct Row {
 
 /// A selection of rollups.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct Selection<'a> {
     pub(super) kinds: &'a [&'a str],
     /// The subjects: one empty name for kinds without a subject.
-    pub(super) names: &'a [&'a str],
+    pub(super) subjects: &'a [&'a str],
     /// Whether days are kept apart.
     pub(super) by_day: bool,
     /// Whether items are kept apart.
@@ -219,24 +219,24 @@ pub(super) struct Asked<'a> {
 /// Reads the tenant's rollups, in no particular order and without zeros.
 pub(super) async fn read(
     snapshot: &mut Snapshot<'_>,
-    asked: Asked<'_>,
+    selection: Selection<'_>,
     span: Span,
 ) -> Result<Vec<Rollup>, Problem> {
     let rows = sqlx::query_as::<_, Row>(include_str!("../sql/rollups.sql"))
         .bind(snapshot.tenant())
-        .bind(asked.kinds)
-        .bind(asked.names)
+        .bind(selection.kinds)
+        .bind(selection.subjects)
         .bind(span.from)
         .bind(span.to)
-        .bind(asked.by_day)
-        .bind(asked.by_item)
+        .bind(selection.by_day)
+        .bind(selection.by_item)
         .fetch_all(snapshot.connection())
         .await?;
-    rows.into_iter().map(Rollup::of).collect()
+    rows.into_iter().map(Rollup::from_row).collect()
 }
 
 impl Rollup {
-    fn of(row: Row) -> Result<Self, Problem> {
+    fn from_row(row: Row) -> Result<Self, Problem> {
         Ok(Self {
             value: row.value.parse().map_err(Problem::internal)?,
             currency: Currency::new(&row.currency),
@@ -276,7 +276,7 @@ mod tests {
 
     fn asked(from: Option<&str>, to: Option<&str>) -> Result<Span, String> {
         let today = day("to", "2024-06-30").unwrap();
-        let days = Days::asked(from, to).map_err(|problem| problem.to_string())?;
+        let days = Days::parse(from, to).map_err(|problem| problem.to_string())?;
         let span = days.span_until(today);
         check(span.from, span.to).map_err(|problem| problem.to_string())?;
         Ok(span)
@@ -289,17 +289,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_filled_in() {
+    fn omitted_dates_get_their_defaults() {
         is(None, None, ["2024-06-01", "2024-06-30"]);
         is(None, Some("2024-02-29"), ["2024-01-31", "2024-02-29"]);
         is(Some("2024-06-29"), None, ["2024-06-29", "2024-06-30"]);
-        // From tomorrow on nothing is known, which is no mistake of who asks.
+        // A range in the future is empty, not an error.
         is(Some("2024-07-02"), None, ["2024-07-02", "2024-07-02"]);
         is(Some("2000-01-01"), None, ["2000-01-01", "2003-01-04"]);
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_ranges_are_refused() {
         let refused = |from, to| asked(Some(from), Some(to)).unwrap_err();
         assert!(refused("2024-02-30", "2024-03-01").contains("2024-02-30"));
         assert!(refused("yesterday", "2024-03-01").contains("date"));

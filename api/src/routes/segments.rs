@@ -1,29 +1,40 @@
-//! `GET /v1/segments` and `GET /v1/segments/{name}/members`.
+//! `GET /v1/segments`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use serde::Serialize;
 use tidemark_projections::invalidation::Kind;
-use tidemark_schemas::{CustomerId, Instant};
+use tidemark_schemas::Instant;
 use utoipa::ToSchema;
 
 use super::backfilling::{Backfilling, CountsFrom};
 use super::counts::{self, Evaluation};
-use super::page::Page;
-use crate::cursor::Question;
-use crate::database::{Snapshot, instant};
-use crate::http::{NoParams, Path, Problem, QueryParams};
-use crate::openapi::NotFound;
+use crate::database::Snapshot;
+use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// All segments of the tenant.
-#[derive(Debug)]
-struct AllSegments;
+pub(super) mod members;
+pub(super) mod series;
+
+/// Lists segments with their sizes
+#[utoipa::path(
+    get,
+    path = "/v1/segments",
+    operation_id = "list_segments",
+    tag = "segments",
+    responses((status = 200, description = "The segments.", body = Segments)),
+)]
+pub(crate) async fn list(
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &SegmentsQuery).await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Segments {
@@ -52,23 +63,11 @@ struct Segment {
     backfilling: Option<Backfilling>,
 }
 
-/// Lists segments with their sizes
-#[utoipa::path(
-    get,
-    path = "/v1/segments",
-    operation_id = "list_segments",
-    tag = "segments",
-    responses((status = 200, description = "The segments.", body = Segments)),
-)]
-pub(crate) async fn list(
-    State(reader): State<Reader>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &AllSegments).await
-}
+/// Reads the segments of the tenant.
+#[derive(Debug)]
+struct SegmentsQuery;
 
-impl Query for AllSegments {
+impl Query for SegmentsQuery {
     type Answer = Segments;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -83,7 +82,7 @@ impl Query for AllSegments {
                 evaluation: None,
             });
         };
-        let sizes = counts::of_kind(snapshot, "segment").await?;
+        let sizes = counts::by_kind(snapshot, "segment").await?;
         let evaluation = counts::evaluation(snapshot, definitions.version).await?;
         let counts_from = CountsFrom::read(snapshot, &definitions).await?;
         let at = snapshot.freshness().watermark.unwrap_or(Instant::MIN);
@@ -102,129 +101,6 @@ impl Query for AllSegments {
         Ok(Segments {
             items: segments.collect(),
             evaluation,
-        })
-    }
-}
-
-/// The page of members.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MembersParams {
-    /// The number of customers per page, from 1 to 500. 50 by default.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u32>,
-    /// The `next` of the previous page. A cursor is valid for the segment it was returned for.
-    cursor: Option<String>,
-}
-
-/// One page of a segment's members.
-#[derive(Debug)]
-struct MembersPage {
-    segment: String,
-    page: Page,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Members {
-    /// The name of the segment.
-    segment: String,
-    /// The members, by customer id.
-    items: Vec<Member>,
-    /// The `cursor` of the next page; null on the last page.
-    #[schema(required)]
-    next: Option<String>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Member {
-    #[schema(value_type = CustomerId)]
-    customer_id: String,
-    /// The time at which the customer entered the segment.
-    since: Instant,
-    /// The version of the tenant's definitions the membership was evaluated with.
-    version: i64,
-}
-
-#[derive(Debug, FromRow)]
-struct Row {
-    customer_id: String,
-    since: i64,
-    version: i64,
-}
-
-/// Lists the members of a segment by customer id
-#[utoipa::path(
-    get,
-    path = "/v1/segments/{name}/members",
-    operation_id = "list_members",
-    tag = "segments",
-    params(("name" = str, Path, description = "The name of the segment."), MembersParams),
-    responses(
-        (status = 200, description = "A page of members.", body = Members),
-        NotFound,
-    ),
-)]
-pub(crate) async fn members(
-    State(reader): State<Reader>,
-    Path(segment): Path,
-    QueryParams(asked): QueryParams<MembersParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let question = Question::new(&[
-        Some("members"),
-        Some(context.caller.tenant.as_str()),
-        Some(&segment),
-    ]);
-    let page = Page::new(question, asked.limit, asked.cursor.as_deref())?;
-    reader
-        .respond(&context, &MembersPage { segment, page })
-        .await
-}
-
-impl Query for MembersPage {
-    type Answer = Members;
-
-    fn dependency(&self) -> Option<Dependency> {
-        // An evaluation that moves nobody moves the version.
-        Some(Dependency::Kinds(&[Kind::Memberships, Kind::Evaluation]))
-    }
-
-    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {
-        let definitions = snapshot.definitions().await?;
-        let known = definitions
-            .as_ref()
-            .and_then(|known| known.segment(&self.segment));
-        if known.is_none() {
-            return Err(Problem::NotFound {
-                kind: "segment",
-                name: self.segment.clone(),
-            });
-        }
-        let rows = sqlx::query_as::<_, Row>(include_str!("../sql/members.sql"))
-            .bind(snapshot.tenant())
-            .bind(self.page.after())
-            .bind(self.page.rows())
-            .bind(&self.segment)
-            .fetch_all(snapshot.connection())
-            .await?;
-        let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
-        let items = rows.into_iter().map(Member::of).collect::<Result<_, _>>()?;
-        Ok(Members {
-            segment: self.segment.clone(),
-            items,
-            next,
-        })
-    }
-}
-
-impl Member {
-    fn of(row: Row) -> Result<Self, Problem> {
-        let since = instant(row.since)?;
-        Ok(Self {
-            customer_id: row.customer_id,
-            since,
-            version: row.version,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/series` and `GET /v1/segments/{name}/series`: values by day.
+//! `GET /v1/series`: the main metrics by day.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,9 @@ use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
 use super::conversations::channels;
-use super::rollups::{self, Asked, Day, Days, DaysParams, Rollup, within_64_bits};
+use super::rollups::{self, Day, Days, DaysParams, Rollup, Selection, within_64_bits};
 use crate::database::Snapshot;
-use crate::http::{Path, Problem, QueryParams};
-use crate::openapi::NotFound;
+use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
@@ -31,116 +30,22 @@ const STOCKS: [&str; 3] = [kinds::CUSTOMERS_NEW, kinds::BAND_ENTERED, kinds::BAN
 /// The name of the score whose bands are counted.
 const CHURN: &str = "churn";
 
-#[derive(Debug)]
-struct SegmentSeriesOf {
-    segment: String,
-    days: Days,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SegmentSeries {
-    /// The name of the segment.
-    segment: String,
-    /// One item per day. A change counts on the day it took effect.
-    items: Vec<SegmentDay>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct SegmentDay {
-    /// The day.
-    day: Day,
-    /// The number of customers in the segment at the end of the day.
-    size: i64,
-    /// The number of entries on the day.
-    entered: i64,
-    /// The number of exits on the day.
-    left: i64,
-}
-
-/// Returns the size of a segment by day
+/// Returns the tenant's main metrics by day
 #[utoipa::path(
     get,
-    path = "/v1/segments/{name}/series",
-    operation_id = "get_segment_series",
-    tag = "segments",
-    params(("name" = str, Path, description = "The name of the segment."), DaysParams),
-    responses(
-        (status = 200, description = "The size of the segment by day.", body = SegmentSeries),
-        NotFound,
-    ),
+    path = "/v1/series",
+    operation_id = "get_series",
+    tag = "analytics",
+    params(DaysParams),
+    responses((status = 200, description = "The main metrics by day.", body = Series)),
 )]
-pub(crate) async fn segment(
+pub(crate) async fn series(
     State(reader): State<Reader>,
-    Path(segment): Path,
-    QueryParams(asked): QueryParams<DaysParams>,
+    QueryParams(params): QueryParams<DaysParams>,
     context: RequestContext,
 ) -> Result<Response, Problem> {
-    let days = asked.days()?;
-    let query = SegmentSeriesOf { segment, days };
-    reader.respond(&context, &query).await
+    reader.respond(&context, &SeriesQuery(params.days()?)).await
 }
-
-impl Query for SegmentSeriesOf {
-    type Answer = SegmentSeries;
-
-    fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
-    }
-
-    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<SegmentSeries, Problem> {
-        let definitions = snapshot.definitions().await?;
-        let defined = definitions.filter(|known| known.segment(&self.segment).is_some());
-        let Some(definitions) = defined else {
-            return Err(Problem::NotFound {
-                kind: "segment",
-                name: self.segment.clone(),
-            });
-        };
-        let span = self.days.span(snapshot, &definitions)?;
-        let names = [&*self.segment];
-        let asked = |by_day| Asked {
-            kinds: &[kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT],
-            names: &names,
-            by_day,
-            by_item: false,
-        };
-        let mut size = 0;
-        for before in rollups::read(snapshot, asked(false), span.before()).await? {
-            size += signed(&before);
-        }
-        let mut days: BTreeMap<i32, (i128, i128)> = BTreeMap::new();
-        for rollup in rollups::read(snapshot, asked(true), span).await? {
-            let (entered, left) = days.entry(rollup.day).or_default();
-            let entry = rollup.kind == kinds::SEGMENT_ENTERED;
-            *(if entry { entered } else { left }) += rollup.value;
-        }
-        let items = (span.from..=span.to).map(|day| {
-            let (entered, left) = days.get(&day).copied().unwrap_or_default();
-            size += entered - left;
-            SegmentDay {
-                day: Day(day),
-                size: within_64_bits(size),
-                entered: within_64_bits(entered),
-                left: within_64_bits(left),
-            }
-        });
-        Ok(SegmentSeries {
-            segment: self.segment.clone(),
-            items: items.collect(),
-        })
-    }
-}
-
-/// Returns the contribution of a rollup to a stock: exits count negative.
-fn signed(rollup: &Rollup) -> i128 {
-    match &*rollup.kind {
-        kinds::SEGMENT_LEFT | kinds::BAND_LEFT => -rollup.value,
-        _ => rollup.value,
-    }
-}
-
-#[derive(Debug)]
-struct SeriesOf(Days);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Series {
@@ -177,24 +82,10 @@ struct SeriesDay {
     bands: BTreeMap<String, i64>,
 }
 
-/// Returns the tenant's main metrics by day
-#[utoipa::path(
-    get,
-    path = "/v1/series",
-    operation_id = "get_series",
-    tag = "analytics",
-    params(DaysParams),
-    responses((status = 200, description = "The main metrics by day.", body = Series)),
-)]
-pub(crate) async fn main_rollups(
-    State(reader): State<Reader>,
-    QueryParams(asked): QueryParams<DaysParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &SeriesOf(asked.days()?)).await
-}
+#[derive(Debug)]
+struct SeriesQuery(Days);
 
-impl Query for SeriesOf {
+impl Query for SeriesQuery {
     type Answer = Series;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -209,21 +100,21 @@ impl Query for SeriesOf {
             });
         };
         let span = self.0.span(snapshot, &definitions)?;
-        let mut names = channels();
-        names.push(CHURN);
-        let asked = |kinds, by_day| Asked {
+        let mut subjects = channels();
+        subjects.push(CHURN);
+        let selection = |kinds, by_day| Selection {
             kinds,
-            names: &names,
+            subjects: &subjects,
             by_day,
             by_item: true,
         };
         let mut stocks = Stocks::default();
-        for before in rollups::read(snapshot, asked(&STOCKS, false), span.before()).await? {
+        for before in rollups::read(snapshot, selection(&STOCKS, false), span.before()).await? {
             stocks.add(&before);
         }
         let all = [&FLOWS[..], &STOCKS[..]].concat();
         let mut days: BTreeMap<i32, Vec<Rollup>> = BTreeMap::new();
-        for rollup in rollups::read(snapshot, asked(&all, true), span).await? {
+        for rollup in rollups::read(snapshot, selection(&all, true), span).await? {
             days.entry(rollup.day).or_default().push(rollup);
         }
         let items = (span.from..=span.to).map(|day| {
@@ -290,5 +181,13 @@ impl Stocks {
                 .map(|(band, customers)| (band.clone(), within_64_bits(*customers)))
                 .collect(),
         }
+    }
+}
+
+/// Returns the contribution of a rollup to a stock: exits count negative.
+fn signed(rollup: &Rollup) -> i128 {
+    match &*rollup.kind {
+        kinds::BAND_LEFT => -rollup.value,
+        _ => rollup.value,
     }
 }

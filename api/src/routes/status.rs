@@ -15,9 +15,21 @@ use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// The whole status.
-#[derive(Debug)]
-struct WholeStatus;
+/// Returns the progress of the projections and the tenant's totals
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    operation_id = "get_status",
+    tag = "status",
+    responses((status = 200, description = "The positions and the totals.", body = Status)),
+)]
+pub(crate) async fn status(
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &StatusQuery).await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
@@ -78,6 +90,10 @@ struct Totals {
     parked: BTreeMap<String, i64>,
 }
 
+/// Reads the status.
+#[derive(Debug)]
+struct StatusQuery;
+
 #[derive(Debug, FromRow)]
 struct PartitionRow {
     partition: i32,
@@ -87,23 +103,7 @@ struct PartitionRow {
     definitions: i64,
 }
 
-/// Returns the progress of the projections and the tenant's totals
-#[utoipa::path(
-    get,
-    path = "/v1/status",
-    operation_id = "get_status",
-    tag = "status",
-    responses((status = 200, description = "The positions and the totals.", body = Status)),
-)]
-pub(crate) async fn status(
-    State(reader): State<Reader>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &WholeStatus).await
-}
-
-impl Query for WholeStatus {
+impl Query for StatusQuery {
     type Answer = Status;
 
     /// Reports the progress at the moment of the request: not cached.
@@ -119,8 +119,8 @@ impl Query for WholeStatus {
             .fetch_all(snapshot.connection())
             .await?;
         let totals = counts::totals(snapshot).await?;
-        let mut parked = counts::of_kind(snapshot, "parked").await?;
-        parked.retain(|_, count| *count != 0); // redriven ones leave a zero behind
+        let mut parked = counts::by_kind(snapshot, "parked").await?;
+        parked.retain(|_, count| *count != 0); // a redrive leaves zeros behind
         let evaluation = match freshness.definitions {
             Some(version) => counts::evaluation(snapshot, version).await?,
             None => None,
@@ -133,7 +133,7 @@ impl Query for WholeStatus {
             lag: freshness.lag,
             topic,
             partition_count: snapshot.generation().partitions,
-            partitions: partitions.iter().map(PartitionStatus::of).collect(),
+            partitions: partitions.iter().map(PartitionStatus::from_row).collect(),
             totals: Totals {
                 customers: totals.customers,
                 events: totals.events,
@@ -145,7 +145,7 @@ impl Query for WholeStatus {
 }
 
 impl PartitionStatus {
-    fn of(row: &PartitionRow) -> Self {
+    fn from_row(row: &PartitionRow) -> Self {
         Self {
             partition: row.partition,
             next_offset: row.next_offset,

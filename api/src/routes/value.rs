@@ -8,7 +8,7 @@ use tidemark_projections::models::{Band, RevenueForecast, Trained, ValueModel};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
-use super::at_risk::{self, AtStake};
+use super::by_value::{self, CustomerByValue};
 use crate::database::Snapshot;
 use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
@@ -17,9 +17,24 @@ use crate::response_cache::Dependency;
 /// The number of best customers in the answer.
 const TOP: i64 = 10;
 
-/// The value of all customers of a tenant.
-#[derive(Debug)]
-struct Everybody;
+/// Returns the distribution and the forecast of customer value
+///
+/// The distribution and the forecast cover all customers as of the last training of the value
+/// model. The list of the best customers is current.
+#[utoipa::path(
+    get,
+    path = "/v1/value",
+    operation_id = "get_value",
+    tag = "predictions",
+    responses((status = 200, description = "The distribution, the forecast and the best customers.", body = ValueOverview)),
+)]
+pub(crate) async fn overview(
+    State(reader): State<Reader>,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &ValueQuery).await
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ValueOverview {
@@ -31,7 +46,7 @@ pub(crate) struct ValueOverview {
     #[schema(required)]
     trained: Option<TrainedValue>,
     /// The ten customers of low churn risk with the highest value.
-    top: Vec<AtStake>,
+    top: Vec<CustomerByValue>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,26 +67,11 @@ struct TrainedValue {
     forecast: Vec<RevenueForecast>,
 }
 
-/// Returns the distribution and the forecast of customer value
-///
-/// The distribution and the forecast cover all customers as of the last training of the value
-/// model. The list of the best customers is current.
-#[utoipa::path(
-    get,
-    path = "/v1/value",
-    operation_id = "get_value",
-    tag = "predictions",
-    responses((status = 200, description = "The distribution, the forecast and the best customers.", body = ValueOverview)),
-)]
-pub(crate) async fn overview(
-    State(reader): State<Reader>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    reader.respond(&context, &Everybody).await
-}
+/// Reads the value of all customers of a tenant.
+#[derive(Debug)]
+struct ValueQuery;
 
-impl Query for Everybody {
+impl Query for ValueQuery {
     type Answer = ValueOverview;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -81,20 +81,22 @@ impl Query for Everybody {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ValueOverview, Problem> {
         let definitions = snapshot.definitions().await?;
         let band = Band::Low;
-        let rows = at_risk::rows(snapshot, band, (i64::MAX, None), TOP).await?;
-        let top = rows.into_iter().map(|row| AtStake::of(row, band));
+        let rows = by_value::read(snapshot, band, (i64::MAX, None), TOP).await?;
+        let top = rows
+            .into_iter()
+            .map(|row| CustomerByValue::from_row(row, band));
         let top = top.collect::<Result<_, _>>()?;
         let trained = definitions.as_ref().and_then(|of| of.models.value.as_ref());
         Ok(ValueOverview {
             currency: definitions.as_ref().map(|of| of.currency),
-            trained: trained.map(TrainedValue::of),
+            trained: trained.map(TrainedValue::from_model),
             top,
         })
     }
 }
 
 impl TrainedValue {
-    fn of(trained: &Trained<ValueModel>) -> Self {
+    fn from_model(trained: &Trained<ValueModel>) -> Self {
         Self {
             model: format!("value/trained-{}", trained.as_of),
             scores: trained.model.scores.clone(),

@@ -109,7 +109,7 @@ pub(super) enum Personal {
 
 impl Personal {
     /// Chooses the treatment by the caller's role.
-    pub(super) fn of(has_none: bool, snapshot: &Snapshot<'_>) -> Self {
+    pub(super) fn for_caller(has_none: bool, snapshot: &Snapshot<'_>) -> Self {
         if has_none {
             Self::Absent
         } else if snapshot.caller().role.sees_personal_attributes() {

@@ -26,7 +26,7 @@ pub(super) struct Membership {
 
 /// A segment that does not contain the customer by the events counted so far, and is not exact yet.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Candidate {
+pub(super) struct PendingSegment {
     /// The name of the segment.
     name: Arc<str>,
     /// The state of the backfill.
@@ -34,12 +34,12 @@ pub(super) struct Candidate {
 }
 
 /// Returns the memberships and the pending segments, both by name.
-pub(super) fn told(
+pub(super) fn list(
     memberships: BTreeMap<Arc<str>, Instant>,
     definitions: &TenantDefinitions,
     counts_from: &CountsFrom,
     at: Instant,
-) -> (Vec<Membership>, Vec<Candidate>) {
+) -> (Vec<Membership>, Vec<PendingSegment>) {
     let mut backfilling: BTreeMap<Arc<str>, Backfilling> = definitions
         .segments
         .iter()
@@ -58,6 +58,6 @@ pub(super) fn told(
         })
         .collect();
     let candidates = backfilling.into_iter();
-    let candidates = candidates.map(|(name, backfilling)| Candidate { name, backfilling });
+    let candidates = candidates.map(|(name, backfilling)| PendingSegment { name, backfilling });
     (memberships, candidates.collect())
 }

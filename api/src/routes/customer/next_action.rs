@@ -14,16 +14,37 @@ use utoipa::ToSchema;
 
 use super::current::Found;
 use crate::database::Snapshot;
-use crate::http::{NoParams, Path, Problem, QueryParams};
+use crate::http::{NoParams, Problem, QueryParams};
 use crate::openapi::NotFound;
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::counts;
+use crate::routes::path::CustomerPath;
 
-/// The next best actions of one customer.
-#[derive(Debug)]
-struct ForOne {
-    id: CustomerId,
+/// Returns the next best actions for a customer
+///
+/// Ranks the actions the customer is eligible for at the clock of its partition (`as_of`) by
+/// expected value: the value of an accepted offer times the probability of acceptance. The
+/// probability is a Beta-Binomial posterior mean, based on the offers to customers who are in the
+/// same segment now.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}/next-best-action",
+    operation_id = "get_next_best_action",
+    tag = "predictions",
+    params(CustomerPath),
+    responses(
+        (status = 200, description = "The actions, by descending expected value.", body = NextActions),
+        NotFound,
+    ),
+)]
+pub(crate) async fn next_best_action(
+    State(reader): State<Reader>,
+    CustomerPath { id }: CustomerPath,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &NextActionsQuery { id }).await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,17 +75,17 @@ struct NextAction {
     /// The expected value: rate times value, in minor units of the tenant's currency.
     expected_minor: f64,
     /// The offers of the action to all customers.
-    everywhere: Answers,
+    everywhere: OfferCounts,
     /// The segment the rate is based on: the smallest segment that contains the customer and has
     /// received offers of the action; null if there is none.
     #[schema(required)]
-    segment: Option<SegmentAnswers>,
+    segment: Option<SegmentOffers>,
     /// The conditions of the action's eligibility; empty if every customer is eligible.
     why: Vec<Requirement>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-struct Answers {
+struct OfferCounts {
     /// The number of offers made.
     offered: u64,
     /// The number of offers accepted.
@@ -72,44 +93,22 @@ struct Answers {
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
-struct SegmentAnswers {
+struct SegmentOffers {
     /// The name of the segment.
     name: Arc<str>,
     /// The number of customers in the segment.
     members: i64,
     /// The offers of the action to current members of the segment.
-    answers: Answers,
+    answers: OfferCounts,
 }
 
-/// Returns the next best actions for a customer
-///
-/// Ranks the actions the customer is eligible for at the clock of its partition (`as_of`) by
-/// expected value: the value of an accepted offer times the probability of acceptance. The
-/// probability is a Beta-Binomial posterior mean, based on the offers to customers who are in the
-/// same segment now.
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{id}/next-best-action",
-    operation_id = "get_next_best_action",
-    tag = "predictions",
-    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
-    responses(
-        (status = 200, description = "The actions, by descending expected value.", body = NextActions),
-        NotFound,
-    ),
-)]
-pub(crate) async fn next_best_action(
-    State(reader): State<Reader>,
-    Path(id): Path,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let id = CustomerId::new(&id)
-        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    reader.respond(&context, &ForOne { id }).await
+/// Reads the next best actions of one customer.
+#[derive(Debug)]
+struct NextActionsQuery {
+    id: CustomerId,
 }
 
-impl Query for ForOne {
+impl Query for NextActionsQuery {
     type Answer = NextActions;
 
     /// Dependency on the answers of other customers too, which change constantly: not cached.
@@ -124,28 +123,28 @@ impl Query for ForOne {
         let (evaluated, as_of) = (current.customer.evaluated(), current.as_of);
         let eligible = eligible_actions(current.customer.state(), evaluated, definitions, as_of);
         let segments: Vec<&Arc<str>> = evaluated.segments.keys().collect();
-        let learnt = Learnt::read(snapshot, &eligible, &segments).await?;
+        let counters = OfferCounters::read(snapshot, &eligible, &segments).await?;
         let candidates = eligible.iter().map(|(action, _)| Candidate {
             action: &action.name,
             value_minor: action.value_minor,
-            everywhere: learnt.everywhere(&action.name),
-            here: learnt
+            everywhere: counters.everywhere(&action.name),
+            here: counters
                 .here(&action.name, &segments)
                 .map_or_else(Responses::default, |of| of.1),
         });
         let ranked = rank_actions(candidates);
         let items = ranked.into_iter().filter_map(|best| {
             let (action, why) = eligible.iter().find(|(of, _)| *of.name == *best.action)?;
-            let here = learnt.here(&action.name, &segments);
+            let here = counters.here(&action.name, &segments);
             Some(NextAction {
                 action: Arc::clone(&action.name),
                 description: action.description.clone(),
                 value_minor: action.value_minor,
                 rate: best.rate,
                 expected_minor: best.expected_minor,
-                everywhere: answers(learnt.everywhere(&action.name)),
-                segment: here.map(|(name, responses)| SegmentAnswers {
-                    members: learnt.members(name),
+                everywhere: answers(counters.everywhere(&action.name)),
+                segment: here.map(|(name, responses)| SegmentOffers {
+                    members: counters.members(name),
                     name: Arc::clone(name),
                     answers: answers(responses),
                 }),
@@ -163,11 +162,11 @@ impl Query for ForOne {
 }
 
 /// The counters of offers, and the sizes of the customer's segments.
-struct Learnt {
+struct OfferCounters {
     counted: BTreeMap<String, i64>,
 }
 
-impl Learnt {
+impl OfferCounters {
     async fn read(
         snapshot: &mut Snapshot<'_>,
         eligible: &[(&Action, Vec<Requirement>)],
@@ -181,9 +180,9 @@ impl Learnt {
                 names.extend(segments.iter().map(of));
             }
         }
-        // Of three kinds; no name is one of two of them, for names hold no slash.
+        // The three kinds share no counter name, because names of segments and actions hold no slash.
         let kinds = ["segment", "offer", "offer_segment"];
-        let counted = counts::named(snapshot, &kinds, &names).await?;
+        let counted = counts::by_name(snapshot, &kinds, &names).await?;
         Ok(Self { counted })
     }
 
@@ -220,8 +219,8 @@ impl Learnt {
     }
 }
 
-fn answers(of: Responses) -> Answers {
-    Answers {
+fn answers(of: Responses) -> OfferCounts {
+    OfferCounts {
         offered: of.offered,
         accepted: of.accepted,
     }

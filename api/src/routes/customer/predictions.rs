@@ -15,15 +15,35 @@ use utoipa::ToSchema;
 
 use super::current::Found;
 use crate::database::Snapshot;
-use crate::http::{NoParams, Path, Problem, QueryParams};
+use crate::http::{NoParams, Problem, QueryParams};
 use crate::openapi::NotFound;
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
+use crate::routes::path::CustomerPath;
 
-/// The predictions of one customer.
-#[derive(Debug)]
-struct OfOne {
-    id: CustomerId,
+/// Returns a customer's predictions
+///
+/// Returns the scores of the customer, derived at the clock of its partition (`as_of`). Each score
+/// names its model, and whether the model's parameters are shipped defaults or trained on the
+/// tenant's own customers.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}/predictions",
+    operation_id = "predict_customer",
+    tag = "predictions",
+    params(CustomerPath),
+    responses(
+        (status = 200, description = "The scores of the customer.", body = CustomerPredictions),
+        NotFound,
+    ),
+)]
+pub(crate) async fn predictions(
+    State(reader): State<Reader>,
+    CustomerPath { id }: CustomerPath,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    reader.respond(&context, &PredictionsQuery { id }).await
 }
 
 /// The scores of a customer, each with its model.
@@ -42,7 +62,7 @@ pub(crate) struct CustomerPredictions {
     rfm: Option<Scored<RfmCell>>,
     /// The cluster; null if the customer has never bought or no clusters are trained.
     #[schema(required)]
-    cluster: Option<Scored<ClusterPlace>>,
+    cluster: Option<Scored<ClusterAssignment>>,
     /// The risk of cancellation at the next renewal; null if the customer has no subscription or no
     /// renewal model is trained. The churn risk of purchases without a contract is part of the
     /// customer.
@@ -61,7 +81,7 @@ pub(crate) struct CustomerPredictions {
 
 /// The cluster of a customer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ClusterPlace {
+pub(crate) struct ClusterAssignment {
     /// The number of the cluster, from 1 (the best customers).
     cluster: usize,
     /// The confidence of the assignment: 0 halfway to the second nearest cluster, 1 at the centre.
@@ -70,34 +90,13 @@ pub(crate) struct ClusterPlace {
     coordinates: [f64; 2],
 }
 
-/// Returns a customer's predictions
-///
-/// Returns the scores of the customer, derived at the clock of its partition (`as_of`). Each score
-/// names its model, and whether the model's parameters are shipped defaults or trained on the
-/// tenant's own customers.
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{id}/predictions",
-    operation_id = "predict_customer",
-    tag = "predictions",
-    params(("id" = CustomerId, Path, description = "The id of the customer, percent-encoded.")),
-    responses(
-        (status = 200, description = "The scores of the customer.", body = CustomerPredictions),
-        NotFound,
-    ),
-)]
-pub(crate) async fn predictions(
-    State(reader): State<Reader>,
-    Path(id): Path,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let id = CustomerId::new(&id)
-        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    reader.respond(&context, &OfOne { id }).await
+/// Reads the predictions of one customer.
+#[derive(Debug)]
+struct PredictionsQuery {
+    id: CustomerId,
 }
 
-impl Query for OfOne {
+impl Query for PredictionsQuery {
     type Answer = CustomerPredictions;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -117,7 +116,7 @@ impl Query for OfOne {
             cluster: said.cluster.map(|found| Scored {
                 model: found.model,
                 shipped: found.shipped,
-                score: ClusterPlace {
+                score: ClusterAssignment {
                     cluster: found.score.cluster + 1,
                     confidence: found.score.confidence,
                     coordinates: found.score.coordinates,

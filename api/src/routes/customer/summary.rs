@@ -11,8 +11,7 @@ use utoipa::ToSchema;
 
 /// The events of one name.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ActivityTotals)]
-pub(super) struct Done {
+pub(super) struct ActivityTotals {
     /// The number of events since the first.
     count: u64,
     /// The time of the first event.
@@ -23,8 +22,7 @@ pub(super) struct Done {
 
 /// The totals of messages and conversations within the days that are kept.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ConversationTotals)]
-pub(super) struct Said {
+pub(super) struct ConversationTotals {
     /// The number of messages from the customer.
     inbound: u32,
     /// The number of messages to the customer.
@@ -36,21 +34,21 @@ pub(super) struct Said {
     outcomes: BTreeMap<Outcome, u32>,
 }
 
-pub(super) fn done(activity: &Activity) -> BTreeMap<Arc<str>, Done> {
+pub(super) fn activity_totals(activity: &Activity) -> BTreeMap<Arc<str>, ActivityTotals> {
     let counters = activity.iter().map(|(name, counter)| {
-        let done = Done {
+        let totals = ActivityTotals {
             count: counter.count,
             first_at: counter.first,
             last_at: counter.last,
         };
-        (Arc::clone(name), done)
+        (Arc::clone(name), totals)
     });
     counters.collect()
 }
 
-pub(super) fn said(conversations: &Conversations) -> Said {
+pub(super) fn conversation_totals(conversations: &Conversations) -> ConversationTotals {
     let total = conversations.total();
-    Said {
+    ConversationTotals {
         inbound: total.inbound,
         outbound: total.outbound,
         mean_sentiment: total.mean_sentiment(),

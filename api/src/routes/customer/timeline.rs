@@ -12,18 +12,63 @@ use tidemark_projections::outputs::{Happening, HappeningKind, timeline};
 use tidemark_schemas::{CustomerId, EventId, Instant};
 use utoipa::ToSchema;
 
-use self::place::Place;
+use self::sort_key::SortKey;
 use super::current::Found;
 use crate::cursor::Question;
 use crate::database::Snapshot;
-use crate::http::{Path, Problem, QueryParams};
+use crate::http::{Problem, QueryParams};
 use crate::openapi::NotFound;
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::page;
+use crate::routes::path::CustomerPath;
 
 mod changes;
-mod place;
+mod sort_key;
+
+/// Lists a customer's timeline
+///
+/// Returns the customer's events and the changes that followed from them, newest first. Orders,
+/// refunds, entered stages, offers and answers are listed one by one; subscriptions, tickets and
+/// consents with their latest state; activities, messages and touches by day. Changes (segments
+/// entered and left, stages, bands) name their cause. The timeline contains no attributes.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}/timeline",
+    operation_id = "get_timeline",
+    tag = "customers",
+    params(CustomerPath, TimelineParams),
+    responses(
+        (status = 200, description = "A page of the timeline.", body = Timeline),
+        NotFound,
+    ),
+)]
+pub(crate) async fn page(
+    State(reader): State<Reader>,
+    CustomerPath { id }: CustomerPath,
+    QueryParams(params): QueryParams<TimelineParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let question = Question::new(&[
+        Some("timeline"),
+        Some(context.caller.tenant.as_str()),
+        Some(id.as_str()),
+        params.kind.as_deref(),
+    ]);
+    let last = page::last(&question, params.cursor.as_deref())?;
+    let after = match last {
+        None => SortKey::MAX,
+        Some(text) => SortKey::parse(&text).ok_or_else(page::malformed_cursor)?,
+    };
+    let query = TimelineQuery {
+        id,
+        kinds: Kinds::parse(params.kind.as_deref())?,
+        question,
+        limit: page::limit(params.limit)?,
+        after,
+    };
+    reader.respond(&context, &query).await
+}
 
 /// The page, and the kinds of items on it.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -41,30 +86,11 @@ pub(crate) struct TimelineParams {
     cursor: Option<String>,
 }
 
-/// One page of a customer's timeline.
-#[derive(Debug)]
-struct TimelinePage {
-    id: CustomerId,
-    kinds: Kinds,
-    question: Question,
-    limit: u32,
-    /// The position the page begins after.
-    after: Place,
-}
-
-/// The kinds of items on a page.
-#[derive(Debug)]
-struct Kinds {
-    happened: Vec<HappeningKind>,
-    /// The names of kinds of changes.
-    concluded: Vec<&'static str>,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Timeline {
     customer_id: CustomerId,
     /// The items, newest first. At the same instant a change precedes the event that caused it.
-    items: Vec<Item>,
+    items: Vec<TimelineItem>,
     /// The `cursor` of the next page, to be sent with the same `kind`; null on the last page.
     #[schema(required)]
     next: Option<String>,
@@ -73,8 +99,7 @@ pub(crate) struct Timeline {
 /// An event, the events of one kind on one day, or a change of the customer's segments, stages or
 /// scores.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TimelineItem)]
-struct Item {
+struct TimelineItem {
     /// The time at which the event occurred or the change took effect; the start of the day for
     /// kinds that are aggregated by day.
     at: Instant,
@@ -97,12 +122,12 @@ struct Item {
     details: Option<Map<String, Value>>,
     /// The change; null for an event.
     #[schema(required)]
-    concluded: Option<Conclusion>,
+    concluded: Option<Change>,
 }
 
 /// A change of a discrete output, with its cause.
 #[derive(Debug, Serialize, ToSchema)]
-struct Conclusion {
+struct Change {
     /// The value before: the segment left, the previous stage or band; null if there was none.
     #[schema(required)]
     from: Option<String>,
@@ -115,79 +140,49 @@ struct Conclusion {
     definitions: i64,
 }
 
-/// Lists a customer's timeline
-///
-/// Returns the customer's events and the changes that followed from them, newest first. Orders,
-/// refunds, entered stages, offers and answers are listed one by one; subscriptions, tickets and
-/// consents with their latest state; activities, messages and touches by day. Changes (segments
-/// entered and left, stages, bands) name their cause. The timeline contains no attributes.
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{id}/timeline",
-    operation_id = "get_timeline",
-    tag = "customers",
-    params(
-        ("id" = CustomerId, Path, description = "The id of the customer, percent-encoded."),
-        TimelineParams,
-    ),
-    responses(
-        (status = 200, description = "A page of the timeline.", body = Timeline),
-        NotFound,
-    ),
-)]
-pub(crate) async fn page(
-    State(reader): State<Reader>,
-    Path(id): Path,
-    QueryParams(asked): QueryParams<TimelineParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let id = CustomerId::new(&id)
-        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let question = Question::new(&[
-        Some("timeline"),
-        Some(context.caller.tenant.as_str()),
-        Some(id.as_str()),
-        asked.kind.as_deref(),
-    ]);
-    let last = page::last(&question, asked.cursor.as_deref())?;
-    let after = match last {
-        None => Place::LAST,
-        Some(text) => Place::read(&text).ok_or_else(page::malformed_cursor)?,
-    };
-    let page = TimelinePage {
-        id,
-        kinds: Kinds::read(asked.kind.as_deref())?,
-        question,
-        limit: page::limit(asked.limit)?,
-        after,
-    };
-    reader.respond(&context, &page).await
+/// Reads one page of a customer's timeline.
+#[derive(Debug)]
+struct TimelineQuery {
+    id: CustomerId,
+    kinds: Kinds,
+    question: Question,
+    limit: u32,
+    /// The sort key the page begins after.
+    after: SortKey,
+}
+
+/// The kinds of items on a page.
+#[derive(Debug)]
+struct Kinds {
+    events: Vec<HappeningKind>,
+    /// The names of kinds of changes.
+    changes: Vec<&'static str>,
 }
 
 impl Kinds {
-    fn read(asked: Option<&str>) -> Result<Self, Problem> {
+    fn parse(asked: Option<&str>) -> Result<Self, Problem> {
         let mut kinds = Self {
-            happened: HappeningKind::ALL.to_vec(),
-            concluded: ChangeKind::ALL.iter().map(|kind| kind.name()).collect(),
+            events: HappeningKind::ALL.to_vec(),
+            changes: ChangeKind::ALL.iter().map(|kind| kind.name()).collect(),
         };
         let Some(asked) = asked else {
             return Ok(kinds);
         };
         let asked: Vec<&str> = asked.split(',').collect();
-        let known = kinds.happened.iter().map(|kind| kind.name());
-        let known: Vec<&str> = known.chain(kinds.concluded.iter().copied()).collect();
+        let known = kinds.events.iter().map(|kind| kind.name());
+        let known: Vec<&str> = known.chain(kinds.changes.iter().copied()).collect();
         if let Some(unknown) = asked.iter().find(|name| !known.contains(name)) {
             let known = known.join(", ");
             let detail = format!("there is no kind {unknown:?} (there are: {known})");
             return Err(Problem::unprocessable("kind", detail));
         }
-        kinds.happened.retain(|kind| asked.contains(&kind.name()));
-        kinds.concluded.retain(|name| asked.contains(name));
+        kinds.events.retain(|kind| asked.contains(&kind.name()));
+        kinds.changes.retain(|name| asked.contains(name));
         Ok(kinds)
     }
 }
 
-impl Query for TimelinePage {
+impl Query for TimelineQuery {
     type Answer = Timeline;
 
     fn dependency(&self) -> Option<Dependency> {
@@ -201,14 +196,15 @@ impl Query for TimelinePage {
             .saturating_add(1);
         let mut items = changes::read(self, snapshot, rows).await?;
         let customer = found.customer(&self.id)?;
-        let wanted = |kind| self.kinds.happened.contains(&kind);
-        let happenings = timeline(customer.state(), &found.definitions, wanted).into_iter();
-        let happenings = happenings.map(|happening| (Place::of(&happening), Item::of(happening)));
-        items.extend(happenings.filter(|(place, _)| *place < self.after));
+        let wanted = |kind| self.kinds.events.contains(&kind);
+        let events = timeline(customer.state(), &found.definitions, wanted).into_iter();
+        let events =
+            events.map(|event| (SortKey::from_event(&event), TimelineItem::from_event(event)));
+        items.extend(events.filter(|(key, _)| *key < self.after));
         items.sort_by(|(left, _), (right, _)| right.cmp(left));
         let next = (items.len() >= rows).then(|| {
             items.truncate(rows - 1);
-            items.last().map(|(place, _)| place.cursor(&self.question))
+            items.last().map(|(key, _)| key.cursor(&self.question))
         });
         Ok(Timeline {
             customer_id: self.id.clone(),
@@ -218,15 +214,15 @@ impl Query for TimelinePage {
     }
 }
 
-impl Item {
-    fn of(happening: Happening) -> Self {
+impl TimelineItem {
+    fn from_event(event: Happening) -> Self {
         Self {
-            at: happening.at,
-            kind: happening.kind.name(),
-            name: happening.name,
-            event_id: happening.event_id,
-            day: happening.day,
-            details: Some(happening.details),
+            at: event.at,
+            kind: event.kind.name(),
+            name: event.name,
+            event_id: event.event_id,
+            day: event.day,
+            details: Some(event.details),
             concluded: None,
         }
     }

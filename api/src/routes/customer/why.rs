@@ -10,24 +10,49 @@ use utoipa::ToSchema;
 use super::current::{self, Found, Personal};
 use crate::auth::Caller;
 use crate::database::Snapshot;
-use crate::http::{NoParams, Path, Problem, QueryParams, RequestId};
+use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
 use crate::query::{Access, Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
+use crate::routes::path::{MembershipPath, SegmentName};
 
-/// A customer and a segment.
-#[derive(Debug)]
-struct OneSegment {
-    id: CustomerId,
-    segment: String,
-    request_id: RequestId,
+/// Explains a customer's membership in a segment
+///
+/// Returns each condition of the segment, whether it holds, the customer's values and events behind
+/// it, and the time at which it changes without further events. The answer is derived at the clock
+/// of the customer's partition (`as_of`). Viewers do not receive values of personal attributes. A
+/// read of personal attributes by another role is recorded in the audit log with the request id and
+/// is not cached.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{id}/segments/{name}",
+    operation_id = "explain_membership",
+    tag = "customers",
+    params(MembershipPath),
+    responses(
+        (status = 200, description = "The explanation, condition by condition.", body = MembershipExplanation),
+        NotFound,
+    ),
+)]
+pub(crate) async fn why(
+    State(reader): State<Reader>,
+    MembershipPath { id, name: segment }: MembershipPath,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let request_id = context.request_id.clone();
+    let query = MembershipQuery {
+        id,
+        segment,
+        request_id,
+    };
+    reader.respond(&context, &query).await
 }
 
 /// The explanation of a customer's membership in a segment.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Why)]
-pub(crate) struct Why {
+pub(crate) struct MembershipExplanation {
     customer_id: CustomerId,
     /// Every condition of the segment, with the customer's values.
     explanation: Explanation,
@@ -43,52 +68,22 @@ pub(crate) struct Why {
     is_audited: bool,
 }
 
-/// Explains a customer's membership in a segment
-///
-/// Returns each condition of the segment, whether it holds, the customer's values and events behind
-/// it, and the time at which it changes without further events. The answer is derived at the clock
-/// of the customer's partition (`as_of`). Viewers do not receive values of personal attributes. A
-/// read of personal attributes by another role is recorded in the audit log with the request id and
-/// is not cached.
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{id}/segments/{name}",
-    operation_id = "explain_membership",
-    tag = "customers",
-    params(
-        ("id" = CustomerId, Path, description = "The id of the customer, percent-encoded."),
-        ("name" = String, Path, description = "The name of the segment."),
-    ),
-    responses(
-        (status = 200, description = "The explanation, condition by condition.", body = Why),
-        NotFound,
-    ),
-)]
-pub(crate) async fn why(
-    State(reader): State<Reader>,
-    Path((id, segment)): Path<(String, String)>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
-    context: RequestContext,
-) -> Result<Response, Problem> {
-    let id = CustomerId::new(&id)
-        .map_err(|error| Problem::unprocessable("id", format!("the customer id {error}")))?;
-    let request_id = context.request_id.clone();
-    let question = OneSegment {
-        id,
-        segment,
-        request_id,
-    };
-    reader.respond(&context, &question).await
+/// Reads the explanation of a membership.
+#[derive(Debug)]
+struct MembershipQuery {
+    id: CustomerId,
+    segment: SegmentName,
+    request_id: RequestId,
 }
 
-impl Query for OneSegment {
-    type Answer = Why;
+impl Query for MembershipQuery {
+    type Answer = MembershipExplanation;
 
     fn dependency(&self) -> Option<Dependency> {
         Some(Dependency::on_customer(&self.id))
     }
 
-    fn is_audited(why: &Why) -> bool {
+    fn is_audited(why: &MembershipExplanation) -> bool {
         why.is_audited
     }
 
@@ -103,27 +98,22 @@ impl Query for OneSegment {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
-        let Some(segment) = definitions.segment(&self.segment) else {
-            return Err(Problem::NotFound {
-                kind: "segment",
-                name: self.segment.clone(),
-            });
-        };
+        let (_, segment) = self.segment.find(Some(definitions))?;
         let counts_from = CountsFrom::read(snapshot, definitions).await?;
         let current = found.current(&self.id)?;
         let (customer, at) = (&current.customer, current.as_of);
         let (state, evaluated) = (customer.state(), customer.evaluated());
-        let explained = explain(state, evaluated, definitions, &self.segment, at);
+        let explained = explain(state, evaluated, definitions, &segment.name, at);
         let mut explanation = explained
             .ok_or_else(|| Problem::internal("a segment that is defined has no explanation"))?;
         let is_personal = |name: &str| found.is_personal(name);
-        let personal = Personal::of(!explanation.why.shows(&is_personal), snapshot);
+        let personal = Personal::for_caller(!explanation.why.shows(&is_personal), snapshot);
         match personal {
             Personal::Absent => {}
             Personal::Recorded => current::record(&self.id, &self.request_id, snapshot).await?,
             Personal::Masked => explanation.why.mask(&is_personal),
         }
-        Ok(Why {
+        Ok(MembershipExplanation {
             customer_id: self.id.clone(),
             backfilling: counts_from.backfilling(definitions, segment, current.as_of),
             explanation,

@@ -1,4 +1,4 @@
-//! Tests of the reference: the OpenAPI document and the page that shows it.
+//! Tests of the reference: the `OpenAPI` document and the page that shows it.
 
 use std::collections::BTreeSet;
 

@@ -7,8 +7,8 @@ use tidemark_projections::evaluated::ChangeKind;
 use tidemark_schemas::EventId;
 use uuid::Uuid;
 
-use super::place::Place;
-use super::{Conclusion, Item, TimelinePage};
+use super::sort_key::SortKey;
+use super::{Change, TimelineItem, TimelineQuery};
 use crate::database::{Snapshot, instant};
 use crate::http::Problem;
 
@@ -26,20 +26,20 @@ struct Row {
     definition_version: i64,
 }
 
-/// Reads the newest changes before the page's position, `rows` at most.
+/// Reads the newest changes before the page's start, `rows` at most.
 pub(super) async fn read(
-    page: &TimelinePage,
+    query: &TimelineQuery,
     snapshot: &mut Snapshot<'_>,
     rows: usize,
-) -> Result<Vec<(Place, Item)>, Problem> {
-    if page.kinds.concluded.is_empty() {
+) -> Result<Vec<(SortKey, TimelineItem)>, Problem> {
+    if query.kinds.changes.is_empty() {
         return Ok(Vec::new());
     }
-    let after = &page.after;
+    let after = &query.after;
     let found = sqlx::query_as::<_, Row>(include_str!("../../../sql/changes_of_customer.sql"))
         .bind(snapshot.tenant())
-        .bind(page.id.as_str())
-        .bind(&page.kinds.concluded)
+        .bind(query.id.as_str())
+        .bind(&query.kinds.changes)
         .bind(after.at)
         .bind(after.seq)
         .bind(after.step)
@@ -48,21 +48,21 @@ pub(super) async fn read(
         .bind(i64::try_from(rows).unwrap_or(i64::MAX))
         .fetch_all(snapshot.connection())
         .await?;
-    found.into_iter().map(Row::told).collect()
+    found.into_iter().map(Row::into_item).collect()
 }
 
 impl Row {
-    fn told(self) -> Result<(Place, Item), Problem> {
+    fn into_item(self) -> Result<(SortKey, TimelineItem), Problem> {
         let kinds = ChangeKind::ALL.iter().map(|kind| kind.name());
         let kind = kinds.clone().find(|kind| *kind == self.kind);
-        let item = Item {
+        let item = TimelineItem {
             at: instant(self.effective_at)?,
             kind: kind.ok_or_else(|| Problem::internal("a change of an unknown kind"))?,
             name: Arc::from(&*self.name),
             event_id: self.cause_event_id.map(EventId),
             day: None,
             details: None,
-            concluded: Some(Conclusion {
+            concluded: Some(Change {
                 from: self.from_value,
                 to: self.to_value,
                 cause: self.cause,
@@ -70,7 +70,7 @@ impl Row {
             }),
         };
         let (seq, step) = (self.seq, self.step);
-        let place = Place::of_change(self.effective_at, seq, step, self.kind, self.name);
-        Ok((place, item))
+        let key = SortKey::from_change(self.effective_at, seq, step, self.kind, self.name);
+        Ok((key, item))
     }
 }

@@ -1,4 +1,4 @@
-//! The position of an item in a timeline.
+//! The sort key of an item in a timeline.
 
 use tidemark_projections::outputs::Happening;
 
@@ -7,10 +7,10 @@ use crate::cursor::{self, Question};
 /// Separates the fields of a cursor; no name contains it.
 const SEPARATOR: char = '\u{1f}';
 
-/// The position of an item in a timeline, in ascending order. At the same instant a change comes
+/// The sort key of an item in a timeline. At the same instant a change comes
 /// after the event that caused it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct SortKey {
     /// The instant, in microseconds.
     pub(super) at: i64,
     /// The number of the set of changes, from 1; 0 for an event.
@@ -23,9 +23,9 @@ pub(super) struct Place {
     part: String,
 }
 
-impl Place {
+impl SortKey {
     /// Later than every item.
-    pub(super) const LAST: Self = Self {
+    pub(super) const MAX: Self = Self {
         at: i64::MAX,
         seq: i64::MAX,
         step: i64::MAX,
@@ -34,20 +34,20 @@ impl Place {
         part: String::new(),
     };
 
-    /// Returns the position of an event.
-    pub(super) fn of(happening: &Happening) -> Self {
+    /// Returns the sort key of an event.
+    pub(super) fn from_event(event: &Happening) -> Self {
         Self {
-            at: happening.at.micros(),
+            at: event.at.micros(),
             seq: 0,
             step: 0,
-            kind: happening.kind.name().to_owned(),
-            name: String::from(&*happening.name),
-            part: happening.part.clone(),
+            kind: event.kind.name().to_owned(),
+            name: String::from(&*event.name),
+            part: event.part.clone(),
         }
     }
 
-    /// Returns the position of a change; `seq` starts at 1.
-    pub(super) fn of_change(at: i64, seq: i64, step: i64, kind: String, name: String) -> Self {
+    /// Returns the sort key of a change; `seq` starts at 1.
+    pub(super) fn from_change(at: i64, seq: i64, step: i64, kind: String, name: String) -> Self {
         Self {
             at,
             seq,
@@ -58,7 +58,7 @@ impl Place {
         }
     }
 
-    /// Encodes the position as a cursor.
+    /// Encodes the key as a cursor.
     pub(super) fn cursor(&self, question: &Question) -> String {
         cursor::encode(question, &self.text())
     }
@@ -76,10 +76,10 @@ impl Place {
         format!("{at}{s}{seq}{s}{step}{s}{kind}{s}{name}{s}{part}")
     }
 
-    /// Parses the text of a cursor; `None` if it is not a position.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    /// Parses the text of a cursor; `None` if it is not a sort key.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text.contains('\0') {
-            return None; // Postgres takes no such text.
+            return None; // Postgres refuses such text.
         }
         let mut fields = text.splitn(6, SEPARATOR);
         let mut next = || fields.next();
@@ -101,29 +101,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_read_back_and_nothing_else_is_one() {
+    fn a_sort_key_round_trips_and_other_text_is_refused() {
         let kind = || "touch".to_owned();
-        let mut place = Place::of_change(-5, 7, 2, kind(), "spring".to_owned());
-        place.part = "post\u{1f}card".to_owned();
-        assert_eq!(Place::read(&place.text()), Some(place.clone()));
-        assert_eq!(Place::read(&Place::LAST.text()), Some(Place::LAST));
+        let mut key = SortKey::from_change(-5, 7, 2, kind(), "spring".to_owned());
+        key.part = "post\u{1f}card".to_owned();
+        assert_eq!(SortKey::parse(&key.text()), Some(key.clone()));
+        assert_eq!(SortKey::parse(&SortKey::MAX.text()), Some(SortKey::MAX));
         for wrong in ["", "c-17", "1\u{1f}2\u{1f}x\u{1f}a\u{1f}b\u{1f}c"] {
-            assert_eq!(Place::read(wrong), None, "{wrong:?}");
+            assert_eq!(SortKey::parse(wrong), None, "{wrong:?}");
         }
         assert_eq!(
-            Place::read(&place.text().replace("spring", "spr\0ng")),
+            SortKey::parse(&key.text().replace("spring", "spr\0ng")),
             None
         );
     }
 
     #[test]
-    fn what_was_concluded_comes_after_what_happened_at_that_instant() {
-        let happened = Place {
+    fn a_change_sorts_after_the_event_of_the_same_instant() {
+        let happened = SortKey {
             seq: 0,
             kind: "order".to_owned(),
-            ..Place::of_change(5, 0, 0, String::new(), "o-1".to_owned())
+            ..SortKey::from_change(5, 0, 0, String::new(), "o-1".to_owned())
         };
-        let concluded = Place::of_change(5, 1, 1, "band".to_owned(), "churn".to_owned());
-        assert!(happened < concluded && concluded < Place::LAST);
+        let concluded = SortKey::from_change(5, 1, 1, "band".to_owned(), "churn".to_owned());
+        assert!(happened < concluded && concluded < SortKey::MAX);
     }
 }
