@@ -1,4 +1,5 @@
-//! What was done: windows that end to the microsecond, and late events that somebody accepted.
+//! Activities: windows that end at the exact microsecond, accepted late events, and conditions on
+//! properties.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::support::site::Site;
 use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
-/// In the night after it clocks in Berlin go forward.
+/// The day before clocks in Berlin go forward.
 const SATURDAY: &str = "2026-03-28T12:00:00Z";
 const TUESDAY: &str = "2026-03-31T00:00:00Z";
 
@@ -59,7 +60,7 @@ fn login_by(way: &str, occurred_at: &str) -> CustomerEvent {
     }
 }
 
-/// Every change of a segment, in sequence.
+/// Returns every change of a segment, in order.
 async fn changes(projections: &Projections) -> Vec<String> {
     let rows: Vec<(String, bool, i64, String)> = projections
         .rows(
@@ -76,7 +77,7 @@ async fn changes(projections: &Projections) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_activity_leaves_its_windows_at_their_very_ends() {
+async fn activities_leave_their_windows_at_the_exact_end() {
     // Given two logins, folded on a Saturday
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -88,7 +89,7 @@ async fn an_activity_leaves_its_windows_at_their_very_ends() {
     site.wait_until_folded(SOON).await;
     processor.kill();
 
-    // When nobody looks until Tuesday
+    // When no record arrives until Tuesday
     let projections = site.projections().await;
     let processor = site.process(&["--clock", TUESDAY]);
     let until = TUESDAY.parse::<Instant>().unwrap().plus_micros(-1_000_000);
@@ -102,7 +103,7 @@ async fn an_activity_leaves_its_windows_at_their_very_ends() {
     .await;
     processor.terminate();
 
-    // Then hours end to the microsecond, and days at midnight by the clocks of Berlin
+    // Then windows of hours end at the exact microsecond, and windows of days at midnight in Berlin
     let expected = [
         "enters weekend 2026-03-28T01:00:00Z event",
         "enters busy 2026-03-28T02:30:00.000001Z event",
@@ -114,7 +115,7 @@ async fn an_activity_leaves_its_windows_at_their_very_ends() {
     projections.assert_consistent().await;
 }
 
-/// Appends the decision to accept a late event.
+/// Publishes the decision to accept a late event.
 fn accept(site: &Site, event: EventId) {
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let mut bundle = Bundle::accepting_late(&acme(), [event], "test");
@@ -128,7 +129,7 @@ fn accept(site: &Site, event: EventId) {
     producer.flush(SOON).unwrap();
 }
 
-/// How often the customer logged in, and how many events are parked.
+/// Returns the number of logins of the customer and of parked events.
 async fn logins_and_parked(projections: &Projections) -> (u64, i64) {
     let states = projections.states().await;
     let state = states
@@ -141,7 +142,7 @@ async fn logins_and_parked(projections: &Projections) -> (u64, i64) {
 }
 
 #[tokio::test]
-async fn an_accepted_late_event_counts_once_across_a_kill() {
+async fn accepted_late_event_counts_once_when_the_processor_is_killed() {
     // Given two late events
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -174,15 +175,16 @@ async fn an_accepted_late_event_counts_once_across_a_kill() {
     site.wait_until_folded(SOON).await;
     processor.terminate();
 
-    // Then it counts once, as in a fold of the topic under the same decision
+    // Then the event counts once, as in a fold of the topic with the same decision
     assert_eq!(logins_and_parked(&projections).await, (2, 1));
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
-    let reference = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let reference =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     projections.assert_equal(&reference).await;
     projections.assert_consistent().await;
 }
 
-/// Who logged in by passkey exactly so often, and who ever did within a day.
+/// Returns definitions of segments by the number of logins by passkey, and by one within a day.
 fn by_passkey() -> String {
     let condition = "event: { name: login, where: { name: by, eq: passkey }";
     let exactly = |count: u32| {
@@ -196,7 +198,7 @@ fn by_passkey() -> String {
     )
 }
 
-/// The segments of the only customer that count logins by passkey.
+/// Returns the segments of the only customer that count logins by passkey.
 async fn passkey_segments(projections: &Projections) -> Vec<String> {
     let rows: Vec<(String,)> = projections
         .rows("select segment from $gen.membership where segment ~ '^t[io]' order by segment")
@@ -204,8 +206,9 @@ async fn passkey_segments(projections: &Projections) -> Vec<String> {
     rows.into_iter().map(|(segment,)| segment).collect()
 }
 
-/// The customer's page says it of the segments it is in, and of those it may be in.
-async fn page_says_the_same(
+/// Asserts that the customer's page shows the backfilling of its segments and of its pending
+/// segments.
+async fn assert_page_shows(
     api: &Api,
     projections: &Projections,
     backfilling: impl Fn(&str) -> serde_json::Value,
@@ -232,8 +235,8 @@ async fn page_says_the_same(
 }
 
 #[tokio::test]
-async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill() {
-    // Given a login by passkey before anybody asked for them
+async fn property_condition_counts_later_events_once_when_the_processor_is_killed() {
+    // Given a login by passkey before any definition counts them
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let publisher = site.publisher().await;
@@ -242,7 +245,7 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
     let processor = site.process(&["--clock", SATURDAY]);
     site.wait_until_folded(SOON).await;
 
-    // When a definition asks, and the processor is killed between two that count
+    // When a definition counts them, and the processor is killed between two that count
     site.define(&by_passkey());
     let projections = site.projections().await;
     wait_for(SOON, "every partition to track it", async || {
@@ -258,7 +261,7 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
     publisher.flush();
     site.wait_until_folded(SOON).await;
     processor.kill();
-    publisher.event(&login_by("passkey", "2026-03-28T11:30:00Z")); // Before it is exact.
+    publisher.event(&login_by("passkey", "2026-03-28T11:30:00Z")); // Before the count is exact.
     publisher.event(&login_by("password", "2026-03-28T12:05:00Z"));
     publisher.event(&login_by("passkey", "2026-03-28T12:05:00Z"));
     publisher.event(&first);
@@ -266,7 +269,7 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
     let processor = site.process(&["--clock", SATURDAY]);
     site.wait_until_folded(SOON).await;
 
-    // Then two are counted, each once, and the API says from when on
+    // Then two are counted, each once, and the API shows from when the count is exact
     assert_eq!(passkey_segments(&projections).await, ["times2", "today"]);
     let api = site.serve().await;
     let answer = api.get("acme", "/v1/segments").await;
@@ -286,7 +289,7 @@ async fn a_condition_on_properties_counts_once_what_came_after_it_across_a_kill(
         json!({ "counts_from": from, "exact_at": null })
     );
 
-    page_says_the_same(&api, &projections, backfilling).await;
+    assert_page_shows(&api, &projections, backfilling).await;
     processor.terminate();
     projections.assert_consistent().await;
 }

@@ -1,4 +1,5 @@
-//! Bad input: each fault is parked once with its reason and all its bytes, and the rest folds on.
+//! Invalid input: each invalid record is parked once with its reason and all its bytes, and the
+//! others are folded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,8 +69,8 @@ fn profile(value: &str) -> Payload {
     })
 }
 
-/// The bytes of an event in which one text is another, length and all.
-fn spoilt(publisher: &Publisher, event: &CustomerEvent, text: &str, by: &[u8]) -> Vec<u8> {
+/// Returns the bytes of an event in which one text is replaced, with its length.
+fn corrupted(publisher: &Publisher, event: &CustomerEvent, text: &str, by: &[u8]) -> Vec<u8> {
     let with_length = |text: &[u8]| {
         let length = u8::try_from(text.len() * 2).unwrap(); // zigzag, one byte
         [&[length], text].concat()
@@ -82,14 +83,14 @@ fn spoilt(publisher: &Publisher, event: &CustomerEvent, text: &str, by: &[u8]) -
     [&bytes[..at], &with_length(by), &bytes[at + wanted.len()..]].concat()
 }
 
-/// A record that must be parked, and how.
+/// A record that must be parked, with the expected reason.
 struct Bad {
     name: &'static str,
     key: Vec<u8>,
     value: Vec<u8>,
     reason: &'static str,
     field: Option<&'static str>,
-    /// Whether the tenant can be read.
+    /// Whether the tenant can be read from the record.
     tenant: bool,
 }
 
@@ -111,11 +112,11 @@ fn bad(
     }
 }
 
-/// What no decoder should make an event of.
-fn undecodable(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
-    let bytes = publisher.encode(whole);
+/// Returns records that no decoder turns into an event.
+fn undecodable(publisher: &Publisher, valid: &CustomerEvent) -> Vec<Bad> {
+    let bytes = publisher.encode(valid);
     let trailing = [&bytes[..], b"more"].concat();
-    let of = |name, value| bad(name, ("undecodable", None), whole, value);
+    let of = |name, value| bad(name, ("undecodable", None), valid, value);
     vec![
         of("truncated", bytes[..bytes.len() / 2].to_vec()),
         of("foreign bytes", b"{\"hello\": \"json\"}".to_vec()),
@@ -124,13 +125,13 @@ fn undecodable(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
         of("trailing bytes", trailing),
         of(
             "invalid UTF-8",
-            spoilt(publisher, whole, "test", b"\xff\xfe\xfd\xfc"),
+            corrupted(publisher, valid, "test", b"\xff\xfe\xfd\xfc"),
         ),
         of(
             "a length bomb",
             [&bytes[..5], &[0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
         ),
-        bad("unknown schema", ("unknown_schema", None), whole, {
+        bad("unknown schema", ("unknown_schema", None), valid, {
             let mut bytes = bytes.clone();
             bytes[1..5].copy_from_slice(&987_654_321_u32.to_be_bytes());
             bytes
@@ -138,8 +139,8 @@ fn undecodable(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
     ]
 }
 
-/// What decodes and makes no sense.
-fn invalid(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
+/// Returns records that decode to an invalid event.
+fn invalid(publisher: &Publisher, valid: &CustomerEvent) -> Vec<Bad> {
     let of = |name, field, event: &CustomerEvent| {
         bad(
             name,
@@ -148,12 +149,12 @@ fn invalid(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
             publisher.encode(event),
         )
     };
-    let spoil = |name, field, text: &str, by: &[u8]| {
+    let corrupt = |name, field, text: &str, by: &[u8]| {
         bad(
             name,
             ("invalid", Some(field)),
-            whole,
-            spoilt(publisher, whole, text, by),
+            valid,
+            corrupted(publisher, valid, text, by),
         )
     };
     let future = event("future", now().plus_micros(3_600 * SECOND), order(1));
@@ -162,18 +163,18 @@ fn invalid(publisher: &Publisher, whole: &CustomerEvent) -> Vec<Bad> {
     let oversized = event("oversized", now(), profile(&"x".repeat(40_000)));
     vec![
         of("the future", "occurred_at", &future),
-        of("an absurd time", "occurred_at", &absurd),
+        of("a time in 1815", "occurred_at", &absurd),
         of("a negative amount", "payload.amount_minor", &negative),
         of("an oversized text", "payload.attributes", &oversized),
-        spoil("not a currency", "payload.currency", "EUR", b"EUX"),
-        spoil("an empty tenant", "tenant_id", "acme", b""),
-        spoil("an empty customer", "customer_id", "whole", b""),
-        spoil("a NUL in an id", "customer_id", "whole", b"wh\0le"),
+        corrupt("not a currency", "payload.currency", "EUR", b"EUX"),
+        corrupt("an empty tenant", "tenant_id", "acme", b""),
+        corrupt("an empty customer", "customer_id", "valid", b""),
+        corrupt("a NUL in an id", "customer_id", "valid", b"va\0id"),
     ]
 }
 
-/// A schema that is Avro and no event, under an id of its own.
-async fn incompatible(site: &Site, whole: &CustomerEvent) -> Bad {
+/// Returns a record with a valid Avro schema that is not that of an event.
+async fn incompatible(site: &Site, valid: &CustomerEvent) -> Bad {
     let schema = r#"{"type": "record", "name": "Other", "fields": [{"name": "a", "type": "int"}]}"#;
     let subject = format!("{}-other", site.topic);
     let id = Registry::shared()
@@ -182,17 +183,17 @@ async fn incompatible(site: &Site, whole: &CustomerEvent) -> Bad {
         .await
         .unwrap();
     let value = [&[0], &id.to_be_bytes()[..], &[2]].concat();
-    bad("another record", ("incompatible", None), whole, value)
+    bad("another record", ("incompatible", None), valid, value)
 }
 
-/// An event too old for its customer to be told from a duplicate, after one that makes it so.
+/// Returns an event older than the dedup horizon of its customer.
 fn late(publisher: &Publisher) -> Bad {
     publisher.event(&event("late", now(), activity()));
     let late = event("late", now().plus_micros(-8 * DAY), activity());
     bad("late", ("late", None), &late, publisher.encode(&late))
 }
 
-/// A customer at home elsewhere by the partitioner of librdkafka's default.
+/// Returns an event that librdkafka's default partitioner sends to another partition.
 fn misrouted() -> CustomerEvent {
     (0..100)
         .map(|n| event(&format!("stray-{n}"), now(), order(1)))
@@ -256,20 +257,20 @@ fn assert_misrouted(stray: &[u8], rows: &[Parked]) {
     assert_eq!(tenant.as_deref(), Some("acme"));
     assert!(
         detail.contains("consistent_random"),
-        "names the producer's partitioner: {detail}"
+        "the detail names the producer's partitioner: {detail}"
     );
 }
 
 #[tokio::test]
-async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
-    // Given records with every fault between events without one
+async fn invalid_records_are_parked_with_bytes_and_reason_while_valid_ones_are_folded() {
+    // Given records with every kind of fault between valid ones
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let publisher = site.publisher().await;
-    let whole = event("whole", now(), order(1_000));
-    let mut faults = undecodable(&publisher, &whole);
-    faults.extend(invalid(&publisher, &whole));
-    faults.push(incompatible(&site, &whole).await);
+    let valid = event("valid", now(), order(1_000));
+    let mut faults = undecodable(&publisher, &valid);
+    faults.extend(invalid(&publisher, &valid));
+    faults.push(incompatible(&site, &valid).await);
     faults.push(late(&publisher));
     for (number, fault) in faults.iter().enumerate() {
         publisher.event(&event(&format!("good-{number}"), now(), order(100)));
@@ -279,8 +280,8 @@ async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
             &[("trace", fault.name.as_bytes())],
         );
     }
-    publisher.event(&whole);
-    publisher.event(&whole);
+    publisher.event(&valid);
+    publisher.event(&valid);
     publisher.flush();
     let stray = misrouted();
     let foreign = site.publisher_with(Partitioner::Crc32).await;
@@ -292,7 +293,7 @@ async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
     site.wait_until_folded(SOON).await;
     processor.terminate();
 
-    // Then each is parked once, with its reason and every byte of it
+    // Then each invalid record is parked once, with its reason and all its bytes
     let rows = parked(&site).await;
     assert_eq!(rows.len(), faults.len() + 1, "{rows:#?}");
     for fault in &faults {
@@ -300,8 +301,8 @@ async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
     }
     assert_misrouted(&publisher.encode(&stray), &rows);
 
-    // And everything without a fault is folded, once
-    let expected = Reference::of_topic(
+    // And every valid event is folded once
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,
@@ -314,13 +315,13 @@ async fn every_fault_is_parked_whole_with_its_reason_and_the_rest_folds_on() {
     assert_eq!(
         expected.states().len(),
         faults.len() + 2,
-        "good ones, the whole and the late one"
+        "the events to be folded, with the valid and the late one"
     );
 }
 
 #[tokio::test]
-async fn events_of_a_tenant_not_yet_defined_wait_for_it() {
-    // Given events of a tenant that nobody has defined
+async fn events_of_an_undefined_tenant_are_folded_once_it_is_defined() {
+    // Given events of a tenant that is not defined
     let site = Site::new().await;
     let publisher = site.publisher().await;
     for number in 0..1_200 {
@@ -341,29 +342,29 @@ async fn events_of_a_tenant_not_yet_defined_wait_for_it() {
             .all(|row| row.2 == "unknown_tenant" && row.4.as_deref() == Some("acme"))
     );
 
-    // When it is defined while the processor is killed and started again
+    // When the tenant is defined, and the processor is killed and restarted
     site.define(DEFINITIONS);
     processor.kill();
     let processor = site.process(&[]);
 
-    // Then they are folded by themselves, and none waits any more
+    // Then its events are folded without an operator, and none stays parked
     let projections = site.projections().await;
     wait_for(
         SOON,
-        "nothing to be parked, and the second one to own it all",
+        "no parked events, and the second processor to own every partition",
         async || {
             let claims = projections
                 .number("select sum(epoch)::bigint from $gen.progress")
                 .await;
             match (parked(&site).await.len(), claims) {
                 (0, 8..) => Ok(()),
-                (left, claims) => Err(format!("{left} left, {claims} claims")),
+                (left, claims) => Err(format!("{left} parked, {claims} claims")),
             }
         },
     )
     .await;
     processor.terminate();
-    let expected = Reference::of_topic(
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,

@@ -1,8 +1,8 @@
-//! Chaos on the real broker and the real Postgres: processes, servers and networks fail at random
-//! moments while events come in, and in the end the tables must hold what a fold in memory of what
-//! was published holds. One event lost, or counted twice, fails.
+//! Chaos tests on a real broker and a real Postgres: processes, servers and networks fail at random
+//! moments while events arrive. At the end the tables must equal a fold in memory of the published
+//! events. A single event that is lost, or counted twice, fails the test.
 //!
-//! `make test` runs each in a short form. `make soak` runs [`storm`] for ten minutes.
+//! `make test` runs each test in a short form. `make soak` runs [`storm`] for ten minutes.
 
 mod faults;
 mod members;

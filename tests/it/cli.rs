@@ -1,4 +1,5 @@
-//! The command line given bad input: each a clear error and the right exit code, nothing done.
+//! The command line with invalid input: each case gives a clear error and the right exit code, and
+//! changes nothing.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,10 +10,10 @@ use tempfile::TempDir;
 use crate::support::kafka::Kafka;
 use crate::support::postgres::Database;
 
-/// Nobody listens there: the port is reserved by the system.
-const NOBODY: &str = "127.0.0.1:1";
+/// An address without a listener: the system reserves the port.
+const UNREACHABLE: &str = "127.0.0.1:1";
 
-/// A directory to run commands in, with no configuration but what a test says.
+/// A folder to run commands in, without any configuration but that of the test.
 struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -37,10 +38,7 @@ impl Shell {
         path
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a clean environment still needs a PATH"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the environment holds a PATH")]
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
         command
@@ -52,7 +50,7 @@ impl Shell {
         command.output().unwrap()
     }
 
-    /// Runs a command that must fail and say all of this.
+    /// Runs a command that must fail with this exit code and these parts in its error.
     #[track_caller]
     fn fails(&self, arguments: &[&str], code: i32, parts: &[&str]) {
         let output = self.run(arguments);
@@ -60,12 +58,12 @@ impl Shell {
         assert_eq!(
             output.status.code(),
             Some(code),
-            "{arguments:?} said {errors}"
+            "{arguments:?} printed {errors}"
         );
         for part in parts {
             assert!(
                 errors.contains(part),
-                "{arguments:?} did not say {part:?} but {errors}"
+                "{arguments:?} did not print {part:?} but {errors}"
             );
         }
         assert!(!errors.contains("panicked"), "{errors}");
@@ -73,7 +71,7 @@ impl Shell {
 }
 
 #[test]
-fn a_misspelt_key_is_named() {
+fn misspelt_configuration_key_is_named() {
     let shell = Shell::new();
     shell.file(
         "tidemark.toml",
@@ -105,7 +103,7 @@ fn a_misspelt_key_is_named() {
 }
 
 #[test]
-fn a_wrong_command_line_is_explained() {
+fn invalid_command_line_is_explained() {
     let shell = Shell::new();
     shell.fails(&["statsu"], 2, &["statsu", "status"]);
     shell.fails(
@@ -172,7 +170,7 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
-fn a_property_that_librdkafka_does_not_know_is_named() {
+fn unknown_librdkafka_property_is_named() {
     let shell = Shell::new().set("TIDEMARK_KAFKA__PROPERTIES__NO_SUCH_THING", "1");
     shell.fails(
         &["define", "list"],
@@ -182,32 +180,32 @@ fn a_property_that_librdkafka_does_not_know_is_named() {
 }
 
 #[test]
-fn no_broker_is_said_at_once() {
-    let shell = Shell::new().set("TIDEMARK_KAFKA__BOOTSTRAP_SERVERS", NOBODY);
-    shell.fails(&["migrate"], 1, &["Kafka", NOBODY]);
-    shell.fails(&["define", "list"], 1, &["Kafka", NOBODY]);
+fn unreachable_broker_is_reported_at_once() {
+    let shell = Shell::new().set("TIDEMARK_KAFKA__BOOTSTRAP_SERVERS", UNREACHABLE);
+    shell.fails(&["migrate"], 1, &["Kafka", UNREACHABLE]);
+    shell.fails(&["define", "list"], 1, &["Kafka", UNREACHABLE]);
     shell.fails(
-        &["up", "--port", "0", "--kafka", NOBODY],
+        &["up", "--port", "0", "--kafka", UNREACHABLE],
         1,
-        &["Kafka", NOBODY],
+        &["Kafka", UNREACHABLE],
     );
 }
 
 #[test]
-fn no_registry_is_said_at_once() {
-    let shell = Shell::new().set("TIDEMARK_REGISTRY__URL", format!("http://{NOBODY}"));
+fn unreachable_registry_is_reported_at_once() {
+    let shell = Shell::new().set("TIDEMARK_REGISTRY__URL", format!("http://{UNREACHABLE}"));
     let events = shell.file("events.jsonl", "");
     shell.fails(
         &["publish", events.to_str().unwrap()],
         1,
-        &["schema registry", NOBODY],
+        &["schema registry", UNREACHABLE],
     );
 }
 
 #[tokio::test]
-async fn no_database_and_a_wrong_password_are_told_apart() {
+async fn unreachable_database_and_wrong_password_give_different_errors() {
     let kafka = Kafka::shared().bootstrap_servers();
-    let nowhere = format!("postgres://tidemark@{NOBODY}/tidemark");
+    let nowhere = format!("postgres://tidemark@{UNREACHABLE}/tidemark");
     let away = Shell::new()
         .set("TIDEMARK_KAFKA__BOOTSTRAP_SERVERS", &kafka)
         .set("TIDEMARK_DATABASE__URL", nowhere)
@@ -219,7 +217,7 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
             "a secret that is at least as long as a hash",
         );
     for command in ["status", "process", "serve"] {
-        away.fails(&[command], 1, &["Postgres", NOBODY, "refused"]);
+        away.fails(&[command], 1, &["Postgres", UNREACHABLE, "refused"]);
     }
 
     let database = Database::fresh().await;
@@ -240,7 +238,7 @@ async fn no_database_and_a_wrong_password_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_login_that_may_not_take_on_the_role_is_told_so() {
+async fn login_without_the_role_gets_the_grant_it_needs() {
     let database = Database::fresh().await;
     let login = format!("login_{}", uuid::Uuid::new_v4().simple());
     let make = format!("create role {login} login password 'hunter2'");
@@ -268,7 +266,7 @@ async fn a_login_that_may_not_take_on_the_role_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_named() {
+async fn missing_topic_is_named() {
     let shell = Shell::new()
         .set(
             "TIDEMARK_KAFKA__BOOTSTRAP_SERVERS",
@@ -281,7 +279,7 @@ async fn a_topic_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let shell = Shell::new();
@@ -296,7 +294,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn wrong_files_are_named() {
+fn invalid_files_are_named() {
     let shell = Shell::new();
     shell.fails(&["publish", "none.jsonl"], 1, &["none.jsonl"]);
     shell.fails(&["define", "apply", "none.yaml"], 1, &["none.yaml"]);
@@ -328,7 +326,7 @@ fn wrong_files_are_named() {
 }
 
 #[test]
-fn an_up_that_does_not_run_is_not_used() {
+fn up_file_of_a_stopped_run_is_rejected() {
     let shell = Shell::new();
     shell.fails(&["--up=up.json", "status"], 1, &["up.json"]);
     shell.file("up.json", "{}");
@@ -336,7 +334,7 @@ fn an_up_that_does_not_run_is_not_used() {
 }
 
 #[test]
-fn a_dry_run_makes_events_of_rows() {
+fn import_dry_run_converts_rows_to_events() {
     let shell = Shell::new();
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
     let (log, mapping) = (

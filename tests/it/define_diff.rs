@@ -1,4 +1,4 @@
-//! `tidemark define diff`: what it says that definitions would change is what applying them does.
+//! `tidemark define diff`: the changes it predicts are those that applying the definitions makes.
 
 use std::collections::BTreeSet;
 use std::process::Output;
@@ -25,8 +25,8 @@ segments:
   - name: gone
     when: { segment: buyers }
 ";
-/// `buyers` asks for more, `settled` follows, `gone` is, `new` and `searchers` are new; what
-/// `searchers` asks for is not counted yet.
+/// The new definitions: `buyers` requires more orders, `settled` depends on it, `gone` is removed,
+/// `new` and `searchers` are added. Activities of `searchers` are not counted yet.
 const AFTER: &str =
     "tenant: { id: acme, zone: Europe/Berlin, currency: EUR, rates: { USD: '0.9' } }
 segments:
@@ -51,7 +51,8 @@ fn event(customer: usize, payload: &Value) -> CustomerEvent {
     CustomerEvent::from_json(&event.to_string()).unwrap()
 }
 
-/// Of every customer a search; of all but the last ten an order; of every third another one.
+/// Publishes and folds a search for every customer, an order for all but the last ten, and a second
+/// order for every third.
 async fn folded(site: &Site) -> Running {
     site.define(BEFORE);
     let publisher = site.publisher().await;
@@ -80,7 +81,7 @@ async fn folded(site: &Site) -> Running {
     processor
 }
 
-/// Which customers are in a segment.
+/// Returns the customers of a segment.
 async fn members(site: &Site, segment: &str) -> BTreeSet<String> {
     let query = format!(
         "select customer_id from $gen.membership where tenant_id = 'acme' and segment = '{segment}'"
@@ -110,7 +111,7 @@ fn ids(value: &Value) -> BTreeSet<String> {
     ids.map(|id| id.as_str().unwrap().to_owned()).collect()
 }
 
-/// What is added, changed and removed from [`BEFORE`] to [`AFTER`].
+/// Asserts what is added, changed and removed between [`BEFORE`] and [`AFTER`].
 #[track_caller]
 fn assert_differs(definitions: &Value) {
     let differs = |part: &str| {
@@ -132,13 +133,13 @@ fn assert_differs(definitions: &Value) {
 }
 
 #[tokio::test]
-async fn whom_a_change_would_move_are_those_it_moves() {
+async fn define_diff_predicts_the_memberships_that_apply_changes() {
     let site = Site::new().await;
     let processor = folded(&site).await;
     wait_for_members(&site, "settled", 53).await;
     let before = members(&site, "buyers").await;
 
-    // When one asks what other definitions would change, then what differs is told
+    // When a diff with other definitions is printed, then it lists what differs
     let output = diff(&site, AFTER, &["--json"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -150,12 +151,12 @@ async fn whom_a_change_would_move_are_those_it_moves() {
     assert_differs(&told["definitions"]);
     assert_eq!(told["customers"], CUSTOMERS);
 
-    // And of what is not counted yet, that it is not known; nothing was applied
+    // And for activities not counted yet the effect is unknown; nothing is applied
     assert_eq!(told["segments"]["searchers"]["enter"], Value::Null);
     assert_eq!(read::ends(site.kafka, &site.definitions_topic), [(0, 1)]);
     assert_eq!(members(&site, "buyers").await, before);
 
-    // And when they are applied, then those move who were named
+    // And when the definitions are applied, then the predicted customers move
     site.define(AFTER);
     wait_for_members(&site, "buyers", 17).await;
     wait_for_members(&site, "new", 43).await;
@@ -178,7 +179,7 @@ async fn whom_a_change_would_move_are_those_it_moves() {
         ids(&told["segments"]["new"]["entering"]),
         members(&site, "new").await
     );
-    // Who stays among the buyers has been there for long enough.
+    // Those that stay among the buyers have been members for long enough.
     assert_eq!(told["segments"]["settled"]["leave"], 36);
     assert_eq!(ids(&told["segments"]["gone"]["leaving"]), before);
     assert_eq!(members(&site, "gone").await, BTreeSet::new());
@@ -186,7 +187,7 @@ async fn whom_a_change_would_move_are_those_it_moves() {
 }
 
 #[tokio::test]
-async fn people_are_told_some_and_bad_files_are_refused() {
+async fn text_output_names_some_customers_and_invalid_files_are_rejected() {
     let site = Site::new().await;
     let processor = folded(&site).await;
     processor.terminate();
@@ -199,7 +200,7 @@ async fn people_are_told_some_and_bad_files_are_refused() {
         "    buyers: 53 -> 17 (+0 -36)\n      - customer-01, customer-02 and 34 more\n",
         "    searchers: asks for activities not counted yet: exact from when it is applied",
     ] {
-        assert!(told.contains(line), "{line:?} is not in\n{told}");
+        assert!(told.contains(line), "{line:?} is missing in\n{told}");
     }
     let same = diff(&site, BEFORE, &[]);
     let said = String::from_utf8(same.stdout).unwrap();

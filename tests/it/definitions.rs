@@ -1,4 +1,4 @@
-//! Definitions from a file to every customer of their tenant.
+//! Definitions: from a file to every customer of the tenant.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -54,7 +54,7 @@ fn order(tenant: &str, customer: usize, occurred_at: Instant) -> CustomerEvent {
 }
 
 #[tokio::test]
-async fn a_wrong_file_is_refused_whole_and_every_fault_has_its_place() {
+async fn invalid_file_is_rejected_whole_and_every_error_names_its_line() {
     let site = Site::new().await;
     let output = site.apply(
         "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
@@ -85,9 +85,10 @@ segments:
     );
 }
 
-/// A record of one mebibyte less a little: more than a topic takes by default, with what wraps it.
+/// Asserts that a record of almost one mebibyte is applied, which with its framing is more than a
+/// topic accepts by default.
 #[tokio::test]
-async fn a_bundle_may_be_a_mebibyte() {
+async fn bundle_of_one_mebibyte_is_applied() {
     let site = Site::new().await;
     let description = "x".repeat(950);
     let mut documents = String::new();
@@ -113,7 +114,7 @@ async fn a_bundle_may_be_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn what_a_tenant_is_made_of_stays_and_what_is_the_same_is_not_applied_again() {
+async fn zone_of_a_tenant_cannot_change_and_unchanged_definitions_are_not_published() {
     let site = Site::new().await;
     site.define(&definitions(1));
     site.define(&definitions(1));
@@ -134,7 +135,8 @@ async fn what_a_tenant_is_made_of_stays_and_what_is_the_same_is_not_applied_agai
     );
 }
 
-/// An order of each customer, a second one of every eighth, and one of as many of another tenant.
+/// Publishes an order for every customer, a second one for every eighth, and as many for another
+/// tenant.
 fn publish_orders(publisher: &Publisher) {
     let now = WallClock::System.now();
     for customer in 0..CUSTOMERS {
@@ -147,7 +149,7 @@ fn publish_orders(publisher: &Publisher) {
 }
 
 async fn wait_until_evaluated_anew(projections: &Projections) {
-    wait_for(SOON, "every customer to be evaluated anew", async || {
+    wait_for(SOON, "every customer to be re-evaluated", async || {
         let left = "select count(*) from $gen.customer where tenant_id = 'acme'
                     and definition_version < 1";
         let left = projections.number(left).await;
@@ -156,14 +158,14 @@ async fn wait_until_evaluated_anew(projections: &Projections) {
         if left + open == 0 {
             Ok(())
         } else {
-            Err(format!("{left} customers, {open} walks left"))
+            Err(format!("{left} customers and {open} re-evaluations left"))
         }
     })
     .await;
 }
 
 async fn assert_moved(projections: &Projections) {
-    // Then the members are those with two orders, whoever evaluated them
+    // Then the members are the customers with two orders, whichever processor evaluated them
     let members: Vec<(String,)> = projections
         .rows("select customer_id from $gen.membership where tenant_id = 'acme'")
         .await;
@@ -173,7 +175,7 @@ async fn assert_moved(projections: &Projections) {
         .map(|customer| format!("customer-{customer:05}"))
         .collect();
     assert_eq!(members, expected);
-    // Each left because of the definitions, as of when they were appended, once
+    // Each other customer left once, because of the definitions, at the time they were appended
     let left: Vec<(i64, i64, i64)> = projections
         .rows(
             "select count(*), count(distinct customer_id), count(*) filter (
@@ -188,12 +190,12 @@ async fn assert_moved(projections: &Projections) {
     let outside = i64::try_from(CUSTOMERS - expected.len()).unwrap();
     assert!(
         changes >= outside,
-        "{changes} left because of the definitions, of {outside}"
+        "{changes} of {outside} left because of the definitions"
     );
 }
 
 #[tokio::test]
-async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_meanwhile() {
+async fn changed_definition_reevaluates_every_customer_once_when_the_processor_is_killed() {
     // Given many customers with one order each, an eighth of them with two
     let site = Site::new().await;
     site.define(&definitions(1));
@@ -209,7 +211,7 @@ async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_mea
         i64::try_from(CUSTOMERS).unwrap()
     );
 
-    // When the segment asks for two orders, events go on arriving, and the processor is killed
+    // When the segment requires two orders while events keep arriving, and the processor is killed
     site.define(&definitions(2));
     let begun = "select count(*) from $gen.reevaluation";
     wait_for(SOON, "the re-evaluation to begin", async || {
@@ -231,11 +233,11 @@ async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_mea
     processor.terminate();
 
     assert_moved(&projections).await;
-    // And the other tenant's customers know nothing of it
+    // And the customers of the other tenant do not change
     let theirs = "select count(*) from $gen.change where tenant_id = 'globex'
                   and cause = 'definition'";
     assert_eq!(projections.number(theirs).await, 0);
-    let reference = Reference::of_topic(
+    let reference = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,
@@ -245,5 +247,9 @@ async fn a_change_reaches_every_customer_once_though_the_processor_is_killed_mea
     projections.assert_equal(&reference).await;
     projections.assert_consistent().await;
     let activations = "select count(*) from $gen.activation where version = 1";
-    assert_eq!(projections.number(activations).await, 4, "one a partition");
+    assert_eq!(
+        projections.number(activations).await,
+        4,
+        "one for each partition"
+    );
 }

@@ -1,4 +1,4 @@
-//! `tidemark demo`: four tenants, folded as they are in memory, and a stream that goes on.
+//! `tidemark demo`: four tenants, folded as in memory, and a stream of live events.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const CLOCK: &str = "2026-05-01T12:00:00Z";
 const SIX_MONTHS_MICROS: i64 = 180 * 86_400_000_000;
 
-/// What the demo publishes, with the fold of it in memory.
+/// Returns the events that the demo publishes, and their fold in memory.
 fn history(customers: u32) -> (Vec<CustomerEvent>, Reference) {
     let end: Instant = CLOCK.parse().unwrap();
     let begin = end.plus_micros(-SIX_MONTHS_MICROS);
@@ -50,7 +50,7 @@ fn history(customers: u32) -> (Vec<CustomerEvent>, Reference) {
 }
 
 #[test]
-fn it_tells_its_story_and_ends() {
+fn demo_with_once_prints_its_summary_and_ends() {
     let folder = TempDir::new().unwrap();
     let arguments = [
         "demo",
@@ -84,13 +84,13 @@ fn it_tells_its_story_and_ends() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["up.lock"], "left behind");
+    assert_eq!(left, ["up.lock"], "remaining files");
 }
 
 #[tokio::test]
-async fn what_is_folded_is_what_the_same_seed_gives_in_memory() {
+async fn demo_tables_equal_a_fold_in_memory_of_the_same_seed() {
     let mut demo = Up::start_as(&["demo", "--customers", "60", "--clock", CLOCK]);
-    wait_until_told(&mut demo);
+    wait_until_summary(&mut demo);
     let (_, reference) = history(60);
     let json = demo.json();
     let pool = PgPool::connect(json["database_url"].as_str().unwrap())
@@ -113,9 +113,9 @@ async fn what_is_folded_is_what_the_same_seed_gives_in_memory() {
 }
 
 #[tokio::test]
-async fn events_go_on_arriving_until_the_demo_is_stopped() {
+async fn demo_streams_events_until_it_is_stopped() {
     let mut demo = Up::start_as(&["demo", "--customers", "20", "--rate", "20"]);
-    wait_until_told(&mut demo);
+    wait_until_summary(&mut demo);
     let json = demo.json();
     let pool = PgPool::connect(json["database_url"].as_str().unwrap())
         .await
@@ -137,14 +137,14 @@ async fn events_go_on_arriving_until_the_demo_is_stopped() {
         0
     );
     pool.close().await;
-    // The lines to paste name files that are there, and only their owner may read.
+    // The printed commands name files that exist and that only their owner can read.
     let header = header(&demo);
     let mode = fs::metadata(&header).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let Up { process, folder } = demo;
     let status = process.end(Signal::Terminate);
     assert!(status.success(), "{status}");
-    assert!(!header.exists(), "a token is left behind");
+    assert!(!header.exists(), "the file with the token was not removed");
     drop(folder);
 }
 
@@ -152,10 +152,10 @@ fn header(demo: &Up) -> PathBuf {
     demo.folder.path().join(".tidemark/fernway.header")
 }
 
-/// Waits until the demo has folded its history and said so.
+/// Waits until the demo has folded its history and printed its summary.
 #[track_caller]
-fn wait_until_told(demo: &mut Up) {
-    wait_until(PATIENCE, "the demo's story", || {
+fn wait_until_summary(demo: &mut Up) {
+    wait_until(PATIENCE, "the demo's summary", || {
         assert!(demo.process.is_running(), "{}", demo.process.log_tail());
         header(demo).exists()
     });

@@ -1,5 +1,5 @@
-//! What is deployed beside the code: containers, alerts, the board, and the tables of metrics in
-//! the documents. None of them may name what is not there.
+//! What is deployed beside the code: containers, alerts, the dashboard and the documented metrics.
+//! Everything that they name exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,21 +24,21 @@ fn read(path: &str) -> String {
     fs::read_to_string(project(path)).unwrap()
 }
 
-/// A metric as the documents have it.
+/// A metric with its type and labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Metric {
     kind: String,
     labels: BTreeSet<String>,
 }
 
-/// The rows of the tables in docs/OPERATIONS.md: `name{label,label}` and its type.
+/// Returns the metrics of the tables in docs/OPERATIONS.md: `name{label,label}` and a type.
 fn documented() -> BTreeMap<String, Metric> {
     let text = read("docs/OPERATIONS.md");
     let mut metrics = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("| `tidemark_")) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let [_, names, kind, _, ..] = cells[..] else {
-            panic!("not a row of three cells: {line}")
+            panic!("expected a row of three cells: {line}")
         };
         let kind = kind.to_owned();
         if !["counter", "gauge", "histogram"].contains(&&*kind) {
@@ -59,13 +59,13 @@ fn documented() -> BTreeMap<String, Metric> {
             assert_eq!(twice, None, "{name} is documented twice");
         }
     }
-    assert!(metrics.len() > 20, "the tables were not found: {metrics:?}");
+    assert!(metrics.len() > 20, "the tables are missing: {metrics:?}");
     metrics
 }
 
-/// Every metric that the sources declare: a text of its own that begins as they all do.
+/// Returns every metric that the sources declare: a string literal with the common prefix.
 fn declared() -> BTreeSet<String> {
-    /// Roles, schemas and targets of the log have such names, too.
+    /// Names of roles, schemas and log targets have the prefix, too.
     const OTHERS: [&str; 7] = [
         "tidemark_api",
         "tidemark_owner",
@@ -101,7 +101,7 @@ fn quoted_names(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a scrape of a running `up` shows.
+/// Returns the metrics in a scrape of a running `up`.
 fn exported(text: &str) -> BTreeMap<String, Metric> {
     let mut metrics = BTreeMap::new();
     let mut current = String::new();
@@ -125,18 +125,14 @@ fn exported(text: &str) -> BTreeMap<String, Metric> {
 }
 
 #[tokio::test]
-async fn every_metric_is_documented_as_it_is() {
+async fn documented_metrics_equal_the_exported_ones() {
     let documented = documented();
     let names: BTreeSet<String> = documented.keys().cloned().collect();
-    assert_eq!(
-        names,
-        declared(),
-        "the documents, and what the sources declare"
-    );
+    assert_eq!(names, declared(), "left: documents, right: sources");
 
     let up = Up::start_as(&["demo", "--customers", "5"]);
     let url = up.json()["metrics_url"].as_str().unwrap().to_owned();
-    let exported = wait_for(SOON, "the API to have counted something", async || {
+    let exported = wait_for(SOON, "the API to export metrics", async || {
         let json = up.json();
         let token = json["tokens"]["fernway"]["viewer"].as_str().unwrap();
         up.get(token, "/v1/segments").await;
@@ -151,7 +147,7 @@ async fn every_metric_is_documented_as_it_is() {
     }
 }
 
-/// Every query of the board, with the title of its panel.
+/// Returns every query of the dashboard with the title of its panel.
 fn board() -> Vec<(String, String)> {
     let board: Value =
         serde_json::from_str(&read("deploy/grafana/dashboards/tidemark.json")).unwrap();
@@ -171,7 +167,7 @@ fn board() -> Vec<(String, String)> {
     queries
 }
 
-/// Names of metrics in queries and alerts, those of a histogram's parts as the histogram's own.
+/// Returns the names of metrics in queries and alerts; the parts of a histogram give its own name.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     text.split(|letter: char| letter != '_' && !letter.is_ascii_lowercase())
         .filter(|word| word.starts_with("tidemark_"))
@@ -185,7 +181,7 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn board_and_alerts_name_metrics_that_exist() {
+fn dashboard_and_alerts_use_existing_metrics() {
     let documented = documented();
     let mut used = metrics_in(&read("deploy/prometheus/alerts.yml"));
     used.extend(metrics_in(&read("deploy/prometheus/alerts.test.yml")));
@@ -196,11 +192,14 @@ fn board_and_alerts_name_metrics_that_exist() {
         .iter()
         .filter(|name| !documented.contains_key(*name))
         .collect();
-    assert!(unknown.is_empty(), "nobody exports {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "metrics that no process exports: {unknown:?}"
+    );
 }
 
 #[test]
-fn the_alerts_fire_when_they_should_and_are_quiet_before() {
+fn alerts_fire_at_their_thresholds_and_not_before() {
     for arguments in [
         ["check", "config", "prometheus.yml"],
         ["test", "rules", "alerts.test.yml"],
@@ -216,17 +215,18 @@ fn the_alerts_fire_when_they_should_and_are_quiet_before() {
     }
 }
 
-/// A real Prometheus scrapes a real run: every query of the board is answered, with data unless
-/// they are about faults there were none of, and every rule can be evaluated.
+/// Asserts, with a real Prometheus that scrapes a real run, that every query of the dashboard
+/// returns data, except those about faults that did not occur, and that every rule can be
+/// evaluated.
 #[tokio::test]
-async fn a_real_prometheus_answers_the_board() {
+async fn dashboard_queries_return_data_from_a_real_prometheus() {
     let demo = Up::start_as(&["demo", "--customers", "10", "--rate", "20"]);
     let json = demo.json();
     let target = reqwest::Url::parse(json["metrics_url"].as_str().unwrap()).unwrap();
     let prometheus =
         Prometheus::start(target.authority(), &project("deploy/prometheus/alerts.yml"));
     let token = json["tokens"]["fernway"]["viewer"].as_str().unwrap();
-    wait_for(SOON, "rates of what is folded and asked", async || {
+    wait_for(SOON, "rates of folded events and requests", async || {
         demo.get(token, "/v1/segments").await;
         for query in [
             "tidemark_events_folded_total",
@@ -246,7 +246,7 @@ async fn a_real_prometheus_answers_the_board() {
         let may_be_empty = of_faults.iter().any(|name| query.contains(name));
         assert!(
             may_be_empty || !found.is_empty(),
-            "{title}: nothing for {query}"
+            "{title}: no data for {query}"
         );
     }
     let rules = wait_for(SOON, "every rule to be evaluated", async || {
@@ -261,10 +261,10 @@ async fn a_real_prometheus_answers_the_board() {
     }
 }
 
-/// The variables of the composed services are keys there are, and what a number stands for twice
-/// is the same in both places.
+/// Asserts that the variables of the composed services are configuration keys, and that values
+/// given in two places agree.
 #[test]
-fn the_containers_are_configured_as_the_binary_expects() {
+fn container_configuration_matches_the_binary() {
     let compose = read("docker-compose.yml");
     let folder = TempDir::new().unwrap();
     let secret = folder.path().join("secret");
@@ -295,7 +295,7 @@ fn the_containers_are_configured_as_the_binary_expects() {
     let (version, _) = rest.split_once('<').unwrap();
     assert!(
         compose.contains(&format!("image: apache/kafka:{version}\n")),
-        "tests run {version}"
+        "the tests run version {version}"
     );
     assert!(compose.contains("create customer-events 12\n"));
     assert!(read("deploy/prometheus/alerts.yml").contains("sum(tidemark_partitions_owned) < 12\n"));
@@ -304,6 +304,9 @@ fn the_containers_are_configured_as_the_binary_expects() {
         .filter_map(|line| line.trim().strip_prefix("- ./"))
     {
         let (path, _) = line.split_once(':').unwrap();
-        assert!(project(path).exists(), "{path} is mounted and not there");
+        assert!(
+            project(path).exists(),
+            "{path} is mounted but does not exist"
+        );
     }
 }

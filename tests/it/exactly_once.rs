@@ -1,5 +1,5 @@
-//! Exactly once: the processor is killed again and again while it folds, and nothing is lost and
-//! nothing is folded twice.
+//! Exactly once: a processor that is killed again and again while it folds loses no event and folds
+//! none twice.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::support::wait::wait_for;
 
 const KILLS: usize = 22;
 const EVENTS: usize = 160_000;
-/// A quarter comes twice: 200,000 records.
+/// The share of events that are sent twice: 200,000 records in all.
 const DUPLICATES: f64 = 0.25;
 const SEED: u64 = 20_261_121;
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -47,7 +47,7 @@ journeys:
     stages: [lead, trial, customer]
 ";
 
-/// Events of six days, so that the dedup horizon of seven recognises every duplicate.
+/// Events of six days, so that the dedup horizon of seven days recognises every duplicate.
 fn population() -> Population {
     Population {
         tenants: ["acme", "globex"]
@@ -73,7 +73,7 @@ async fn folded_so_far(projections: &Projections) -> i64 {
 }
 
 /// Publishes a part of the events, starts a processor and kills it at a random moment after it
-/// began to fold; again and again until all are published.
+/// began to fold, and repeats this until all events are published.
 async fn kill_while_folding(site: &Site, publisher: &Publisher, sent: &[CustomerEvent]) {
     let projections = site.projections().await;
     let mut random = StdRng::seed_from_u64(SEED);
@@ -85,14 +85,14 @@ async fn kill_while_folding(site: &Site, publisher: &Publisher, sent: &[Customer
         let mut processor = site.process(&[]);
         wait_for(
             Duration::from_mins(1),
-            "the processor to fold again",
+            "the processor to resume",
             async || {
                 assert!(processor.is_running(), "the processor ended by itself");
                 let now = folded_so_far(&projections).await;
                 if now > before {
                     Ok(())
                 } else {
-                    Err(format!("it stands at {now}"))
+                    Err(format!("it is at {now}"))
                 }
             },
         )
@@ -106,7 +106,7 @@ async fn kill_while_folding(site: &Site, publisher: &Publisher, sent: &[Customer
         interrupted += usize::from(folded_so_far(&projections).await < total);
     }
     println!(
-        "{KILLS} kills in {:?}, {interrupted} with records left to fold",
+        "{KILLS} kills in {:?}, {interrupted} of them with unfolded records",
         begun.elapsed()
     );
     assert!(
@@ -116,8 +116,8 @@ async fn kill_while_folding(site: &Site, publisher: &Publisher, sent: &[Customer
 }
 
 #[tokio::test]
-async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
-    // Given events, a quarter of them twice, in an order that has nothing to do with their times
+async fn processor_killed_at_random_moments_folds_every_event_exactly_once() {
+    // Given events, a quarter of them sent twice, in an order unrelated to their times
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let mut generator = Generator::new(SEED, population());
@@ -126,10 +126,10 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
     let publisher = site.publisher().await;
     let projections = site.projections().await;
 
-    // When the processor is killed at a random moment while it folds, many times
+    // When the processor is killed many times at random moments while it folds
     kill_while_folding(&site, &publisher, &sent).await;
 
-    // Then one that is left alone ends where a fold in memory of what was published ends
+    // Then an undisturbed processor ends with the tables that a fold in memory gives
     let processor = site.process(&[]);
     site.wait_until_folded(Duration::from_mins(2)).await;
     processor.terminate();
@@ -148,19 +148,20 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
         projections.number("select count(*) from $gen.parked").await,
         0
     );
-    // What counted as new depends on the order; in that of the log it is the same, kills or not.
-    let in_order_of_the_log = Reference::of_topic(
+    // The number of new events depends on the order; in that of the log it is the same with and
+    // without kills.
+    let in_log_order = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,
         Partitioner::Murmur2,
     )
     .await;
-    assert_eq!(&projections.folded().await, in_order_of_the_log.folded());
+    assert_eq!(&projections.folded().await, in_log_order.folded());
 }
 
 #[tokio::test]
-async fn a_partition_fenced_while_it_folds_is_claimed_again_from_where_it_stands() {
+async fn fenced_partition_is_claimed_again_at_its_stored_offset() {
     // Given a processor that folds
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -172,7 +173,7 @@ async fn a_partition_fenced_while_it_folds_is_claimed_again_from_where_it_stands
     publish(&publisher, &events[..5_000]);
     site.wait_until_folded(Duration::from_mins(1)).await;
 
-    // When somebody else claims two of its partitions, and more events come
+    // When another claim takes two of its partitions, and more events arrive
     let claimed: Vec<(i32,)> = projections
         .rows(
             "update $gen.progress set epoch = epoch + 1 where partition in (1, 2)
@@ -182,14 +183,14 @@ async fn a_partition_fenced_while_it_folds_is_claimed_again_from_where_it_stands
     assert_eq!(claimed.len(), 2);
     publish(&publisher, &events[5_000..]);
 
-    // Then it drops what it had in memory, claims them again and loses nothing
+    // Then it discards their state, claims them again and loses nothing
     site.wait_until_folded(Duration::from_mins(1)).await;
     processor.terminate();
     let epochs: Vec<(i64,)> = projections
         .rows("select epoch from $gen.progress order by partition")
         .await;
     assert_eq!(epochs, [(1,), (3,), (3,), (1,)]);
-    let expected = Reference::of_topic(
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,

@@ -1,6 +1,6 @@
-//! A tenant that floods the API harms nobody else: the real `tidemark serve` over a real Postgres,
-//! one tenant at fifty times its limit, others as fast as they may. Quiet and flood take turns every
-//! second, so that whatever else the machine does falls on both alike.
+//! A flood by one tenant: the real `tidemark serve` over a real Postgres, with one tenant at fifty
+//! times its limit and others just below theirs. Quiet and flooded seconds alternate, so that other
+//! load on the machine affects both alike.
 
 mod pour;
 
@@ -21,17 +21,18 @@ use crate::support::guarded::Guarded;
 use crate::support::ports::free_port;
 use crate::support::wait::wait_for;
 
-/// What each tenant may ask in a second, unless `FLOOD_LIMIT` says more: a quiet machine bears it.
+/// The requests that each tenant may send in a second, unless `FLOOD_LIMIT` is set. A quiet machine
+/// sustains a higher value.
 const LIMIT: u32 = 5;
-/// How much more the flood means to ask, to reach fifty in fact.
+/// The multiple of the limit that the flood aims at, to reach fifty in practice.
 const TIMES: u32 = 60;
 const OTHERS: u32 = 16;
 const SLICE: Duration = Duration::from_secs(1);
-/// At the beginning of a slice, in which the other one may still be felt.
+/// The start of a slice, in which the slice before may still have an effect.
 const SETTLE: Duration = Duration::from_millis(150);
 const PAIRS_OF_A_ROUND: usize = 10;
-/// A machine that is busy otherwise gets more chances to show an even minute; a limit that does not
-/// hold shows in each.
+/// The most rounds: a busy machine gets more attempts to show an undisturbed minute, while a limit
+/// that does not hold fails in each.
 const ROUNDS: usize = 4;
 
 fn limit() -> u32 {
@@ -86,10 +87,15 @@ async fn serve(world: &World) -> Served {
     }
 }
 
-/// Somebody of another tenant, who looks at customers at a steady pace.
-async fn look(address: String, tenant: String, end: Arc<AtomicBool>) -> Vec<(Instant, Duration)> {
+/// Reads a customer of another tenant at a steady pace and returns when each request began and how
+/// long it took.
+async fn read_steadily(
+    address: String,
+    tenant: String,
+    end: Arc<AtomicBool>,
+) -> Vec<(Instant, Duration)> {
     let (client, token) = (reqwest::Client::new(), token(&tenant, Role::Viewer));
-    // A little slower than the limit.
+    // Slightly slower than the limit.
     let mut pace = tokio::time::interval(Duration::from_millis(1_100) / limit());
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut seen = Vec::new();
@@ -98,7 +104,7 @@ async fn look(address: String, tenant: String, end: Arc<AtomicBool>) -> Vec<(Ins
         let begun = Instant::now();
         let asked = client.get(format!("http://{address}/v1/customers/ann"));
         let answer = asked.bearer_auth(&token).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "nothing is refused to {tenant}");
+        assert_eq!(answer.status(), 200, "{tenant} is within its limit");
         answer.bytes().await.unwrap();
         seen.push((begun, begun.elapsed()));
     }
@@ -109,7 +115,7 @@ fn other(number: u32) -> String {
     format!("other-{number}")
 }
 
-/// Latencies of the others, in quiet and under the flood.
+/// Latencies of the other tenants, in quiet and in flooded slices.
 #[derive(Default)]
 struct Seen {
     quiet: Vec<Duration>,
@@ -121,7 +127,7 @@ impl Seen {
         let end = Arc::new(AtomicBool::new(false));
         let mut others = JoinSet::new();
         for number in 0..OTHERS {
-            others.spawn(look(
+            others.spawn(read_steadily(
                 served.address.clone(),
                 other(number),
                 Arc::clone(&end),
@@ -138,7 +144,8 @@ impl Seen {
         for (at, took) in others.join_all().await.into_iter().flatten() {
             let since = at.saturating_duration_since(begun);
             let within = Duration::from_nanos(u64::from(since.subsec_nanos()));
-            // What began at the end of a slice belongs to it: its wait is that slice's doing.
+            // A request that begins at the end of a slice belongs to it, as its wait is caused
+            // there.
             if within < SETTLE {
                 continue;
             }
@@ -157,7 +164,7 @@ fn p99(samples: &mut [Duration]) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_one_tenant_leaves_the_others_their_pace() {
+async fn flood_by_one_tenant_does_not_double_the_p99_of_others() {
     let mut world = World::new().await;
     let tenants = (0..OTHERS).map(other).chain(["flood".to_owned()]);
     for (tenant, number) in tenants.zip(1..) {
@@ -180,7 +187,7 @@ async fn a_flood_of_one_tenant_leaves_the_others_their_pace() {
         seen.round(&served, &pour).await;
         let (quiet, flooded) = (p99(&mut seen.quiet), p99(&mut seen.flooded));
         told.push(format!(
-            "p99 of {} quiet {quiet:?}, of {} flooded {flooded:?}",
+            "p99 of {} quiet requests {quiet:?}, of {} flooded requests {flooded:?}",
             seen.quiet.len(),
             seen.flooded.len()
         ));
@@ -195,7 +202,7 @@ async fn a_flood_of_one_tenant_leaves_the_others_their_pace() {
         "{told:?}, {poured:?}"
     );
     assert!(seen.quiet.len() > 500 && seen.flooded.len() > 500);
-    // It was a flood, and it was refused.
+    // The flood reached its rate and was limited.
     let per_second = poured.answered / poured.open.as_secs_f64();
     assert!(per_second >= 50.0 * f64::from(limit()), "{poured:?}");
     assert!(poured.refused > 0.9 * poured.answered, "{poured:?}");

@@ -1,4 +1,4 @@
-//! `tidemark generate`: lines that `publish` reads, the same for the same seed.
+//! `tidemark generate`: events as lines for `publish`, the same for the same seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use tidemark_schemas::CustomerEvent;
 
 use crate::support::up::tidemark;
 
-/// What the command prints.
+/// Returns what the command prints.
 #[track_caller]
 fn generate(industry: Industry, seed: u32, customers: u32, more: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
@@ -25,7 +25,7 @@ fn generate(industry: Industry, seed: u32, customers: u32, more: &[&str]) -> Str
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The lines, read as `publish` reads them.
+/// Parses the lines as `publish` does.
 fn events(lines: &str) -> Vec<CustomerEvent> {
     lines
         .lines()
@@ -34,7 +34,7 @@ fn events(lines: &str) -> Vec<CustomerEvent> {
 }
 
 #[test]
-fn every_line_is_an_event_that_can_be_published_in_order_of_time() {
+fn generated_lines_are_valid_events_in_order_of_time() {
     for industry in Industry::ALL {
         let events = events(&generate(industry, 1, 20, &[]));
         assert!(events.len() > 300, "{industry}: {}", events.len());
@@ -53,19 +53,19 @@ fn every_line_is_an_event_that_can_be_published_in_order_of_time() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_more_customers_change_nothing_about_the_others() {
+fn same_seed_gives_same_bytes_and_more_customers_leave_the_others_unchanged() {
     let few = generate(Industry::Saas, 5, 10, &[]);
     assert_eq!(generate(Industry::Saas, 5, 10, &[]), few);
     assert_ne!(generate(Industry::Saas, 6, 10, &[]), few);
-    let of_known = |line: &&str| few.contains(*line);
+    let is_known = |line: &&str| few.contains(*line);
     let more = generate(Industry::Saas, 5, 30, &[]);
-    let kept: Vec<&str> = more.lines().filter(of_known).collect();
+    let kept: Vec<&str> = more.lines().filter(is_known).collect();
     assert_eq!(kept, few.lines().collect::<Vec<_>>());
     assert!(more.lines().count() > 2 * kept.len());
 }
 
 #[test]
-fn another_tenant_has_the_same_customers_and_what_they_are_made_with_can_be_told() {
+fn other_tenant_gets_the_same_customers_and_truth_file_holds_their_parameters() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("truth.json");
     let truth = file.to_str().unwrap();
@@ -92,7 +92,7 @@ fn another_tenant_has_the_same_customers_and_what_they_are_made_with_can_be_told
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_arguments_are_rejected() {
     let folder = TempDir::new().unwrap();
     let dates = ["--from", "2025-02-01", "--to", "2025-01-01"];
     for (industry, reason) in [("saas", "is before"), ("shops", "expected one of")] {

@@ -1,4 +1,5 @@
-//! A tenant of whom too much is parked is halted, alone; resumed, it is as if it had never been.
+//! Halts: a tenant with too many parked events is halted alone; once resumed, its tables are as if
+//! it had never been halted.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
 tenant: { id: globex, zone: Europe/Berlin, currency: EUR }
 ";
 const SOON: Duration = Duration::from_mins(2);
-/// A limit that a short test can pass.
+/// A limit that a short test exceeds.
 const LIMIT: [&str; 4] = [
     "--set",
     "processor.halt_window=50",
@@ -44,7 +45,7 @@ fn order(tenant: &str, number: usize, amount_minor: i64) -> CustomerEvent {
     }
 }
 
-/// Both tenants' orders; of the first one so many in ten are invalid.
+/// Publishes orders of both tenants; of the first one, this many in ten are invalid.
 fn publish(publisher: &Publisher, count: usize, invalid: usize) {
     for number in 0..count {
         let amount = if number % 10 < invalid { -1 } else { 100 };
@@ -61,8 +62,8 @@ async fn parked(site: &Site, tenant: &str, reason: &str) -> i64 {
     site.projections().await.number(&query).await
 }
 
-/// Programs are told of the same halts as by `parked halted`, and people of as many.
-fn assert_status_tells(site: &Site, halted: &[serde_json::Value]) {
+/// Asserts that `status` shows the same halts as `parked halted`, as JSON and as text.
+fn assert_status_shows(site: &Site, halted: &[serde_json::Value]) {
     let status = site.run(&["status", "--json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["halted"].as_array().unwrap(), halted);
@@ -73,8 +74,8 @@ fn assert_status_tells(site: &Site, halted: &[serde_json::Value]) {
 }
 
 #[tokio::test]
-async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
-    // Given two tenants, and a producer of the first that sends much that is invalid
+async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss() {
+    // Given two tenants, and a producer of the first that sends many invalid events
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let publisher = site.publisher().await;
@@ -84,14 +85,14 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     assert_eq!(
         parked(&site, "acme", "halted").await,
         0,
-        "three in ten are borne"
+        "three in ten are below the limit"
     );
 
-    // When it sends too much
+    // When it sends too many
     publish(&publisher, 400, 8);
     site.wait_until_folded(SOON).await;
 
-    // Then it is halted in every partition, and the other goes on
+    // Then it is halted in every partition, and the other tenant continues
     let halted = site.run(&["parked", "halted", "--json"]);
     let halted: Vec<serde_json::Value> = serde_json::from_slice(&halted.stdout).unwrap();
     assert!(!halted.is_empty());
@@ -101,7 +102,7 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     );
     let waiting = parked(&site, "acme", "halted").await;
     assert!(waiting > 0);
-    assert_status_tells(&site, &halted);
+    assert_status_shows(&site, &halted);
     assert_eq!(parked(&site, "globex", "halted").await, 0);
 
     // And it stays halted across a restart
@@ -111,7 +112,7 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     site.wait_until_folded(SOON).await;
     assert!(parked(&site, "acme", "halted").await > waiting);
 
-    // And resumed it is folded as if nothing had been
+    // And once resumed, all its valid events are folded
     let dry = site.run(&["parked", "resume", "--tenant", "acme"]);
     assert!(dry.status.success(), "{dry:?}");
     assert!(parked(&site, "acme", "halted").await > waiting);
@@ -122,11 +123,12 @@ async fn a_tenant_with_too_much_parked_is_halted_alone_and_resumed_whole() {
     site.wait_until_folded(SOON).await;
     processor.terminate();
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
-    let expected = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let expected =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
-    assert_status_tells(&site, &[]);
+    assert_status_shows(&site, &[]);
     assert_eq!(
         parked(&site, "acme", "invalid").await,
         400 * 3 / 10 + 400 * 8 / 10

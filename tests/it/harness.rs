@@ -1,4 +1,4 @@
-//! The harness itself: what every other test takes for granted.
+//! Tests of the harness itself.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn read_first(kafka: &Kafka, topic: &str) -> String {
     consumer.assign(&assignment).unwrap();
     let mut value = None;
     wait_until(Duration::from_secs(30), "the first record", || {
-        // A broker that is gone shows as an error; the next poll asks another.
+        // A stopped broker shows as an error; the next poll asks another.
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else {
             return false;
         };
@@ -45,7 +45,7 @@ fn read_first(kafka: &Kafka, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_shared_broker_takes_and_gives_records() {
+async fn shared_broker_stores_and_returns_records() {
     let kafka = Kafka::shared();
     kafka
         .create_topic(
@@ -59,12 +59,12 @@ async fn the_shared_broker_takes_and_gives_records() {
 }
 
 #[tokio::test]
-async fn three_brokers_outlive_one() {
+async fn cluster_of_three_brokers_survives_the_loss_of_one() {
     let kafka = Kafka::start(3);
     kafka.create_topic("harness-failover", 1, &[]).await;
     publish(&kafka, "harness-failover", "before").await;
     kafka.stop_broker(0, Signal::Kill);
-    publish(&kafka, "harness-failover", "without the first").await;
+    publish(&kafka, "harness-failover", "after the kill").await;
     assert_eq!(read_first(&kafka, "harness-failover"), "before");
     kafka.start_broker(0);
     kafka.wait_until_ready();

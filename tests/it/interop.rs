@@ -1,4 +1,5 @@
-//! Real clients of other makers, on a real registry: what they publish arrives.
+//! Clients of other vendors with a registry of another vendor: the events that they publish are
+//! folded.
 //!
 //! Their sources are in tests/interop, short enough to copy from.
 
@@ -14,7 +15,7 @@ use tidemark_processor::clock::WallClock;
 use tidemark_schemas::codec::{Encoder, SCHEMA};
 use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
 
-use self::apicurio::{Apicurio, libs, said, script};
+use self::apicurio::{Apicurio, libs, output_of, script};
 use crate::support::generate::{Generator, Population};
 use crate::support::reference::Reference;
 use crate::support::site::Site;
@@ -22,7 +23,7 @@ use crate::support::site::Site;
 const DEFINITIONS: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
 const SOON: Duration = Duration::from_mins(2);
 const CUSTOMERS: usize = 25;
-/// Kinds of payload that the Python and the Java producer publish of each customer.
+/// The number of payload kinds that the Python and the Java producer publish for each customer.
 const KINDS: usize = 7;
 
 fn file(path: &str) -> PathBuf {
@@ -30,8 +31,8 @@ fn file(path: &str) -> PathBuf {
 }
 
 fn python(site: &Site, registry: &Apicurio, partitioner: &str) {
-    said(
-        Command::new(said(&mut script("python-clients")))
+    output_of(
+        Command::new(output_of(&mut script("python-clients")))
             .arg(file("tests/interop/python/producer.py"))
             .args([
                 &site.kafka.bootstrap_servers(),
@@ -43,7 +44,7 @@ fn python(site: &Site, registry: &Apicurio, partitioner: &str) {
     );
 }
 
-/// Folds what is on the topic, on the registry the producers used.
+/// Folds the topic with the registry that the producers used.
 async fn process(site: &Site, registry: &Apicurio) {
     let setting = format!("registry.url={}", registry.url());
     let processor = site.process(&["--set", &setting]);
@@ -61,13 +62,13 @@ async fn parked(site: &Site) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// So many events of so many customers arrived, and nothing was parked.
-async fn assert_arrived(site: &Site, registry: &Apicurio, customers: usize, events: usize) {
+/// Asserts that the events of this many customers were folded, and that no event was parked.
+async fn assert_folded(site: &Site, registry: &Apicurio, customers: usize, events: usize) {
     assert_eq!(parked(site).await, BTreeMap::new());
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
     let client = registry.client();
     let murmur2 = Partitioner::Murmur2;
-    let expected = Reference::by(client, site.kafka, topic, definitions, murmur2).await;
+    let expected = Reference::with_registry(client, site.kafka, topic, definitions, murmur2).await;
     assert_eq!(expected.states().len(), customers);
     let folded: i64 = expected.folded().values().sum();
     assert_eq!(usize::try_from(folded).unwrap(), events);
@@ -77,24 +78,24 @@ async fn assert_arrived(site: &Site, registry: &Apicurio, customers: usize, even
 }
 
 #[tokio::test]
-async fn what_pythons_avro_serializer_publishes_arrives() {
+async fn events_of_the_python_avro_serializer_are_folded() {
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = Apicurio::shared().await;
     python(&site, registry, "murmur2_random");
     process(&site, registry).await;
-    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+    assert_folded(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
 }
 
 #[tokio::test]
-async fn pythons_default_partitioner_is_named_and_a_redrive_brings_its_events_home() {
-    // Given a producer that leaves the partitioner at librdkafka's default
+async fn events_of_pythons_default_partitioner_are_parked_with_its_name_and_redriven() {
+    // Given a producer with librdkafka's default partitioner
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = Apicurio::shared().await;
     python(&site, registry, "consistent_random");
 
-    // Then what went astray is parked, and says why
+    // Then its misrouted events are parked, and the detail names the partitioner
     process(&site, registry).await;
     let reasons = parked(&site).await;
     assert_eq!(
@@ -112,7 +113,7 @@ async fn pythons_default_partitioner_is_named_and_a_redrive_brings_its_events_ho
         .unwrap();
     assert!(detail.contains("consistent_random"), "{detail}");
 
-    // And sent home, nothing is missing
+    // And once redriven, all events are folded
     let setting = format!("registry.url={}", registry.url());
     let processor = site.process(&["--set", &setting]);
     let redriven = site.run(&[
@@ -125,15 +126,15 @@ async fn pythons_default_partitioner_is_named_and_a_redrive_brings_its_events_ho
     assert!(redriven.status.success(), "{redriven:?}");
     site.wait_until_folded(SOON).await;
     processor.terminate();
-    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+    assert_folded(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
 }
 
 #[tokio::test]
-async fn what_a_java_producer_publishes_by_default_arrives() {
+async fn events_of_a_java_producer_with_defaults_are_folded() {
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = Apicurio::shared().await;
-    said(
+    output_of(
         Command::new("java")
             .args([
                 "-Xmx128m",
@@ -152,12 +153,12 @@ async fn what_a_java_producer_publishes_by_default_arrives() {
             .args(["acme", &CUSTOMERS.to_string()]),
     );
     process(&site, registry).await;
-    assert_arrived(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
+    assert_folded(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
 }
 
 #[tokio::test]
-async fn what_kcat_publishes_arrives() {
-    // Given values in the wire format, a file each
+async fn events_of_kcat_are_folded() {
+    // Given values in the wire format, one file each
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = Apicurio::shared().await;
@@ -168,14 +169,14 @@ async fn what_kcat_publishes_arrives() {
         tenants: vec![TenantId::new("acme").unwrap()],
         customers: 8,
         begin: WallClock::System.now().plus_micros(-5 * 86_400_000_000),
-        // Within the horizon in any order.
+        // Within the dedup horizon in any order.
         days: 4,
     };
     let events = Generator::new(7, population).events(30);
     for event in &events {
         let path = site.folder.path().join(format!("{}.bin", event.event_id.0));
         fs::write(&path, encoder.encode(event)).unwrap();
-        said(
+        output_of(
             Command::new(file("tests/interop/kcat/publish.sh"))
                 .args([
                     &site.kafka.bootstrap_servers(),
@@ -187,5 +188,5 @@ async fn what_kcat_publishes_arrives() {
     }
     process(&site, registry).await;
     let customers: BTreeSet<_> = events.iter().map(CustomerEvent::key).collect();
-    assert_arrived(&site, registry, customers.len(), events.len()).await;
+    assert_folded(&site, registry, customers.len(), events.len()).await;
 }

@@ -1,4 +1,5 @@
-//! Journeys end to end: stages heard of late, twice and in any order count where they belong.
+//! Journeys from the topic to the API: late, repeated and unordered stages count on the day they
+//! occurred.
 
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ fn definitions(stages: &str) -> String {
     format!("{}---\n{}", tenant("early"), tenant("late"))
 }
 
-/// Of 24 customers: each becomes a lead; every second of them goes on trial a day later, every
-/// third of those back and on trial again, every fourth of all buys on the tenth day.
+/// Returns the events of 24 customers: each becomes a lead; every second one starts a trial a day
+/// later; every third of those returns to lead and starts a second trial; every fourth customer
+/// buys on the tenth day.
 fn events(tenant: &str) -> Vec<CustomerEvent> {
     let start: Instant = "2024-03-01T12:00:00Z".parse().unwrap();
     let mut entered: Vec<(i64, u32, &str)> = Vec::new();
@@ -85,7 +87,7 @@ async fn answers(api: &Api, tenant: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn late_stages_correct_stage_flows_and_dwell() {
-    // Given the same story told to two tenants: to one in order, to the other backwards and twice
+    // Given the same events for two tenants: for one in order, for the other backwards and twice
     let site = Site::new().await;
     site.define(&definitions("lead, trial, customer"));
     let publisher = site.publisher().await;
@@ -97,7 +99,7 @@ async fn late_stages_correct_stage_flows_and_dwell() {
         publisher.event(event);
     }
     publisher.flush();
-    // Half of it is folded, counted and written before the rest is heard of
+    // Half of the events are folded, counted and written before the rest arrives
     let processor = site.process(&["--clock", CLOCK]);
     site.wait_until_folded(SOON).await;
     let api = site.serve().await;
@@ -110,22 +112,23 @@ async fn late_stages_correct_stage_flows_and_dwell() {
     let _processor = site.process(&["--clock", CLOCK]);
     site.wait_until_folded(SOON).await;
 
-    // Then both say the same
+    // Then the API returns the same for both
     let api = site.serve().await;
     let early = answers(&api, "early").await;
     assert_eq!(answers(&api, "late").await, early);
-    assert_happened(&early);
+    assert_counts(&early);
 
-    // And so does a fold in memory
+    // And the tables equal a fold in memory
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
-    let reference = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let reference =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     let projections = site.projections().await;
     projections.assert_equal(&reference).await;
     projections.assert_consistent().await;
 }
 
-/// That what was answered is what the events tell.
-fn assert_happened(answers: &[Value]) {
+/// Asserts that the responses hold what the events say.
+fn assert_counts(answers: &[Value]) {
     let [stages, first_day, flows, first_days, bottlenecks] = &answers[..5] else {
         panic!("five answers")
     };
@@ -137,7 +140,7 @@ fn assert_happened(answers: &[Value]) {
     assert_eq!(column(stages, "stages", "entered"), [24, 12, 6]);
     assert_eq!(column(stages, "stages", "advanced"), [12, 6, 0]);
     assert_eq!(column(stages, "stages", "completed"), [6, 6, 0]);
-    // One lead an hour from 13:00 on, by the clocks of Berlin.
+    // Every lead stayed for a day; buckets may report up to a quarter less.
     assert_eq!(column(first_day, "stages", "entered"), [11, 0, 0]);
     // All stays of leads took a day, and are told as up to a quarter less.
     let dwell = &stages["stages"][0]["dwell"];

@@ -1,5 +1,5 @@
-//! Memory: a working set larger than the budget, a customer with fifty thousand events, and a tenant
-//! that sends nine tenths of them all.
+//! Memory: a working set larger than the budget, a customer with fifty thousand events, and a
+//! tenant with nine tenths of all events.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::support::site::{PARTITIONS, Running, Site};
 const SEED: u64 = 7;
 const DAY_MICROS: i64 = 86_400_000_000;
 const MIB: u64 = 1024 * 1024;
-/// What a processor may hold beside its budget.
+/// The memory that a processor may hold beside its budget.
 const BESIDE: u64 = 100 * MIB;
 const DEADLINE: Duration = Duration::from_mins(3);
 
@@ -58,17 +58,17 @@ fn home(key: &CustomerKey) -> i32 {
     Partitioner::Murmur2.partition(key.record_key().as_bytes(), PARTITIONS)
 }
 
-/// What the processor did until everything was folded.
+/// Observations of a processor until all records were folded.
 struct Watched {
-    /// The most memory of its own that was seen resident.
+    /// The largest anonymous resident memory.
     resident: u64,
     /// The longest time without a commit.
     pause: Duration,
-    /// What was left of each partition when it was first seen that all others were at their end.
+    /// The records left in each partition when all others had reached their end.
     left_of_last: i64,
 }
 
-/// Looks on until everything is folded.
+/// Observes the processor until all records are folded.
 async fn watch(site: &Site, processor: &Running) -> Watched {
     let ends = read::ends(site.kafka, &site.topic);
     let projections = site.projections().await;
@@ -110,8 +110,8 @@ async fn watch(site: &Site, processor: &Running) -> Watched {
 }
 
 #[tokio::test]
-async fn a_working_set_larger_than_the_budget_is_folded_alike_in_bounded_memory() {
-    // Given customers that come again and again, and a budget for a part of them
+async fn working_set_over_the_budget_is_folded_correctly_in_bounded_memory() {
+    // Given customers with many events in random order, and a budget for a part of their states
     const BUDGET_MIB: u64 = 4;
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -123,8 +123,8 @@ async fn a_working_set_larger_than_the_budget_is_folded_alike_in_bounded_memory(
     let watched = watch(&site, &processor).await;
     processor.terminate();
 
-    // Then the states are those of a fold in memory, which would not have fitted into the budget
-    let expected = Reference::of_topic(
+    // Then the states equal a fold in memory, which would not have fitted into the budget
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,
@@ -139,7 +139,10 @@ async fn a_working_set_larger_than_the_budget_is_folded_alike_in_bounded_memory(
         .values()
         .map(|bytes| CustomerState::decode(bytes).unwrap().memory_bytes() as u64);
     let needed: u64 = needed.sum();
-    assert!(needed > 2 * BUDGET_MIB * MIB, "{needed} bytes are too few");
+    assert!(
+        needed > 2 * BUDGET_MIB * MIB,
+        "the states need only {needed} bytes"
+    );
     let most = BUDGET_MIB * MIB + BESIDE;
     assert!(
         watched.resident < most,
@@ -149,8 +152,8 @@ async fn a_working_set_larger_than_the_budget_is_folded_alike_in_bounded_memory(
 }
 
 #[tokio::test]
-async fn a_customer_of_fifty_thousand_events_holds_nobody_up_for_long() {
-    // Given one customer with almost all of the events
+async fn customer_with_fifty_thousand_events_does_not_delay_commits() {
+    // Given one customer with almost all events
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let events = generator(&["acme"], 1).events(50_000);
@@ -161,7 +164,7 @@ async fn a_customer_of_fifty_thousand_events_holds_nobody_up_for_long() {
     let watched = watch(&site, &processor).await;
     processor.terminate();
 
-    // Then it is the fold of its events, and no batch took long
+    // Then its state equals the fold of its events, and no commit took long
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let rules = &definitions.tenant(&events[0].tenant_id).unwrap().rules;
     let mut expected = CustomerState::default();
@@ -171,15 +174,12 @@ async fn a_customer_of_fifty_thousand_events_holds_nobody_up_for_long() {
     let states = site.projections().await.states().await;
     assert_eq!(states[&events[0].key()], expected.encode());
     let pause = watched.pause;
-    assert!(
-        pause < Duration::from_secs(15),
-        "{pause:?} without a commit"
-    );
+    assert!(pause < Duration::from_secs(15), "no commit for {pause:?}");
 }
 
 #[tokio::test]
-async fn a_tenant_with_nine_tenths_of_the_traffic_does_not_starve_the_others() {
-    // Given a tenant with a backlog in one partition, and another's events in all others
+async fn tenant_with_nine_tenths_of_the_traffic_does_not_starve_others() {
+    // Given one tenant with a backlog in one partition, and another with events in all others
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let mut hot = generator(&["acme"], 2_000).events(60_000);
@@ -202,15 +202,15 @@ async fn a_tenant_with_nine_tenths_of_the_traffic_does_not_starve_the_others() {
     publish(&publisher, &hot);
     publish(&publisher, &cold);
 
-    // When they are folded on a small budget
+    // When they are folded within a small budget
     let processor = site.process(&["--set", "processor.memory_mib=16"]);
     let watched = watch(&site, &processor).await;
     processor.terminate();
 
-    // Then the other is done long before, and memory stayed within its bounds
+    // Then the other tenant is done long before, and memory stayed within its bounds
     assert!(
         watched.left_of_last > i64::try_from(hot.len() / 4).unwrap(),
-        "only {} were left when the others were done",
+        "only {} records were left when the others were done",
         watched.left_of_last
     );
     assert!(
@@ -218,7 +218,7 @@ async fn a_tenant_with_nine_tenths_of_the_traffic_does_not_starve_the_others() {
         "{} bytes",
         watched.resident
     );
-    let expected = Reference::of_topic(
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,

@@ -1,6 +1,5 @@
-//! The API's description of itself: that it is `OpenAPI`, that the copy in docs/ is it, and that the
-//! API answers as it says. Every other answer of a test is held against it too, where it arrives
-//! (`support/described.rs`).
+//! The OpenAPI description: it is valid, the copy in docs/ is current, and the API responds as
+//! described. Every other response in a test is checked against it, too (`support/described.rs`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,18 +12,18 @@ use tidemark_api::auth::Role;
 
 use crate::routes::client::{Api, token};
 use crate::routes::shop;
-use crate::support::described::{DOCUMENT, compare, followed};
+use crate::support::described::{DOCUMENT, compare, resolved};
 
 /// <https://spec.openapis.org/oas/3.1/schema/2022-10-07>, as published.
 const OPENAPI: &str = include_str!("openapi/schema-3.1.json");
 
 #[test]
-fn it_is_openapi() {
+fn description_is_valid_openapi() {
     let schema: Value = serde_json::from_str(OPENAPI).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let wrong: Vec<_> = validator.iter_errors(&DOCUMENT).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    // Which leaves open what the schemas inside are.
+    // That schema leaves open the content of the component schemas.
     for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
         let valid = jsonschema::draft202012::meta::validate(schema);
         assert!(valid.is_ok(), "{name}: {valid:?}");
@@ -32,7 +31,7 @@ fn it_is_openapi() {
 }
 
 #[test]
-fn the_committed_copy_is_what_the_code_says() {
+fn committed_description_equals_the_generated_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
     let committed = fs::read_to_string(path).unwrap_or_default();
     assert!(
@@ -43,7 +42,7 @@ fn the_committed_copy_is_what_the_code_says() {
 }
 
 #[test]
-fn the_command_prints_it() {
+fn openapi_command_prints_the_description() {
     let output = Command::new(env!("CARGO_BIN_EXE_tidemark"))
         .arg("openapi")
         .output()
@@ -56,7 +55,7 @@ fn the_command_prints_it() {
 }
 
 #[test]
-fn nothing_is_left_undescribed() {
+fn every_operation_and_member_is_described() {
     let mut ids = BTreeSet::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
         let operation = &item["get"];
@@ -64,7 +63,7 @@ fn nothing_is_left_undescribed() {
         assert!(ids.insert(id), "{id} is the id of two operations");
         assert!(operation["summary"].is_string(), "{path} has no summary");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
-            let parameter = followed(parameter);
+            let parameter = resolved(parameter);
             assert!(
                 parameter["description"].is_string(),
                 "{path}: {parameter:#}"
@@ -75,7 +74,7 @@ fn nothing_is_left_undescribed() {
         let members = schema["properties"].as_object().into_iter().flatten();
         for (member, said) in members {
             assert!(is_described(said), "{name}.{member} has no description");
-            // A member without a value is null, not absent, but for those of a problem.
+            // A member without a value is null rather than absent, except in a problem.
             let required = schema["required"].as_array().unwrap();
             assert!(
                 required.contains(&Value::from(member.as_str())) || name == "Problem",
@@ -85,17 +84,18 @@ fn nothing_is_left_undescribed() {
     }
 }
 
-/// Itself, its one type beside null, what it refers to or what it lists.
+/// Returns whether the schema, its alternative to null, its reference or its items have a
+/// description.
 fn is_described(schema: &'static Value) -> bool {
     let alternatives = schema["oneOf"].as_array().into_iter().flatten();
     schema["description"].is_string()
-        || (schema["$ref"].is_string() && is_described(followed(schema)))
+        || (schema["$ref"].is_string() && is_described(resolved(schema)))
         || alternatives.into_iter().any(is_described)
         || schema["items"].is_object() && is_described(&schema["items"])
 }
 
 #[tokio::test]
-async fn every_route_answers_as_it_says() {
+async fn every_route_responds_as_described() {
     let api = Api::over(&shop::open().await).await;
     let analyst = token("acme", Role::Analyst);
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
@@ -110,9 +110,13 @@ async fn every_route_answers_as_it_says() {
         let answer = api.get_as(&analyst, &asked).await;
         assert_eq!(answer.status, 200, "{asked}: {}", answer.body);
 
-        let nobody = api.get_as("nobody's", &asked).await;
+        let unauthenticated = api.get_as("not a token", &asked).await;
         let needs_token = item["get"]["security"] != Value::Array(Vec::new());
-        assert_eq!(nobody.status, if needs_token { 401 } else { 200 }, "{path}");
+        assert_eq!(
+            unauthenticated.status,
+            if needs_token { 401 } else { 200 },
+            "{path}"
+        );
 
         if let Some(etag) = answer.headers.get("etag") {
             let etag = [("if-none-match", etag.to_str().unwrap())];
@@ -125,7 +129,7 @@ async fn every_route_answers_as_it_says() {
     }
 }
 
-/// An answer to `/v1/journeys` with these headers.
+/// Compares a response to `/v1/journeys` with its description and returns the result as text.
 fn compared(status: u16, headers: &[(&'static str, &'static str)], body: &Value) -> String {
     let pairs = headers.iter().map(|(name, value)| {
         let name = HeaderName::from_static(name);
@@ -139,7 +143,7 @@ fn compared(status: u16, headers: &[(&'static str, &'static str)], body: &Value)
 }
 
 #[test]
-fn an_answer_that_is_not_as_described_is_noticed() {
+fn response_that_differs_from_the_description_is_detected() {
     let json = ("content-type", "application/json");
     let journey = json!({ "name": "sales", "description": "", "stages": ["lead"], "version": 1 });
     let changed = |member: &str, value: Value| {
@@ -181,7 +185,7 @@ fn an_answer_that_is_not_as_described_is_noticed() {
 }
 
 #[tokio::test]
-async fn viewers_analysts_and_administrators_are_let_in_where_it_says() {
+async fn each_role_can_use_the_routes_described_for_it() {
     let api = Api::over(&shop::open().await).await;
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
         let schemes = item["get"]["security"].as_array().unwrap();

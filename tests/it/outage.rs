@@ -1,4 +1,4 @@
-//! The read API while its database is away, and when it is back.
+//! The read API while its database is unavailable, and after it is back.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,14 +25,14 @@ use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// One address for a server that comes back on another port.
+/// A fixed address for a server that comes back on another port.
 struct Address {
     here: SocketAddr,
     there: Arc<AtomicU16>,
 }
 
 impl Address {
-    async fn of(url: &str) -> Self {
+    async fn new(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Self {
             here: listener.local_addr().unwrap(),
@@ -43,7 +43,7 @@ impl Address {
             while let Ok((mut client, _)) = listener.accept().await {
                 let server = ("127.0.0.1", there.load(Ordering::Acquire));
                 tasks.spawn(async move {
-                    // Where nobody listens, the client is hung up on.
+                    // Without a server, the client's connection is closed.
                     if let Ok(mut server) = TcpStream::connect(server).await {
                         drop(copy_bidirectional(&mut client, &mut server).await);
                     }
@@ -81,7 +81,7 @@ async fn world_in(url: &str) -> World {
     shop::open_in(World::over(database).await).await
 }
 
-/// A real `tidemark serve`.
+/// Starts a real `tidemark serve`.
 async fn serve(database_url: &str, folder: &Path) -> Api {
     let address = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
@@ -93,17 +93,17 @@ async fn serve(database_url: &str, folder: &Path) -> Api {
         .env("TIDEMARK_API__METRICS_LISTEN", "127.0.0.1:0")
         .arg("serve");
     let process = Guarded::spawn(&command, &folder.join("serve.log"), folder);
-    Api::new(Running::of(process), &address).await
+    Api::new(Running::new(process), &address).await
 }
 
 async fn assert_answered_stale(api: &Api, path: &str, before: &Answer) {
-    let stale = wait_for(SOON, "a stale answer", async || {
+    let stale = wait_for(SOON, "a stale response", async || {
         let answer = api.get("acme", path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         let is_stale = answer.headers.contains_key("tidemark-stale");
         is_stale
             .then_some(answer)
-            .ok_or_else(|| "it is not stale yet".to_owned())
+            .ok_or_else(|| "the response is not stale yet".to_owned())
     })
     .await;
     assert_eq!(stale.body, before.body);
@@ -122,7 +122,8 @@ async fn assert_answered_stale(api: &Api, path: &str, before: &Answer) {
     assert!(seconds("age") >= seconds("tidemark-stale"));
 }
 
-/// Not what was never asked, not what must be recorded, not to who was never answered.
+/// Asserts 503 for what is not in the cache, what must be audited, and a caller that the cache has
+/// no response for.
 async fn assert_all_else_is_unavailable(api: &Api) {
     let viewer = token("acme", Role::Viewer);
     for (token, path) in [
@@ -139,18 +140,18 @@ async fn assert_all_else_is_unavailable(api: &Api) {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
-    // Given an API that was asked for Bob, for a page, and for Ann with her personal attributes
+async fn cached_responses_are_served_with_their_age_while_the_database_is_unavailable() {
+    // Given an API that served Bob, a list, and Ann with her personal attributes
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let data = folder.path().join("postgres");
     std::fs::create_dir(&data).unwrap();
     let postgres = PrivatePostgres::start(&data, Keep::Everything, &[])
         .await
         .unwrap();
-    let address = Address::of(postgres.url()).await;
+    let address = Address::new(postgres.url()).await;
     let world = world_in(postgres.url()).await;
     let api = serve(&address.url(postgres.url()), folder.path()).await;
-    // What was answered before the API first saw the commits is not given out for long.
+    // Responses from before the API first followed the commits expire soon.
     let first = format!("{TOPIC}/0@0");
     let seen = api.get_after(&first, "acme", "/v1/status").await;
     assert_eq!(seen.status, 200);
@@ -166,13 +167,13 @@ async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
     drop(world);
     postgres.stop().await.unwrap();
 
-    // Then what is kept is answered, with how old it is, and nothing else
+    // Then cached responses are served with their age, and all others are 503
     for (path, before) in kept.into_iter().zip(&before) {
         assert_answered_stale(&api, path, before).await;
     }
     assert_all_else_is_unavailable(&api).await;
 
-    // When it is back, then so are we, by ourselves
+    // When Postgres is back, then the API recovers without a restart
     let postgres = PrivatePostgres::start(&data, Keep::Everything, &[])
         .await
         .unwrap();
@@ -181,7 +182,7 @@ async fn while_the_database_is_away_kept_answers_are_given_with_their_age() {
         .into_iter()
         .chain(["/v1/customers/ann", "/v1/customers/eve"])
     {
-        wait_for(SOON, "a fresh answer", async || {
+        wait_for(SOON, "a fresh response", async || {
             let answer = api.get("acme", path).await;
             let is_fresh = answer.status == 200 && !answer.headers.contains_key("tidemark-stale");
             is_fresh

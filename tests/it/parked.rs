@@ -1,4 +1,4 @@
-//! What operators do with parked events: look, fold again, publish again, let go.
+//! The operator commands for parked events: list, show, redrive and discard.
 
 mod accepting;
 
@@ -13,7 +13,7 @@ use tidemark_schemas::{
 };
 use uuid::Uuid;
 
-use crate::support::faulty::{FaultyRegistry, Lie};
+use crate::support::faulty::{Fault, FaultyRegistry};
 use crate::support::read;
 use crate::support::reference::Reference;
 use crate::support::site::{PARTITIONS, Site};
@@ -46,7 +46,7 @@ fn orders(count: usize) -> Vec<CustomerEvent> {
         .collect()
 }
 
-/// The last line of an answer, as JSON; with the exit code it came with.
+/// Returns the last line of the output as JSON and asserts the exit code.
 #[track_caller]
 fn answer(output: &Output, code: i32) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
@@ -66,14 +66,13 @@ async fn assert_folded(site: &Site, events: &[CustomerEvent]) {
     projections.assert_consistent().await;
 }
 
-/// A site whose registry says for now that there is no such schema, with events that are parked
-/// because of it.
+/// Creates a site whose registry has no schema for now, with events that are parked because of it.
 async fn parked_site(events: &[CustomerEvent]) -> (Site, FaultyRegistry, u32) {
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = FaultyRegistry::start().await;
     let schema = registry.register(&site.topic, 0).await;
-    registry.lie([(schema, Lie::Missing)]);
+    registry.inject([(schema, Fault::Missing)]);
     let publisher = FaultyRegistry::publisher(&site, schema);
     for event in events {
         publisher.event(event);
@@ -82,10 +81,10 @@ async fn parked_site(events: &[CustomerEvent]) -> (Site, FaultyRegistry, u32) {
     (site, registry, schema)
 }
 
-/// The registry is to blame here, not the tenant: this many unknown schemas would halt it.
+/// Disables halts: here the registry causes the unknown schemas, not the tenant.
 const NO_HALT: [&str; 2] = ["--set", "processor.halt_share=1"];
 
-/// A customer that another partitioner puts elsewhere.
+/// Returns an event that another partitioner sends to another partition.
 fn stray() -> CustomerEvent {
     (0..100)
         .map(|number| order(&format!("stray-{number}"), 100))
@@ -98,7 +97,7 @@ fn stray() -> CustomerEvent {
 }
 
 #[tokio::test]
-async fn parked_events_are_seen_folded_again_sent_home_and_let_go() {
+async fn parked_events_are_listed_redriven_republished_and_discarded() {
     // Given events parked because the registry did not know their schema
     let mut events = orders(40);
     let (site, registry, schema) = parked_site(&events).await;
@@ -125,11 +124,11 @@ async fn parked_events_are_seen_folded_again_sent_home_and_let_go() {
     assert_eq!(
         listed.as_array().map(Vec::len),
         Some(40),
-        "a dry run moves nothing: {listed}"
+        "a dry run changes nothing: {listed}"
     );
 
-    // When it does, and they are redriven, then they are folded
-    registry.lie([]);
+    // When the registry knows the schema and the events are redriven, then they are folded
+    registry.inject([]);
     let done = answer(&site.run(&[&unknown[..], &["--apply"]].concat()), 0);
     assert_eq!(
         (&done["done"], &done["waiting"]),
@@ -138,17 +137,17 @@ async fn parked_events_are_seen_folded_again_sent_home_and_let_go() {
     );
     assert_folded(&site, &events).await;
 
-    events.push(sent_home(&site, schema).await);
+    events.push(redriven_to_its_partition(&site, schema).await);
     assert_folded(&site, &events).await;
 
-    seen_and_let_go(&site, &setting).await;
+    show_redrive_and_discard(&site, &setting).await;
     processor.terminate();
     assert_folded(&site, &events).await;
 }
 
-/// A misrouted event that a redrive publishes again, beside an invalid one and nonsense.
-async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
-    // Given a misrouted one, an invalid one, and no event at all
+/// Redrives a misrouted event beside an invalid and an undecodable one, and returns it.
+async fn redriven_to_its_partition(site: &Site, schema: u32) -> CustomerEvent {
+    // Given a misrouted event, an invalid one, and a record that is no event
     let stray = stray();
     let publisher = FaultyRegistry::publisher(site, schema);
     let foreign = site.publisher_with(Partitioner::Crc32).await;
@@ -165,7 +164,7 @@ async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
     publisher.flush();
     site.wait_until_folded(SOON).await;
 
-    // Then the misrouted one is sent home as it was
+    // Then the misrouted event is published again to its expected partition
     let done = answer(
         &site.run(&[
             "parked",
@@ -182,8 +181,8 @@ async fn sent_home(site: &Site, schema: u32) -> CustomerEvent {
     stray
 }
 
-/// The invalid event and the nonsense that are left: shown, tried again, discarded.
-async fn seen_and_let_go(site: &Site, setting: &str) {
+/// Shows, redrives and discards the invalid event; the undecodable one stays.
+async fn show_redrive_and_discard(site: &Site, setting: &str) {
     let listed = answer(
         &site.run(&["parked", "list", "--parked-reason", "invalid", "--json"]),
         0,
@@ -197,7 +196,7 @@ async fn seen_and_let_go(site: &Site, setting: &str) {
     assert_eq!(shown["headers"][0]["text"], "me", "{shown}");
     assert_eq!(shown["key"]["text"], "acme/customer-1", "{shown}");
 
-    // Tried again it is as invalid as before
+    // A redrive finds the event still invalid
     let redrive = ["parked", "redrive", &position, "--apply", "--json"];
     let tried = answer(&site.run(&redrive), 1);
     assert_eq!(
@@ -206,13 +205,13 @@ async fn seen_and_let_go(site: &Site, setting: &str) {
         "{tried}"
     );
 
-    // Let go for a reason, of which a trace is kept
-    let reason = ["--reason", "a test of the vendor"];
+    // A discard with a reason is audited
+    let reason = ["--reason", "test data of the vendor"];
     let all = site.run(&[&["parked", "discard"], &reason[..]].concat());
     assert_eq!(
         all.status.code(),
         Some(2),
-        "everything is not discarded by mistake: {all:?}"
+        "a discard without a filter is rejected: {all:?}"
     );
     let discard = [&["parked", "discard", &position], &reason[..], &["--json"]].concat();
     assert_eq!(answer(&site.run(&discard), 0)["dry_run"], true);
@@ -221,7 +220,7 @@ async fn seen_and_let_go(site: &Site, setting: &str) {
     let projections = site.projections().await;
     let left: Vec<(String,)> = projections.rows("select reason from $gen.parked").await;
     assert_eq!(left, [("undecodable".to_owned(),)]);
-    let trace = format!("{position}: a test of the vendor");
+    let trace = format!("{position}: test data of the vendor");
     let audited = format!(
         "select count(*) from tidemark.audit where action = 'parked.discard' \
          and tenant_id = 'acme' and target like '%/{trace}'"
@@ -236,8 +235,8 @@ async fn seen_and_let_go(site: &Site, setting: &str) {
 }
 
 #[tokio::test]
-async fn a_redrive_counts_once_however_often_the_owner_is_killed() {
-    // Given thousands of events parked, and a registry that knows better now
+async fn redriven_events_count_once_when_processors_are_killed() {
+    // Given thousands of parked events, and a registry that has the schema now
     let events = orders(6_000);
     let (site, registry, _) = parked_site(&events).await;
     let setting = registry.setting();
@@ -245,9 +244,10 @@ async fn a_redrive_counts_once_however_often_the_owner_is_killed() {
     let processor = site.process(&flags);
     site.wait_until_folded(SOON).await;
     processor.kill();
-    registry.lie([]);
+    registry.inject([]);
 
-    // When they are redriven while nobody runs, then the command says so, and forgets nothing
+    // When they are redriven while no processor runs, then the command reports them as waiting and
+    // keeps them
     let redrive = ["parked", "redrive", "--apply", "--wait", "1", "--json"];
     let waiting = answer(&site.run(&redrive), 1);
     assert_eq!(
@@ -256,23 +256,25 @@ async fn a_redrive_counts_once_however_often_the_owner_is_killed() {
         "{waiting}"
     );
 
-    // And processors that are killed in the middle of it fold each of them once
+    // And processors that are killed during the redrive fold each of them once
     let projections = site.projections().await;
     for left in [5_000, 3_500, 2_000, 500] {
         let processor = site.process(&flags);
-        wait_for(SOON, "some more to be folded", async || {
-            match projections.number("select count(*) from $gen.parked").await {
-                found if found <= left => Ok(()),
-                found => Err(format!("{found} parked")),
-            }
+        wait_for(SOON, "more events to be folded", async || match projections
+            .number("select count(*) from $gen.parked")
+            .await
+        {
+            found if found <= left => Ok(()),
+            found => Err(format!("{found} parked")),
         })
         .await;
         processor.kill();
     }
     let processor = site.process(&flags);
-    wait_for(SOON, "nothing to be parked", async || {
+    wait_for(SOON, "no parked events", async || {
         match projections.number("select count(*) from $gen.parked").await {
-            // The one before it may have folded the last: it must be there to be ended.
+            // The processor before may have folded the last one: this one must have started before
+            // it is terminated.
             0 if processor.log().contains("claimed") => Ok(()),
             found => Err(format!("{found} parked")),
         }

@@ -1,5 +1,5 @@
-//! The whole pipeline, in at one end and out at the other: a real purchase log, every customer as
-//! published, whatever is imported again; and a single event, seen soon.
+//! The whole pipeline: a real purchase log, whose every customer has the published predictions,
+//! also when the log is imported again; and a single event, visible soon.
 
 mod cdnow;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tidemark_schemas::{Instant, Partitioner};
 use tokio::task::JoinSet;
 
-use self::cdnow::{CLOCK, Customer, assert_spot_figures, definitions};
+use self::cdnow::{CLOCK, Customer, assert_published_predictions, definitions};
 use crate::support::api::{Answer, Api};
 use crate::support::compare::Projections;
 use crate::support::read;
@@ -22,7 +22,7 @@ use crate::support::wait::wait_for;
 
 const TENANT: &str = "cdnow";
 const SOON: Duration = Duration::from_mins(1);
-/// Of an event, from the broker to the API; it takes a fraction of a second.
+/// The longest time from the broker to the API for one event; a fraction of a second is normal.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 
 fn import(site: &Site) {
@@ -38,25 +38,25 @@ fn import(site: &Site) {
     );
 }
 
-/// Records on the topic.
+/// Returns the number of records on the topic.
 fn published(site: &Site) -> i64 {
     let ends = read::ends(site.kafka, &site.topic);
     ends.iter().map(|(_, end)| end).sum()
 }
 
-/// Ids of all pages of a list, in the order in which they come.
+/// Returns the ids of all pages of a list, in order.
 async fn ids(api: &Api, path: &str) -> Vec<String> {
     let items = api.all(TENANT, path).await;
     let id = |item: &Value| item["customer_id"].as_str().unwrap().to_owned();
     items.iter().map(id).collect()
 }
 
-/// What the API answers of each customer it lists.
+/// Returns the API's response for every listed customer.
 async fn answers(api: &Arc<Api>, definitions: &str) -> BTreeMap<String, Value> {
     let listed = ids(api, "/v1/customers?limit=500").await;
     assert!(
         listed.is_sorted_by(|one, next| one < next),
-        "pages overlap, or are out of order"
+        "pages overlap or are out of order"
     );
     let mut asked = JoinSet::new();
     let mut answers = BTreeMap::new();
@@ -79,19 +79,22 @@ async fn answers(api: &Arc<Api>, definitions: &str) -> BTreeMap<String, Value> {
     answers
 }
 
-/// That everybody is answered as the log and the published figures have it, one by one and in
-/// lists.
-async fn assert_answered(
+/// Asserts that the API returns every customer as the log and the published predictions have it,
+/// alone and in lists.
+async fn assert_returned(
     customers: &BTreeMap<String, Customer>,
     answers: &BTreeMap<String, Value>,
     api: &Api,
     model: &str,
 ) {
-    assert!(answers.keys().eq(customers.keys()), "not these customers");
+    assert!(
+        answers.keys().eq(customers.keys()),
+        "the API lists other customers"
+    );
     for (id, answer) in answers {
-        customers[id].assert_answered(id, answer, model);
+        customers[id].assert_returned(id, answer, model);
     }
-    assert_spot_figures(answers, model);
+    assert_published_predictions(answers, model);
     for band in ["low", "medium", "high"] {
         let listed = ids(api, &format!("/v1/customers?limit=500&band={band}")).await;
         let wanted = customers
@@ -109,7 +112,8 @@ async fn assert_answered(
     }
 }
 
-/// Rows and content of each table that importing a log again must leave as it is.
+/// Returns the number of rows and the content of each table that a repeated import leaves
+/// unchanged.
 async fn outcome(projections: &Projections) -> BTreeMap<&'static str, (i64, String)> {
     let mut outcome = BTreeMap::new();
     for table in [
@@ -119,7 +123,7 @@ async fn outcome(projections: &Projections) -> BTreeMap<&'static str, (i64, Stri
         "change",
         "digest",
         "counter",
-        "figure",
+        "rollup",
         "timer",
         "parked",
     ] {
@@ -134,8 +138,9 @@ async fn outcome(projections: &Projections) -> BTreeMap<&'static str, (i64, Stri
 }
 
 #[tokio::test]
-async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_changes_nothing() {
-    // Given the sample tenant, and the purchase log imported up to the end of calibration
+async fn real_purchase_log_gives_the_published_predictions_and_a_second_import_changes_nothing() {
+    // Given the sample tenant, and the purchase log imported up to the end of the calibration
+    // period
     let customers = cdnow::customers();
     let site = Site::new().await;
     site.define(&definitions("mbg_nbd"));
@@ -145,24 +150,24 @@ async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_cha
     let api = Arc::new(site.serve().await);
     let projections = site.projections().await;
 
-    // Then each of the 2,357 customers has the published figures
+    // Then each of the 2,357 customers has the published predictions
     let answered = answers(&api, "0").await;
-    assert_answered(&customers, &answered, &api, "mbg_nbd").await;
+    assert_returned(&customers, &answered, &api, "mbg_nbd").await;
     let expected = reference(&site).await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
     let before = outcome(&projections).await;
     assert_eq!(before["parked"].0, 0);
 
-    // When the same file is imported again, then the log grows and nothing else changes
+    // When the same file is imported again, then the topic grows and nothing else changes
     let once = published(&site);
     import(&site);
     assert_eq!(published(&site), 2 * once);
     site.wait_until_folded(SOON).await;
     assert_eq!(outcome(&projections).await, before);
 
-    // Nor does anything when it is imported while the processor is away, which then comes back
-    // and knows no customer but from the database
+    // When it is imported while no processor runs, and one starts with an empty cache, then nothing
+    // changes either
     processor.terminate();
     import(&site);
     let processor = site.process(&["--clock", CLOCK]);
@@ -170,11 +175,11 @@ async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_cha
     assert_eq!(published(&site), 3 * once);
     assert_eq!(outcome(&projections).await, before);
 
-    // And when the other model is asked for, its figures are there, of the same states
+    // And with the other model, the predictions are those of that model for the same states
     site.define(&definitions("bg_nbd"));
     wait_until_evaluated(&projections, 1).await;
     let answered = answers(&api, "1").await;
-    assert_answered(&customers, &answered, &api, "bg_nbd").await;
+    assert_returned(&customers, &answered, &api, "bg_nbd").await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
     processor.terminate();
@@ -182,7 +187,7 @@ async fn every_customer_of_a_real_log_is_as_published_and_importing_it_again_cha
 
 async fn reference(site: &Site) -> Reference {
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
-    Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await
+    Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await
 }
 
 async fn wait_until_evaluated(projections: &Projections, version: i64) {
@@ -192,7 +197,7 @@ async fn wait_until_evaluated(projections: &Projections, version: i64) {
     );
     wait_for(
         SOON,
-        "every customer to be evaluated anew",
+        "every customer to be re-evaluated",
         async || match projections.number(&left).await {
             0 => Ok(()),
             left => Err(format!("{left} left")),
@@ -208,7 +213,7 @@ segments:
     when: { orders: { count: { gte: 1 } } }
 ";
 
-/// Publishes an order by the command line, which says where it went.
+/// Publishes an order with the command line and returns its position.
 fn publish(site: &Site, customer: &str, event_id: &str) -> String {
     // Half past midnight of the next day in Berlin.
     let event = json!({
@@ -227,14 +232,14 @@ fn publish(site: &Site, customer: &str, event_id: &str) -> String {
     );
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [position] = summary["positions"].as_array().unwrap().as_slice() else {
-        panic!("not one position: {summary}");
+        panic!("expected one position: {summary}");
     };
     position.as_str().unwrap().to_owned()
 }
 
-/// Waits until the customer is known.
+/// Waits until the API returns the customer.
 async fn wait_until_seen(api: &Api, customer: &str, deadline: Duration) -> Answer {
-    wait_for(deadline, "the event to be seen", async || {
+    wait_for(deadline, "the event to be visible", async || {
         let answer = api.get("acme", &format!("/v1/customers/{customer}")).await;
         match answer.status.as_u16() {
             200 => Ok(answer),
@@ -246,7 +251,7 @@ async fn wait_until_seen(api: &Api, customer: &str, deadline: Duration) -> Answe
 }
 
 #[tokio::test]
-async fn who_waits_for_what_was_published_reads_it() {
+async fn tidemark_wait_gives_read_your_writes() {
     let site = Site::new().await;
     site.define(BUYERS);
     let processor = site.process(&[]);
@@ -260,7 +265,7 @@ async fn who_waits_for_what_was_published_reads_it() {
     for number in 1..=5 {
         let customer = format!("ann-{number}");
         let event_id = format!("5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f40{number}");
-        // Kept as it is without the customer.
+        // Caches the list without the new customer.
         let before = api.get("acme", "/v1/customers").await;
         let position = publish(&site, &customer, &event_id);
         let page = api.get_after(&position, "acme", "/v1/customers").await;
@@ -272,8 +277,8 @@ async fn who_waits_for_what_was_published_reads_it() {
 }
 
 #[tokio::test]
-async fn a_published_event_is_seen_at_once_by_an_answer_that_says_how_fresh_it_is() {
-    // Given a pipeline that is at work
+async fn published_event_is_visible_soon_in_a_response_with_its_freshness() {
+    // Given a running pipeline
     let site = Site::new().await;
     site.define(BUYERS);
     let processor = site.process(&[]);
@@ -281,7 +286,7 @@ async fn a_published_event_is_seen_at_once_by_an_answer_that_says_how_fresh_it_i
     publish(&site, "ann", "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f4a1");
     wait_until_seen(&api, "ann", SOON).await;
 
-    // When somebody publishes an event, then it is soon there
+    // When an event is published, then it is soon visible
     publish(&site, "bob", "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f4a2");
     let answer = wait_until_seen(&api, "bob", VISIBLE_WITHIN).await;
     let orders = &answer.body["orders"];
@@ -295,25 +300,29 @@ async fn a_published_event_is_seen_at_once_by_an_answer_that_says_how_fresh_it_i
     let members = api.all("acme", "/v1/segments/buyers/members").await;
     assert_eq!(members.len(), 2, "{members:?}");
 
-    // And though nothing else comes, the watermark passes it, with nothing left to fold
+    // And without further events, the watermark passes it with a lag of 0
     let records = read::records(site.kafka, &site.topic);
     let appended_at = records.iter().map(|record| record.appended_at).max();
-    wait_for(VISIBLE_WITHIN, "the watermark to pass", async || {
-        let answer = api.get("acme", "/v1/customers/bob").await;
-        let header = |name| {
-            answer
-                .headers
-                .get(name)
-                .map(|value| value.to_str().unwrap())
-        };
-        let watermark: Option<Instant> =
-            header("tidemark-watermark").map(|clock| clock.parse().unwrap());
-        if watermark > appended_at {
-            assert_eq!(header("tidemark-lag"), Some("0"));
-            return Ok(());
-        }
-        Err(format!("{watermark:?}, appended at {appended_at:?}"))
-    })
+    wait_for(
+        VISIBLE_WITHIN,
+        "the watermark to pass the event",
+        async || {
+            let answer = api.get("acme", "/v1/customers/bob").await;
+            let header = |name| {
+                answer
+                    .headers
+                    .get(name)
+                    .map(|value| value.to_str().unwrap())
+            };
+            let watermark: Option<Instant> =
+                header("tidemark-watermark").map(|clock| clock.parse().unwrap());
+            if watermark > appended_at {
+                assert_eq!(header("tidemark-lag"), Some("0"));
+                return Ok(());
+            }
+            Err(format!("{watermark:?}, appended at {appended_at:?}"))
+        },
+    )
     .await;
     processor.terminate();
 }

@@ -1,4 +1,5 @@
-//! A registry that is away, slow, or lies: what waits, what is parked, and that it is mended.
+//! Faults of the registry: while it is unavailable or slow, folding waits; wrong responses park
+//! events, and a redrive folds them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +12,7 @@ use tidemark_schemas::{
 };
 use uuid::Uuid;
 
-use crate::support::faulty::{FaultyRegistry, Lie};
+use crate::support::faulty::{Fault, FaultyRegistry};
 use crate::support::ports::free_port;
 use crate::support::read;
 use crate::support::reference::Reference;
@@ -21,7 +22,7 @@ use crate::support::wait::{wait_for, wait_until};
 const DEFINITIONS: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }\n";
 const SOON: Duration = Duration::from_mins(2);
 
-/// An order of one customer.
+/// Returns an order of one customer.
 fn order(customer: &str) -> CustomerEvent {
     CustomerEvent {
         event_id: EventId(Uuid::new_v4()),
@@ -39,7 +40,7 @@ fn order(customer: &str) -> CustomerEvent {
     }
 }
 
-/// Orders of customers at home everywhere.
+/// Returns orders of customers in every partition.
 fn orders(count: usize) -> Vec<CustomerEvent> {
     (0..count)
         .map(|number| order(&format!("customer-{number}")))
@@ -55,8 +56,8 @@ fn publish(site: &Site, schema: u32, events: &[CustomerEvent]) {
     publisher.flush();
 }
 
-/// Whether the processor has said so.
-fn has_said(site: &Site, text: &str) -> bool {
+/// Returns whether the processor has logged this text.
+fn has_logged(site: &Site, text: &str) -> bool {
     fs::read_dir(site.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -74,7 +75,7 @@ async fn parked(site: &Site) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// Everything published is folded, once.
+/// Asserts that every published event is folded once.
 async fn assert_folded(site: &Site, events: &[CustomerEvent]) {
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let mut expected = Reference::new(definitions, PARTITIONS, Partitioner::Murmur2);
@@ -88,8 +89,8 @@ async fn assert_folded(site: &Site, events: &[CustomerEvent]) {
 }
 
 #[tokio::test]
-async fn away_it_pauses_folding_and_nothing_is_parked() {
-    // Given events, and nobody where the registry should be
+async fn unavailable_registry_pauses_folding_and_parks_nothing() {
+    // Given events, and no server at the registry's address
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let port = free_port();
@@ -97,24 +98,25 @@ async fn away_it_pauses_folding_and_nothing_is_parked() {
     publish(&site, 1, &events);
     let setting = format!("registry.url=http://127.0.0.1:{port}");
     let processor = site.process(&["--set", &setting]);
-    wait_until(SOON, "the processor to miss the registry", || {
-        has_said(&site, "waiting for the registry")
+    wait_until(SOON, "the processor to log that it waits", || {
+        has_logged(&site, "waiting for the registry")
     });
     assert_eq!(parked(&site).await, BTreeMap::new());
 
-    // When it comes back
+    // When the registry starts
     let registry = FaultyRegistry::listen_on(port).await;
     assert_eq!(registry.register(&site.topic, 0).await, 1);
 
-    // Then everything is folded
+    // Then all events are folded
     site.wait_until_folded(SOON).await;
     processor.terminate();
     assert_folded(&site, &events).await;
 }
 
 #[tokio::test]
-async fn slow_it_holds_up_only_the_partition_that_needs_a_new_schema() {
-    // Given a processor that knows one schema, and a registry that is silent about the next
+async fn slow_registry_delays_only_the_partition_that_needs_a_new_schema() {
+    // Given a processor that knows one schema, and a registry that does not respond for the next
+    // one
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = FaultyRegistry::start().await;
@@ -124,23 +126,23 @@ async fn slow_it_holds_up_only_the_partition_that_needs_a_new_schema() {
     publish(&site, known, &events);
     let processor = site.process(&["--set", &registry.setting()]);
     site.wait_until_folded(SOON).await;
-    registry.lie([(new, Lie::Silence)]);
+    registry.inject([(new, Fault::Silence)]);
 
-    // When one partition meets it, and all have more to do
+    // When one partition needs that schema, and all have more records
     let first = order("customer-0");
-    let home = Partitioner::Murmur2.partition(first.key().record_key().as_bytes(), PARTITIONS);
+    let waiting = Partitioner::Murmur2.partition(first.key().record_key().as_bytes(), PARTITIONS);
     publish(&site, new, std::slice::from_ref(&first));
     let more = orders(40);
     publish(&site, known, &more);
     let ends = read::ends(site.kafka, &site.topic);
     let projections = site.projections().await;
     let positions = "select partition, next_offset from $gen.progress order by partition";
-    let at = wait_for(SOON, "the other partitions to go on", async || {
+    let at = wait_for(SOON, "the other partitions to continue", async || {
         let at: Vec<(i32, i64)> = projections.rows(positions).await;
         let others = at
             .iter()
             .zip(&ends)
-            .filter(|((partition, _), _)| *partition != home);
+            .filter(|((partition, _), _)| *partition != waiting);
         let behind = others.filter(|((_, next), (_, end))| next < end).count();
         if behind == 0 {
             Ok(at)
@@ -150,13 +152,13 @@ async fn slow_it_holds_up_only_the_partition_that_needs_a_new_schema() {
     })
     .await;
 
-    // Then that one alone waits, and nothing is parked
-    let home = usize::try_from(home).unwrap();
-    assert!(at[home].1 < ends[home].1, "{at:?} of {ends:?}");
+    // Then only that partition waits, and nothing is parked
+    let waiting = usize::try_from(waiting).unwrap();
+    assert!(at[waiting].1 < ends[waiting].1, "{at:?} of {ends:?}");
     assert_eq!(parked(&site).await, BTreeMap::new());
 
-    // And once the registry speaks it goes on
-    registry.lie([]);
+    // And once the registry responds, it continues
+    registry.inject([]);
     site.wait_until_folded(SOON).await;
     processor.terminate();
     events.push(first);
@@ -164,27 +166,29 @@ async fn slow_it_holds_up_only_the_partition_that_needs_a_new_schema() {
     assert_folded(&site, &events).await;
 }
 
-/// A page for people, and a fault of the registry's own: neither is an answer.
-fn no_answer_is_waited_out(
+/// Asserts that folding waits after an HTML page and after an error of the registry.
+fn assert_faults_are_waited_out(
     site: &Site,
     registry: &FaultyRegistry,
     [missing, page, fault]: [u32; 3],
     events: &[CustomerEvent],
 ) {
     publish(site, page, &events[160..200]);
-    wait_until(SOON, "the processor to miss an answer", || {
-        has_said(site, "an answer that is not the protocol's")
+    wait_until(SOON, "the processor to log the HTML page", || {
+        has_logged(site, "an answer that is not the protocol's")
     });
     publish(site, fault, &events[200..]);
-    registry.lie([(missing, Lie::Missing), (fault, Lie::ServerError)]);
-    wait_until(SOON, "the processor to miss a registry that works", || {
-        has_said(site, "500 Internal Server Error")
-    });
+    registry.inject([(missing, Fault::Missing), (fault, Fault::ServerError)]);
+    wait_until(
+        SOON,
+        "the processor to log the error of the registry",
+        || has_logged(site, "500 Internal Server Error"),
+    );
 }
 
 #[tokio::test]
-async fn lies_lose_nothing_and_a_redrive_mends_what_they_did() {
-    // Given a registry that lies about every schema but one
+async fn wrong_registry_responses_lose_nothing_and_a_redrive_folds_what_they_parked() {
+    // Given a registry with faults for every schema but one
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = FaultyRegistry::start().await;
@@ -195,12 +199,12 @@ async fn lies_lose_nothing_and_a_redrive_mends_what_they_did() {
     let [truth, missing, broken, other, page, fault] = ids[..] else {
         panic!("{ids:?}")
     };
-    registry.lie([
-        (missing, Lie::Missing),
-        (broken, Lie::Schema("{\"type\": \"rec")),
-        (other, Lie::Schema("\"long\"")),
-        (page, Lie::Html),
-        (fault, Lie::ServerError),
+    registry.inject([
+        (missing, Fault::Missing),
+        (broken, Fault::Schema("{\"type\": \"rec")),
+        (other, Fault::Schema("\"long\"")),
+        (page, Fault::Html),
+        (fault, Fault::ServerError),
     ]);
     let events = orders(240);
     for (schema, events) in [missing, truth, broken, other]
@@ -210,12 +214,12 @@ async fn lies_lose_nothing_and_a_redrive_mends_what_they_did() {
         publish(&site, schema, events);
     }
 
-    // When its answers are taken for answers
+    // When its responses are taken as they are
     let processor = site.process(&["--set", &registry.setting()]);
     site.wait_until_folded(SOON).await;
 
-    // Then a schema that is missing, broken or another parks; the rest is folded, and a flood of one
-    // missing id is not a flood of questions
+    // Then a missing, broken or foreign schema parks events, the rest is folded, and many events
+    // with one missing id cause few lookups
     let reasons = parked(&site).await;
     assert_eq!(reasons.get("unknown_schema"), Some(&40), "{reasons:?}");
     assert_eq!(reasons.values().sum::<i64>(), 120, "{reasons:?}");
@@ -224,13 +228,13 @@ async fn lies_lose_nothing_and_a_redrive_mends_what_they_did() {
         reasons.keys().all(|reason| only.contains(&reason.as_str())),
         "{reasons:?}"
     );
-    assert!(registry.asked() < 40, "asked {} times", registry.asked());
+    assert!(registry.lookups() < 40, "{} lookups", registry.lookups());
 
-    no_answer_is_waited_out(&site, &registry, [missing, page, fault], &events);
+    assert_faults_are_waited_out(&site, &registry, [missing, page, fault], &events);
     assert_eq!(parked(&site).await, reasons);
 
-    // And when it tells the truth again, a redrive asks anew and folds everything
-    registry.lie([]);
+    // And when the faults are removed, a redrive looks the schemas up again and folds every event
+    registry.inject([]);
     site.wait_until_folded(SOON).await;
     let redriven = site.run(&["parked", "redrive", "--apply", "--json"]);
     assert!(redriven.status.success(), "{redriven:?}");

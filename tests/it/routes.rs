@@ -1,12 +1,12 @@
-//! The read API's routes over a real database, filled through the processor's own store: statuses,
-//! bodies, headers. What needs no database is tested beside the routes themselves.
+//! The routes of the read API over a real database that the processor's own store fills: statuses,
+//! bodies and headers. Tests without a database are beside the routes themselves.
 
-mod answers;
 pub(crate) mod client;
 mod customer;
 mod customers;
 mod generations;
 mod journeys;
+mod response_cache;
 mod revenue;
 mod rollups;
 mod scores;

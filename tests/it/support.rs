@@ -1,9 +1,13 @@
-//! What the tests stand on: a real broker, a real `PostgreSQL`, a schema registry, the real binary.
+//! The harness of the integration tests: a real broker, a real `PostgreSQL`, a schema registry and
+//! the real binary.
 
 pub(crate) mod api;
 pub(crate) mod certificates;
 #[path = "../../processor/tests/store/cluster.rs"]
-#[allow(dead_code, reason = "the tests of the store need what these do not")]
+#[allow(
+    dead_code,
+    reason = "the tests of the store use functions that these do not"
+)]
 pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod described;

@@ -1,4 +1,4 @@
-//! No tenant sees another: not by token, query or cursor, and not under them in the database.
+//! Isolation of tenants: by token, query and cursor, and by row-level security in the database.
 
 mod database;
 mod requests;

@@ -1,5 +1,5 @@
-//! Time alone: what changes because it passes changes at its exact due time, whenever somebody
-//! looks.
+//! Time: changes that the passing of time causes have their exact due time, whenever the processor
+//! runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
 const DAY: i64 = 86_400_000_000;
-/// Between the two, clocks in Berlin go forward.
+/// Between these two clocks, Berlin changes to summer time.
 const FIRST: &str = "2026-03-01T00:00:00Z";
 const SECOND: &str = "2026-06-15T12:00:00Z";
 
@@ -50,8 +50,8 @@ fn event(customer: u32, occurred_at: Instant, payload: Payload) -> CustomerEvent
     }
 }
 
-/// Purchases and stages from January to March, each customer's at other times of the day, not in
-/// the order in which they happened.
+/// Returns purchases and stages from January to March, at a different time of day for each customer
+/// and not in order.
 fn events() -> Vec<CustomerEvent> {
     let begin: Instant = "2026-01-05T00:00:00Z".parse().unwrap();
     let mut events = Vec::new();
@@ -92,8 +92,8 @@ fn events() -> Vec<CustomerEvent> {
 
 type Row = (String, String, Option<String>, Option<String>, i64, String);
 
-/// The same as the database has it, with the customer first.
-type Known = (
+/// A change as the database stores it, with the customer first.
+type Stored = (
     String,
     String,
     String,
@@ -121,8 +121,8 @@ fn row(change: &Change) -> Row {
     )
 }
 
-/// What must be known of each customer, computed with nothing but `tidemark-projections`: every
-/// event is folded at the first clock, then time passes to the second.
+/// Returns the expected changes of each customer from `tidemark-projections` alone: every event is
+/// folded at the first clock, then time passes to the second.
 fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<String, Vec<Row>> {
     let definitions = read::definitions(site.kafka, &site.definitions_topic);
     let acme = definitions.tenant(&TenantId::new("acme").unwrap()).unwrap();
@@ -149,9 +149,9 @@ fn expected(site: &Site, events: &[CustomerEvent], until: Instant) -> BTreeMap<S
     rows.collect()
 }
 
-/// The changes the database has, by customer, in sequence.
+/// Returns the stored changes by customer, in order.
 async fn changes(projections: &Projections) -> BTreeMap<String, Vec<Row>> {
-    let rows: Vec<Known> = projections
+    let rows: Vec<Stored> = projections
         .rows(
             "select customer_id, kind, name, from_value, to_value, effective_at, cause
              from $gen.change order by partition, seq, step,
@@ -169,8 +169,8 @@ async fn changes(projections: &Projections) -> BTreeMap<String, Vec<Row>> {
 }
 
 #[tokio::test]
-async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
-    // Given events folded while it was March
+async fn timers_keep_their_exact_due_time_after_downtime() {
+    // Given events folded at a clock in March
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let publisher = site.publisher().await;
@@ -188,10 +188,10 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     assert_eq!(
         projections.number(clocks).await,
         first.micros(),
-        "a fixed clock stands still"
+        "a fixed clock does not advance"
     );
 
-    // When the processor is down until June
+    // When no processor runs until June
     let processor = site.process(&["--clock", SECOND]);
     let until = SECOND.parse::<Instant>().unwrap().plus_micros(-1_000_000);
     wait_for(SOON, "the clock to reach June", async || {
@@ -206,7 +206,7 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     .await;
     processor.terminate();
 
-    // Then everything that changed in between is stamped with when it did
+    // Then every change in between has its exact due time
     let found = changes(&projections).await;
     let expected = expected(&site, &events, until);
     for (customer, changes) in &expected {
@@ -221,7 +221,7 @@ async fn due_times_are_met_to_the_microsecond_even_if_nobody_was_there() {
     projections.assert_consistent().await;
 }
 
-/// Appends an event to a partition in a transaction that is open when this returns.
+/// Appends an event to a partition in a transaction that is still open on return.
 async fn append_in_a_transaction(site: &Site, partition: i32) -> BaseProducer {
     let stage = StageEntered {
         journey: "sales".into(),
@@ -249,26 +249,26 @@ async fn append_in_a_transaction(site: &Site, partition: i32) -> BaseProducer {
 }
 
 #[tokio::test]
-async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
+async fn clock_waits_at_the_records_of_an_open_transaction() {
     // Given a processor at the end of every partition
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let processor = site.process(&[]);
     let projections = site.projections().await;
     let clocks = "select clock from $gen.progress where clock > 0 order by partition";
-    wait_for(SOON, "every clock to go", async || {
+    wait_for(SOON, "every clock to advance", async || {
         match projections.rows::<(i64,)>(clocks).await.len() {
             4 => Ok(()),
-            clocks => Err(format!("{clocks} clocks go")),
+            clocks => Err(format!("{clocks} clocks advance")),
         }
     })
     .await;
 
-    // When a transaction appends an event to one of them, and stays open
+    // When a transaction appends an event to one of them and stays open
     let producer = append_in_a_transaction(&site, 2).await;
     let appended_at = WallClock::System.now();
 
-    // Then time passes elsewhere, and there it waits
+    // Then the other clocks advance, and that one waits at the event
     wait_for(SOON, "the other clocks to pass it", async || {
         let others = "select min(clock) from $gen.progress where partition <> 2";
         let others = projections.number(others).await;
@@ -283,12 +283,12 @@ async fn the_clock_waits_for_what_an_open_transaction_has_appended() {
     let waiting = "select clock from $gen.progress where partition = 2";
     assert!(
         projections.number(waiting).await < appended_at.micros(),
-        "ahead of what was appended"
+        "the clock is ahead of the appended event"
     );
 
-    // And goes on when the transaction is done
+    // And it advances once the transaction is committed
     producer.commit_transaction(SOON).unwrap();
-    wait_for(SOON, "its clock to go on", async || {
+    wait_for(SOON, "its clock to advance", async || {
         let clock = projections.number(waiting).await;
         let passed = clock > appended_at.micros();
         if passed {

@@ -1,5 +1,4 @@
-//! TLS, SCRAM and client certificates against the real servers; and what is said to who sets one
-//! of them wrong.
+//! TLS, SCRAM and client certificates against real servers, and the errors for wrong settings.
 
 mod rotation;
 
@@ -25,7 +24,7 @@ const SOON: Duration = Duration::from_mins(2);
 const DEFINITIONS: &str = "tenant: { id: acme, zone: UTC, currency: EUR }\n\
     segments:\n  - name: buyers\n    when: { orders: { count: { gte: 1 } } }\n";
 
-/// The servers, and whatever proves who we are.
+/// The servers, with the certificates for them.
 struct Secure {
     kafka: SecureKafka,
     postgres: SecurePostgres,
@@ -35,9 +34,9 @@ struct Secure {
     api_port: u16,
 }
 
-/// A configuration, to be spoilt in one place.
+/// The settings of clients, of which a test makes one wrong.
 #[derive(Clone)]
-struct Access {
+struct Settings {
     bootstrap: String,
     properties: Vec<(&'static str, String)>,
     kafka_password: Option<&'static str>,
@@ -46,7 +45,7 @@ struct Access {
     registry_password: &'static str,
 }
 
-impl Access {
+impl Settings {
     fn set(&mut self, property: &'static str, value: impl Into<String>) {
         self.properties.retain(|(name, _)| *name != property);
         self.properties.push((property, value.into()));
@@ -75,23 +74,23 @@ impl Secure {
         }
     }
 
-    /// Makes the tables and a tenant.
-    async fn define(&self, access: &Access) {
+    /// Creates the tables and a tenant.
+    async fn define(&self, access: &Settings) {
         self.succeeds(access, &["migrate"]);
         self.postgres.grant_roles().await;
         let definitions = self.write("acme.yaml", DEFINITIONS);
         self.succeeds(access, &["define", "apply", definitions.to_str().unwrap()]);
     }
 
-    /// SCRAM to Kafka, a password to Postgres.
-    fn by_password(&self) -> Access {
+    /// Returns settings with SCRAM for Kafka and a password for Postgres.
+    fn by_password(&self) -> Settings {
         let properties = vec![
             ("security.protocol", "SASL_SSL".to_owned()),
             ("sasl.mechanism", "SCRAM-SHA-512".to_owned()),
             ("sasl.username", USER.to_owned()),
             ("ssl.ca.location", self.certificates.file("ca.pem")),
         ];
-        Access {
+        Settings {
             bootstrap: format!("localhost:{}", self.kafka.scram),
             properties,
             kafka_password: Some(PASSWORD),
@@ -101,8 +100,8 @@ impl Secure {
         }
     }
 
-    /// A client certificate for both.
-    fn by_certificate(&self) -> Access {
+    /// Returns settings with a client certificate for both.
+    fn by_certificate(&self) -> Settings {
         let file = |name| self.certificates.file(name);
         let properties = vec![
             ("security.protocol", "SSL".to_owned()),
@@ -110,7 +109,7 @@ impl Secure {
             ("ssl.certificate.location", file("client.crt")),
             ("ssl.key.location", file("client.key")),
         ];
-        Access {
+        Settings {
             bootstrap: format!("localhost:{}", self.kafka.mutual),
             properties,
             kafka_password: None,
@@ -124,7 +123,7 @@ impl Secure {
         let file = |name| self.certificates.file(name);
         let url = format!(
             "postgres://{user}@{}?sslmode=verify-full&sslrootcert={}",
-            self.postgres.place(host),
+            self.postgres.address(host),
             file(ca)
         );
         if !certificate {
@@ -136,15 +135,15 @@ impl Secure {
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        // A process that has just been started may be reading it.
+        // Not written without need: a process that just started may be reading it.
         if fs::read_to_string(&path).ok().as_deref() != Some(text) {
             fs::write(&path, text).unwrap();
         }
         path
     }
 
-    /// The configuration file.
-    fn configure(&self, access: &Access) -> PathBuf {
+    /// Writes the configuration file and returns its path.
+    fn configure(&self, access: &Settings) -> PathBuf {
         let mut text = vec![format!(
             "[kafka]\nbootstrap_servers = '{}'\n[registry]\nurl = '{}'\nusername = '{USER}'\n\
              password_file = '{}'\n",
@@ -176,35 +175,39 @@ impl Secure {
         self.write("tidemark.toml", &text.concat())
     }
 
-    fn run(&self, access: &Access, arguments: &[&str]) -> Output {
+    fn run(&self, access: &Settings, arguments: &[&str]) -> Output {
         self.configure(access);
         tidemark(self.folder.path(), arguments).output().unwrap()
     }
 
     #[track_caller]
-    fn succeeds(&self, access: &Access, arguments: &[&str]) -> String {
+    fn succeeds(&self, access: &Settings, arguments: &[&str]) -> String {
         let output = self.run(access, arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Fails with exit code 1, names the setting, and tells no secret.
+    /// Runs a command that must fail with exit code 1 and an error that names the setting and
+    /// contains no secret.
     #[track_caller]
-    fn is_refused(&self, access: &Access, arguments: &[&str], setting: &str) {
+    fn assert_rejected(&self, access: &Settings, arguments: &[&str], setting: &str) {
         let output = self.run(access, arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{setting}: {errors}");
         assert!(
             errors.contains(setting),
-            "{setting:?} is not named: {errors}"
+            "the error does not name {setting:?}: {errors}"
         );
         for secret in [PASSWORD, WRONG, "PRIVATE KEY"] {
-            assert!(!errors.contains(secret), "a secret is told: {errors}");
+            assert!(
+                !errors.contains(secret),
+                "the error contains a secret: {errors}"
+            );
         }
     }
 
-    fn publish(&self, access: &Access, number: u32) {
+    fn publish(&self, access: &Settings, number: u32) {
         let event = format!(
             r#"{{"event_id": "00000000-0000-4000-8000-{number:012}", "tenant_id": "acme", "customer_id": "c-{number}", "source": "test", "occurred_at": "2026-01-01T00:00:00Z", "payload": {{"type": "order_placed", "order_id": "o", "amount_minor": 1, "currency": "EUR"}}}}"#
         );
@@ -213,16 +216,16 @@ impl Secure {
     }
 
     /// Starts `process` or `serve`.
-    fn start_command(&self, access: &Access, command: &str) -> Guarded {
+    fn start_command(&self, access: &Settings, command: &str) -> Guarded {
         self.configure(access);
         let log = self.folder.path().join(format!("{command}.log"));
         let command = tidemark(self.folder.path(), &[command]);
         Guarded::spawn(&command, &log, self.folder.path())
     }
 
-    /// Waits until the API answers its readiness so.
+    /// Waits until the readiness of the API has this status.
     fn wait_until_ready(&self, process: &mut Guarded, status: u16) {
-        wait_until(SOON, "the API to be as ready as that", || {
+        wait_until(SOON, "the readiness of the API", || {
             assert!(process.is_running(), "{}", process.log_tail());
             let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.api_port)) else {
                 return false;
@@ -235,16 +238,16 @@ impl Secure {
         });
     }
 
-    /// Serves until it says that it is ready.
-    fn serves(&self, access: &Access) {
+    /// Starts `serve`, waits until it is ready, and terminates it.
+    fn serve(&self, access: &Settings) {
         let mut process = self.start_command(access, "serve");
         self.wait_until_ready(&mut process, 200);
         let tail = process.log_tail();
         assert!(process.end(Signal::Terminate).success(), "{tail}");
     }
 
-    /// Waits until there are so many events, each of a customer of its own.
-    fn wait_until_folded(&self, process: &mut Guarded, access: &Access, events: u32) -> Value {
+    /// Waits until this many events are folded, each of a customer of its own.
+    fn wait_until_folded(&self, process: &mut Guarded, access: &Settings, events: u32) -> Value {
         let mut last = Value::Null;
         wait_until(SOON, "the events to be folded", || {
             assert!(process.is_running(), "{}", process.log_tail());
@@ -255,8 +258,8 @@ impl Secure {
         last
     }
 
-    /// Folds until there are so many events.
-    fn fold(&self, access: &Access, events: u32) {
+    /// Starts `process`, waits until this many events are folded, and terminates it.
+    fn fold(&self, access: &Settings, events: u32) {
         let mut process = self.start_command(access, "process");
         self.wait_until_folded(&mut process, access, events);
         let tail = process.log_tail();
@@ -264,8 +267,8 @@ impl Secure {
     }
 }
 
-/// Waits until the process says so, once more than it had.
-fn wait_until_said(process: &mut Guarded, words: &str, times: usize) {
+/// Waits until the process has logged this text so often.
+fn wait_until_logged(process: &mut Guarded, words: &str, times: usize) {
     wait_until(SOON, words, || {
         assert!(process.is_running(), "{}", process.log_tail());
         process.log().matches(words).count() >= times
@@ -282,66 +285,66 @@ async fn events_are_folded_over_tls_by_password_and_by_certificate() {
     secure.publish(&by_password, 1);
     secure.fold(&by_password, 1);
 
-    secure.serves(&by_password);
+    secure.serve(&by_password);
 
     let by_certificate = secure.by_certificate();
     secure.publish(&by_certificate, 2);
     secure.fold(&by_certificate, 2);
-    secure.serves(&by_certificate);
+    secure.serve(&by_certificate);
 
-    refusals_of_kafka(&secure);
-    refusals_of_postgres(&secure);
+    assert_kafka_errors(&secure);
+    assert_postgres_errors(&secure);
 }
 
-/// Every mistake in the way to Kafka.
-fn refusals_of_kafka(secure: &Secure) {
+/// Asserts the error for each wrong setting of Kafka.
+fn assert_kafka_errors(secure: &Secure) {
     let list = &["define", "list"];
     let right = secure.by_password();
 
     let mut access = right.clone();
     access.set("ssl.ca.location", secure.certificates.file("other-ca.pem"));
-    secure.is_refused(&access, list, "ssl.ca.location");
-    secure.is_refused(&access, &["process"], "ssl.ca.location");
+    secure.assert_rejected(&access, list, "ssl.ca.location");
+    secure.assert_rejected(&access, &["process"], "ssl.ca.location");
 
     let mut access = right.clone();
     access.bootstrap = access.bootstrap.replace("localhost", "127.0.0.1");
-    secure.is_refused(&access, list, "names the host in kafka.bootstrap_servers");
+    secure.assert_rejected(&access, list, "names the host in kafka.bootstrap_servers");
 
     let mut access = right.clone();
     access.kafka_password = Some(WRONG);
-    secure.is_refused(&access, list, "sasl.password");
-    secure.is_refused(&access, &["process"], "sasl.password");
+    secure.assert_rejected(&access, list, "sasl.password");
+    secure.assert_rejected(&access, &["process"], "sasl.password");
 
     let mut access = right;
     access.set("security.protocol", "PLAINTEXT");
-    secure.is_refused(&access, list, "security.protocol");
+    secure.assert_rejected(&access, list, "security.protocol");
 
     let mut access = secure.by_certificate();
     access.unset("ssl.certificate.location");
     access.unset("ssl.key.location");
-    secure.is_refused(&access, list, "ssl.certificate.location");
+    secure.assert_rejected(&access, list, "ssl.certificate.location");
 }
 
-/// Every mistake in the way to Postgres.
-fn refusals_of_postgres(secure: &Secure) {
+/// Asserts the error for each wrong setting of Postgres.
+fn assert_postgres_errors(secure: &Secure) {
     for command in ["status", "process"] {
         let command = &[command];
         let right = secure.by_password();
 
         let mut access = right.clone();
         access.database = secure.database(USER, "localhost", "other-ca.pem", false);
-        secure.is_refused(&access, command, "sslrootcert");
+        secure.assert_rejected(&access, command, "sslrootcert");
 
         let mut access = right.clone();
         access.database = secure.database(USER, "127.0.0.1", "ca.pem", false);
-        secure.is_refused(&access, command, "the host in database.url");
+        secure.assert_rejected(&access, command, "the host in database.url");
 
         let mut access = right;
         access.database_password = Some(WRONG);
-        secure.is_refused(&access, command, "database.password");
+        secure.assert_rejected(&access, command, "database.password");
 
         let mut access = secure.by_certificate();
         access.database = secure.database("with_certificate", "localhost", "ca.pem", false);
-        secure.is_refused(&access, command, "sslcert");
+        secure.assert_rejected(&access, command, "sslcert");
     }
 }

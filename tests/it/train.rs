@@ -1,5 +1,5 @@
-//! Training through the whole pipeline: a real purchase log is imported and folded, the models are
-//! fitted to what was folded, put in force, and score.
+//! Training: a real purchase log is imported and folded, the models are fitted to the states and
+//! applied, and they score the customers.
 
 use std::process::Output;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::compare::Projections;
 use crate::support::site::{Running, Site};
 use crate::support::wait::wait_for;
 
-/// The end of the calibration period of the published figures.
+/// The end of the calibration period of the published parameters.
 const CLOCK: &str = "1997-09-30T00:00:00Z";
 const SOON: Duration = Duration::from_mins(1);
 const DEFINITIONS: &str = "tenant: { id: cdnow, zone: UTC, currency: USD }";
@@ -26,7 +26,7 @@ fn assert_success(output: &Output) {
     assert!(output.status.success(), "{complaint}");
 }
 
-/// Trains, and returns the answer of the one tenant.
+/// Trains and returns the result for the one tenant.
 #[track_caller]
 fn train(site: &Site, flags: &[&str]) -> Value {
     let output = site.run(&[&["train", "--json"], flags].concat());
@@ -41,7 +41,7 @@ fn assert_near(value: &Value, expected: f64, off: f64) {
     assert!((found - expected).abs() <= off, "{found} is not {expected}");
 }
 
-/// The purchase log, imported up to the end of calibration and folded.
+/// Imports the purchase log up to the end of the calibration period and folds it.
 async fn folded() -> (Site, Running) {
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -85,8 +85,8 @@ fn assert_as_published(trained: &Value) {
     assert_near(&spending["log_likelihood"], -4_055.918, 0.01);
 }
 
-/// Each buyer is in one cell and one cluster, was told so by a change of the definitions' version, and
-/// the API counts as many.
+/// Asserts that each buyer is in one cell and one cluster, by a change of the definitions version,
+/// and that the API counts as many.
 async fn assert_placed(projections: &Projections, api: &Api, trained: &Value) {
     let bought = trained["bought"].as_i64().unwrap();
     for kind in ["rfm", "cluster"] {
@@ -120,16 +120,16 @@ async fn assert_placed(projections: &Projections, api: &Api, trained: &Value) {
 }
 
 #[tokio::test]
-async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
+async fn models_trained_on_a_real_log_have_the_published_parameters_and_score_its_customers() {
     let (site, processor) = folded().await;
     let api = site.serve().await;
 
-    // When it is only asked what training would do, then nothing is published
+    // When training runs dry, then nothing is published
     let dry = train(&site, &["--dry-run"]);
     assert_eq!(dry["outcome"], "dry_run");
     assert_eq!(dry["version"], Value::Null);
 
-    // When the models are trained, then their figures are the published ones
+    // When the models are trained, then their parameters are the published ones
     let trained = train(&site, &[]);
     assert_eq!(trained["outcome"], "published");
     assert_eq!(trained["version"], 1);
@@ -137,7 +137,7 @@ async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
     assert_eq!(trained["models"], dry["models"]);
     assert_as_published(&trained);
 
-    // And in the background every customer is scored with them
+    // And every customer is scored with them in the background
     let churn = &trained["models"]["churn"]["model"];
     let model = format!("{}/trained-1997-09-30", churn["family"].as_str().unwrap());
     let projections = site.projections().await;
@@ -162,11 +162,11 @@ async fn the_models_of_a_real_log_are_as_published_and_score_its_customers() {
 }
 
 #[tokio::test]
-async fn models_stay_in_force_until_better_ones_are_trained() {
+async fn models_stay_in_force_when_definitions_change_or_training_fails() {
     let (site, processor) = folded().await;
     let trained = train(&site, &["--tenant", "cdnow"]);
 
-    // Trained again, nothing changes; nor do the models when other definitions are applied
+    // Training again changes nothing, and other definitions leave the models in force
     assert_eq!(train(&site, &[])["outcome"], "unchanged");
     site.define(&format!(
         "{DEFINITIONS}\nsegments: [{{ name: lost, when: {{ churn: {{ band: high }} }} }}]"
@@ -177,7 +177,7 @@ async fn models_stay_in_force_until_better_ones_are_trained() {
     assert_eq!(shown["models"], trained["models"]);
     assert_eq!(shown["segments"][0]["name"], "lost");
 
-    // And where there are too few data, the reason is said, and they stay as well
+    // And with too few data, training fails with the reason, and the models stay in force
     let refused = site.run(&["train", "--as-of", "1997-01-01"]);
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8_lossy(&refused.stdout);

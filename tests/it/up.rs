@@ -1,4 +1,4 @@
-//! `tidemark up`: everything in one process, on the embedded broker.
+//! `tidemark up`: all components in one process, with the embedded broker.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 
 use crate::support::guarded::Signal;
-use crate::support::up::{READY_WITHIN, Up, answers, last_line, tidemark};
+use crate::support::up::{READY_WITHIN, Up, is_listening, last_line, tidemark};
 use crate::support::wait::wait_until;
 
 const CLOCK: &str = "1997-09-30T00:00:00Z";
 const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions/cdnow.yaml");
 
 #[tokio::test]
-async fn a_log_is_imported_once_however_often_it_is_imported() {
+async fn repeated_import_of_a_log_changes_nothing() {
     let up = Up::start(&["--clock", CLOCK]);
     assert_eq!(
         up.answer(&["define", "apply", DEFINITIONS])["outcome"],
@@ -34,7 +34,7 @@ async fn a_log_is_imported_once_however_often_it_is_imported() {
     up.wait_until_folded(2 * 4_960);
     assert_eq!(up.answer(&["status"])["tenants"], once);
 
-    // A tenant that was defined later has its tokens, too.
+    // A tenant that is defined later gets its tokens, too.
     wait_until(READY_WITHIN, "tokens of the tenant", || {
         up.json()["tokens"]["cdnow"]["viewer"].is_string()
     });
@@ -47,7 +47,7 @@ async fn a_log_is_imported_once_however_often_it_is_imported() {
         .await
         .unwrap();
     assert_eq!(customer["orders"]["repeat_purchase_days"], 2);
-    // By the clock that stands in for the wall's, these data are not decades old.
+    // By the fixed clock, these data are current rather than decades old.
     let ready: Value = up.get(viewer, "/readyz").await.json().await.unwrap();
     let age = ready["staleness_seconds"].as_f64().unwrap();
     assert!((0.0..60.0).contains(&age), "{ready}");
@@ -62,24 +62,24 @@ async fn a_log_is_imported_once_however_often_it_is_imported() {
     let file = up.file();
     let status = up.process.end(Signal::Terminate);
     assert!(status.success(), "{status}");
-    assert!(!file.exists(), "up.json is left behind");
-    assert!(!answers(&json["database_url"]), "Postgres is left behind");
+    assert!(!file.exists(), "up.json was not removed");
+    assert!(!is_listening(&json["database_url"]), "Postgres still runs");
 }
 
 #[test]
-fn up_json_is_private_and_true() {
+fn up_json_is_private_and_accurate() {
     let up = Up::start(&[]);
     let mode = fs::metadata(up.file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let json = up.json();
     for url in ["api_url", "registry_url", "database_url", "metrics_url"] {
-        assert!(answers(&json[url]), "{url}");
+        assert!(is_listening(&json[url]), "{url}");
     }
     for role in ["admin", "analyst", "viewer"] {
         assert!(json["tokens"]["dev"][role].is_string(), "{role}");
     }
 
-    // A second one is kept out of the first one's directory.
+    // A second run in the same directory is rejected.
     let second = tidemark(up.folder.path(), &["up", "--port", "0"])
         .output()
         .unwrap();
@@ -90,15 +90,15 @@ fn up_json_is_private_and_true() {
 }
 
 #[test]
-fn a_killed_up_leaves_nothing_running() {
+fn killed_up_leaves_no_process() {
     let Up { process, folder } = Up::start(&[]);
     let file = folder.path().join(".tidemark/up.json");
     let json: Value = serde_json::from_reader(File::open(&file).unwrap()).unwrap();
     process.end(Signal::Kill);
     wait_until(READY_WITHIN, "Postgres to end with its owner", || {
-        !answers(&json["database_url"])
+        !is_listening(&json["database_url"])
     });
-    // What it left is known to be stale.
+    // The file that it left is recognised as stale.
     let output = tidemark(folder.path(), &["--up", "status"])
         .output()
         .unwrap();
@@ -108,7 +108,7 @@ fn a_killed_up_leaves_nothing_running() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_the_rest_goes_on() {
+fn invalid_line_is_named_and_the_other_lines_are_published() {
     let up = Up::start(&[]);
     let event = |id: u32, amount: i64| {
         format!(
@@ -139,9 +139,9 @@ fn a_bad_line_is_named_and_the_rest_goes_on() {
         "line 3: not JSON",
         "line 4: ",
     ] {
-        assert!(errors.contains(part), "{part:?} is not in {errors}");
+        assert!(errors.contains(part), "{part:?} is missing in {errors}");
     }
-    // Parked until somebody defines the tenant, then folded.
+    // Events of an undefined tenant are parked, and folded once it is defined.
     wait_until(
         READY_WITHIN,
         "the events of an unknown tenant to be parked",
@@ -157,9 +157,10 @@ fn a_bad_line_is_named_and_the_rest_goes_on() {
     });
 }
 
-/// The embedded broker keeps 5 MiB of a partition; this is twice as much in one.
+/// Asserts that a publisher of twice the 5 MiB that the embedded broker keeps of a partition loses
+/// nothing.
 #[test]
-fn a_publisher_does_not_outrun_the_embedded_broker() {
+fn publisher_does_not_outrun_the_embedded_broker() {
     let up = Up::start(&[]);
     up.answer(&["define", "apply", DEFINITIONS]);
     let events: Vec<String> = (0..350)

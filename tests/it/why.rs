@@ -1,4 +1,4 @@
-//! `tidemark why`: why a customer is in a segment, on the command line as in the API.
+//! `tidemark why`: the reasons for a membership, on the command line as in the API.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn event(payload: &Value) -> CustomerEvent {
 }
 
 #[tokio::test]
-async fn why_is_told_on_the_command_line_as_in_the_api_without_what_is_personal() {
+async fn why_command_prints_the_reasons_of_the_api_without_personal_data() {
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let publisher = site.publisher().await;
@@ -50,7 +50,7 @@ async fn why_is_told_on_the_command_line_as_in_the_api_without_what_is_personal(
     let api = site.serve().await;
     processor.terminate();
 
-    // As a tree for people
+    // As a tree on a terminal
     let told = site.run(&["why", "acme", "ann"]);
     let told = String::from_utf8(told.stdout).unwrap();
     for line in [
@@ -61,11 +61,11 @@ async fn why_is_told_on_the_command_line_as_in_the_api_without_what_is_personal(
         &format!("\n          events: [\"{}\"]\n", order.event_id),
         "\n    yes not\n      no  attribute {\"ends_with\":\"@rival.example\",\"name\":\"email\"}",
     ] {
-        assert!(told.contains(line), "{line:?} is not in\n{told}");
+        assert!(told.contains(line), "{line:?} is missing in\n{told}");
     }
     assert!(!told.contains("ann@"), "{told}");
 
-    // And for programs what the API tells viewers
+    // And as JSON, the response of the API to viewers
     let json = site.run(&["why", "acme", "ann", "friends", "--json"]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     let answer = api.get("acme", "/v1/customers/ann/segments/friends").await;
@@ -76,7 +76,7 @@ async fn why_is_told_on_the_command_line_as_in_the_api_without_what_is_personal(
     assert_eq!(json["explanations"], json!([expected]));
     assert_eq!(json["as_of"], answer.body["as_of"]);
 
-    // And what is misspelt is named
+    // And an error for a misspelt name
     let misspelt = site.run(&["why", "acme", "ann", "freinds"]);
     assert_eq!(misspelt.status.code(), Some(1));
     let said = String::from_utf8(misspelt.stderr).unwrap();

@@ -1,5 +1,4 @@
-//! Everything that fails. Each fault is over when it returns; whether it was survived is for the
-//! world to say.
+//! The faults. Each is over when its function returns; the tables show whether it was survived.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,43 +14,43 @@ use crate::support::guarded::Signal;
 use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
-/// How the system says that a disk is full.
+/// The system's error for a full disk.
 const NO_SPACE: &str = "No space left on device";
-/// Processes in the group at most: as many as there are partitions.
+/// The most processes in the group: one for each partition.
 const MEMBERS: usize = 4;
 
-/// What fails.
+/// A fault of the processes, servers or disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
-    /// One process is killed and started again.
+    /// A process is killed and another is started.
     Kill,
-    /// All processes are killed at once and started again.
+    /// All processes are killed at once, and as many are started.
     KillAll,
-    /// A process stops past its session, others take over, it goes on.
+    /// A process pauses past its session, others take over, and it resumes.
     Pause,
-    /// A process more.
+    /// A process joins the group.
     Join,
-    /// A process ends in good order.
+    /// A process is terminated gracefully.
     Leave,
-    /// Processes come and go, one a second.
+    /// Processes join and leave, one each second.
     RebalanceStorm,
-    /// Postgres ends sessions of ours.
+    /// Postgres ends some sessions of the processors.
     Backends,
-    /// Postgres restarts in good order.
+    /// Postgres restarts gracefully.
     PostgresRestart,
-    /// Postgres crashes, and what did not reach its log is gone.
+    /// Postgres crashes, and commits that were not flushed are lost.
     PostgresCrash,
-    /// Postgres has no space left, then has some again.
+    /// The disk of Postgres is full for a while.
     FullDisk,
-    /// A broker has no space left and shuts itself down, then has some again.
+    /// The disk of a broker is full: it shuts down, and is started again once there is space.
     BrokerFullDisk,
-    /// A broker restarts in good order.
+    /// A broker restarts gracefully.
     BrokerRestart,
     /// One broker is killed while another restarts.
     BrokerKill,
     /// All brokers are killed at once.
     BrokersAll,
-    /// A producer aborts what it has written.
+    /// A producer aborts its transaction.
     Abort,
 }
 
@@ -76,7 +75,7 @@ impl Fault {
 }
 
 impl World {
-    /// Lets it happen. How many things failed.
+    /// Causes the fault and returns how many things failed.
     pub(super) async fn strike(&mut self, fault: Fault) -> usize {
         match fault {
             Fault::Kill => self.kill(1),
@@ -97,7 +96,7 @@ impl World {
         }
     }
 
-    /// Kills so many processes, as far as there are, at once; then starts as many.
+    /// Kills this many processes at once, or all, then starts as many.
     pub(super) fn kill(&mut self, many: usize) -> usize {
         let mut killed = 0;
         for _ in 0..many.min(self.members.len()) {
@@ -111,8 +110,9 @@ impl World {
         killed
     }
 
-    /// A process that owns something stops where it stands. When others own all it had, and have
-    /// folded on, it goes on: with records in its memory, and a commit perhaps half sent.
+    /// Pauses a process that owns a partition. Resumes it when others own all its partitions and
+    /// have folded records, so that it continues with records in memory and perhaps with half a
+    /// commit sent.
     pub(super) async fn pause_one(&mut self) -> usize {
         if self.members.len() < 2 {
             self.join();
@@ -125,24 +125,24 @@ impl World {
         };
         self.members[place].running.pause();
         let paused = self.members[place].name.clone();
-        self.owned("others to take over from who is paused", |owners| {
+        self.owned("others to take over from the paused process", |owners| {
             owners.values().all(|owner| *owner != paused)
         })
         .await;
-        self.folds_on().await;
+        self.wait_for_progress().await;
         self.members[place].running.resume();
         1
     }
 
-    /// Waits until more is folded than now.
-    pub(super) async fn folds_on(&self) {
+    /// Waits until more records are folded.
+    pub(super) async fn wait_for_progress(&self) {
         let before = self.folded().await;
-        wait_for(RECOVERED_WITHIN, "more to be folded", async || {
+        wait_for(RECOVERED_WITHIN, "more records to be folded", async || {
             let now = self.folded().await;
             if now > before {
                 Ok(())
             } else {
-                Err(format!("it stands at {now}"))
+                Err(format!("it is at {now}"))
             }
         })
         .await;
@@ -165,7 +165,7 @@ impl World {
         1
     }
 
-    /// Every second one comes, or one goes: killed as often as asked to.
+    /// Lets a process join, leave or be killed each second.
     pub(super) async fn rebalance_storm(&mut self, rounds: usize) -> usize {
         let mut pace = tokio::time::interval(Duration::from_secs(1));
         for _ in 0..rounds {
@@ -182,7 +182,7 @@ impl World {
         rounds
     }
 
-    /// Postgres ends a random half of the processors' sessions, whatever they are doing.
+    /// Ends a random half of the processors' sessions in Postgres, whatever they are doing.
     async fn end_backends(&mut self) -> usize {
         let ended: Vec<(bool,)> = self
             .site
@@ -198,20 +198,26 @@ impl World {
     }
 
     fn restart_postgres(&mut self, mode: &str) -> usize {
-        let servers = self.servers.as_ref().expect("servers of our own");
+        let servers = self
+            .servers
+            .as_ref()
+            .expect("the world has servers of its own");
         servers.postgres.stop(mode);
         servers.postgres.start_again();
         1
     }
 
-    /// The disk ends a little behind what is used. The processes meet its end, wait, park nothing
-    /// and go on by themselves.
+    /// Fills the disk of Postgres until a process reports it, then frees space. The processes wait,
+    /// park nothing and resume.
     async fn fill_disk(&mut self) -> usize {
-        let servers = self.servers.as_ref().expect("servers of our own");
+        let servers = self
+            .servers
+            .as_ref()
+            .expect("the world has servers of its own");
         let told = |member: &Member| member.running.log().matches(NO_SPACE).count();
         let before: Vec<usize> = self.members.iter().map(told).collect();
         servers.disk.fill(64 * 1024);
-        let what = "a process to be told that no space is left";
+        let what = "a process to report the full disk";
         wait_for(RECOVERED_WITHIN, what, async || {
             let now: Vec<usize> = self.members.iter().map(told).collect();
             if now > before {
@@ -225,17 +231,20 @@ impl World {
         1
     }
 
-    /// The disk of the first broker ends a little behind what is used. It shuts itself down; the
-    /// processes fold on from the others. Once there is space, it is started again.
+    /// Fills the disk of the first broker until it shuts down. The processes continue with the
+    /// others. Then frees space and starts the broker.
     async fn fill_broker_disk(&mut self) -> usize {
-        let servers = self.servers.as_ref().expect("servers of our own");
+        let servers = self
+            .servers
+            .as_ref()
+            .expect("the world has servers of its own");
         let kafka = servers.kafka.get();
         let told = || kafka.log(0).matches(NO_SPACE).count();
         let before = told();
         servers.broker_disk.fill(64 * 1024);
         kafka.wait_until_ended(0);
         assert!(told() > before, "the broker ended for another reason");
-        self.folds_on().await;
+        self.wait_for_progress().await;
         servers.broker_disk.free();
         kafka.start_broker(0);
         kafka.wait_until_ready();
@@ -258,7 +267,7 @@ impl World {
         signals.len().min(brokers)
     }
 
-    /// New events in a transaction that is aborted: nobody must ever fold one.
+    /// Publishes new events in a transaction and aborts it: none of them may be folded.
     pub(super) async fn abort_transaction(&mut self) -> usize {
         let never = Generator::new(self.random.random(), population(100)).events(200);
         let publisher = self.site.publisher().await;

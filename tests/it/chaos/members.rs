@@ -1,4 +1,4 @@
-//! One to four processes in one group: they join, are killed, paused and restarted.
+//! Groups of one to four processes, which join, are killed, paused and restarted.
 
 use std::collections::BTreeSet;
 
@@ -10,60 +10,60 @@ const ROUNDS: usize = 8;
 const MEMBERS: usize = 4;
 
 #[tokio::test]
-async fn joined_and_killed_at_random_moments_nothing_is_lost_and_nothing_counts_twice() {
-    // Given events that go on coming, and one process after the other until each has a partition
+async fn processes_joined_and_killed_at_random_moments_fold_every_event_exactly_once() {
+    // Given a stream of events, and processes that join one after the other until each has a
+    // partition
     let mut world = World::shared(SEED, 500).await;
     world.publish(1_000);
     for members in 1..=MEMBERS {
         world.join();
         world
-            .owned("each process to have a share", |owners| {
+            .owned("each process to have a partition", |owners| {
                 let distinct: BTreeSet<_> = owners.values().collect();
                 distinct.len() == members
             })
             .await;
     }
 
-    // When all of them are killed at once while they fold, again and again
+    // When all of them are killed at once while they fold, several times
     let mut killed = 0;
     for _ in 0..ROUNDS {
-        world.folds_on().await;
+        world.wait_for_progress().await;
         world.moment(250).await;
         killed += world.kill(MEMBERS);
     }
     assert_eq!(killed, ROUNDS * MEMBERS);
 
-    // Then the tables hold what a fold in memory holds
+    // Then the tables equal a fold in memory
     let end = world.assert_end(0).await;
     println!("{killed} kills: {end:?}");
 }
 
 #[tokio::test]
-async fn a_process_that_wakes_up_late_writes_nothing() {
+async fn process_resumed_after_its_session_expired_writes_nothing() {
     // Given two processes
     let mut world = World::shared(SEED + 1, 500).await;
     world.join();
     world.join();
     world.publish(2_000);
 
-    // When one is stopped past its session, the other takes over, and the first one wakes up with
-    // what it had in its memory, several times
+    // When one is paused past its session, the other takes over, and the first one resumes with its
+    // old memory, several times
     for _ in 0..4 {
         world.pause_one().await;
     }
     world.caught_up().await;
 
-    // Then it tried to write, and was refused; no epoch holds a write of anybody but who claimed
-    // it, none came back after the next had begun (`witness`), and the tables hold what a fold in
-    // memory holds
+    // Then its writes were rejected; each epoch has writes of its claimant alone, and none after
+    // the next epoch began (`witness`); and the tables equal a fold in memory
     let refused = refused(&world).await;
-    assert!(refused > 0, "nobody woke up with anything to write");
+    assert!(refused > 0, "no paused process had anything to write");
     let end = world.assert_end(0).await;
-    println!("{refused} writes refused: {end:?}");
+    println!("{refused} writes rejected: {end:?}");
 }
 
 #[tokio::test]
-async fn members_coming_and_going_every_second_stop_nothing() {
+async fn rebalance_every_second_does_not_stop_folding() {
     let mut world = World::shared(SEED + 2, 500).await;
     world.join();
     world.publish(500);
@@ -75,14 +75,14 @@ async fn members_coming_and_going_every_second_stop_nothing() {
     world.assert_end(0).await;
 }
 
-/// What the metrics of a process say, without the comments.
+/// Returns the metrics of a process, without comments.
 async fn metrics(port: u16) -> Result<String, String> {
     let answer = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await;
     let text = answer.map_err(|error| error.to_string())?.text().await;
     text.map_err(|error| error.to_string())
 }
 
-/// The partitions for which the metrics of a process show a lag.
+/// Returns the partitions for which the metrics of a process show a lag.
 async fn shown(port: u16) -> Result<Vec<String>, String> {
     let mut partitions: Vec<String> = metrics(port)
         .await?
@@ -94,7 +94,7 @@ async fn shown(port: u16) -> Result<Vec<String>, String> {
     Ok(partitions)
 }
 
-/// How often the processes that run now were refused a write.
+/// Returns how many writes of the running processes were rejected.
 async fn refused(world: &World) -> u64 {
     let mut refused = 0;
     for member in &world.members {
@@ -108,8 +108,8 @@ async fn refused(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn who_gives_a_partition_away_shows_it_no_more() {
-    // Given a process that owns and shows every partition
+async fn metrics_of_a_revoked_partition_are_removed() {
+    // Given a process that owns every partition and shows its lag
     let mut world = World::shared(SEED + 3, 100).await;
     world.join();
     world.publish(100);
@@ -122,12 +122,12 @@ async fn who_gives_a_partition_away_shows_it_no_more() {
     world.join();
     let first = world.members[0].name.clone();
     let owners = world
-        .owned("half to move", |owners| {
+        .owned("half of the partitions to move", |owners| {
             owners.values().filter(|owner| **owner == first).count() == 2
         })
         .await;
 
-    // Then the first shows the other half alone
+    // Then the metrics of the first one show the other half alone
     let kept: Vec<String> = owners
         .iter()
         .filter(|(_, owner)| **owner == first)
@@ -138,7 +138,7 @@ async fn who_gives_a_partition_away_shows_it_no_more() {
 }
 
 async fn shows(port: u16, expected: &[String]) {
-    let what = "the metrics to show what is owned";
+    let what = "the metrics to show the owned partitions";
     wait_for(RECOVERED_WITHIN, what, async || {
         let shown = shown(port).await?;
         if shown == expected {
@@ -150,8 +150,8 @@ async fn shows(port: u16, expected: &[String]) {
     .await;
 }
 
-/// Flags of a process that the group is to know again.
-fn place(name: &str) -> [String; 2] {
+/// Returns the flags of a process with static group membership.
+fn static_membership(name: &str) -> [String; 2] {
     [
         format!("kafka.properties.group.instance.id={name}"),
         // Longer than any restart.
@@ -160,10 +160,10 @@ fn place(name: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_process_with_a_place_restarts_without_a_rebalance() {
-    // Given two processes that the group knows by `group.instance.id`
+async fn process_with_static_membership_restarts_without_a_rebalance() {
+    // Given two processes with a `group.instance.id`
     let mut world = World::shared(SEED + 4, 300).await;
-    let (left, right) = (place("left"), place("right"));
+    let (left, right) = (static_membership("left"), static_membership("right"));
     let flags = |[id, timeout]: &[String; 2]| ["--set", id, "--set", timeout].map(str::to_owned);
     let (left, right) = (flags(&left), flags(&right));
     world.join_with(&left.each_ref().map(String::as_str));
@@ -171,16 +171,16 @@ async fn a_process_with_a_place_restarts_without_a_rebalance() {
     world.publish(500);
     let names = [0, 1].map(|place| world.members[place].name.clone());
     let before = world
-        .owned("both to have a half", |owners| {
+        .owned("both to have half of the partitions", |owners| {
             let of = |name| owners.values().filter(|owner| *owner == name).count();
             of(&names[0]) == 2 && of(&names[1]) == 2
         })
         .await;
-    // A claim is seen in the tables before its owner says what it owns; when it folds, it has.
+    // The tables show a claim before its owner logs it; once it folds, it has logged it.
     world.caught_up().await;
     let right_heard = rebalances(&world, &names[1]);
 
-    // When one of them ends in good order and comes back, and is killed and comes back
+    // When one of them is terminated and restarted, and then killed and restarted
     for killed in [false, true] {
         let member = world.members.remove(0);
         let stood = member.name.clone();
@@ -193,9 +193,9 @@ async fn a_process_with_a_place_restarts_without_a_rebalance() {
         world.members.swap(0, 1);
         let name = world.members[0].name.clone();
 
-        // Then it has the partitions that it had, and the other one has heard of nothing
+        // Then it has its partitions back, and the other one saw no rebalance
         let after = world
-            .owned("it to have its partitions back", |owners| {
+            .owned("the process to have its partitions back", |owners| {
                 owners.values().all(|owner| *owner != stood) && owners.values().any(|o| *o == name)
             })
             .await;
@@ -209,7 +209,7 @@ async fn a_process_with_a_place_restarts_without_a_rebalance() {
     world.assert_end(0).await;
 }
 
-/// How often a process was told what it owns.
+/// Returns how often a process was assigned partitions.
 fn rebalances(world: &World, name: &str) -> usize {
     let member = world.members.iter().find(|member| member.name == name);
     let log = member.map(|member| member.running.log());

@@ -1,5 +1,4 @@
-//! What producers may do: send twice and in any order, abort what they wrote, disagree about where
-//! a customer is at home.
+//! Producers that send twice and in any order, abort transactions, and disagree about partitions.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,27 +14,27 @@ use crate::support::site::PARTITIONS;
 const SEED: u64 = 20_261_130;
 
 #[tokio::test]
-async fn aborted_transactions_in_the_topic_and_at_its_end_are_never_folded() {
-    // Given a process, and events of which many come twice and all in any order
+async fn aborted_transactions_are_never_folded() {
+    // Given a process, and events of which many are sent twice and all in random order
     let mut world = World::shared(SEED, 500).await;
     world.join();
     let mut random = StdRng::seed_from_u64(SEED);
     let mut before = VecDeque::new();
 
-    // When transactions are aborted between them, and at the very end
+    // When transactions are aborted between them and at the end
     for _ in 0..3 {
         world.quiet().burst(2_000, &mut before, &mut random);
         world.quiet().publisher.flush();
         world.abort_transaction().await;
     }
 
-    // Then the position passes them, and the tables hold what was committed
+    // Then the position passes them, and the tables hold only committed events
     world.assert_end(0).await;
 }
 
 #[tokio::test]
-async fn of_two_producers_that_disagree_one_is_named_and_nothing_is_lost() {
-    // Given a process, and a producer with the topic's partitioner
+async fn events_of_a_producer_with_another_partitioner_are_parked_and_the_alert_names_it() {
+    // Given a process, and a producer with the partitioner of the topic
     let mut world = World::shared(SEED + 1, 300).await;
     world.join();
     let mut random = StdRng::seed_from_u64(SEED + 1);
@@ -43,7 +42,8 @@ async fn of_two_producers_that_disagree_one_is_named_and_nothing_is_lost() {
     world.quiet().burst(2_000, &mut before, &mut random);
     world.quiet().publisher.flush();
 
-    // When another, with librdkafka's default one, publishes other events of the same customers
+    // When another producer, with librdkafka's default partitioner, publishes other events of the
+    // same customers
     let events = Generator::new(SEED + 2, population(300)).events(1_000);
     let foreign = world.site.publisher_with(Partitioner::Crc32).await;
     let mut misrouted = 0;
@@ -60,8 +60,8 @@ async fn of_two_producers_that_disagree_one_is_named_and_nothing_is_lost() {
     foreign.flush();
     world.site.wait_until_folded(Duration::from_mins(2)).await;
 
-    // Then what is at home by luck is folded, and the rest is parked, once each, the alert naming
-    // the partitioner
+    // Then its events in the expected partition are folded, the others are parked once, and the
+    // alert names the partitioner
     let projections = world.site.projections().await;
     let parked: Vec<(String, bool, i64)> = projections
         .rows(
@@ -75,6 +75,9 @@ async fn of_two_producers_that_disagree_one_is_named_and_nothing_is_lost() {
     assert_eq!(all, misrouted);
     assert!(named > Some(misrouted / 2), "{parked:?}");
     let log = world.members[0].running.log();
-    assert!(log.contains("consistent_random"), "the alert names it");
+    assert!(
+        log.contains("consistent_random"),
+        "the alert names the partitioner"
+    );
     world.assert_end(misrouted).await;
 }

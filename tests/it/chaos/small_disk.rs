@@ -1,11 +1,11 @@
-//! A disk that is soon full: a file system of a few megabytes.
+//! A disk that can be made full: a file system of a few megabytes.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Ends with us at the latest, and takes the file system along.
+/// Unmounts the file system when the test process ends.
 const GUARD: &str = r#"
     trap '' INT TERM HUP
     cat > /dev/null
@@ -18,7 +18,7 @@ const HELP: &str = "a disk that is full is shown on a small file system, which t
 /// More than any run needs.
 const AMPLE: u64 = 8 << 30;
 
-/// See the module.
+/// A mounted file system, unmounted on drop.
 pub(super) struct SmallDisk {
     folder: PathBuf,
     sudo: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// One whose owner is that of this file, and ample as yet.
+    /// Mounts a file system with ample space, owned by the owner of this file.
     pub(super) fn mount(server: &Metadata) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tidemark-small-disk-")
@@ -56,8 +56,7 @@ impl SmallDisk {
         &self.folder
     }
 
-    /// Lets the disk end so many bytes behind what is used: whoever writes more is told that there
-    /// is no space left.
+    /// Leaves this many bytes of space, so that larger writes fail with "no space left on device".
     pub(super) fn fill(&self, leave: u64) {
         let output = Command::new("df")
             .args(["--block-size=1", "--output=used"])
@@ -69,7 +68,7 @@ impl SmallDisk {
         self.resize(used + leave);
     }
 
-    /// Gives it space again.
+    /// Makes the space ample again.
     pub(super) fn free(&self) {
         self.resize(AMPLE);
     }
@@ -94,7 +93,7 @@ fn mount(sudo: &str, arguments: &[&str], folder: &Path) {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
-        // Nothing to do about a guard that fails.
+        // A failure of the guard cannot be handled here.
         self.guard.wait().ok();
     }
 }

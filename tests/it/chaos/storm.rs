@@ -1,6 +1,6 @@
-//! Everything that can fail, one thing after the other, on three brokers and a Postgres of its own
-//! with up to four processes: each kind once in `make test`, again and again for ten minutes in
-//! `make soak`, always in another order. A line is printed for each.
+//! All faults, one after the other, on three brokers and a separate Postgres with up to four
+//! processes: each kind once in `make test`, repeatedly for ten minutes in `make soak`, in a random
+//! order each time. Prints a line for each fault.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,17 +12,17 @@ use super::world::{Servers, World};
 
 const SEED: u64 = 20_261_122;
 
-/// How much of it.
+/// The scale of the run.
 struct Size {
-    /// Each kind again and again for so long; without, each once.
+    /// The duration in which all kinds repeat; without it, each occurs once.
     soak: Option<Duration>,
     customers: u32,
     per_second: usize,
-    /// Between two faults at most.
+    /// The longest pause between two faults.
     calm_millis: u64,
 }
 
-/// From the environment: the one place that reads it for the tests.
+/// Reads the scale from the environment.
 fn size() -> Size {
     match std::env::var("TIDEMARK_SOAK_SECONDS") {
         Ok(seconds) => Size {
@@ -40,7 +40,7 @@ fn size() -> Size {
     }
 }
 
-/// What has failed so far, and when it began.
+/// The number of faults so far by kind, and when the run began.
 struct Log {
     begun: Instant,
     counts: BTreeMap<Fault, usize>,
@@ -70,8 +70,8 @@ impl Log {
 }
 
 #[tokio::test]
-async fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
-    // Given two processes that fold what is published
+async fn faults_of_processes_servers_and_disks_keep_every_event_exactly_once() {
+    // Given two processes that fold a stream of events
     let size = size();
     let mut world = World::own(Servers::start(3), SEED, size.customers).await;
     let mut log = Log {
@@ -83,7 +83,7 @@ async fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
     world.publish(size.per_second);
     world.all_owned().await;
 
-    // When everything fails that can, at random moments
+    // When all kinds of faults occur at random moments
     let mut faults = Fault::ALL;
     loop {
         faults.shuffle(&mut world.random);
@@ -96,10 +96,10 @@ async fn whatever_fails_nothing_is_lost_and_nothing_counts_twice() {
         }
     }
 
-    // Then the tables hold what a fold in memory of what was published holds
+    // Then the tables equal a fold in memory of the published events
     let end = world.assert_end(0).await;
     for (fault, count) in &log.counts {
-        log.line(&format!("{:<15} {count} in all", format!("{fault:?}")));
+        log.line(&format!("{:<15} {count} in total", format!("{fault:?}")));
     }
     log.line(&format!(
         "{} faults; {} events of {} customers in {} records; {} claims, {} commits; states, \

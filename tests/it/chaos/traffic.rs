@@ -1,5 +1,5 @@
-//! What is published while things fail: new events and, for a quarter of them, one that was sent
-//! before once more. The same thread folds them in memory.
+//! The stream of events during faults: new events and, for a quarter of them, a repetition of an
+//! earlier one. The same thread folds them in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,32 +17,32 @@ use crate::support::publish::Publisher;
 use crate::support::reference::Reference;
 
 const DUPLICATES: f64 = 0.25;
-/// A burst is shuffled, so that order within it has nothing to do with time.
+/// A burst is shuffled, so that the order within it is unrelated to time.
 const BURST: Duration = Duration::from_millis(50);
-/// Duplicates are of the last so many events.
+/// Repetitions are among this many last events.
 const REMEMBERED: usize = 5_000;
 
-/// Events on their way, until [`Traffic::stop`].
+/// A stream of events until [`Traffic::stop`].
 pub(super) struct Traffic {
     thread: JoinHandle<Sent>,
     stop: Arc<AtomicBool>,
     events: Arc<AtomicUsize>,
 }
 
-/// What was published.
+/// The published events.
 pub(super) struct Sent {
     pub(super) publisher: Publisher,
     pub(super) generator: Generator,
-    /// The fold in memory of it.
+    /// Their fold in memory.
     pub(super) expected: Reference,
-    /// Different ones.
+    /// The number of different events.
     pub(super) events: usize,
-    /// With those sent again.
+    /// The number of records, repetitions included.
     pub(super) records: usize,
 }
 
 impl Sent {
-    /// Publishes new events, some of them more than once and in any order, and folds them here.
+    /// Publishes new events, some of them repeatedly and in random order, and folds them in memory.
     pub(super) fn burst(
         &mut self,
         events: usize,
@@ -74,7 +74,7 @@ impl Sent {
 }
 
 impl Traffic {
-    /// Goes on with what was sent, at so many new events a second.
+    /// Continues a stream at this many new events a second.
     pub(super) fn start(mut sent: Sent, per_second: usize, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let events = Arc::new(AtomicUsize::new(sent.events));
@@ -99,16 +99,16 @@ impl Traffic {
         }
     }
 
-    /// Different events handed to the producer so far.
+    /// Returns the number of different events given to the producer so far.
     pub(super) fn events(&self) -> usize {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// Publishes no more, and waits until the broker has everything.
+    /// Stops the stream and waits until the broker has acknowledged every record.
     pub(super) fn stop(self) -> Sent {
         self.stop.store(true, Ordering::Relaxed);
         self.thread
             .join()
-            .expect("everything was published and folded")
+            .expect("every event was published and folded")
     }
 }

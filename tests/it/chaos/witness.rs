@@ -1,5 +1,5 @@
-//! A trigger on `progress` writes down every claim and every commit, in their own transactions: who
-//! wrote, under which epoch, from which offset to which.
+//! A trigger on `progress` that records every claim and every commit in its transaction: the
+//! writer, the epoch, and the offsets.
 
 use sqlx::{Executor as _, PgPool};
 
@@ -22,16 +22,16 @@ const STATEMENTS: [&str; 3] = [
      for each row execute function tidemark.note()",
 ];
 
-/// Queries whose every row is a fault. The lock on the row of `progress` is held when an id is
-/// drawn, so that within a partition ids are in the order of the writes.
+/// Queries that return a row for each contradiction. An id is drawn under the lock on the row of
+/// `progress`, so that within a partition ids are in the order of the writes.
 const CONTRADICTIONS: &[(&str, &str)] = &[
     (
-        "somebody wrote what another had claimed",
+        "a process wrote under another one's claim",
         "select format('partition %s, epoch %s of %s: %s', partition, epoch, owner, writer)
          from tidemark.witness where owner <> writer",
     ),
     (
-        "an epoch came back after the next had begun",
+        "an epoch wrote after the next one had begun",
         "select format('partition %s: %s after %s', partition, epoch, before)
          from (select *, lag(epoch) over (partition by partition order by id) as before
                from tidemark.witness) w
@@ -46,14 +46,14 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
          where epoch = last_epoch and commits = last_commits",
     ),
     (
-        "a write did not begin where the one before it ended",
+        "a write does not begin at the end of the one before",
         "select format('partition %s: from %s after %s', partition, old_offset, before)
          from (select *, lag(next_offset) over (partition by partition order by id) as before
                from tidemark.witness) w
          where old_offset <> before",
     ),
     (
-        "a commit is missing from the count, or counted twice",
+        "a commit is counted twice or not at all",
         "select format('partition %s, epoch %s: %s after %s', partition, epoch, commits, before)
          from (select *, lag(commits) over (partition by partition order by id) as before,
                       lag(epoch) over (partition by partition order by id) as last_epoch
@@ -62,14 +62,15 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Begins to write down.
+/// Creates the table and the trigger.
 pub(super) async fn install(pool: &PgPool) {
     for statement in STATEMENTS {
         pool.execute(statement).await.unwrap();
     }
 }
 
-/// What was written down makes one chain of commits for each partition, each by whoever held it.
+/// Asserts that the writes of each partition form one chain of commits, each by the owner of its
+/// epoch.
 pub(super) async fn assert_one_chain(projections: &Projections) {
     for (what, query) in CONTRADICTIONS {
         let found: Vec<(String,)> = projections.rows(query).await;

@@ -1,4 +1,4 @@
-//! A site with processes that come and go, events that go on coming, and the end that must be.
+//! A site with processes that come and go, a stream of events, and the assertions at its end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ use crate::support::site::{PARTITIONS, Running, Site};
 use crate::support::wait::wait_for;
 
 const DAY_MICROS: i64 = 86_400_000_000;
-/// After a fault, on a machine that does much else beside.
+/// The longest recovery from a fault, on a busy machine.
 pub(super) const RECOVERED_WITHIN: Duration = Duration::from_mins(3);
 
 const DEFINITIONS: &str = "
@@ -52,7 +52,7 @@ journeys:
     stages: [lead, trial, customer]
 ";
 
-/// Events of six days, so that the dedup horizon of seven recognises every duplicate.
+/// Events of six days, so that the dedup horizon of seven days recognises every duplicate.
 pub(super) fn population(customers: u32) -> Population {
     Population {
         tenants: ["acme", "globex"]
@@ -71,12 +71,12 @@ pub(super) struct Member {
     pub(super) metrics_port: u16,
 }
 
-/// Servers of a world's own, to be stopped, crashed and filled.
+/// Servers that one world stops, crashes and fills.
 pub(super) struct Servers {
     pub(super) kafka: OwnKafka,
     pub(super) postgres: Cluster,
     pub(super) disk: SmallDisk,
-    /// Of the first broker.
+    /// The disk of the first broker.
     pub(super) broker_disk: SmallDisk,
 }
 
@@ -84,7 +84,7 @@ impl Servers {
     pub(super) fn start(brokers: u16) -> Self {
         let postgres = Cluster::start("");
         let of_postgres = fs::metadata(postgres.socket()).unwrap();
-        // Brokers run as we do.
+        // Brokers run as the user of the tests.
         let ours = fs::metadata(tempfile::tempdir().unwrap()).unwrap();
         let broker_disk = SmallDisk::mount(&ours);
         Self {
@@ -96,12 +96,12 @@ impl Servers {
     }
 }
 
-/// See the module.
+/// A site with its processes, its stream of events and, for some tests, its own servers.
 pub(super) struct World {
     pub(super) members: Vec<Member>,
     pub(super) site: Site,
     pub(super) random: StdRng,
-    /// Taken only while nothing is published.
+    /// `None` while the stream is running.
     sent: Option<Sent>,
     traffic: Option<Traffic>,
     joined: usize,
@@ -109,7 +109,7 @@ pub(super) struct World {
     pub(super) servers: Option<Servers>,
 }
 
-/// What a world ended with.
+/// The totals of a run.
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) events: usize,
@@ -120,21 +120,21 @@ pub(super) struct Summary {
 }
 
 impl World {
-    /// On the servers that all tests share.
+    /// Creates a world on the servers that all tests share.
     pub(super) async fn shared(seed: u64, customers: u32) -> Self {
         let site = Site::on(Kafka::shared(), Database::fresh().await).await;
-        Self::of(site, None, seed, customers).await
+        Self::with_site(site, None, seed, customers).await
     }
 
-    /// On servers of its own, the database on the small disk.
+    /// Creates a world on its own servers, with the database on the small disk.
     pub(super) async fn own(servers: Servers, seed: u64, customers: u32) -> Self {
         let folder = servers.disk.folder().to_str().unwrap().to_owned();
         let database = Database::in_folder(&servers.postgres, &folder).await;
         let site = Site::on(servers.kafka.get(), database).await;
-        Self::of(site, Some(servers), seed, customers).await
+        Self::with_site(site, Some(servers), seed, customers).await
     }
 
-    async fn of(site: Site, servers: Option<Servers>, seed: u64, customers: u32) -> Self {
+    async fn with_site(site: Site, servers: Option<Servers>, seed: u64, customers: u32) -> Self {
         site.define(DEFINITIONS);
         witness::install(&site.database.pool).await;
         let sent = Sent {
@@ -159,31 +159,31 @@ impl World {
         }
     }
 
-    /// Publishes from now on, until [`World::quiet`].
+    /// Starts the stream, until [`World::quiet`].
     pub(super) fn publish(&mut self, per_second: usize) {
-        let sent = self.sent.take().expect("nothing is published yet");
+        let sent = self.sent.take().expect("the stream is not running yet");
         self.traffic = Some(Traffic::start(sent, per_second, self.random.random()));
     }
 
-    /// Different events published so far.
+    /// Returns the number of different events published so far.
     pub(super) fn published(&self) -> usize {
         self.traffic.as_ref().map_or(0, Traffic::events)
     }
 
-    /// Publishes no more.
+    /// Stops the stream.
     pub(super) fn quiet(&mut self) -> &mut Sent {
         if let Some(traffic) = self.traffic.take() {
             self.sent = Some(traffic.stop());
         }
-        self.sent.as_mut().expect("nothing is published any more")
+        self.sent.as_mut().expect("the stream has stopped")
     }
 
-    /// One processor more.
+    /// Starts another processor.
     pub(super) fn join(&mut self) {
         self.join_with(&[]);
     }
 
-    /// One processor more, with these flags.
+    /// Starts another processor with these flags.
     pub(super) fn join_with(&mut self, flags: &[&str]) {
         self.joined += 1;
         let name = format!("member-{:03}", self.joined);
@@ -196,13 +196,13 @@ impl World {
         });
     }
 
-    /// A pause of up to so many milliseconds, so that the next thing comes at a random moment.
+    /// Pauses for up to this many milliseconds, so that the next step comes at a random moment.
     pub(super) async fn moment(&mut self, up_to_millis: u64) {
         let millis = self.random.random_range(0..up_to_millis);
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 
-    /// Offsets folded, over all partitions.
+    /// Returns the number of offsets folded, over all partitions.
     pub(super) async fn folded(&self) -> i64 {
         self.site
             .projections()
@@ -211,7 +211,8 @@ impl World {
             .await
     }
 
-    /// Waits until all that is on the topic now is folded; every process must still be there.
+    /// Waits until all records that are now on the topic are folded, and asserts that every process
+    /// runs.
     pub(super) async fn caught_up(&mut self) -> Duration {
         let begun = Instant::now();
         for member in &mut self.members {
@@ -225,7 +226,7 @@ impl World {
         begun.elapsed()
     }
 
-    /// Who owns each partition, as the table has it.
+    /// Returns the owner of each partition by the table.
     pub(super) async fn owners(&self) -> BTreeMap<i32, String> {
         let rows: Vec<(i32, String)> = self
             .site
@@ -236,16 +237,16 @@ impl World {
         rows.into_iter().collect()
     }
 
-    /// Waits until the owners are such.
+    /// Waits until the owners satisfy a condition.
     pub(super) async fn owned(
         &self,
         what: &str,
-        such: impl Fn(&BTreeMap<i32, String>) -> bool,
+        holds: impl Fn(&BTreeMap<i32, String>) -> bool,
     ) -> BTreeMap<i32, String> {
         wait_for(RECOVERED_WITHIN, what, async || {
             let owners = self.owners().await;
             let all = owners.len() == usize::try_from(PARTITIONS).unwrap();
-            if all && such(&owners) {
+            if all && holds(&owners) {
                 Ok(owners)
             } else {
                 Err(format!("{owners:?}"))
@@ -254,7 +255,7 @@ impl World {
         .await
     }
 
-    /// Waits until every partition has an owner among those who run.
+    /// Waits until every partition has a running owner.
     pub(super) async fn all_owned(&self) -> BTreeMap<i32, String> {
         let running: Vec<&str> = self.members.iter().map(|m| m.name.as_str()).collect();
         self.owned("every partition to be owned", |owners| {
@@ -265,8 +266,8 @@ impl World {
         .await
     }
 
-    /// The end: all is folded, the processes go in good order, and the tables hold what a fold in
-    /// memory holds. So many events must be parked.
+    /// Ends the run: waits until all records are folded, terminates the processes, and asserts that
+    /// the tables equal a fold in memory and that this many events are parked.
     pub(super) async fn assert_end(mut self, parked: i64) -> Summary {
         self.quiet();
         if self.members.is_empty() {
@@ -284,15 +285,15 @@ impl World {
         witness::assert_one_chain(&projections).await;
         let count = "select count(*) from $gen.parked";
         assert_eq!(projections.number(count).await, parked);
-        // What counted as new depends on the order; in that of the log it is the same.
-        let in_order_of_the_log = Reference::of_topic(
+        // The number of new events depends on the order; in that of the log it is the same.
+        let in_log_order = Reference::from_topic(
             site.kafka,
             &site.topic,
             &site.definitions_topic,
             Partitioner::Murmur2,
         )
         .await;
-        assert_eq!(&projections.folded().await, in_order_of_the_log.folded());
+        assert_eq!(&projections.folded().await, in_log_order.folded());
         let sum = |column: &str| format!("select sum({column})::bigint from $gen.progress");
         Summary {
             events: sent.events,
@@ -306,7 +307,7 @@ impl World {
 
 type Row = (String, String, i64, Vec<String>, Vec<String>);
 
-/// Memberships and positions are those that follow from the states of the fold in memory.
+/// Asserts that memberships and positions follow from the states of the fold in memory.
 async fn assert_outputs(site: &Site, expected: &Reference) {
     let projections = site.projections().await;
     let rows: Vec<Row> = projections
@@ -343,7 +344,7 @@ async fn assert_outputs(site: &Site, expected: &Reference) {
         let journeys = outputs.journeys.values().map(|journey| &*journey.stage);
         assert!(
             stages.iter().map(String::as_str).eq(journeys),
-            "{name} stands in {stages:?}, not in {:?}",
+            "{name} is in the stages {stages:?}, not in {:?}",
             outputs.journeys
         );
     }

@@ -1,5 +1,5 @@
-//! The flood: requests written at a fixed rate without waiting for answers, by threads that do
-//! nothing else, so that it costs the machine as little as a flood can.
+//! The flood: requests at a fixed rate that do not wait for responses, sent by dedicated threads,
+//! at the least possible cost to the machine.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: u32 = 2;
 const TICK: Duration = Duration::from_millis(20);
 
-/// A flood that can be turned on and off.
+/// A flood that can be switched on and off.
 pub(super) struct Pour {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// Since when it is on, and how long it was on before.
+    /// The time since when it is on, and how long it was on before.
     on: Mutex<(Option<Instant>, Duration)>,
 }
 
@@ -27,7 +27,7 @@ struct Shared {
     refused: AtomicU64,
 }
 
-/// What came of it.
+/// The totals of the flood.
 #[derive(Debug)]
 pub(super) struct Poured {
     pub(super) open: Duration,
@@ -86,7 +86,7 @@ impl Pour {
 fn write(mut stream: TcpStream, portion: &str, shared: &Shared) {
     let mut next = Instant::now();
     while !shared.is_over.load(Ordering::Relaxed) {
-        next += TICK; // whoever wakes late makes up for it
+        next += TICK; // a late tick sends the requests of those it missed
         if shared.is_open.load(Ordering::Relaxed) {
             stream.write_all(portion.as_bytes()).unwrap();
         }
@@ -116,7 +116,7 @@ fn count(mut stream: TcpStream, shared: &Shared) {
             }
             from = end;
         }
-        // The beginning of a status may be at the end of what came.
+        // The beginning of a status line may be at the end of the last read.
         from = from.max(kept.len().saturating_sub(whole - 1));
         kept.drain(..from);
     }

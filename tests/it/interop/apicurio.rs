@@ -1,4 +1,5 @@
-//! A real registry with Confluent's interface: Apicurio, in memory, started once for the whole run.
+//! A registry of another vendor with Confluent's interface: Apicurio, in memory, started once for
+//! the whole run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,14 @@ use crate::support::wait::wait_for;
 
 const READY_WITHIN: Duration = Duration::from_mins(3);
 
-/// See the module.
+/// A running Apicurio.
 pub(super) struct Apicurio {
     port: u16,
     process: Mutex<Guarded>,
 }
 
 impl Apicurio {
-    /// The registry of all tests of this run, ready.
+    /// Returns the registry of all tests of this run, when it is ready.
     pub(super) async fn shared() -> &'static Self {
         static SHARED: OnceLock<Apicurio> = OnceLock::new();
         let apicurio = SHARED.get_or_init(Self::start);
@@ -62,12 +63,12 @@ impl Apicurio {
         assert!(process.is_running(), "it ended:\n{}", process.log_tail());
     }
 
-    /// Confluent's interface.
+    /// Returns the address of Confluent's interface.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port)
     }
 
-    /// Its own interface, which its own serializers speak.
+    /// Returns the address of its own interface, which its own serializers use.
     pub(super) fn own_url(&self) -> String {
         format!("http://127.0.0.1:{}/apis/registry/v2", self.port)
     }
@@ -81,12 +82,12 @@ impl Apicurio {
     }
 }
 
-/// What a folder of tests/interop needs, fetched on the first run.
+/// Returns what a folder of tests/interop needs, fetched on the first run.
 pub(super) fn libs(name: &str) -> PathBuf {
-    PathBuf::from(said(script("interop-libs").arg(name)))
+    PathBuf::from(output_of(script("interop-libs").arg(name)))
 }
 
-/// A script of ours.
+/// Returns a script of this project.
 pub(super) fn script(name: &str) -> Command {
     Command::new(
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -95,8 +96,8 @@ pub(super) fn script(name: &str) -> Command {
     )
 }
 
-/// What a command prints; it must take its work well.
-pub(super) fn said(command: &mut Command) -> String {
+/// Returns the output of a command that must succeed.
+pub(super) fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");

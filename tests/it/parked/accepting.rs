@@ -1,4 +1,4 @@
-//! Late events that an operator accepts, after the log was asked whether they were folded before.
+//! Late events that an operator accepts, after a search of the log for an earlier copy.
 
 use serde_json::json;
 use tidemark_processor::clock::WallClock;
@@ -22,8 +22,8 @@ fn login(days_ago: i64) -> CustomerEvent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
-    // Given one event folded weeks ago that comes again, and one that comes for the first time
+async fn late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
+    // Given a late event that was folded weeks ago, and one that was never folded
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let (old, new, never_folded) = (login(30), login(0), login(20));
@@ -37,7 +37,7 @@ async fn a_late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
     let parked = answer(&site.run(&["parked", "list", "--json"]), 0);
     assert_eq!(parked.as_array().map(Vec::len), Some(2), "{parked}");
 
-    // When somebody asks what would be accepted, then nothing happens
+    // When acceptance runs dry, then nothing changes
     let ask = ["parked", "redrive", "--accept-late", "--json"];
     let dry = answer(&site.run(&ask), 0);
     let told = |answer: &serde_json::Value| {
@@ -49,7 +49,7 @@ async fn a_late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
     let parked = answer(&site.run(&["parked", "list", "--json"]), 0);
     assert_eq!(parked.as_array().map(Vec::len), Some(2), "{parked}");
 
-    // When they are accepted, then the one is folded and the other stays where it is
+    // When they are accepted, then the one is folded and the other stays parked
     let apply = [&ask[..], &["--apply"]].concat();
     let done = answer(&site.run(&apply), 1);
     assert_eq!(told(&done), json!([2, 1, 0]), "{done}");
@@ -57,14 +57,15 @@ async fn a_late_event_is_accepted_unless_the_log_shows_that_it_was_folded() {
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
     processor.terminate();
 
-    // Then the tables are what the log and the decision in it add up to
+    // And the tables equal a fold of the log with the decision in it
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
-    let expected = Reference::of_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let expected =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
 
-    // And asking for something else than late events is a misuse
+    // And other events than late ones cannot be accepted
     let wrong = [
         "parked",
         "redrive",

@@ -1,5 +1,4 @@
-//! What the CDNOW sample says of each customer, read again from the log itself, and what was
-//! published of them.
+//! The CDNOW sample, read from its log, and the published predictions for its customers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,16 +7,16 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Date, date};
 use serde_json::Value;
 
-/// The end of the calibration period of the published figures.
+/// The end of the calibration period of the published parameters.
 pub(super) const CLOCK: &str = "1997-09-30T00:00:00Z";
 const END: Date = date(1997, 9, 30);
-/// The summary is rounded to two decimals.
+/// The tolerance for a summary rounded to two decimals.
 const ROUNDED: f64 = 0.005_000_001;
 
 /// A customer as the log and the published summary have it.
 pub(super) struct Customer {
     x: u32,
-    /// Weeks, and dollars a purchase day after the first: to two decimals.
+    /// Weeks, and dollars for each purchase day after the first, rounded to two decimals.
     published_t_x: f64,
     published_t: f64,
     published_mean: f64,
@@ -33,14 +32,14 @@ fn read(name: &str) -> String {
     fs::read_to_string(file(name)).unwrap()
 }
 
-/// The tenant and its segments, with this churn model.
+/// Returns the tenant and its segments with this churn model.
 pub(super) fn definitions(model: &str) -> String {
     let definitions = read("definitions/cdnow.yaml");
     assert!(definitions.contains("model: mbg_nbd"));
     definitions.replace("model: mbg_nbd", &format!("model: {model}"))
 }
 
-/// Every customer by id.
+/// Returns every customer by id.
 pub(super) fn customers() -> BTreeMap<String, Customer> {
     let summary = read("data/cdnow/CDNOW_sample_summary.csv");
     let mut customers: BTreeMap<String, Customer> = summary.lines().skip(1).map(customer).collect();
@@ -76,7 +75,7 @@ fn customer(line: &str) -> (String, Customer) {
 }
 
 #[expect(clippy::many_single_char_names, reason = "as the papers call them")]
-/// P(alive) in closed form, written again from the papers, with their parameters (weeks).
+/// Returns P(alive) in closed form, written from the papers with their parameters (weeks).
 fn p_alive(model: &str, x: f64, t_x: f64, t: f64) -> f64 {
     match model {
         "mbg_nbd" => {
@@ -105,13 +104,13 @@ impl Customer {
         self.purchases.iter().map(|(_, cents)| cents).sum()
     }
 
-    /// From exact days.
+    /// Returns P(alive) from exact days.
     pub(super) fn p_alive(&self, model: &str) -> f64 {
         let t_x = weeks(self.first(), self.last());
         p_alive(model, f64::from(self.x), t_x, weeks(self.first(), END))
     }
 
-    /// By the thresholds of the tenant.
+    /// Returns the band by the tenant's thresholds.
     pub(super) fn band(&self, model: &str) -> &'static str {
         match 1.0 - self.p_alive(model) {
             risk if risk >= 0.7 => "high",
@@ -120,7 +119,7 @@ impl Customer {
         }
     }
 
-    /// Those segments of the sample tenant that follow from the log without a calendar.
+    /// Returns the segments of the sample tenant that follow from the log without a calendar.
     pub(super) fn segments(&self, model: &str) -> [(&'static str, bool); 4] {
         let regular = self.purchases.len() >= 3;
         [
@@ -131,9 +130,9 @@ impl Customer {
         ]
     }
 
-    /// That the API says of this customer what the log and the published figures say.
+    /// Asserts that the API returns for this customer what the log and the publications have.
     #[track_caller]
-    pub(super) fn assert_answered(&self, id: &str, answer: &Value, model: &str) {
+    pub(super) fn assert_returned(&self, id: &str, answer: &Value, model: &str) {
         assert_eq!(answer["customer_id"], id);
         assert_eq!(answer["as_of"], CLOCK, "{id}");
         self.assert_orders(id, &answer["orders"]);
@@ -181,15 +180,15 @@ impl Customer {
     }
 }
 
-/// The figures that were published of single customers: with unrounded parameters, hence the
-/// tolerance.
-pub(super) fn assert_spot_figures(answers: &BTreeMap<String, Value>, model: &str) {
+/// Asserts published predictions of single customers; the tolerance allows for their unrounded
+/// parameters.
+pub(super) fn assert_published_predictions(answers: &BTreeMap<String, Value>, model: &str) {
     // Customer 1 has x = 2, t_x = 30.43, T = 38.86; customer 3 has x = 0, T = 38.86.
-    let figures = match model {
+    let predictions = match model {
         "mbg_nbd" => [("0001", 0.706_13), ("0003", 0.389_72)],
         _ => [("0001", 0.726_61), ("0003", 1.0)],
     };
-    for (id, wanted) in figures {
+    for (id, wanted) in predictions {
         let found = number(&answers[id]["churn"]["p_alive"]);
         near(id, "P(alive)", found, wanted, 2e-4);
     }
@@ -210,5 +209,5 @@ fn weeks(from: Date, to: Date) -> f64 {
 #[track_caller]
 fn near(id: &str, what: &str, found: f64, wanted: f64, tolerance: f64) {
     let is_near = (found - wanted).abs() <= tolerance;
-    assert!(is_near, "{what} of {id}: {found}, wanted {wanted}");
+    assert!(is_near, "{what} of {id}: {found}, expected {wanted}");
 }

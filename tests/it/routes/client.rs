@@ -1,4 +1,4 @@
-//! The API over a world's database, on a real socket, and somebody who asks.
+//! The API over a world's database on a real socket, with a client.
 
 use prometheus::Registry;
 use reqwest::header::HeaderMap;
@@ -14,14 +14,14 @@ use crate::support::described;
 
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 
-/// A served API; stops when dropped.
+/// A served API, stopped on drop.
 pub(crate) struct Api {
     pub(crate) url: String,
     client: reqwest::Client,
     _stop: DropGuard,
 }
 
-/// What it said.
+/// A response of the API.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// As for production, with few connections.
+/// Returns a production configuration with few connections.
 pub(crate) fn config(database_url: &str) -> Config {
     let auth = AuthConfig::new("tidemark", "tidemark-api", SECRET);
     let mut config = Config::new(database_url, auth);
@@ -46,7 +46,7 @@ impl Api {
         Self::counted(config, &Registry::new()).await
     }
 
-    /// Counts into this registry.
+    /// Connects a service that counts into this registry.
     pub(crate) async fn counted(config: Config, registry: &Registry) -> Self {
         let service = Service::connect(config, registry).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -60,7 +60,7 @@ impl Api {
         }
     }
 
-    /// Asks as an analyst of the tenant.
+    /// Sends a request as an analyst of the tenant.
     pub(crate) async fn get(&self, tenant_id: &str, path: &str) -> Answer {
         self.get_as(&token(tenant_id, Role::Analyst), path).await
     }
@@ -69,7 +69,7 @@ impl Api {
         self.ask(token, path, &[]).await
     }
 
-    /// With headers. The body of an answer without one is null.
+    /// Sends a request with headers. The body of a response without one is null.
     pub(crate) async fn ask(&self, token: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self
             .client
@@ -95,7 +95,7 @@ impl Api {
         }
     }
 
-    /// The body of a 200.
+    /// Returns the body of a response, which must be 200.
     #[track_caller]
     pub(crate) fn ok(&self, tenant_id: &str, path: &str) -> impl Future<Output = Value> {
         let caller = std::panic::Location::caller();
@@ -103,14 +103,14 @@ impl Api {
             let answer = self.get(tenant_id, path).await;
             assert_eq!(
                 answer.status, 200,
-                "{path}, asked at {caller}: {}",
+                "{path}, requested at {caller}: {}",
                 answer.body
             );
             answer.body
         }
     }
 
-    /// The ids of a list, page by page, with how many pages there were.
+    /// Returns the ids of a list, page by page, with the number of pages.
     pub(crate) async fn ids(&self, tenant_id: &str, path: &str) -> (Vec<String>, usize) {
         let (mut ids, mut pages, mut next) = (Vec::new(), 0, path.to_owned());
         loop {

@@ -9,7 +9,7 @@ use super::shop;
 use super::world::{World, at};
 
 #[tokio::test]
-async fn everything_about_one_customer() {
+async fn customer_page_shows_every_field() {
     let api = Api::over(&shop::open().await).await;
     for id in ["ann", "bob", "eve"] {
         let body = api.ok("acme", &format!("/v1/customers/{id}")).await;
@@ -18,7 +18,7 @@ async fn everything_about_one_customer() {
 }
 
 #[tokio::test]
-async fn answers_say_how_fresh_they_are() {
+async fn responses_carry_their_freshness() {
     let api = Api::over(&shop::open().await).await;
     let answer = api.get("acme", "/v1/customers/ann").await;
     assert_eq!(answer.headers["tidemark-generation"], "1");
@@ -30,7 +30,7 @@ async fn answers_say_how_fresh_they_are() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_is_not_found() {
+async fn unknown_customer_is_not_found() {
     let api = Api::over(&shop::open().await).await;
     let answer = api.get("acme", "/v1/customers/zoe%2F1").await;
     assert_eq!(answer.status, 404);
@@ -49,7 +49,7 @@ async fn audited(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn viewers_see_no_personal_attribute_and_others_leave_a_trace() {
+async fn personal_attributes_are_hidden_from_viewers_and_audited_for_others() {
     let world = shop::open().await;
     let api = Api::over(&world).await;
     let viewed = api
@@ -65,7 +65,7 @@ async fn viewers_see_no_personal_attribute_and_others_leave_a_trace() {
         assert_eq!(seen.body["attributes"]["email"], "ann@acme.example");
         assert_eq!(seen.body["masked_attributes"], json!([]));
     }
-    // Bob has no personal attribute: reading him is nobody's concern.
+    // Bob has no personal attribute, so that reading him is not audited.
     api.ok("acme", "/v1/customers/bob").await;
     let trace = |role| {
         json!([
@@ -81,7 +81,7 @@ async fn viewers_see_no_personal_attribute_and_others_leave_a_trace() {
 }
 
 #[tokio::test]
-async fn an_attribute_is_hidden_from_the_moment_it_is_declared_personal() {
+async fn attribute_is_hidden_once_it_is_declared_personal() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let definitions =
@@ -95,10 +95,10 @@ async fn an_attribute_is_hidden_from_the_moment_it_is_declared_personal() {
     assert_eq!(viewed.body["masked_attributes"], json!(["email", "plan"]));
 }
 
-/// Time alone moves customers; where the processor was stopped between two clocks, the API takes
-/// the same steps.
+/// Asserts that the API steps a customer to the clock, as the processor does, when time passed
+/// between two commits.
 #[tokio::test]
-async fn what_time_changed_is_seen_at_the_clock() {
+async fn customer_page_includes_changes_of_time_up_to_the_clock() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let before = api.ok("acme", "/v1/customers/ann").await;
@@ -119,7 +119,7 @@ async fn why(api: &Api, customer: &str, segment: &str) -> Value {
 }
 
 #[tokio::test]
-async fn why_a_customer_is_in_a_segment_is_told_condition_by_condition() {
+async fn why_explains_a_membership_condition_by_condition() {
     let api = Api::over(&shop::open().await).await;
     let bob = why(&api, "bob", "at_risk").await;
     assert_eq!(bob["as_of"], shop::NOW);
@@ -127,7 +127,11 @@ async fn why_a_customer_is_in_a_segment_is_told_condition_by_condition() {
     assert_eq!(bob["backfilling"], Value::Null);
     let explanation = &bob["explanation"];
     assert_eq!(explanation["member"], true);
-    assert_eq!(explanation["changes_at"], Value::Null, "he may come back");
+    assert_eq!(
+        explanation["changes_at"],
+        Value::Null,
+        "Bob is a member again later"
+    );
     assert_eq!(explanation["why"]["kind"], "churn");
     assert_eq!(explanation["why"]["asked"], json!({ "band": "high" }));
     let found = &explanation["why"]["found"];
@@ -147,11 +151,11 @@ async fn why_a_customer_is_in_a_segment_is_told_condition_by_condition() {
     }
 }
 
-/// What is said to happen by itself happens, then and not a moment before.
+/// Asserts that a change with an announced instant occurs at that instant and not before.
 #[tokio::test]
-async fn what_is_to_change_is_told_with_its_instant() {
+async fn why_names_the_instant_of_the_next_change() {
     let mut world = shop::open().await;
-    // Another API each time: it has kept no answer.
+    // Another API each time, with an empty cache.
     let ann = why(&Api::over(&world).await, "ann", "at_risk").await;
     assert_eq!(ann["explanation"]["member"], false);
     let changes_at = ann["explanation"]["changes_at"].as_str().unwrap();
@@ -167,7 +171,7 @@ async fn what_is_to_change_is_told_with_its_instant() {
 }
 
 #[tokio::test]
-async fn why_tells_viewers_nothing_personal_and_leaves_a_trace_of_others() {
+async fn why_hides_personal_values_from_viewers_and_audits_others() {
     let segment = "segments:
   - name: employees
     when: { attribute: { name: email, ends_with: '@acme.example' } }";
@@ -182,7 +186,7 @@ async fn why_tells_viewers_nothing_personal_and_leaves_a_trace_of_others() {
     assert_eq!(viewed.body["explanation"]["member"], true);
     assert_eq!(viewed.body["explanation"]["why"]["found"], Value::Null);
     assert!(!viewed.body.to_string().contains("ann@"));
-    // Orders are not personal: reading them is nobody's concern.
+    // Orders are not personal, so that reading them is not audited.
     why(&api, "ann", "buyers").await;
     assert_eq!(audited(&world).await, Vec::<Value>::new());
 

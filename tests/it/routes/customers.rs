@@ -4,7 +4,7 @@ use super::client::Api;
 use super::shop;
 
 #[tokio::test]
-async fn pages_hold_every_customer_once() {
+async fn pages_contain_every_customer_once() {
     let api = Api::over(&shop::open().await).await;
     let body = api.ok("acme", "/v1/customers").await;
     insta::assert_json_snapshot!(body);
@@ -21,7 +21,7 @@ async fn pages_hold_every_customer_once() {
 }
 
 #[tokio::test]
-async fn filters_narrow_together() {
+async fn filters_combine() {
     let api = Api::over(&shop::open().await).await;
     let lists: [(&str, &[&str]); 11] = [
         ("segment=buyers", &["ann", "bob", "dee"]),
@@ -45,7 +45,7 @@ async fn filters_narrow_together() {
 }
 
 #[tokio::test]
-async fn a_filter_by_what_is_not_defined_is_wrong() {
+async fn filter_by_an_undefined_name_is_rejected() {
     let api = Api::over(&shop::open().await).await;
     let wrong = [
         ("segment=buyer", "segment"),
@@ -57,14 +57,14 @@ async fn a_filter_by_what_is_not_defined_is_wrong() {
         let answer = api.get("acme", &format!("/v1/customers?{filters}")).await;
         assert_eq!(answer.status, 422, "{}", answer.body);
         assert_eq!(answer.body["parameter"], parameter);
-        // Also a refusal says how fresh the data were that made it.
+        // Errors carry the freshness of the data, too.
         assert_eq!(answer.headers["tidemark-generation"], "1");
     }
     insta::assert_json_snapshot!(api.get("acme", "/v1/customers?segment=buyer").await.body);
 }
 
 #[tokio::test]
-async fn a_cursor_goes_with_its_filters() {
+async fn cursor_is_valid_only_with_its_filters() {
     let api = Api::over(&shop::open().await).await;
     let body = api.ok("acme", "/v1/customers?segment=buyers&limit=1").await;
     let cursor = body["next"].as_str().unwrap();

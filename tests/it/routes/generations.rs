@@ -1,4 +1,4 @@
-//! What happens to reads when the ground moves: another generation, a lost connection.
+//! Reads across a change of generation, a lost connection and another fold version.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use super::shop;
 use super::world::World;
 use crate::support::wait::wait_for;
 
-/// A second generation whose tables have other column types, so that plans made for the first
-/// cannot be used; active from one moment to the next.
+/// Activates a second generation whose tables have other column types, so that plans for the first
+/// one are invalid.
 async fn promote_another(world: &World) {
     let tables = [
         "customer",
@@ -53,7 +53,7 @@ async fn promote_another(world: &World) {
 }
 
 #[tokio::test]
-async fn a_new_generation_is_read_at_once_and_kept_answers_follow_soon() {
+async fn new_generation_is_read_at_once_and_cached_responses_follow() {
     let world = shop::open().await;
     let mut one_connection = config(&world.database.url);
     one_connection.connections = 1;
@@ -69,7 +69,7 @@ async fn a_new_generation_is_read_at_once_and_kept_answers_follow_soon() {
         before.push(api.get("acme", path).await);
     }
     promote_another(&world).await;
-    // Never kept: the one is recorded, the other tells positions.
+    // Never cached: the first is audited, the second shows positions.
     for path in ["/v1/customers/ann", "/v1/status"] {
         let after = api.get("acme", path).await;
         assert_eq!(after.headers["tidemark-generation"], "2");
@@ -81,7 +81,7 @@ async fn a_new_generation_is_read_at_once_and_kept_answers_follow_soon() {
             assert_eq!(after.status, 200, "{path}: {}", after.body);
             match after.headers["tidemark-generation"].to_str().unwrap() {
                 "2" => Ok(after),
-                other => Err(format!("it is of generation {other}")),
+                other => Err(format!("the response is of generation {other}")),
             }
         })
         .await;
@@ -92,7 +92,7 @@ async fn a_new_generation_is_read_at_once_and_kept_answers_follow_soon() {
 }
 
 #[tokio::test]
-async fn dead_connections_are_replaced_unnoticed() {
+async fn lost_connections_are_replaced_without_an_error() {
     let world = shop::open().await;
     let mut one_connection = config(&world.database.url);
     one_connection.connections = 1;
@@ -111,7 +111,7 @@ async fn dead_connections_are_replaced_unnoticed() {
 }
 
 #[tokio::test]
-async fn another_fold_version_is_not_misread() {
+async fn other_fold_version_is_rejected() {
     let world = shop::open().await;
     let api = Api::over(&world).await;
     sqlx::query("update tidemark.generation set fold_version = fold_version + 1")

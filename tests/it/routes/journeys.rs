@@ -1,26 +1,27 @@
-//! `GET /v1/journeys` and what is asked of one of them.
+//! `GET /v1/journeys` and the routes below it.
 
 use super::client::Api;
 use super::shop;
 
 #[tokio::test]
-async fn stages_come_in_order_with_their_counts() {
+async fn stages_are_in_order_with_their_counts() {
     let api = Api::over(&shop::open().await).await;
     insta::assert_json_snapshot!("journeys", api.ok("acme", "/v1/journeys").await);
     insta::assert_json_snapshot!("stages", api.ok("acme", "/v1/journeys/sales/stages").await);
 }
 
 #[tokio::test]
-async fn flows_and_bottlenecks_are_told() {
+async fn flows_and_bottlenecks_are_returned() {
     let api = Api::over(&shop::open().await).await;
     insta::assert_json_snapshot!("flows", api.ok("acme", "/v1/journeys/sales/flows").await);
     let bottlenecks = api.ok("acme", "/v1/journeys/sales/bottlenecks").await;
     insta::assert_json_snapshot!("bottlenecks", bottlenecks);
 }
 
-/// Cem, Dee and Eve became leads on the first three days of June, Eve went on trial on the fourth.
+/// Cem, Dee and Eve became leads on the first three days of June; Eve started a trial on the
+/// fourth.
 #[tokio::test]
-async fn days_choose_moves_and_first_entries() {
+async fn date_range_selects_moves_and_first_entries() {
     let api = Api::over(&shop::open().await).await;
     let entered = async |days: &str| {
         let path = format!("/v1/journeys/sales/stages?{days}");
@@ -50,7 +51,7 @@ async fn days_choose_moves_and_first_entries() {
 }
 
 #[tokio::test]
-async fn an_unknown_journey_is_not_found() {
+async fn unknown_journey_is_not_found() {
     let api = Api::over(&shop::open().await).await;
     for what in ["stages", "flows", "bottlenecks"] {
         let answer = api.get("acme", &format!("/v1/journeys/sale/{what}")).await;

@@ -17,7 +17,8 @@ fn refund(id: &str, minor: i64, currency: &str) -> Value {
     json!({ "type": "order_refunded", "order_id": id, "amount_minor": minor, "currency": currency })
 }
 
-/// Two customers in the shop of a tenant that earns an eighth, with a rate for dollars but not for yen.
+/// Creates the shop of a tenant with a commission of an eighth and a rate for dollars but not for
+/// yen, with orders of two customers.
 async fn sold() -> World {
     let mut world = World::new().await;
     let definitions = shop::definitions("acme").replace(
@@ -31,10 +32,10 @@ async fn sold() -> World {
         world.fold(("acme", customer), number, at, payload);
     };
     fold("ann", "2024-06-03T10:00:00Z", &order("a1", 10_000, "EUR"));
-    // Late in the evening in Berlin it is the day after.
+    // Late in the evening, which is the next day in Berlin.
     fold("ann", "2024-06-04T22:30:00Z", &order("a2", 401, "USD"));
     fold("bob", "2024-06-05T08:00:00Z", &order("b1", 700, "JPY"));
-    // A newer version of the first order, its refund, and one of an order nobody knows.
+    // A newer version of the first order, its refund, and the refund of an unknown order.
     fold("ann", "2024-06-10T10:00:00Z", &order("a1", 9_000, "EUR"));
     fold("ann", "2024-06-11T10:00:00Z", &refund("a1", 1_000, "EUR"));
     fold("bob", "2024-06-11T10:00:00Z", &refund("b9", 100, "EUR"));
@@ -43,7 +44,7 @@ async fn sold() -> World {
 }
 
 #[tokio::test]
-async fn revenue_is_told_by_period() {
+async fn revenue_is_returned_by_period() {
     let api = Api::over(&sold().await).await;
     let weeks = "/v1/revenue?from=2024-06-03&to=2024-06-16&by=week";
     insta::assert_json_snapshot!("revenue", api.ok("acme", weeks).await);
@@ -58,7 +59,7 @@ async fn revenue_is_told_by_period() {
 }
 
 #[tokio::test]
-async fn an_answer_turns_old_when_a_rollup_moves() {
+async fn cached_response_is_invalidated_when_a_rollup_changes() {
     let mut world = sold().await;
     let api = Api::over(&world).await;
     let ask = "/v1/revenue?from=2024-06-01&to=2024-06-30";
@@ -70,7 +71,7 @@ async fn an_answer_turns_old_when_a_rollup_moves() {
         &order("e1", 1, "EUR"),
     );
     world.commit(shop::NOW).await;
-    // Sooner than the backstop would make it old.
+    // Sooner than the maximum age of the cache.
     wait_for(Duration::from_secs(10), "the fourth order", async || {
         match api.ok("acme", ask).await["total"]["orders"].clone() {
             Value::Number(orders) if orders == 4.into() => Ok(()),
@@ -81,7 +82,7 @@ async fn an_answer_turns_old_when_a_rollup_moves() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_named() {
+async fn invalid_parameters_are_named() {
     let api = Api::over(&shop::open().await).await;
     for (query, status, parameter) in [
         ("from=2024-02-30", 400, "from"),

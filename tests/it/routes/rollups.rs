@@ -26,7 +26,7 @@ fn order(id: &str, minor: i64) -> Value {
     json!({ "type": "order_placed", "order_id": id, "amount_minor": minor, "currency": "EUR" })
 }
 
-/// The shop, with two agents and two campaigns.
+/// Creates the shop with two agents and two campaigns.
 async fn busy() -> World {
     let mut world = shop::open().await;
     let mut number = 500;
@@ -50,7 +50,7 @@ async fn busy() -> World {
     let closed = json!({ "type": "conversation_closed", "conversation_id": "k",
                          "outcome": "converted", "agent": "kim" });
     fold("dee", "2024-06-05T09:00:00Z", &closed);
-    // Touched three times before an order of 35 euros.
+    // Three touches before an order of 35 euros.
     for (day, campaign, channel, cost_minor) in [
         (11, "spring", "email", 100),
         (15, "spring", "post", 250),
@@ -60,7 +60,7 @@ async fn busy() -> World {
         fold("fay", &at, &touch(campaign, channel, cost_minor));
     }
     fold("fay", "2024-06-20T08:00:00Z", &order("f1", 3_500));
-    // Who bought nothing, and who did so before.
+    // One customer without orders, and one with an earlier order.
     for customer in ["eve", "ann"] {
         fold(
             customer,
@@ -73,7 +73,7 @@ async fn busy() -> World {
 }
 
 #[tokio::test]
-async fn conversations_are_told_by_agent_channel_and_day() {
+async fn conversations_are_returned_by_agent_channel_and_day() {
     let api = Api::over(&busy().await).await;
     let ask = "/v1/conversations?from=2024-06-01&to=2024-06-30";
     insta::assert_json_snapshot!("conversations", api.ok("acme", ask).await);
@@ -108,7 +108,7 @@ async fn conversations_are_told_by_agent_channel_and_day() {
 }
 
 #[tokio::test]
-async fn campaigns_are_told_with_what_is_owed_to_them() {
+async fn campaigns_are_returned_with_their_credits() {
     let mut world = busy().await;
     let api = Api::over(&world).await;
     let ask = "/v1/campaigns?from=2024-06-01&to=2024-06-30";
@@ -120,13 +120,9 @@ async fn campaigns_are_told_with_what_is_owed_to_them() {
         credits.sum::<i64>()
     };
     for model in ["first", "last", "linear", "position_based"] {
-        assert_eq!(
-            credited(&told, model),
-            3_500,
-            "all of the order, by {model}"
-        );
+        assert_eq!(credited(&told, model), 3_500, "the whole order, by {model}");
     }
-    // What is given back is owed to nobody, and a late order is owed like any other.
+    // A refund takes its credit back, and a late order is credited like any other.
     let refund = json!({ "type": "order_refunded", "order_id": "f1", "amount_minor": 500,
                          "currency": "EUR" });
     world.fold(("acme", "fay"), 900, "2024-06-21T08:00:00Z", &refund);
@@ -140,7 +136,7 @@ async fn campaigns_are_told_with_what_is_owed_to_them() {
 }
 
 #[tokio::test]
-async fn sizes_and_main_rollups_are_told_day_by_day() {
+async fn sizes_and_main_rollups_are_returned_by_day() {
     let api = Api::over(&busy().await).await;
     let days = "from=2024-06-01&to=2024-06-04";
     let buyers = api
@@ -149,7 +145,7 @@ async fn sizes_and_main_rollups_are_told_day_by_day() {
     insta::assert_json_snapshot!("segment_series", buyers);
     let series = api.ok("acme", &format!("/v1/series?{days}")).await;
     insta::assert_json_snapshot!("series", series);
-    // The last day is what is now.
+    // The last day shows the current state.
     let now = api.ok("acme", "/v1/segments/buyers/series").await;
     let items = now["items"].as_array().unwrap();
     assert_eq!((items.len(), &items[29]["size"]), (30, &json!(4)));
@@ -160,7 +156,7 @@ async fn sizes_and_main_rollups_are_told_day_by_day() {
 }
 
 #[tokio::test]
-async fn a_tenant_not_yet_defined_has_no_rollups() {
+async fn undefined_tenant_has_no_rollups() {
     let api = Api::over(&World::new().await).await;
     for path in [
         "/v1/revenue",

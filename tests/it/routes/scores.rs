@@ -6,7 +6,7 @@ use super::client::Api;
 use super::shop;
 use super::world::World;
 
-/// Models as `tidemark train` writes them, with numbers easy to follow.
+/// Returns models in the form of `tidemark train`, with simple numbers.
 fn models() -> Value {
     let trained = |model: Value| json!({ "from": "2023-01-01", "as_of": "2024-05-31", "customers": 3, "model": model });
     let cuts: Vec<i64> = (1..100).map(|cut| cut * 100).collect();
@@ -25,7 +25,7 @@ fn models() -> Value {
     })
 }
 
-/// The shop with these models in force, and Eve subscribed.
+/// Creates the shop with these models in force and a subscription of Eve.
 async fn trained() -> World {
     let mut world = World::new().await;
     let definitions = format!("{}models: {}\n", shop::definitions("acme"), models());
@@ -44,7 +44,7 @@ fn customers(items: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn without_trained_models_shipped_ones_score_churn_alone() {
+async fn shipped_models_score_churn_alone_without_trained_ones() {
     let api = Api::over(&shop::open().await).await;
     let churn = api.ok("acme", "/v1/churn").await;
     let purchases = &churn["purchases"];
@@ -75,7 +75,7 @@ async fn without_trained_models_shipped_ones_score_churn_alone() {
 }
 
 #[tokio::test]
-async fn a_tenant_not_yet_defined_has_no_scores() {
+async fn undefined_tenant_has_no_scores() {
     let api = Api::over(&World::new().await).await;
     let churn = api.ok("acme", "/v1/churn").await;
     assert_eq!(churn["purchases"], Value::Null);
@@ -85,14 +85,14 @@ async fn a_tenant_not_yet_defined_has_no_scores() {
 }
 
 #[tokio::test]
-async fn trained_models_place_customers() {
+async fn trained_models_assign_cells_clusters_and_bands() {
     let api = Api::over(&trained().await).await;
     let churn = api.ok("acme", "/v1/churn").await;
     insta::assert_json_snapshot!("churn_with_renewals", churn["renewals"]);
     let grid = api.ok("acme", "/v1/rfm").await;
     let cells = grid["cells"].as_array().unwrap();
     assert_eq!((cells.len(), customers(&grid["cells"])), (125, 3));
-    // Ann bought ten days ago, on three days, for seventy euros.
+    // Ann bought on three days, the last one ten days ago, for seventy euros.
     let full: Vec<&Value> = cells.iter().filter(|of| of["customers"] != 0).collect();
     let ann = json!({ "recency": 5, "frequency": 3, "monetary": 4, "customers": 1 });
     assert!(full.contains(&&ann), "{full:?}");
@@ -115,7 +115,7 @@ async fn trained_models_place_customers() {
 }
 
 #[tokio::test]
-async fn most_at_stake_comes_first_page_by_page() {
+async fn at_risk_list_is_ordered_by_value_at_stake_across_pages() {
     let api = Api::over(&trained().await).await;
     let mut seen = Vec::new();
     for band in ["high", "medium", "low"] {
@@ -145,7 +145,7 @@ async fn most_at_stake_comes_first_page_by_page() {
         (refused.status, &refused.body["parameter"]),
         (422, &json!("band"))
     );
-    // A cursor of another list, or none at all, is refused.
+    // The cursor of another list, and an invalid cursor, are rejected.
     let other = api.ok("acme", "/v1/customers?limit=1").await;
     let foreign = other["next"].as_str().unwrap();
     for (cursor, status) in [(foreign, 422), ("bm90aGluZw", 400)] {
@@ -157,7 +157,7 @@ async fn most_at_stake_comes_first_page_by_page() {
 }
 
 #[tokio::test]
-async fn predictions_of_a_customer_name_their_models() {
+async fn predictions_of_a_customer_name_their_model_version() {
     let api = Api::over(&trained().await).await;
     let ann = api.ok("acme", "/v1/customers/ann/predictions").await;
     assert_eq!(ann["value"]["shipped"], true);
@@ -173,7 +173,7 @@ async fn predictions_of_a_customer_name_their_models() {
     assert!(ann["cluster"]["score"]["cluster"].as_u64().unwrap() >= 1);
     assert!(ann["percentile"]["score"]["percentile"].is_u64());
     assert_eq!(ann["renewal"], Value::Null);
-    // Eve never bought, and subscribes.
+    // Eve has a subscription and no order.
     let eve = api.ok("acme", "/v1/customers/eve/predictions").await;
     assert_eq!((&eve["value"], &eve["rfm"]), (&Value::Null, &Value::Null));
     assert_eq!(
@@ -185,7 +185,7 @@ async fn predictions_of_a_customer_name_their_models() {
     assert_eq!(answer.status, 404);
 }
 
-/// A shop with three actions, two of which four customers were offered and answered.
+/// Creates a shop with three actions, two of which were offered to four customers with answers.
 async fn with_answers() -> World {
     let mut world = World::new().await;
     let definitions = format!(
@@ -218,9 +218,9 @@ async fn with_answers() -> World {
 }
 
 #[tokio::test]
-async fn the_next_best_action_is_worth_most_and_says_why() {
+async fn next_best_action_has_the_highest_expected_value_and_a_reason() {
     let api = Api::over(&with_answers().await).await;
-    // Three of three buyers took the discount, three of four customers.
+    // Three of three buyers, and three of four customers, accepted the discount.
     let ann = api.ok("acme", "/v1/customers/ann/next-best-action").await;
     let best = &ann["items"][0];
     let prior = 4.0 / 6.0;
@@ -239,7 +239,7 @@ async fn the_next_best_action_is_worth_most_and_says_why() {
         best["why"],
         json!([{ "kind": "segment", "holds": true, "asked": "buyers" }])
     );
-    // What is worth nothing is no action; of equal value the order is by name.
+    // An action without value is left out; equal values are ordered by name.
     assert_eq!(ann["items"].as_array().unwrap().len(), 2);
     // Eve is not eligible for the discount, and in no segment.
     let eve = api.ok("acme", "/v1/customers/eve/next-best-action").await;

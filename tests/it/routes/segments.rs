@@ -8,7 +8,7 @@ use super::shop;
 use super::world::{World, at, tenant};
 
 #[tokio::test]
-async fn segments_have_sizes_and_members() {
+async fn segments_are_returned_with_sizes_and_members() {
     let api = Api::over(&shop::open().await).await;
     insta::assert_json_snapshot!("segments", api.ok("acme", "/v1/segments").await);
     let members = api.ok("acme", "/v1/segments/buyers/members?limit=2").await;
@@ -22,7 +22,7 @@ async fn segments_have_sizes_and_members() {
 }
 
 #[tokio::test]
-async fn an_unknown_segment_is_not_found() {
+async fn unknown_segment_is_not_found() {
     let api = Api::over(&shop::open().await).await;
     for name in ["nobody", "buyers%00", "%27"] {
         let answer = api
@@ -37,7 +37,7 @@ async fn an_unknown_segment_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_tenant_not_yet_defined_has_nothing() {
+async fn undefined_tenant_has_no_segments() {
     let api = Api::over(&World::new().await).await;
     for path in ["/v1/customers", "/v1/segments", "/v1/journeys"] {
         let answer = api.get("acme", path).await;
@@ -46,13 +46,13 @@ async fn a_tenant_not_yet_defined_has_nothing() {
             (200, &Value::Array(Vec::new()))
         );
         assert!(answer.headers.get("tidemark-definitions").is_none());
-        // No partition has read a record yet, so nothing is known to be complete.
+        // No partition has read a record yet, so that no watermark is known.
         assert!(answer.headers.get("tidemark-watermark").is_none());
     }
 }
 
 #[tokio::test]
-async fn a_change_of_definitions_shows_its_progress() {
+async fn redefinition_shows_its_progress() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let definitions = shop::definitions("acme").replace("gte: 1", "gte: 3");

@@ -1,4 +1,4 @@
-//! The service as a process part: starting, limits on sockets, ending.
+//! The service: start, socket limits and drain.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::shop;
 use super::world::World;
 
 #[tokio::test]
-async fn a_role_above_row_level_security_is_refused() {
+async fn role_that_bypasses_row_level_security_is_rejected() {
     let world = World::new().await;
     let mut config = config(&world.database.url);
     config.role = None; // the login of the tests is a superuser
@@ -26,7 +26,7 @@ async fn a_role_above_row_level_security_is_refused() {
 }
 
 #[tokio::test]
-async fn starting_without_a_database_says_so_at_once() {
+async fn start_without_a_database_fails_at_once() {
     let begun = Instant::now();
     let nowhere = config("postgres://127.0.0.1:1/nothing");
     let refused = Service::connect(nowhere, &Registry::new())
@@ -41,7 +41,7 @@ async fn starting_without_a_database_says_so_at_once() {
 }
 
 #[tokio::test]
-async fn silent_and_idle_clients_do_not_hold_up_the_end() {
+async fn idle_clients_do_not_delay_the_drain() {
     let world = World::new().await;
     let service = Service::connect(config(&world.database.url), &Registry::new())
         .await
@@ -63,7 +63,7 @@ async fn silent_and_idle_clients_do_not_hold_up_the_end() {
     stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
     ended
-        .expect("a drain waits for nobody who asks nothing")
+        .expect("a drain does not wait for idle clients")
         .unwrap()
         .unwrap();
     let mut rest = Vec::new();
@@ -72,7 +72,7 @@ async fn silent_and_idle_clients_do_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_its_head_too_slowly_is_left() {
+async fn slow_request_head_closes_the_connection() {
     let world = World::new().await;
     let mut config = config(&world.database.url);
     config.limits.head_timeout = Duration::from_millis(100);
@@ -92,7 +92,7 @@ async fn a_client_that_sends_its_head_too_slowly_is_left() {
 }
 
 #[tokio::test]
-async fn what_is_answered_is_measured() {
+async fn responses_are_counted_in_the_metrics() {
     let world = shop::open().await;
     let registry = Registry::new();
     let service = Service::connect(config(&world.database.url), &registry)
@@ -128,7 +128,7 @@ async fn what_is_answered_is_measured() {
         "tidemark_api_requests_in_flight 0",
         "tidemark_api_pool_connections",
     ] {
-        assert!(text.contains(line), "{line} is not in\n{text}");
+        assert!(text.contains(line), "{line} is missing in\n{text}");
     }
     stop.cancel();
 }

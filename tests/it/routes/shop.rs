@@ -1,13 +1,13 @@
-//! A world with one tenant in it: a shop with five customers, known down to the last field.
+//! A world with one tenant: a shop with five customers, whose every field is known.
 
 use serde_json::json;
 
 use super::world::World;
 
-/// When the clock stands in it.
+/// The clock of the shop.
 pub(crate) const NOW: &str = "2024-06-30T00:00:00Z";
 
-/// Definitions of a shop for the tenant.
+/// Returns definitions of a shop for the tenant.
 pub(crate) fn definitions(tenant: &str) -> String {
     format!(
         r"
@@ -34,13 +34,13 @@ journeys:
     )
 }
 
-/// The shop, with its definitions as version 1 and everything folded. Ann buys and buys again, Bob
-/// drifted away, Cem and Dee are leads, Eve is on trial and never bought.
+/// Creates the shop with its definitions as version 1 and all events folded. Ann buys repeatedly,
+/// Bob is inactive, Cem and Dee are leads, Eve is on trial and never bought.
 pub(crate) async fn open() -> World {
     open_in(World::new().await).await
 }
 
-/// The shop in an empty world.
+/// Creates the shop in an empty world.
 pub(crate) async fn open_in(mut world: World) -> World {
     world.define(1, &definitions("acme")).await;
     fill(&mut world, "acme", 0);
@@ -48,7 +48,7 @@ pub(crate) async fn open_in(mut world: World) -> World {
     world
 }
 
-/// The shop's events, for a tenant with the shop's definitions.
+/// Folds the shop's events for a tenant with the shop's definitions.
 pub(crate) fn fill(world: &mut World, tenant: &str, numbers_from: u32) {
     let mut number = numbers_from;
     let mut fold = |customer: &str, at: &str, payload: serde_json::Value| {

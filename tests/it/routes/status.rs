@@ -8,7 +8,7 @@ use super::world::World;
 use crate::support::postgres::Database;
 
 #[tokio::test]
-async fn status_tells_positions_and_totals() {
+async fn status_returns_positions_and_totals() {
     let mut world = shop::open().await;
     world.park("acme", 0, 3, "invalid");
     world.park("acme", 1, 4, "late");
@@ -19,7 +19,7 @@ async fn status_tells_positions_and_totals() {
 }
 
 #[tokio::test]
-async fn without_a_generation_nothing_is_ready() {
+async fn readiness_without_a_generation_is_503() {
     let database = Database::fresh().await;
     let api = Api::with(config(&database.url)).await;
     for path in ["/readyz", "/v1/customers"] {
@@ -31,8 +31,8 @@ async fn without_a_generation_nothing_is_ready() {
 }
 
 #[tokio::test]
-async fn before_the_first_clock_there_is_no_staleness() {
-    let world = World::new().await; // every partition claimed, nothing read
+async fn staleness_is_absent_before_the_first_clock() {
+    let world = World::new().await; // every partition is claimed, none has read a record
     let answer = Api::over(&world).await.get("acme", "/readyz").await;
     assert_eq!(answer.status, 200);
     assert!(
@@ -43,7 +43,7 @@ async fn before_the_first_clock_there_is_no_staleness() {
 }
 
 #[tokio::test]
-async fn readiness_may_ask_for_freshness() {
+async fn readiness_can_require_freshness() {
     let world = shop::open().await;
     let answer = Api::over(&world).await.get("acme", "/readyz").await;
     assert_eq!(
@@ -53,5 +53,5 @@ async fn readiness_may_ask_for_freshness() {
     let mut strict = config(&world.database.url);
     strict.limits.ready_staleness = Some(Duration::from_mins(1));
     let answer = Api::with(strict).await.get("acme", "/readyz").await;
-    assert_eq!(answer.status, 503); // the shop's clock stands in 2024
+    assert_eq!(answer.status, 503); // the shop's clock is in 2024
 }

@@ -13,7 +13,7 @@ async fn timeline(api: &Api, query: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_happened_and_what_was_concluded_newest_first() {
+async fn timeline_shows_events_and_changes_newest_first() {
     let api = Api::over(&shop::open().await).await;
     for id in ["ann", "eve"] {
         let body = api
@@ -24,7 +24,7 @@ async fn what_happened_and_what_was_concluded_newest_first() {
 }
 
 #[tokio::test]
-async fn page_by_page_it_is_the_same() {
+async fn timeline_pages_equal_the_whole_timeline() {
     let api = Api::over(&shop::open().await).await;
     for (query, kinds) in [
         ("", ""),
@@ -47,7 +47,7 @@ async fn page_by_page_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn only_what_is_asked_for_is_told() {
+async fn timeline_filters_by_kind() {
     let api = Api::over(&shop::open().await).await;
     let kinds = |items: Vec<Value>| -> Vec<String> {
         let kinds = items
@@ -78,7 +78,7 @@ async fn only_what_is_asked_for_is_told() {
     }
     let nobody = api.get("acme", "/v1/customers/zoe/timeline").await;
     assert_eq!(nobody.status, 404);
-    // A cursor of one customer is none of another.
+    // The cursor of one customer is invalid for another.
     let page = api.ok("acme", "/v1/customers/ann/timeline?limit=1").await;
     let cursor = page["next"].as_str().unwrap();
     let path = format!("/v1/customers/bob/timeline?cursor={cursor}");
@@ -86,7 +86,7 @@ async fn only_what_is_asked_for_is_told() {
 }
 
 #[tokio::test]
-async fn nothing_personal_is_in_it() {
+async fn timeline_contains_no_personal_attribute() {
     let api = Api::over(&shop::open().await).await;
     let viewer = token("acme", Role::Viewer);
     let seen = api.get_as(&viewer, "/v1/customers/ann/timeline").await;

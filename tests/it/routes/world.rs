@@ -1,5 +1,5 @@
-//! A database with projections in it: definitions and events go in, rows come out, by the very
-//! folds and statements the processor uses. No Kafka: its way is tested elsewhere.
+//! A database filled with projections: definitions and events go in, rows come out, through the
+//! folds and statements of the processor. Without Kafka, which other tests cover.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::support::postgres::Database;
 pub(crate) const TOPIC: &str = "customer-events";
 pub(crate) const PARTITIONS: i32 = 3;
 
-/// A migrated database, the definitions in force, and what is folded and not yet committed.
+/// A migrated database, the definitions in force, and folded events that are not yet committed.
 pub(crate) struct World {
     pub(crate) database: Database,
     store: Store,
@@ -29,9 +29,9 @@ pub(crate) struct World {
     partitions: Vec<Partition>,
 }
 
-/// Where one partition is.
+/// The position of one partition.
 struct Partition {
-    /// What the next batch continues.
+    /// The batch that the next one follows.
     last: Batch,
     commits: i64,
     customers: BTreeMap<CustomerKey, Folding>,
@@ -49,12 +49,12 @@ struct Folding {
 }
 
 impl World {
-    /// With every partition claimed and nothing folded.
+    /// Creates a world with every partition claimed and nothing folded.
     pub(crate) async fn new() -> Self {
         Self::over(Database::fresh().await).await
     }
 
-    /// In a migrated database.
+    /// Creates a world in a migrated database.
     pub(crate) async fn over(database: Database) -> Self {
         let spec = GenerationSpec {
             topic: TOPIC.to_owned(),
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// Puts definitions (YAML) in force everywhere; customers already there are not re-evaluated.
+    /// Applies definitions (YAML) in every partition, without re-evaluation of existing customers.
     pub(crate) async fn define(&mut self, version: i64, yaml: &str) {
         self.record_definitions(version, yaml).await;
         for partition in &mut self.partitions {
@@ -98,7 +98,8 @@ impl World {
         }
     }
 
-    /// Only records definitions, as the processor does before any partition acts on them.
+    /// Records definitions without applying them, as the processor does before any partition acts
+    /// on them.
     pub(crate) async fn record_definitions(&mut self, version: i64, yaml: &str) {
         let files = [("test.yaml".to_owned(), yaml.to_owned())];
         let mut bundle = Bundle::from_files(&files, "a test").unwrap();
@@ -128,7 +129,7 @@ impl World {
         self.store.record_bundle(&row, &tenants).await.unwrap();
     }
 
-    /// Folds one event; its id is made of `number`.
+    /// Folds one event with an id made from `number`.
     pub(crate) fn fold(
         &mut self,
         key: (&str, &str),
@@ -159,7 +160,7 @@ impl World {
         assert_eq!(
             fold.outcome,
             Ok(Folded::New),
-            "each event of a test has its own number"
+            "each event of a test has a number of its own"
         );
         folding.new_events += 1;
         folding.changes.extend(fold.effects.changes);
@@ -191,8 +192,8 @@ impl World {
             });
     }
 
-    /// Fires what is due by `clock`, then commits what was folded, the clock of every partition at
-    /// `clock`, ten offsets on, one record of lag in each.
+    /// Fires the timers due by `clock` and commits the folded events, with the clock of every
+    /// partition at `clock`, ten offsets on, and a lag of one record each.
     pub(crate) async fn commit(&mut self, clock: &str) {
         let until = at(clock);
         for partition in &mut self.partitions {
@@ -207,7 +208,7 @@ impl World {
         self.commit_without_timers(clock).await;
     }
 
-    /// As [`World::commit`], but nothing that is due fires.
+    /// Does the same as [`World::commit`] without firing timers.
     pub(crate) async fn commit_without_timers(&mut self, clock: &str) {
         let clock = at(clock);
         for number in 0..self.partitions.len() {
@@ -217,7 +218,7 @@ impl World {
         }
     }
 
-    /// Commits a batch in which one partition comes to `version` and begins to re-evaluate.
+    /// Commits a batch in which one partition applies `version` and begins to re-evaluate.
     pub(crate) async fn begin_reevaluation(
         &mut self,
         partition: usize,

@@ -13,7 +13,7 @@ use super::described;
 use super::site::Running;
 use super::wait::wait_for;
 
-/// Signs the tokens of every test.
+/// The key that signs the tokens of every test.
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 
 /// A running API.
@@ -23,7 +23,7 @@ pub(crate) struct Api {
     client: Client,
 }
 
-/// What the API said.
+/// A response of the API.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -43,7 +43,7 @@ impl Api {
             let answer = api.client.get(format!("{}/readyz", api.url)).send().await;
             match answer {
                 Ok(answer) if answer.status().is_success() => Ok(()),
-                Ok(answer) => Err(format!("it answers {}", answer.status())),
+                Ok(answer) => Err(format!("its status is {}", answer.status())),
                 Err(error) => Err(error.to_string()),
             }
         })
@@ -51,19 +51,19 @@ impl Api {
         api
     }
 
-    /// Asks as an administrator of the tenant.
+    /// Sends a request as an administrator of the tenant.
     pub(crate) async fn get(&self, tenant: &str, path: &str) -> Answer {
         self.get_as(Some(&token(tenant, Role::Admin)), path).await
     }
 
-    /// Asks as an administrator for an answer that has what was written there.
+    /// Sends a request as an administrator, with `Tidemark-Wait` for these positions.
     pub(crate) async fn get_after(&self, positions: &str, tenant: &str, path: &str) -> Answer {
         let request = self.client.get(format!("{}{path}", self.url));
         let request = request.bearer_auth(token(tenant, Role::Admin));
         answered(request.header("tidemark-wait", positions)).await
     }
 
-    /// Asks with this token, or none.
+    /// Sends a request with this token, or without one.
     pub(crate) async fn get_as(&self, token: Option<&str>, path: &str) -> Answer {
         let mut request = self.client.get(format!("{}{path}", self.url));
         if let Some(token) = token {
@@ -72,7 +72,7 @@ impl Api {
         answered(request).await
     }
 
-    /// Every item of a list, page by page.
+    /// Returns every item of a list, page by page.
     pub(crate) async fn all(&self, tenant: &str, path: &str) -> Vec<Value> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut items = Vec::new();
@@ -103,7 +103,7 @@ async fn answered(request: RequestBuilder) -> Answer {
     }
 }
 
-/// A token good for an hour.
+/// Returns a token that is valid for an hour.
 pub(crate) fn token(tenant: &str, role: Role) -> String {
     let now = u64::try_from(WallClock::System.now().micros() / 1_000_000).unwrap();
     let claims = Claims {

@@ -5,36 +5,36 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// An authority that vouches for `localhost` and for one client, and one that vouches for nobody.
-/// All are files in one folder.
+/// A certificate authority for `localhost` and for one client, and a second one that signed
+/// nothing. All files are in one folder.
 pub(crate) struct Certificates {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Certificates {
-    /// Makes them. `client` is the name in the client's certificate.
+    /// Makes the authorities and certificates. `client` is the name in the client's certificate.
     pub(crate) fn make(folder: &Path, client: &str) -> Self {
-        let (ours, issuer) = authority("Tidemark tests");
+        let (ca, issuer) = authority("Tidemark tests");
         let made = Self {
             folder: folder.to_owned(),
             issuer,
         };
-        made.write("ca.pem", &ours);
-        let (strange, _) = authority("somebody else");
-        made.write("other-ca.pem", &strange);
+        made.write("ca.pem", &ca);
+        let (other, _) = authority("another authority");
+        made.write("other-ca.pem", &other);
         made.write_leaf("server", "localhost", vec!["localhost".to_owned()]);
         made.write_client(client);
         made
     }
 
-    /// A certificate and a key for the client, in the place of those it had.
+    /// Replaces the client's certificate and key.
     pub(crate) fn write_client(&self, name: &str) {
         self.write_leaf("client", name, Vec::new());
     }
 
-    /// `ca.pem`, `other-ca.pem`; `server.crt`, `server.key` and both as `server.pem`; the same of
-    /// `client`.
+    /// Returns the path of a file: `ca.pem`, `other-ca.pem`; `server.crt`, `server.key` and both as
+    /// `server.pem`; and the same three for `client`.
     pub(crate) fn file(&self, name: &str) -> String {
         self.folder.join(name).to_str().unwrap().to_owned()
     }

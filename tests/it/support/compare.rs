@@ -1,4 +1,4 @@
-//! What the database holds against what it must hold.
+//! Comparisons of the tables with the fold in memory, and of the tables with each other.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerId, CustomerKey, TenantId};
 
 use super::reference::{Reference, Sum};
-use super::rollups::{OF_EVENTS, Place, Sums};
+use super::rollups::{EVENT_KINDS, Place, Sums};
 
-/// The projections of one generation, as anybody with the right to can read them.
+/// The projections of one generation, read with a role that sees every tenant.
 pub(crate) struct Projections {
     pool: PgPool,
     schema: String,
 }
 
 impl Projections {
-    /// Of the active generation.
+    /// Returns the projections of the active generation.
     pub(crate) async fn active(pool: &PgPool) -> Self {
         let id: i32 =
             sqlx::query_scalar("select id from tidemark.generation where state = 'active'")
@@ -30,7 +30,7 @@ impl Projections {
         }
     }
 
-    /// Rows of a query in which `$gen` stands for the generation's schema.
+    /// Returns the rows of a query in which `$gen` stands for the generation's schema.
     pub(crate) async fn rows<Row>(&self, query: &str) -> Vec<Row>
     where
         Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
@@ -42,13 +42,13 @@ impl Projections {
             .unwrap()
     }
 
-    /// The one number that a query gives.
+    /// Returns the single number that a query gives.
     pub(crate) async fn number(&self, query: &str) -> i64 {
         let rows: Vec<(i64,)> = self.rows(query).await;
         rows[0].0
     }
 
-    /// Core state by customer.
+    /// Returns core state by customer.
     pub(crate) async fn states(&self) -> BTreeMap<CustomerKey, Vec<u8>> {
         let rows: Vec<(String, String, Vec<u8>)> = self
             .rows("select tenant_id, customer_id, state from $gen.customer")
@@ -58,7 +58,7 @@ impl Projections {
             .collect()
     }
 
-    /// Customers and digest by tenant and partition.
+    /// Returns the number of customers and the digest, by tenant and partition.
     pub(crate) async fn sums(&self) -> BTreeMap<(TenantId, i32), Sum> {
         let rows: Vec<(String, i32, i64, Vec<u8>)> = self
             .rows("select tenant_id, partition, customers, digest from $gen.digest")
@@ -74,7 +74,7 @@ impl Projections {
             .collect()
     }
 
-    /// Events that changed a state, by tenant and partition.
+    /// Returns the number of events that changed a state, by tenant and partition.
     pub(crate) async fn folded(&self) -> BTreeMap<(TenantId, i32), i64> {
         let rows: Vec<(String, i32, i64)> = self
             .rows("select tenant_id, partition, events from $gen.digest")
@@ -86,7 +86,8 @@ impl Projections {
             .collect()
     }
 
-    /// Everything that must be equal to the fold in memory, whatever the order of the events.
+    /// Asserts that states, digests and rollups equal those of the fold in memory, whatever the
+    /// order of the events.
     pub(crate) async fn assert_equal(&self, expected: &Reference) {
         let (found, wanted) = (self.states().await, expected.states());
         let differing: Vec<String> = wanted
@@ -105,7 +106,7 @@ impl Projections {
         assert_eq!(
             self.sums().await,
             expected.sums(),
-            "digests differ, though states do not"
+            "digests differ although states are equal"
         );
         let (found, wanted) = (self.rollups().await, expected.rollups());
         let differing = wanted
@@ -114,15 +115,15 @@ impl Projections {
             .find(|place| found.get(place) != wanted.get(place));
         assert!(
             differing.is_none(),
-            "{differing:?}: found {:?}, wanted {:?}",
+            "{differing:?}: found {:?}, expected {:?}",
             differing.and_then(|place| found.get(place)),
             differing.and_then(|place| wanted.get(place)),
         );
     }
 
-    /// Those that follow from events alone.
+    /// Returns the rollups that follow from events alone.
     async fn rollups(&self) -> Sums {
-        let kinds: Vec<String> = OF_EVENTS
+        let kinds: Vec<String> = EVENT_KINDS
             .iter()
             .map(|kind| format!("kind like '{kind}%'"))
             .collect();
@@ -135,8 +136,8 @@ impl Projections {
         rows.into_iter().map(|(row,)| place(&row)).collect()
     }
 
-    /// What must hold of the tables among themselves. Deltas written twice, or not at all, show
-    /// here.
+    /// Asserts that the tables agree with each other. A delta written twice, or not at all, is
+    /// found here.
     pub(crate) async fn assert_consistent(&self) {
         for (what, query) in CONTRADICTIONS {
             let found: Vec<(String,)> = self.rows(query).await;
@@ -146,21 +147,21 @@ impl Projections {
     }
 }
 
-/// Queries whose every row is a fault.
+/// Queries that return a row for each contradiction.
 const CONTRADICTIONS: &[(&str, &str)] = &[
     (
-        "sets of changes are not numbered without a gap from 1",
+        "the numbers of change sets have a gap or do not begin at 1",
         "select partition::text from $gen.change_set group by partition
          having min(seq) <> 1 or max(seq) <> count(*)",
     ),
     (
-        "the progress does not name the last set of changes",
+        "the progress row does not name the last change set",
         "select p.partition::text from $gen.progress p
          where p.change_seq <>
              (select count(*) from $gen.change_set c where c.partition = p.partition)",
     ),
     (
-        "a change is there twice",
+        "a change is stored twice",
         "select id::text from $gen.change group by id having count(*) > 1",
     ),
     (
@@ -174,7 +175,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
          where c.size is distinct from m.size",
     ),
     (
-        "a stage's size is not the number of who stands in it",
+        "a stage's size is not the number of customers in it",
         "select coalesce(c.tenant_id, p.tenant_id) || '/' || coalesce(c.name, p.name)
          from (select tenant_id, name, sum(value)::bigint as size from $gen.counter
                where kind = 'stage' group by tenant_id, name having sum(value) <> 0) c
@@ -200,14 +201,14 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
          from (select tenant_id, subject,
                       sum(case kind when 'segment.entered' then value else -value end) as size
                from $gen.rollup where kind in ('segment.entered', 'segment.left')
-               group by tenant_id, one) f
+               group by tenant_id, subject) f
          full join (select tenant_id, segment, count(*) as size from $gen.membership
                     group by tenant_id, segment) m
              on m.tenant_id = f.tenant_id and m.segment = f.subject
          where coalesce(f.size, 0) <> coalesce(m.size, 0)",
     ),
     (
-        "the last change of a membership is not what the table says",
+        "the last change of a membership contradicts the membership table",
         "select l.tenant_id || '/' || l.customer_id || '/' || l.name
          from (select distinct on (tenant_id, customer_id, name) *
                from $gen.change where kind = 'segment'
@@ -218,7 +219,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A row of rollups, tabs between its columns: no id and no name holds one.
+/// Parses a row of rollups. Columns are separated by tabs, which no id and no name contains.
 fn place(row: &str) -> (Place, i128) {
     let columns: [&str; 9] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
     let [
@@ -260,7 +261,7 @@ fn difference(key: &CustomerKey, found: Option<&Vec<u8>>, wanted: Option<&Vec<u8
         )
     };
     format!(
-        "{}\n  found {}\n  wanted {}",
+        "{}\n  found {}\n  expected {}",
         key.record_key(),
         shown(found),
         shown(wanted)

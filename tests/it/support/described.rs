@@ -1,4 +1,4 @@
-//! The API's description, and whether an answer is as it says: asked of every answer to a test.
+//! The OpenAPI description, and the check of every response in a test against it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,22 +7,22 @@ use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
-/// As the code has it.
+/// The description as the code generates it.
 pub(crate) static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&tidemark_api::openapi()).unwrap());
 
-/// What each answer must look like, by path and status.
+/// The responses that the description allows, by path and status.
 static ANSWERS: LazyLock<BTreeMap<(String, u16), Described>> = LazyLock::new(answers);
 
-/// One kind of answer.
+/// One response of the description.
 struct Described {
-    /// Names in lower case.
+    /// Header names in lower case.
     headers: Vec<String>,
-    /// By media type; none where there is no body.
+    /// The media type and the schema; `None` for a response without a body.
     body: Option<(String, Validator)>,
 }
 
-/// Headers that say something of the answer rather than of the connection.
+/// Headers that describe the response rather than the connection.
 const TOLD: [&str; 7] = [
     "age",
     "cache-control",
@@ -33,15 +33,15 @@ const TOLD: [&str; 7] = [
     "x-request-id",
 ];
 
-/// Fails where the answer to this path is not described, or described otherwise.
+/// Asserts that the description has this response, with these headers and this body.
 #[track_caller]
 pub(crate) fn check(path: &str, status: u16, headers: &HeaderMap, body: &Value) {
     if let Err(wrong) = compare(path, status, headers, body) {
-        panic!("{path} answers {status}, and {wrong}\n{body:#}");
+        panic!("{path} returned {status}: {wrong}\n{body:#}");
     }
 }
 
-/// What is wrong with the answer.
+/// Returns how the response differs from the description.
 pub(crate) fn compare(
     path: &str,
     status: u16,
@@ -52,11 +52,11 @@ pub(crate) fn compare(
     let Some(route) = route(path) else {
         return match status {
             404 => Ok(()),
-            _ => Err("no such path is described".to_owned()),
+            _ => Err("the description has no such path".to_owned()),
         };
     };
     let described = ANSWERS.get(&(route.to_owned(), status));
-    let described = described.ok_or("no such status is described")?;
+    let described = described.ok_or("the description has no such status")?;
     for name in headers.keys().map(HeaderName::as_str) {
         let tells =
             TOLD.contains(&name) || name.starts_with("tidemark-") || name.starts_with("ratelimit");
@@ -67,13 +67,15 @@ pub(crate) fn compare(
     let Some((media_type, validator)) = &described.body else {
         return match body {
             Value::Null => Ok(()),
-            _ => Err("no body is described".to_owned()),
+            _ => Err("the description has no body".to_owned()),
         };
     };
     let told = headers.get("content-type");
     let told = told.and_then(|told| told.to_str().ok()).unwrap_or_default();
     if !told.starts_with(media_type) {
-        return Err(format!("{media_type} is described, not {told}"));
+        return Err(format!(
+            "the description has {media_type}, the response {told}"
+        ));
     }
     let wrong: Vec<_> = validator
         .iter_errors(body)
@@ -85,7 +87,7 @@ pub(crate) fn compare(
     Err(wrong.join("\n"))
 }
 
-/// The described path that this one is an example of.
+/// Returns the path of the description that matches this path.
 fn route(path: &str) -> Option<&'static str> {
     let paths = DOCUMENT["paths"].as_object().unwrap().keys();
     let mut matching = paths.filter(|template| {
@@ -107,7 +109,7 @@ fn answers() -> BTreeMap<(String, u16), Described> {
     let mut answers = BTreeMap::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
         for (status, response) in item["get"]["responses"].as_object().unwrap() {
-            let response = followed(response);
+            let response = resolved(response);
             let described = Described {
                 headers: names(&response["headers"]),
                 body: body(response, &components),
@@ -124,14 +126,14 @@ fn body(response: &Value, components: &Value) -> Option<(String, Validator)> {
     schema["components"] = components.clone();
     let validator = jsonschema::draft202012::options()
         .should_validate_formats(true)
-        // int32, int64 and double are of OpenAPI.
+        // OpenAPI defines int32, int64 and double.
         .should_ignore_unknown_formats(true)
         .build(&schema)
         .unwrap();
     Some((media_type.clone(), validator))
 }
 
-/// With nothing allowed that is not described: the description of an answer leaves out no member.
+/// Forbids members that the description does not name, so that it cannot leave one out.
 fn strict(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {
@@ -149,8 +151,8 @@ fn strict(schema: &Value) -> Value {
     }
 }
 
-/// What a reference points at.
-pub(crate) fn followed(thing: &'static Value) -> &'static Value {
+/// Resolves a reference within the description.
+pub(crate) fn resolved(thing: &'static Value) -> &'static Value {
     match thing["$ref"].as_str() {
         Some(reference) => DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(),
         None => thing,

@@ -1,5 +1,5 @@
-//! A schema registry that lies when it is told to: the development registry behind a door that gives
-//! other answers for some ids.
+//! A schema registry with faults: the development registry, with injected responses for chosen
+//! schema ids.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,70 +22,72 @@ use super::publish::Publisher;
 use super::shared;
 use super::site::Site;
 
-/// What is answered for an id instead of the truth.
+/// The response to a lookup of a schema id, in place of the true one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lie {
-    /// No such schema.
+pub(crate) enum Fault {
+    /// Status 404: there is no such schema.
     Missing,
-    /// Success, with this as the schema.
+    /// Status 200 with this text as the schema.
     Schema(&'static str),
-    /// Success, with a page for people.
+    /// Status 200 with an HTML page.
     Html,
-    /// A fault of its own.
+    /// Status 500.
     ServerError,
-    /// No answer until the lie is taken back.
+    /// No response until the fault is removed.
     Silence,
 }
 
 #[derive(Clone)]
-struct Door {
-    lies: watch::Sender<BTreeMap<u32, Lie>>,
-    asked: Arc<AtomicUsize>,
+struct Faults {
+    by_id: watch::Sender<BTreeMap<u32, Fault>>,
+    lookups: Arc<AtomicUsize>,
 }
 
-/// See the module.
+/// A running registry with faults.
 pub(crate) struct FaultyRegistry {
     pub(crate) url: String,
-    door: Door,
+    faults: Faults,
 }
 
 impl FaultyRegistry {
-    /// Truthful at first.
+    /// Starts a registry without faults on a free port.
     pub(crate) async fn start() -> Self {
         Self::listen_on(0).await
     }
 
-    /// On a port that was nobody's until now.
+    /// Starts a registry without faults on a port that was free until now.
     pub(crate) async fn listen_on(port: u16) -> Self {
-        // On the runtime it is served on: a test that waits for a command runs nothing meanwhile.
+        // Bound on the runtime that serves it: a test that waits for a command runs no other task.
         let bind = shared::runtime().spawn(TcpListener::bind(("127.0.0.1", port)));
         let listener = bind.await.unwrap().unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let door = Door {
-            lies: watch::channel(BTreeMap::new()).0,
-            asked: Arc::default(),
+        let faults = Faults {
+            by_id: watch::channel(BTreeMap::new()).0,
+            lookups: Arc::default(),
         };
-        let router = development_registry::router().layer(from_fn_with_state(door.clone(), answer));
+        let router =
+            development_registry::router().layer(from_fn_with_state(faults.clone(), respond));
         shared::runtime().spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, door }
+        Self { url, faults }
     }
 
-    /// As a setting of the command line.
+    /// Returns the registry's URL as a setting of the command line.
     pub(crate) fn setting(&self) -> String {
         format!("registry.url={}", self.url)
     }
 
-    /// From now on these ids are lied about, and no others.
-    pub(crate) fn lie(&self, lies: impl IntoIterator<Item = (u32, Lie)>) {
-        self.door.lies.send_replace(lies.into_iter().collect());
+    /// Replaces the faults: these ids get these responses, all others the true ones.
+    pub(crate) fn inject(&self, faults: impl IntoIterator<Item = (u32, Fault)>) {
+        self.faults.by_id.send_replace(faults.into_iter().collect());
     }
 
-    /// How often a schema was asked for by id.
-    pub(crate) fn asked(&self) -> usize {
-        self.door.asked.load(Ordering::SeqCst)
+    /// Returns how many lookups by schema id the registry received.
+    pub(crate) fn lookups(&self) -> usize {
+        self.faults.lookups.load(Ordering::SeqCst)
     }
 
-    /// Registers our schema, told apart from others by its documentation; answers its id.
+    /// Registers a variant of the current schema, distinguished by its documentation, and returns
+    /// its id.
     pub(crate) async fn register(&self, topic: &str, number: usize) -> u32 {
         let mut schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         schema["doc"] = format!("Variant {number}").into();
@@ -100,7 +102,7 @@ impl FaultyRegistry {
             .unwrap()
     }
 
-    /// A producer that names a schema by its id.
+    /// Returns a producer whose records name this schema id.
     pub(crate) fn publisher(site: &Site, schema: u32) -> Publisher {
         let kafka: &Kafka = site.kafka;
         Publisher::new(
@@ -112,32 +114,32 @@ impl FaultyRegistry {
     }
 }
 
-async fn answer(State(door): State<Door>, request: Request, next: Next) -> Response {
+async fn respond(State(faults): State<Faults>, request: Request, next: Next) -> Response {
     let Some(id) = request.uri().path().strip_prefix("/schemas/ids/") else {
         return next.run(request).await;
     };
     let id: u32 = id.parse().unwrap();
-    door.asked.fetch_add(1, Ordering::SeqCst);
-    let lies = {
-        let mut changes = door.lies.subscribe();
-        let spoken = changes
-            .wait_for(|lies| lies.get(&id) != Some(&Lie::Silence))
+    faults.lookups.fetch_add(1, Ordering::SeqCst);
+    let by_id = {
+        let mut changes = faults.by_id.subscribe();
+        let without_silence = changes
+            .wait_for(|by_id| by_id.get(&id) != Some(&Fault::Silence))
             .await;
-        spoken.unwrap().clone()
+        without_silence.unwrap().clone()
     };
-    match lies.get(&id) {
-        None | Some(Lie::Silence) => next.run(request).await,
-        Some(Lie::Missing) => {
+    match by_id.get(&id) {
+        None | Some(Fault::Silence) => next.run(request).await,
+        Some(Fault::Missing) => {
             let body = json!({ "error_code": 40403, "message": "Schema not found" });
             (StatusCode::NOT_FOUND, body.to_string()).into_response()
         }
-        Some(Lie::Schema(schema)) => json!({ "schema": schema }).to_string().into_response(),
-        Some(Lie::Html) => (
+        Some(Fault::Schema(schema)) => json!({ "schema": schema }).to_string().into_response(),
+        Some(Fault::Html) => (
             [(header::CONTENT_TYPE, "text/html")],
             "<html>Welcome</html>",
         )
             .into_response(),
-        Some(Lie::ServerError) => {
+        Some(Fault::ServerError) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "stack trace").into_response()
         }
     }

@@ -1,4 +1,4 @@
-//! Events of invented customers: the same seed, the same events, on every machine.
+//! Generated events: the same seed gives the same events on every machine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use uuid::Builder;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Who and when.
+/// The customers and the period that events are drawn from.
 pub(crate) struct Population {
     pub(crate) tenants: Vec<TenantId>,
-    /// Of each tenant, all with the same ids.
+    /// The number of customers of each tenant; all tenants have the same customer ids.
     pub(crate) customers: u32,
     pub(crate) begin: Instant,
     pub(crate) days: i64,
 }
 
-/// Draws events.
+/// A source of random events.
 pub(crate) struct Generator {
     random: StdRng,
     population: Population,
@@ -41,13 +41,12 @@ impl Generator {
         }
     }
 
-    /// That many different events.
+    /// Returns that many different events.
     pub(crate) fn events(&mut self, count: usize) -> Vec<CustomerEvent> {
         (0..count).map(|_| self.event()).collect()
     }
 
-    /// The events, a part of them twice, in an order that has nothing to do with when they
-    /// happened.
+    /// Returns the events, a share of them twice, in an order unrelated to their times.
     pub(crate) fn duplicated_and_shuffled(
         &mut self,
         events: &[CustomerEvent],

@@ -1,4 +1,4 @@
-//! Processes that end when the test process does, however that ends.
+//! Processes that end with the test process, however it ends.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,8 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::logs;
 
-/// Runs the command beside a reader of our pipe. A word in the pipe is a signal to send; its end
-/// means that we are gone, even by SIGKILL: then the process is killed and its folder removed.
+/// Runs the command beside a reader of the test's pipe. A word in the pipe is a signal to send. The
+/// end of the pipe means that the test process ended, even by SIGKILL: the process is killed and
+/// its folder removed.
 const GUARD: &str = r#"
     trap '' HUP INT TERM
     log=$1; folder=$2; shift 2
@@ -29,23 +30,24 @@ const GUARD: &str = r#"
     wait "$child"
 "#;
 
-/// How to end a process.
+/// The signal that ends a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// At once, as a crash does.
+    /// SIGKILL, as in a crash.
     Kill,
-    /// In good order.
+    /// SIGTERM, for a graceful shutdown.
     Terminate,
 }
 
-/// A process whose guard ends it with us.
+/// A process that ends with the test process.
 pub(crate) struct Guarded {
     guard: Child,
     log: PathBuf,
 }
 
 impl Guarded {
-    /// Starts the command, its output into `log`. `folder` goes when the test process does.
+    /// Starts the command with its output appended to `log`. `folder` is removed when the test
+    /// process ends.
     pub(crate) fn spawn(command: &Command, log: &Path, folder: &Path) -> Self {
         File::options().create(true).append(true).open(log).unwrap();
         let mut guard = Command::new("sh");
@@ -76,17 +78,17 @@ impl Guarded {
         self.guard.try_wait().unwrap().is_none()
     }
 
-    /// The last lines the process wrote.
+    /// Returns the last lines of the process's output.
     pub(crate) fn log_tail(&self) -> String {
         logs::tail(&self.log)
     }
 
-    /// How much memory of its own the process has resident, in bytes; none once it has ended.
+    /// Returns the anonymous resident memory of the process in bytes, 0 once it has ended.
     pub(crate) fn anonymous_bytes(&self) -> u64 {
         let guard = self.guard.id();
         let children = format!("/proc/{guard}/task/{guard}/children");
         let children = fs::read_to_string(children).unwrap_or_default();
-        // The reader of our pipe is a shell, and smaller than anything it guards.
+        // The reader of the pipe is a shell, and smaller than any guarded process.
         let anonymous = |pid: &str| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
@@ -96,18 +98,18 @@ impl Guarded {
         kilobytes.unwrap_or_default() * 1024
     }
 
-    /// Ends the process, unless it has ended by itself, and waits until it is gone. Its folder
-    /// stays.
+    /// Sends the signal, unless the process has already ended, and waits until it is gone. Keeps
+    /// its folder.
     pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
         self.end_by_reference(signal)
     }
 
-    /// Stops the process where it stands, until [`Guarded::resume`].
+    /// Pauses the process until [`Guarded::resume`].
     pub(crate) fn pause(&mut self) {
         self.send("STOP\n");
     }
 
-    /// Lets a paused process go on.
+    /// Resumes a paused process.
     pub(crate) fn resume(&mut self) {
         self.send("CONT\n");
     }
@@ -121,7 +123,7 @@ impl Guarded {
         pipe.write_all(word.as_bytes()).unwrap();
     }
 
-    /// Everything the process wrote so far.
+    /// Returns all output of the process so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A real Apache Kafka (`KRaft`, combined mode) for the tests, started once for the whole run.
+//! A real Apache Kafka (`KRaft`, combined mode), started once for the whole run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::wait::wait_until;
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
-/// A cluster of brokers on loopback ports, their data in folders that go when the run ends.
+/// A cluster of brokers on loopback ports. Their data folders are removed at the end of the run.
 pub(crate) struct Kafka {
     brokers: Vec<Broker>,
     libs: PathBuf,
@@ -28,13 +28,13 @@ struct Broker {
     port: u16,
     folder: PathBuf,
     data: PathBuf,
-    /// `None` while stopped.
+    /// `None` while the broker is stopped.
     process: Mutex<Option<Guarded>>,
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // Whatever made a test fail while it held the lock: the process ends and its data go.
+        // Also after a panic that poisoned the lock, the process ends and its data are removed.
         let process = self
             .process
             .get_mut()
@@ -44,13 +44,13 @@ impl Drop for Broker {
     }
 }
 
-/// A cluster of one test's own, gone at the test's end.
+/// A cluster for one test, removed at its end.
 pub(crate) struct OwnKafka(&'static Kafka);
 
 impl OwnKafka {
-    /// The first broker keeps its data in that folder.
+    /// Starts a cluster whose first broker keeps its data in this folder.
     pub(crate) fn start(brokers: u16, data: &Path) -> Self {
-        // A few hundred bytes, for the sake of the many that share one.
+        // Leaks a few hundred bytes, so that all clusters have the lifetime of the shared one.
         Self(Box::leak(Box::new(Kafka::start_on(brokers, Some(data)))))
     }
 
@@ -73,13 +73,14 @@ impl Drop for OwnKafka {
 }
 
 impl Kafka {
-    /// The cluster of one broker that all tests of this run share: use topics of your own.
+    /// Returns the cluster of one broker that all tests of this run share. Each test creates its
+    /// own topics.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Kafka> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(1))
     }
 
-    /// A cluster of its own, for a test that stops brokers.
+    /// Starts a cluster for a test that stops brokers.
     pub(crate) fn start(brokers: u16) -> Self {
         Self::start_on(brokers, None)
     }
@@ -113,12 +114,12 @@ impl Kafka {
         kafka
     }
 
-    /// How many brokers.
+    /// Returns the number of brokers.
     pub(crate) fn brokers(&self) -> usize {
         self.brokers.len()
     }
 
-    /// For clients: `host:port`, with commas.
+    /// Returns the addresses for clients: `host:port`, separated by commas.
     pub(crate) fn bootstrap_servers(&self) -> String {
         let addresses: Vec<_> = self
             .brokers
@@ -128,14 +129,14 @@ impl Kafka {
         addresses.join(",")
     }
 
-    /// The start of every client's configuration.
+    /// Returns a client configuration with the addresses of the brokers.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap_servers());
         config
     }
 
-    /// Makes a topic and waits until every partition has a leader.
+    /// Creates a topic and waits until every partition has a leader.
     pub(crate) async fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let replicas = i32::try_from(self.brokers.len().min(3)).unwrap();
@@ -166,7 +167,7 @@ impl Kafka {
         });
     }
 
-    /// Ends a broker: by [`Signal::Kill`] as a crash does, by [`Signal::Terminate`] in good order.
+    /// Ends a broker: by [`Signal::Kill`] as a crash does, by [`Signal::Terminate`] gracefully.
     pub(crate) fn stop_broker(&self, index: usize, signal: Signal) {
         let process = self.brokers[index].process.lock().unwrap().take();
         process.expect("the broker runs").end(signal);
@@ -181,13 +182,13 @@ impl Kafka {
         });
     }
 
-    /// Everything a broker has written since the beginning.
+    /// Returns all output of a broker so far.
     pub(crate) fn log(&self, index: usize) -> String {
         let process = self.brokers[index].process.lock().unwrap();
         process.as_ref().expect("the broker runs").log()
     }
 
-    /// Starts a stopped broker again, on its port and with its data.
+    /// Restarts a stopped broker on its port and with its data.
     pub(crate) fn start_broker(&self, index: usize) {
         let broker = &self.brokers[index];
         let mut command = self.java(&broker.folder);
@@ -199,7 +200,7 @@ impl Kafka {
         *broker.process.lock().unwrap() = Some(process);
     }
 
-    /// Waits until every broker is known to every other.
+    /// Waits until every broker has joined the cluster.
     pub(crate) fn wait_until_ready(&self) {
         let consumer: BaseConsumer = self.client().create().unwrap();
         wait_until(READY_WITHIN, "Apache Kafka to be ready", || {
@@ -222,7 +223,8 @@ impl Kafka {
         let logging = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/log4j2.properties");
         let mut command = Command::new("java");
         if cfg!(debug_assertions) {
-            // The client compiler alone: a test is too short for the other to pay. A bench is not.
+            // Only the client compiler: a test is too short for the optimising one to pay off. A
+            // benchmark is not.
             command.arg("-XX:TieredStopAtLevel=1");
         }
         command
@@ -306,7 +308,7 @@ impl Kafka {
     }
 }
 
-/// Kafka's jars, fetched on the first run.
+/// Returns the folder of Kafka's jars, fetched on the first run.
 pub(crate) fn libs() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-libs");
     let output = Command::new(script).output().unwrap();
@@ -318,7 +320,8 @@ pub(crate) fn libs() -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
 }
 
-/// Kafka wants 16 bytes in URL-safe base 64 without padding: any 21 letters and an `A`.
+/// Returns 16 bytes in URL-safe base 64 without padding, as Kafka requires: 21 characters and an
+/// `A`.
 fn directory_id(node: i32) -> String {
     format!("TidemarkTestBroker{node:03}A")
 }

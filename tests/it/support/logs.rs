@@ -1,11 +1,11 @@
-//! What processes wrote, for the reader of a failed test.
+//! The output of processes, shown when a test fails.
 
 use std::fs;
 use std::path::Path;
 
 const LINES: usize = 40;
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 pub(crate) fn tail(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.unwrap_or_else(|error| format!("(no log: {error})"));

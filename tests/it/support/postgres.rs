@@ -15,16 +15,16 @@ use super::shared;
 
 const TEMPLATE: &str = "tidemark_template";
 
-/// A database of one test's own, made by the migrations.
+/// A migrated database for one test.
 pub(crate) struct Database {
-    /// With a role that may do anything.
+    /// The address, with a superuser.
     pub(crate) url: String,
-    /// With that role.
+    /// Connections as that superuser.
     pub(crate) pool: PgPool,
 }
 
 impl Database {
-    /// Copies the migrated template, which takes a fraction of the time of the migrations.
+    /// Copies the migrated template, which is several times faster than the migrations.
     pub(crate) async fn fresh() -> Self {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
         let server = server();
@@ -43,8 +43,8 @@ impl Database {
         Self::at(server.url(&name)).await
     }
 
-    /// A migrated database on a server of one's own, its files in an empty folder of the server's
-    /// user.
+    /// Creates and migrates a database whose files are in this empty folder, which belongs to the
+    /// server's user.
     pub(crate) async fn in_folder(cluster: &Cluster, folder: &str) -> Self {
         let mut connection = PgConnection::connect(&cluster.url("postgres", "postgres"))
             .await
@@ -111,13 +111,13 @@ fn server() -> &'static Server {
     })
 }
 
-/// A folder for this run. The server's guard removes what is in it, whatever becomes of us; the
-/// empty folders of earlier runs go now.
+/// Returns a folder for this run and removes the empty ones of earlier runs. The server's guard
+/// removes its content, however the run ends.
 fn fresh_folder() -> PathBuf {
     let runs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres");
     fs::create_dir_all(&runs).unwrap();
     for earlier in fs::read_dir(&runs).unwrap() {
-        // Refused where a run beside us has its data.
+        // Fails where a concurrent run has its data.
         drop(fs::remove_dir(earlier.unwrap().path()));
     }
     let folder = runs.join(std::process::id().to_string());

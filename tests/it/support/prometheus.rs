@@ -1,4 +1,4 @@
-//! A real Prometheus, to ask what the board asks.
+//! A real Prometheus, which answers the queries of the dashboard.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::wait::wait_until;
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
-/// `prometheus` or `promtool`, fetched on the first run.
+/// Returns the path of `prometheus` or `promtool`, fetched on the first run.
 pub(crate) fn tool(name: &str) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/prometheus-tools");
     let output = Command::new(script).output().unwrap();
@@ -34,7 +34,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with rules from a file.
+    /// Starts a server with the rules of a file.
     pub(crate) fn start(target: &str, rules: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("prometheus.yml");
@@ -71,14 +71,14 @@ scrape_configs:
         }
     }
 
-    /// What a query finds now.
+    /// Returns the result of a query at this moment.
     pub(crate) async fn query(&self, query: &str) -> Result<Vec<Value>, String> {
         let answer = self.get("query", &[("query", query)]).await?;
         let found = answer["data"]["result"].as_array();
         Ok(found.ok_or_else(|| answer.to_string())?.clone())
     }
 
-    /// Every rule, as it was last evaluated.
+    /// Returns every rule with its last evaluation.
     pub(crate) async fn rules(&self) -> Result<Vec<Value>, String> {
         let answer = self.get("rules", &[]).await?;
         let groups = answer["data"]["groups"].as_array();

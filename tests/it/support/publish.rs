@@ -1,4 +1,4 @@
-//! Producers as CRMs run them: librdkafka, with the partitioner of our choice.
+//! Producers as CRMs run them: librdkafka with a chosen partitioner.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Publisher {
         }
     }
 
-    /// An event under its own key.
+    /// Publishes an event under its own key.
     pub(crate) fn event(&self, event: &CustomerEvent) {
         self.raw(
             event.key().record_key().as_bytes(),
@@ -50,12 +50,12 @@ impl Publisher {
         );
     }
 
-    /// The bytes of an event, to be spoilt.
+    /// Returns the encoded event, for a test to corrupt.
     pub(crate) fn encode(&self, event: &CustomerEvent) -> Vec<u8> {
         self.encoder.encode(event)
     }
 
-    /// Any bytes.
+    /// Publishes any key, value and headers.
     pub(crate) fn raw(&self, key: &[u8], value: &[u8], headers: &[(&str, &[u8])]) {
         let mut all = OwnedHeaders::new();
         for (key, value) in headers {
@@ -76,7 +76,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until the broker has everything.
+    /// Waits until the broker has acknowledged every record.
     pub(crate) fn flush(&self) {
         self.producer.flush(DELIVERED_WITHIN).unwrap();
         assert_eq!(self.producer.in_flight_count(), 0);

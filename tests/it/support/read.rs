@@ -1,4 +1,4 @@
-//! Reading topics from the beginning, with a plain consumer of no group.
+//! Reads of whole topics, by a consumer without a group.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::wait::wait_until;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// One record as it lies on the topic.
+/// One record of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) partition: i32,
@@ -24,11 +24,11 @@ pub(crate) struct Record {
     pub(crate) value: Vec<u8>,
 }
 
-/// The end of each partition: the first offset not taken.
+/// Returns the end of each partition: the offset of its next record.
 pub(crate) fn ends(kafka: &Kafka, topic: &str) -> Vec<(i32, i64)> {
     let consumer: BaseConsumer = consumer(kafka);
     let mut ends = Vec::new();
-    // A broker that has just come, or gone, answers next time.
+    // A broker that is starting or stopping answers a later attempt.
     wait_until(ANSWER_WITHIN, "the ends of the topic", || {
         let Ok(metadata) = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN) else {
             return false;
@@ -47,8 +47,8 @@ pub(crate) fn ends(kafka: &Kafka, topic: &str) -> Vec<(i32, i64)> {
     ends
 }
 
-/// Everything on the topic: each partition's records in order. Aborted ones are not there, and
-/// leave gaps.
+/// Returns all records of the topic, each partition in order. Aborted records are absent and leave
+/// gaps.
 pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
     let ends = ends(kafka, topic);
     let consumer: BaseConsumer = consumer(kafka);
@@ -68,7 +68,7 @@ pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
                 Err(KafkaError::PartitionEOF(partition)) => {
                     unread.remove(&partition);
                 }
-                // A broker that is gone comes back, or another takes over.
+                // The broker comes back, or another takes over.
                 Err(_) => {}
             }
         }
@@ -77,7 +77,8 @@ pub(crate) fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
     records
 }
 
-/// What the records of a definitions topic add up to: refused ones change nothing.
+/// Returns the definitions that the records of a definitions topic amount to. Rejected records
+/// change nothing.
 pub(crate) fn definitions(kafka: &Kafka, topic: &str) -> Definitions {
     records(kafka, topic)
         .iter()

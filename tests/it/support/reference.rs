@@ -1,4 +1,4 @@
-//! The fold in memory, with nothing but `tidemark-projections`: what the database must hold.
+//! The reference for the tables: a fold in memory that uses `tidemark-projections` alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ pub(crate) struct Reference {
     partitions: i32,
     partitioner: Partitioner,
     states: BTreeMap<CustomerKey, CustomerState>,
-    /// Events that changed a state. Depends on their order, unlike the states.
+    /// The number of events that changed a state. Depends on their order, unlike the states.
     folded: BTreeMap<(TenantId, i32), i64>,
     rollups: Naive,
 }
 
-/// What is kept of one tenant in one partition.
+/// The number of customers and the digest of one tenant in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Sum {
     pub(crate) customers: i64,
@@ -47,20 +47,20 @@ impl Reference {
         }
     }
 
-    /// Reads both topics from their beginnings and folds every event that can be: in the order of
-    /// the log, away from home, of tenants not defined, late and undecodable ones left out.
-    pub(crate) async fn of_topic(
+    /// Reads both topics from the beginning and folds the events in the order of the log, except
+    /// those that are misrouted, late, undecodable or of an undefined tenant.
+    pub(crate) async fn from_topic(
         kafka: &Kafka,
         topic: &str,
         definitions_topic: &str,
         partitioner: Partitioner,
     ) -> Self {
         let registry = Registry::shared().client();
-        Self::by(registry, kafka, topic, definitions_topic, partitioner).await
+        Self::with_registry(registry, kafka, topic, definitions_topic, partitioner).await
     }
 
-    /// The same, of producers that used another registry.
-    pub(crate) async fn by(
+    /// Does the same as [`Reference::from_topic`] with the schemas of another registry.
+    pub(crate) async fn with_registry(
         registry: Arc<RegistryClient>,
         kafka: &Kafka,
         topic: &str,
@@ -77,14 +77,14 @@ impl Reference {
             };
             let dated_ahead =
                 event.occurred_at > record.appended_at.plus_micros(5 * 60 * 1_000_000);
-            if reference.home(&event.key()) == record.partition && !dated_ahead {
+            if reference.partition_of(&event.key()) == record.partition && !dated_ahead {
                 reference.fold(&event);
             }
         }
         reference
     }
 
-    /// Folds one event. `None` for a tenant that is not defined.
+    /// Folds one event. Returns `None` for a tenant without a definition.
     pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Option<Result<Folded, Late>> {
         let key = event.key();
         let partition = self
@@ -113,26 +113,26 @@ impl Reference {
         Some(folded)
     }
 
-    /// What the events are folded by.
+    /// Returns the definitions that the events are folded with.
     pub(crate) const fn definitions(&self) -> &Definitions {
         &self.definitions
     }
 
-    /// The partition of a customer.
-    pub(crate) fn home(&self, key: &CustomerKey) -> i32 {
+    /// Returns the partition of a customer.
+    pub(crate) fn partition_of(&self, key: &CustomerKey) -> i32 {
         self.partitioner
             .partition(key.record_key().as_bytes(), self.partitions)
     }
 
-    /// What the rollups that follow from events alone must be.
+    /// Returns the rollups that follow from events and last states alone.
     pub(crate) fn rollups(&self) -> Sums {
-        let home = |key: &CustomerKey| self.home(key);
-        let mut sums = self.rollups.sums(&self.definitions, home);
-        add_journeys(&self.states, &self.definitions, home, &mut sums);
+        let partition_of = |key: &CustomerKey| self.partition_of(key);
+        let mut sums = self.rollups.sums(&self.definitions, partition_of);
+        add_journeys(&self.states, &self.definitions, partition_of, &mut sums);
         sums
     }
 
-    /// Canonical bytes by customer.
+    /// Returns canonical bytes by customer.
     pub(crate) fn states(&self) -> BTreeMap<CustomerKey, Vec<u8>> {
         self.states
             .iter()
@@ -140,12 +140,13 @@ impl Reference {
             .collect()
     }
 
-    /// Customers and digest by tenant and partition, computed anew from the states.
+    /// Returns the number of customers and the digest by tenant and partition, computed from the
+    /// states.
     pub(crate) fn sums(&self) -> BTreeMap<(TenantId, i32), Sum> {
         let mut sums = BTreeMap::<_, Sum>::new();
         for (key, state) in &self.states {
             let sum = sums
-                .entry((key.tenant.clone(), self.home(key)))
+                .entry((key.tenant.clone(), self.partition_of(key)))
                 .or_default();
             let hash = state_hash(&key.tenant, &key.customer, &state.encode());
             sum.customers += 1;
@@ -154,7 +155,7 @@ impl Reference {
         sums
     }
 
-    /// Events that changed a state, by tenant and partition.
+    /// Returns the number of events that changed a state, by tenant and partition.
     pub(crate) fn folded(&self) -> &BTreeMap<(TenantId, i32), i64> {
         &self.folded
     }

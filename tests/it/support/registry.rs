@@ -9,13 +9,14 @@ use tokio::net::TcpListener;
 
 use super::shared;
 
-/// A registry.
+/// A running registry.
 pub(crate) struct Registry {
     pub(crate) url: String,
 }
 
 impl Registry {
-    /// The registry of all tests of this run: subjects are named after topics, which are unique.
+    /// Returns the registry of all tests of this run. Subjects are named after topics, which are
+    /// unique.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Registry> = OnceLock::new();
         SHARED.get_or_init(|| shared::block_on(Self::start()))
@@ -32,7 +33,7 @@ impl Registry {
         Self { url }
     }
 
-    /// A client of the test's own: its connections live as long as the runtime they were made on.
+    /// Returns a new client, whose connections live as long as the runtime of the test.
     pub(crate) fn client(&self) -> Arc<RegistryClient> {
         let config = RegistryConfig {
             url: self.url.clone(),
@@ -43,7 +44,7 @@ impl Registry {
         Arc::new(RegistryClient::new(&config).unwrap())
     }
 
-    /// Registers our schema for a topic, as a producer does.
+    /// Registers the current schema for a topic, as a producer does.
     pub(crate) async fn encoder(&self, topic: &str) -> Encoder {
         let text = serde_json::to_string(schema()).unwrap();
         let id = self

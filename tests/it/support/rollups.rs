@@ -1,4 +1,4 @@
-//! What the rollups must be: added up in the plainest way from all events that were folded.
+//! Rollups in a naive form: sums over all events that were folded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::event::Direction;
 use tidemark_schemas::{Currency, CustomerEvent, CustomerKey, EventId, Instant, Payload, TenantId};
 
-/// Tenant, kind, dimensions with the day after the first of them, currency, partition.
+/// Tenant, kind, subject, day, item, detail, currency and partition of a rollup.
 pub(crate) type Place = (String, String, String, i32, String, String, String, i32);
-/// By place; none of them zero.
+/// Sums by rollup, none of them zero.
 pub(crate) type Sums = BTreeMap<Place, i128>;
 
-/// Where the kinds begin that follow from events alone.
-pub(crate) const OF_EVENTS: [&str; 5] = [
+/// The prefixes of the kinds that follow from events alone.
+pub(crate) const EVENT_KINDS: [&str; 5] = [
     "customer.",
     "revenue.",
     "conversation.",
@@ -28,20 +28,20 @@ pub(crate) const OF_EVENTS: [&str; 5] = [
 type Order = (Instant, EventId, i64, Currency);
 type Refunds = BTreeMap<EventId, (Instant, i64, Currency)>;
 
-/// What was said of each customer.
+/// The events that count, by customer.
 #[derive(Debug, Default)]
 pub(crate) struct Naive {
     firsts: BTreeMap<CustomerKey, Instant>,
     orders: BTreeMap<(CustomerKey, Arc<str>), Order>,
     refunds: BTreeMap<(CustomerKey, Arc<str>), Refunds>,
-    /// Those that count as they say.
+    /// Events that count each time they occur.
     once: Vec<CustomerEvent>,
-    /// What is owed to campaigns, as the fold has it: laws of its own say that it is right.
+    /// The credits of campaigns as the fold computed them; laws of their own hold them.
     credits: Sums,
 }
 
 impl Naive {
-    /// Takes an event in that was not refused.
+    /// Adds an event that was folded.
     pub(crate) fn note(&mut self, event: &CustomerEvent, folded: Folded) {
         if folded == Folded::Duplicate {
             return;
@@ -72,7 +72,7 @@ impl Naive {
         }
     }
 
-    /// Takes the credits in that folding an event changed.
+    /// Adds the credits that the fold of an event changed.
     pub(crate) fn note_credits(&mut self, tenant: &TenantId, partition: i32, changed: &Rollups) {
         for (rollup, by) in changed.iter() {
             if rollup.kind.starts_with("campaign.credit.") {
@@ -89,7 +89,7 @@ impl Naive {
         }
     }
 
-    /// What all of it adds up to; `home` is the partition of a customer.
+    /// Returns the sum of each rollup.
     pub(crate) fn sums(
         &self,
         definitions: &Definitions,
@@ -122,20 +122,20 @@ impl Naive {
         }
         for event in &self.once {
             let (key, at) = (event.key(), event.occurred_at);
-            said(event, |kind, money| add(&key, at, kind, money));
+            entries(event, |kind, money| add(&key, at, kind, money));
         }
         sums.retain(|_, sum| *sum != 0);
         sums
     }
 }
 
-/// With its three dimensions.
+/// A kind with its subject, item and detail.
 type Kind<'a> = (&'a str, [&'a str; 3]);
-/// Or how many, without a currency.
+/// An amount with its currency, or a count without one.
 type Money = (i64, Option<Currency>);
 
-/// What an event says that counts once.
-fn said(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
+/// Calls `add` for every rollup that an event counts in.
+fn entries(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
     match &event.payload {
         Payload::MessageExchanged(message) => {
             let agent = message.agent.as_deref().unwrap_or("");
@@ -180,7 +180,7 @@ fn said(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
     }
 }
 
-/// Adds what the ways through journeys add up to, each evaluated once, from the last state alone.
+/// Adds the rollups of journeys: each customer is evaluated once, from the last state alone.
 pub(crate) fn add_journeys(
     states: &BTreeMap<CustomerKey, CustomerState>,
     definitions: &Definitions,
@@ -209,7 +209,7 @@ pub(crate) fn add_journeys(
     }
 }
 
-/// By the clocks of the tenant's zone.
+/// Returns the day in the tenant's zone.
 fn day(definitions: &Definitions, tenant: &TenantId, at: Instant) -> i32 {
     let zone = definitions.tenant(tenant).unwrap().rules.zone.clone();
     let date = at.to_jiff().to_zoned(zone).date();

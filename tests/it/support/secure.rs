@@ -1,5 +1,5 @@
-//! A real broker and a real `PostgreSQL` that let nobody in without TLS and proof of who they are;
-//! and a schema registry with a password.
+//! A real broker and a real `PostgreSQL` that require TLS and authentication, and a schema registry
+//! with a password.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -32,19 +32,19 @@ use super::shared;
 use super::wait::wait_until;
 
 const READY_WITHIN: Duration = Duration::from_mins(2);
-/// Who may come, and the login of a client with a certificate.
+/// The user with a password, and the name in the client's certificate.
 pub(crate) const USER: &str = "tidemark_client";
-/// Of that user, in Kafka and in Postgres.
+/// The user's first password in Kafka, Postgres and the registry.
 pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
-/// Kafka with a listener for SCRAM over TLS and one for mutual TLS, both as `localhost`.
+/// A Kafka with a listener for SCRAM over TLS and one for mutual TLS, both as `localhost`.
 pub(crate) struct SecureKafka {
-    /// `None` while it restarts.
+    /// `None` during a restart.
     process: Option<Guarded>,
     folder: PathBuf,
-    /// For SCRAM-SHA-512 over TLS.
+    /// The port for SCRAM-SHA-512 over TLS.
     pub(crate) scram: u16,
-    /// For SSL with client certificates.
+    /// The port for mutual TLS.
     pub(crate) mutual: u16,
     open: u16,
 }
@@ -106,7 +106,7 @@ impl SecureKafka {
         });
     }
 
-    /// Ends in good order and starts again: everybody must prove anew who they are.
+    /// Restarts the broker gracefully: every client must authenticate again.
     pub(crate) fn restart(&mut self) {
         let process = self.process.take().expect("the broker runs");
         process.end(Signal::Terminate);
@@ -114,7 +114,7 @@ impl SecureKafka {
         self.wait_until_ready();
     }
 
-    /// Of [`USER`], for SCRAM. Who is in stays in.
+    /// Changes the SCRAM password of [`USER`]. Open connections stay authenticated.
     pub(crate) fn set_password(&self, password: &str) {
         let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/ChangePassword.java");
         let mut command = java(&self.folder);
@@ -125,7 +125,7 @@ impl SecureKafka {
         succeed(&mut command);
     }
 
-    /// By the listener that is open to the test alone.
+    /// Returns a client configuration for the plain listener, which only the harness uses.
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", format!("127.0.0.1:{}", self.open));
@@ -173,7 +173,7 @@ fn java(folder: &Path) -> Command {
     command
 }
 
-/// The user of SCRAM is part of a cluster from its first moment.
+/// Formats the storage. The SCRAM user exists from the start of the cluster.
 fn format_storage(folder: &Path, properties: &Path) {
     let mut command = java(folder);
     command
@@ -188,14 +188,14 @@ fn format_storage(folder: &Path, properties: &Path) {
     succeed(&mut command);
 }
 
-/// Postgres that speaks TLS as `localhost`, and lets [`USER`] in by password or by certificate.
+/// A Postgres with TLS as `localhost`, which accepts [`USER`] by password or by certificate.
 pub(crate) struct SecurePostgres {
     running: PrivatePostgres,
 }
 
 impl SecurePostgres {
     pub(crate) async fn start(folder: &TempDir, certificates: &Certificates) -> Self {
-        // The server may run as another user, who must reach what it is to copy.
+        // The server may run as another user, who must be able to read the files.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let running = PrivatePostgres::start(folder.path(), Keep::Nothing, &[])
             .await
@@ -207,7 +207,7 @@ impl SecurePostgres {
             .await
             .unwrap();
         let hba = folder.path().join("pg_hba.conf");
-        // For one login the password is the proof, for the other the certificate.
+        // One login authenticates by password, the other by certificate.
         let rules = format!(
             "hostnossl all {USER} all reject\n\
              hostssl all {USER} all scram-sha-256\n\
@@ -241,7 +241,7 @@ impl SecurePostgres {
         secure
     }
 
-    /// Of [`USER`]. Who is in is put out.
+    /// Changes the password of [`USER`] and closes the user's connections.
     pub(crate) async fn set_password(&self, password: &str) {
         self.execute(&format!("alter role {USER} password '{password}'"))
             .await;
@@ -256,7 +256,7 @@ impl SecurePostgres {
         connection.close().await.unwrap();
     }
 
-    /// Lets both logins do what the processor and the API may, once there are such roles.
+    /// Grants both logins the roles of the processor and the API, which must exist.
     pub(crate) async fn grant_roles(&self) {
         self.execute(&format!(
             "grant tidemark_processor, tidemark_api to {USER}, with_certificate"
@@ -264,40 +264,40 @@ impl SecurePostgres {
         .await;
     }
 
-    /// Where it listens: `host:port/database`, the host as given.
-    pub(crate) fn place(&self, host: &str) -> String {
-        let (_, place) = self.running.url().rsplit_once(':').unwrap();
-        format!("{host}:{place}")
+    /// Returns the address as `host:port/database` with the given host.
+    pub(crate) fn address(&self, host: &str) -> String {
+        let (_, address) = self.running.url().rsplit_once(':').unwrap();
+        format!("{host}:{address}")
     }
 }
 
-/// A registry that knows one user, by basic authentication.
+/// A registry that authenticates one user by basic authentication.
 pub(crate) struct SecureRegistry {
     pub(crate) url: String,
     password: watch::Sender<String>,
 }
 
 impl SecureRegistry {
-    /// For [`USER`] with [`PASSWORD`].
+    /// Starts a registry for [`USER`] with [`PASSWORD`].
     pub(crate) async fn start() -> Self {
-        // On the runtime it is served on: a test that waits for a command runs nothing meanwhile.
+        // Bound on the runtime that serves it: a test that waits for a command runs no other task.
         let bind = shared::runtime().spawn(TcpListener::bind("127.0.0.1:0"));
         let listener = bind.await.unwrap().unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let password = watch::channel(PASSWORD.to_owned()).0;
-        let door = from_fn_with_state(password.clone(), let_in);
-        let router = development_registry::router().layer(door);
+        let authentication = from_fn_with_state(password.clone(), authenticate);
+        let router = development_registry::router().layer(authentication);
         shared::runtime().spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, password }
     }
 
-    /// Of [`USER`], from the next request on.
+    /// Changes the password of [`USER`], from the next request on.
     pub(crate) fn set_password(&self, password: &str) {
         self.password.send_replace(password.to_owned());
     }
 }
 
-async fn let_in(
+async fn authenticate(
     State(password): State<watch::Sender<String>>,
     request: Request,
     next: Next,

@@ -1,10 +1,10 @@
-//! The runtime of what all tests of a run share: it outlives each test's own.
+//! The runtime of what all tests of a run share, which outlives the runtime of each test.
 
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A runtime that is there until the process ends.
+/// Returns a runtime that lives until the process ends.
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
@@ -21,7 +21,7 @@ pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send
     let (sender, receiver) = std::sync::mpsc::channel();
     runtime().spawn(async move {
         let value = future.await;
-        // The receiver is gone only if the test that waited has panicked.
+        // The receiver is gone only if the waiting test panicked.
         drop(sender.send(value));
     });
     receiver

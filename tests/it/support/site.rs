@@ -1,4 +1,4 @@
-//! One test's world: topics and a database of its own, and the real binary between them.
+//! The environment of one test: topics, a database, and the processes between them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ use super::wait::wait_for;
 
 pub(crate) const PARTITIONS: i32 = 4;
 
-/// Dropped last, it looks through what the processes wrote.
+/// The topics, the database and the folder of one test. Its `drop`, after that of its processes,
+/// asserts that none of them panicked.
 pub(crate) struct Site {
     pub(crate) kafka: &'static Kafka,
     pub(crate) database: Database,
@@ -34,12 +35,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Topics made, database migrated, nothing running yet.
+    /// Creates topics and a migrated database; nothing is running yet.
     pub(crate) async fn new() -> Self {
         Self::on(Kafka::shared(), Database::fresh().await).await
     }
 
-    /// The same on these servers.
+    /// Creates topics and the generation on these servers.
     pub(crate) async fn on(kafka: &'static Kafka, database: Database) -> Self {
         let name = Uuid::new_v4().simple().to_string();
         let site = Self {
@@ -72,7 +73,7 @@ impl Site {
         site
     }
 
-    /// A producer that knows where customers are at home.
+    /// Returns a producer with the partitioner of the generation.
     pub(crate) async fn publisher(&self) -> Publisher {
         self.publisher_with(Partitioner::Murmur2).await
     }
@@ -82,7 +83,7 @@ impl Site {
         Publisher::new(self.kafka, &self.topic, partitioner, encoder)
     }
 
-    /// Applies definitions (YAML) by the command line.
+    /// Applies definitions (YAML) with the command line.
     pub(crate) fn define(&self, definitions: &str) {
         let output = self.apply(definitions);
         assert!(
@@ -92,28 +93,28 @@ impl Site {
         );
     }
 
-    /// Tries to apply definitions (YAML) by the command line.
+    /// Tries to apply definitions (YAML) with the command line.
     pub(crate) fn apply(&self, definitions: &str) -> Output {
         let file = self.folder.path().join("definitions.yaml");
         fs::write(&file, definitions).unwrap();
         self.run(&["define", "apply", file.to_str().unwrap()])
     }
 
-    /// Runs a command to its end.
+    /// Runs a command and waits for its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Starts `tidemark process`.
     pub(crate) fn process(&self, flags: &[&str]) -> Running {
-        // All settings in one place: those after a command would replace those before it.
+        // All settings before the command: those after it would replace those before it.
         let mut arguments = vec!["process", "--set", "processor.metrics_listen=127.0.0.1:0"];
         arguments.extend(flags);
         self.start("process", &arguments)
     }
 
-    /// Starts `tidemark process` under a name that Kafka, Postgres and `progress.owner` know it by,
-    /// its metrics on that port.
+    /// Starts `tidemark process` under a name that Kafka, Postgres and `progress.owner` show, with
+    /// its metrics on this port.
     pub(crate) fn member(&self, name: &str, metrics_port: u16, flags: &[&str]) -> Running {
         let (listen, client) = (
             format!("processor.metrics_listen=127.0.0.1:{metrics_port}"),
@@ -130,7 +131,7 @@ impl Site {
         }
     }
 
-    /// Starts `tidemark serve` and waits until it answers.
+    /// Starts `tidemark serve` and waits until it is ready.
     pub(crate) async fn serve(&self) -> Api {
         let address = format!("127.0.0.1:{}", free_port());
         let listen = format!("api.listen={address}");
@@ -152,7 +153,7 @@ impl Site {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
         command.arg("--config").arg(self.config()).args(arguments);
-        // Whatever the developer has set for other purposes is not for the tests.
+        // The developer's variables do not affect the tests.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMARK_")) {
             command.env_remove(name);
         }
@@ -201,16 +202,16 @@ token_per_second = 0
         )
     }
 
-    /// The projections to compare and look into.
+    /// Returns the projections of the active generation.
     pub(crate) async fn projections(&self) -> Projections {
         Projections::active(&self.database.pool).await
     }
 
-    /// Waits until every record now on the topic is folded, or parked.
+    /// Waits until every record that is now on the topic is folded or parked.
     pub(crate) async fn wait_until_folded(&self, deadline: Duration) {
         let ends = read::ends(self.kafka, &self.topic);
         let projections = self.projections().await;
-        wait_for(deadline, "everything to be folded", async || {
+        wait_for(deadline, "all records to be folded", async || {
             let at: Vec<(i32, i64)> = projections
                 .rows("select partition, next_offset from $gen.progress order by partition")
                 .await;
@@ -260,23 +261,23 @@ fn name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// A process of a site.
+/// A process of a test.
 pub(crate) struct Running {
     process: Guarded,
 }
 
 impl Running {
-    /// Of no site.
-    pub(crate) fn of(process: Guarded) -> Self {
+    /// Wraps a process of no site.
+    pub(crate) fn new(process: Guarded) -> Self {
         Self { process }
     }
 
-    /// As a crash ends it.
+    /// Kills the process, as a crash does.
     pub(crate) fn kill(self) {
         self.process.end(Signal::Kill);
     }
 
-    /// As an operator ends it; it must take this well.
+    /// Terminates the process and asserts that it shuts down gracefully.
     pub(crate) fn terminate(self) {
         let tail = self.process.log_tail();
         let status = self.process.end(Signal::Terminate);
@@ -287,22 +288,22 @@ impl Running {
         self.process.is_running()
     }
 
-    /// Stops it where it stands, until [`Running::resume`].
+    /// Pauses the process until [`Running::resume`].
     pub(crate) fn pause(&mut self) {
         self.process.pause();
     }
 
-    /// Lets it go on after [`Running::pause`].
+    /// Resumes a paused process.
     pub(crate) fn resume(&mut self) {
         self.process.resume();
     }
 
-    /// Everything it wrote so far.
+    /// Returns all output of the process so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }
 
-    /// How much memory of its own it has resident, in bytes.
+    /// Returns the anonymous resident memory of the process in bytes.
     pub(crate) fn anonymous_bytes(&self) -> u64 {
         self.process.anonymous_bytes()
     }

@@ -17,7 +17,7 @@ const CDNOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow");
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "the developer's variables are not for the tests"
+    reason = "the developer's variables do not affect the tests"
 )]
 pub(crate) fn tidemark(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
@@ -41,7 +41,7 @@ impl Up {
         Self::start_as(&[&["up"], flags].concat())
     }
 
-    /// `up`, or what is made of it.
+    /// Starts `up`, or a command that includes it.
     pub(crate) fn start_as(arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let arguments = [arguments, &["--port", "0"]].concat();
@@ -63,14 +63,14 @@ impl Up {
         serde_json::from_reader(File::open(self.file()).unwrap()).unwrap()
     }
 
-    /// Runs a command against it.
+    /// Runs a command against the running `up`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         tidemark(self.folder.path(), &[&["--up"], arguments].concat())
             .output()
             .unwrap()
     }
 
-    /// Runs a command that must succeed, and returns its last line, which is JSON.
+    /// Runs a command that must succeed and returns its last line, which is JSON.
     #[track_caller]
     pub(crate) fn answer(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
@@ -91,9 +91,9 @@ impl Up {
         self.answer(&["import", &log, "--mapping", &mapping, "--until", CLOCK])
     }
 
-    /// Waits until so many records are settled.
+    /// Waits until this many records are folded or parked.
     pub(crate) fn wait_until_folded(&self, records: i64) {
-        wait_until(READY_WITHIN, "everything to be folded", || {
+        wait_until(READY_WITHIN, "all records to be folded", || {
             let status = self.answer(&["status"]);
             let partitions = status["partitions"].as_array().unwrap();
             let folded: i64 = partitions
@@ -120,8 +120,8 @@ pub(crate) fn last_line(output: &Output) -> Value {
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
-/// Whether anybody listens at the address of a URL.
-pub(crate) fn answers(url: &Value) -> bool {
+/// Returns whether a server listens at the address of a URL.
+pub(crate) fn is_listening(url: &Value) -> bool {
     let url = reqwest::Url::parse(url.as_str().unwrap()).unwrap();
     let port = url.port_or_known_default().unwrap();
     std::net::TcpStream::connect((url.host_str().unwrap(), port)).is_ok()

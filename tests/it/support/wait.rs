@@ -1,4 +1,4 @@
-//! Waiting on a condition, with a deadline: tests never sleep for luck.
+//! Waits for a condition with a deadline, in place of sleeping.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) fn wait_until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(
-            begun.elapsed() < deadline,
-            "waited {deadline:?} in vain for {what}"
-        );
+        assert!(begun.elapsed() < deadline, "waited {deadline:?} for {what}");
         std::thread::sleep(PAUSE);
     }
 }
 
-/// Waits until the answer is there; on giving up, says what the last refusal was.
+/// Waits until `answer` succeeds. At the deadline, panics with its last error.
 pub(crate) async fn wait_for<T>(
     deadline: Duration,
     what: &str,
@@ -27,10 +24,10 @@ pub(crate) async fn wait_for<T>(
     loop {
         match answer().await {
             Ok(value) => return value,
-            Err(refusal) => {
+            Err(error) => {
                 assert!(
                     begun.elapsed() < deadline,
-                    "waited {deadline:?} in vain for {what}: {refusal}"
+                    "waited {deadline:?} for {what}: {error}"
                 );
             }
         }

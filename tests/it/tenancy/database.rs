@@ -1,4 +1,4 @@
-//! What the API's role can reach in the database, whatever the API might ask.
+//! Row-level security: the rows that the API's role can reach with any statement.
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnection, PgPoolOptions};
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Row};
 use super::requests::two_tenants;
 use crate::routes::world::World;
 
-/// One connection as the API's role.
+/// Opens a connection as the API's role.
 async fn api_role(world: &World) -> PgConnection {
     let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
     connection.execute("set role tidemark_api").await.unwrap();
@@ -23,7 +23,7 @@ async fn name_tenant(connection: &mut PgConnection, tenant: &str) {
         .unwrap();
 }
 
-/// Every table and view of Tidemark that holds tenants' rows and the role may select from.
+/// Returns every table and view with rows of tenants that the role may select from.
 async fn readable(pool: &PgPool) -> Vec<String> {
     let rows = sqlx::query(
         "select format('%I.%I', nspname, relname)
@@ -52,7 +52,7 @@ async fn tenants_in(connection: &mut PgConnection, relation: &str) -> Vec<String
 }
 
 #[tokio::test]
-async fn without_a_tenant_there_is_nothing() {
+async fn connection_without_a_tenant_sees_no_rows() {
     let world = two_tenants().await;
     let relations = readable(&world.database.pool).await;
     assert!(
@@ -70,7 +70,7 @@ async fn without_a_tenant_there_is_nothing() {
             "{relation}"
         );
     }
-    // A connection that had a tenant once answers '' afterwards, and some forget in other ways.
+    // A connection that had a tenant returns '' afterwards, and '' gives no rows either.
     for nothing in ["acme", ""] {
         connection.execute("begin").await.unwrap();
         sqlx::query("select set_config('tidemark.tenant', $1, true)")
@@ -89,7 +89,7 @@ async fn without_a_tenant_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn with_a_tenant_there_is_that_tenant_alone() {
+async fn connection_with_a_tenant_sees_its_rows_alone() {
     let world = two_tenants().await;
     let relations = readable(&world.database.pool).await;
     let mut connection = api_role(&world).await;
@@ -108,7 +108,7 @@ async fn with_a_tenant_there_is_that_tenant_alone() {
 }
 
 #[tokio::test]
-async fn the_role_writes_nothing_but_its_own_audit_rows() {
+async fn api_role_writes_only_audit_rows_of_its_tenant() {
     let world = two_tenants().await;
     let mut connection = api_role(&world).await;
     name_tenant(&mut connection, "acme").await;
@@ -143,9 +143,9 @@ async fn the_role_writes_nothing_but_its_own_audit_rows() {
     assert!(bundles.is_err());
 }
 
-/// The owner of the tables is bound by the policies too, so a view it owns cannot leak.
+/// Asserts that the policies bind the owner of the tables, too, so that its views cannot leak.
 #[tokio::test]
-async fn the_owner_reads_past_nothing() {
+async fn policies_bind_the_owner_of_the_tables() {
     let world = two_tenants().await;
     let pool = PgPoolOptions::new()
         .max_connections(1)

@@ -1,4 +1,4 @@
-//! Two tenants with the same customers, asked for through the API.
+//! Requests for two tenants with the same customer ids.
 
 use serde_json::Value;
 use tidemark_api::auth::{Role, issue_token};
@@ -7,7 +7,8 @@ use crate::routes::client::{Api, SECRET, claims, token};
 use crate::routes::shop;
 use crate::routes::world::World;
 
-/// `acme` and `globex`, the same ids in both; globex has a customer and a segment more.
+/// Creates `acme` and `globex` with the same ids; globex has one more customer and one more
+/// segment.
 pub(super) async fn two_tenants() -> World {
     let mut world = World::new().await;
     let globex = shop::definitions("globex").replace("name: buyers", "name: spenders");
@@ -28,7 +29,7 @@ pub(super) async fn two_tenants() -> World {
 }
 
 #[tokio::test]
-async fn the_same_ids_are_other_customers() {
+async fn same_id_is_another_customer_in_another_tenant() {
     let api = Api::over(&two_tenants().await).await;
     for (tenant, other) in [("acme", "globex"), ("globex", "acme")] {
         let ann = api.ok(tenant, "/v1/customers/ann").await;
@@ -39,7 +40,7 @@ async fn the_same_ids_are_other_customers() {
     assert_eq!((count("acme").await, count("globex").await), (5, 6));
 }
 
-/// Whatever can be asked, once at least.
+/// Every route at least once.
 const PATHS: &[&str] = &[
     "/v1/customers",
     "/v1/customers?segment=buyers",
@@ -70,7 +71,7 @@ const PATHS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn no_route_tells_of_the_other_tenant() {
+async fn no_route_reveals_another_tenant() {
     let api = Api::over(&two_tenants().await).await;
     for path in PATHS {
         let said = api.ok("acme", path).await.to_string();
@@ -100,18 +101,18 @@ async fn no_route_tells_of_the_other_tenant() {
     ] {
         let answer = api.get("acme", missing).await;
         assert_eq!(answer.status, 404);
-        // Word for word what a thing gets that nobody has.
-        let nobodys = api.get("nobody", missing).await;
-        assert_eq!(answer.body, nobodys.body);
+        // Equal word for word to the response for an unknown tenant.
+        let unknown = api.get("unknown", missing).await;
+        assert_eq!(answer.body, unknown.body);
     }
     let theirs = api.get("acme", "/v1/customers/ann/segments/spenders").await;
-    let nobodys = api.get("acme", "/v1/customers/ann/segments/spinners").await;
+    let unknown = api.get("acme", "/v1/customers/ann/segments/spinners").await;
     let theirs = theirs.body.to_string().replace("spenders", "spinners");
-    assert_eq!(theirs, nobodys.body.to_string());
+    assert_eq!(theirs, unknown.body.to_string());
 }
 
 #[tokio::test]
-async fn a_cursor_does_not_cross() {
+async fn cursor_of_one_tenant_is_rejected_for_another() {
     let api = Api::over(&two_tenants().await).await;
     for path in [
         "/v1/customers?limit=1",
@@ -131,7 +132,7 @@ async fn a_cursor_does_not_cross() {
 }
 
 #[tokio::test]
-async fn only_the_token_names_the_tenant() {
+async fn tenant_comes_only_from_the_token() {
     let api = Api::over(&two_tenants().await).await;
     for path in [
         "/v1/customers?tenant=globex",
@@ -150,7 +151,7 @@ async fn only_the_token_names_the_tenant() {
 }
 
 #[tokio::test]
-async fn bad_tokens_open_nothing() {
+async fn invalid_tokens_are_rejected() {
     let api = Api::over(&two_tenants().await).await;
     let good = token("acme", Role::Admin);
     let globex = token("globex", Role::Admin);
@@ -206,9 +207,10 @@ async fn bad_tokens_open_nothing() {
     assert_eq!(api.get_as(&good, "/v1/customers").await.status, 200);
 }
 
-/// One connection serves both tenants in turn: nothing of the one stays on it for the other.
+/// Asserts that a connection which serves both tenants in turn keeps nothing of the one for the
+/// other.
 #[tokio::test]
-async fn a_used_connection_forgets_its_tenant() {
+async fn reused_connection_keeps_no_tenant() {
     let world = two_tenants().await;
     let mut config = crate::routes::client::config(&world.database.url);
     config.connections = 1;
@@ -216,8 +218,8 @@ async fn a_used_connection_forgets_its_tenant() {
     for _ in 0..3 {
         assert_eq!(api.ids("acme", "/v1/customers").await.0.len(), 5);
         assert_eq!(api.ids("globex", "/v1/customers").await.0.len(), 6);
-        assert_eq!(api.ids("nobody", "/v1/customers").await.0.len(), 0);
-        // An error must not leave a transaction open, with a tenant in it.
-        assert_eq!(api.get("acme", "/v1/customers/nobody").await.status, 404);
+        assert_eq!(api.ids("unknown", "/v1/customers").await.0.len(), 0);
+        // An error must not leave a transaction open with a tenant in it.
+        assert_eq!(api.get("acme", "/v1/customers/unknown").await.status, 404);
     }
 }

@@ -1,8 +1,8 @@
-//! Passwords, certificates and keys change in their files, and nothing is started again.
+//! Rotation of passwords, certificates and keys in their files, without a restart.
 
 use std::fs;
 
-use super::{Access, SOON, Secure, wait_until_said};
+use super::{SOON, Secure, Settings, wait_until_logged};
 use crate::support::guarded::{Guarded, Signal};
 use crate::support::secure::USER;
 use crate::support::wait::wait_until;
@@ -11,8 +11,8 @@ const READ: &str = "secret files have changed";
 const JOINED: &str = "joining anew";
 const CLAIMED: &str = "claimed";
 
-/// Each event is folded once: so many records, so many events, and nothing parked.
-fn assert_folded(secure: &Secure, process: &mut Guarded, access: &Access, events: u32) {
+/// Asserts that each event is folded once and none is parked.
+fn assert_folded(secure: &Secure, process: &mut Guarded, access: &Settings, events: u32) {
     let status = secure.wait_until_folded(process, access, events);
     assert_eq!(status["tenants"][0]["customers"], events, "{status}");
     assert_eq!(status["partitions"][0]["next_offset"], events, "{status}");
@@ -26,7 +26,7 @@ fn end(process: Guarded) {
 }
 
 #[tokio::test]
-async fn whatever_lets_us_in_changes_while_folding_goes_on() {
+async fn credentials_change_without_a_restart_while_folding_continues() {
     let mut secure = Secure::start().await;
     let access = secure.by_password();
     secure.define(&access).await;
@@ -35,61 +35,62 @@ async fn whatever_lets_us_in_changes_while_folding_goes_on() {
     certificates(&secure);
 }
 
-async fn passwords(secure: &mut Secure, mut access: Access) {
-    // Given a processor and an API that are let in
+async fn passwords(secure: &mut Secure, mut access: Settings) {
+    // Given an authenticated processor and API
     access.set("session.timeout.ms", "6000");
     let mut process = secure.start_command(&access, "process");
     let mut api = secure.start_command(&access, "serve");
-    wait_until_said(&mut process, CLAIMED, 1);
+    wait_until_logged(&mut process, CLAIMED, 1);
     secure.wait_until_ready(&mut api, 200);
 
-    // When the registry's password changes before its first question
+    // When the password of the registry changes before the first lookup
     access.registry_password = "second-of-the-registry";
     secure.registry.set_password(access.registry_password);
     secure.configure(&access);
-    wait_until_said(&mut process, READ, 1);
+    wait_until_logged(&mut process, READ, 1);
     secure.publish(&access, 1);
     assert_folded(secure, &mut process, &access, 1);
 
-    // When that of Postgres changes, and all sessions end; its file is empty for a moment
+    // When that of Postgres changes and all sessions end; its file is empty for a moment
     access.database_password = Some("second-of-postgres");
     secure.postgres.set_password("second-of-postgres").await;
-    wait_until_said(&mut process, "password authentication failed", 1);
+    wait_until_logged(&mut process, "password authentication failed", 1);
     secure.wait_until_ready(&mut api, 503);
     fs::write(secure.folder.path().join("database-password"), "").unwrap();
-    wait_until_said(&mut process, "is empty; the secret stays as it was", 1);
+    wait_until_logged(&mut process, "is empty; the secret stays as it was", 1);
     secure.configure(&access);
     secure.wait_until_ready(&mut api, 200);
     secure.publish(&access, 2);
     assert_folded(secure, &mut process, &access, 2);
 
-    // When the file of Kafka's changes first: whoever is in stays in until the broker knows it
+    // When the file with Kafka's password changes before the broker does: open connections stay
+    // until the broker knows it
     access.kafka_password = Some("second-of-kafka");
     secure.configure(&access);
-    wait_until_said(&mut process, "not let in with what changed", 1);
+    wait_until_logged(&mut process, "not let in with what changed", 1);
     assert!(!process.log().contains(JOINED), "{}", process.log_tail());
     secure.kafka.set_password("second-of-kafka");
-    wait_until_said(&mut process, JOINED, 1);
+    wait_until_logged(&mut process, JOINED, 1);
     secure.publish(&access, 3);
     assert_folded(secure, &mut process, &access, 3);
 
-    // When the broker's changes first, and puts everybody out
+    // When the broker's password changes before the file, and all connections end
     secure.kafka.set_password("third-of-kafka");
     secure.kafka.restart();
-    wait_until_said(&mut process, "invalid credentials", 1);
+    wait_until_logged(&mut process, "invalid credentials", 1);
     access.kafka_password = Some("third-of-kafka");
     secure.configure(&access);
-    wait_until_said(&mut process, JOINED, 2);
+    wait_until_logged(&mut process, JOINED, 2);
     secure.publish(&access, 4);
     assert_folded(secure, &mut process, &access, 4);
 
-    // When definitions come, they are followed as well
+    // When definitions are published, they are followed, too
     let more = secure.write(
         "globex.yaml",
         "tenant: { id: globex, zone: UTC, currency: EUR }\n",
     );
     secure.succeeds(&access, &["define", "apply", more.to_str().unwrap()]);
-    wait_until_said(&mut process, "definitions applied", 2);
+    wait_until_logged(&mut process, "definitions applied", 2);
     end(process);
     end(api);
 }
@@ -105,7 +106,7 @@ fn certificates(secure: &Secure) {
         process.log().matches(CLAIMED).count() > claims
     });
     secure.certificates.write_client(USER);
-    wait_until_said(&mut process, JOINED, joined + 1);
+    wait_until_logged(&mut process, JOINED, joined + 1);
     secure.publish(&access, 5);
     assert_folded(secure, &mut process, &access, 5);
     end(process);

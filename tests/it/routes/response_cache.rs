@@ -1,5 +1,5 @@
-//! Answers that are kept: never older than they may be, whoever asks, however hard; positions
-//! waited for; and who has an answer already.
+//! The response cache: no response is older than allowed under any load; waits for positions; and
+//! conditional requests.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::shop;
 use super::world::{PARTITIONS, TOPIC, World};
 use crate::support::wait::wait_for;
 
-/// Versions are looked at every 100 ms, and believed for a second after the last look.
+/// Versions are read every 100 ms and are valid for a second after the last read.
 const AT_MOST_BEHIND: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(30);
 const CLOCK: &str = "2024-06-30T00:00:00Z";
@@ -46,7 +46,7 @@ fn requests(registry: &Registry, outcome: &str) -> u64 {
     line.unwrap().parse().unwrap()
 }
 
-/// What was committed, and since when it was.
+/// The number of committed orders over time.
 #[derive(Default)]
 struct Committed(Mutex<Vec<(Instant, u64)>>);
 
@@ -55,7 +55,7 @@ impl Committed {
         self.0.lock().unwrap().push((Instant::now(), count));
     }
 
-    /// The newest that had been committed by then.
+    /// Returns the newest number that was committed by this instant.
     fn by(&self, instant: Instant) -> u64 {
         let all = self.0.lock().unwrap();
         let before = all.iter().rev().find(|(at, _)| *at <= instant);
@@ -64,8 +64,8 @@ impl Committed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_hard_one_asks_no_answer_is_older_than_it_may_be() {
-    // Given somebody who never stops asking for one customer
+async fn cached_responses_are_never_older_than_a_second_under_load() {
+    // Given a client that reads one customer without pause
     let mut world = shop::open().await;
     let registry = Registry::new();
     let mut unlimited = config(&world.database.url);
@@ -85,30 +85,30 @@ async fn however_hard_one_asks_no_answer_is_older_than_it_may_be() {
         while !is_over.is_cancelled() {
             let asked_at = Instant::now();
             let seen = orders(&api.ok("acme", "/v1/customers/bob").await);
-            // asked_at - AT_MOST_BEHIND: whatever was committed by then is in the answer
+            // Whatever was committed by `asked_at - AT_MOST_BEHIND` is in the response
             if let Some(due) = asked_at.checked_sub(AT_MOST_BEHIND) {
                 let due = committed.by(due);
                 assert!(
                     seen >= due,
-                    "{seen} orders, where {due} had been there for long"
+                    "{seen} orders, although {due} were committed long before"
                 );
             }
             answers += 1;
         }
         answers
     };
-    // When more and more is committed meanwhile
+    // When more orders are committed meanwhile
     let write = async {
         for number in 0..40 {
             buy(&mut world, "bob", 1_000 + number).await;
             committed.push(first + 1 + u64::from(number));
-            // No luck is waited for: between two commits there is time for answers to be kept.
+            // Not a wait for luck: the pause between commits lets responses be cached.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         is_over.cancel();
     };
     let (answers, ()) = tokio::join!(read, write);
-    // Then none was too old, most were kept ones, and the last commit is seen
+    // Then no response is too old, most come from the cache, and the last commit becomes visible
     let hits = requests(&registry, "hit");
     assert!(
         hits > 0 && hits <= answers,
@@ -124,12 +124,12 @@ async fn however_hard_one_asks_no_answer_is_older_than_it_may_be() {
 }
 
 #[tokio::test]
-async fn what_did_not_move_is_kept_and_says_how_fresh_it_is_nonetheless() {
+async fn cached_response_stays_valid_when_the_clock_advances_and_has_the_new_watermark() {
     let mut world = shop::open().await;
     let registry = Registry::new();
     let api = Api::counted(config(&world.database.url), &registry).await;
     let path = "/v1/journeys/sales/stages";
-    let kept = wait_for(SOON, "a kept answer", async || {
+    let kept = wait_for(SOON, "a cached response", async || {
         let answer = api.get("acme", path).await;
         let hits = requests(&registry, "hit");
         (hits > 0)
@@ -138,24 +138,28 @@ async fn what_did_not_move_is_kept_and_says_how_fresh_it_is_nonetheless() {
     })
     .await;
     assert_eq!(kept.headers["tidemark-watermark"], CLOCK);
-    // Only the clock moves: what is kept holds, and says the new watermark.
+    // The clock alone advances: the cached response stays valid and has the new watermark.
     world.commit_without_timers("2024-06-30T00:00:07Z").await;
-    let later = wait_for(SOON, "a kept answer with the new watermark", async || {
-        let hits = requests(&registry, "hit");
-        let answer = api.get("acme", path).await;
-        let watermark = answer.headers["tidemark-watermark"].to_str().unwrap();
-        let is_kept = requests(&registry, "hit") > hits;
-        if is_kept && watermark == "2024-06-30T00:00:07Z" {
-            return Ok(answer);
-        }
-        Err(format!("{watermark}, kept: {is_kept}"))
-    })
+    let later = wait_for(
+        SOON,
+        "a cached response with the new watermark",
+        async || {
+            let hits = requests(&registry, "hit");
+            let answer = api.get("acme", path).await;
+            let watermark = answer.headers["tidemark-watermark"].to_str().unwrap();
+            let is_cached = requests(&registry, "hit") > hits;
+            if is_cached && watermark == "2024-06-30T00:00:07Z" {
+                return Ok(answer);
+            }
+            Err(format!("{watermark}, cached: {is_cached}"))
+        },
+    )
     .await;
     let parts = |answer: Answer| (answer.body, answer.headers["etag"].clone());
     assert_eq!(parts(later), parts(kept));
 }
 
-/// The record that customer's partition is to fold next, as the header names it.
+/// Returns the position of the next record of the customer's partition, in the form of the header.
 async fn position(world: &World, partition: i32, ahead: i64) -> String {
     let query = "select next_offset from gen_1.progress where partition = $1";
     let next: i64 = sqlx::query_scalar(query)
@@ -167,13 +171,13 @@ async fn position(world: &World, partition: i32, ahead: i64) -> String {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_position_sees_what_was_written_there() {
+async fn tidemark_wait_returns_what_was_written_at_the_position() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let analyst = token("acme", Role::Analyst);
     let path = "/v1/customers/bob";
     for number in 0..10 {
-        // Kept as it was
+        // The response without the new order is in the cache
         let before = orders(&api.ok("acme", path).await);
         let mut wanted = Vec::new();
         for partition in 0..PARTITIONS {
@@ -195,7 +199,7 @@ fn assert_refused(answer: &Answer, status: u16, kind: &str) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_waited_for_is_refused() {
+async fn invalid_wait_positions_are_rejected() {
     let world = shop::open().await;
     let mut impatient = config(&world.database.url);
     impatient.limits.wait_timeout = Duration::from_millis(300);
@@ -226,7 +230,7 @@ async fn what_cannot_be_waited_for_is_refused() {
 }
 
 #[tokio::test]
-async fn who_has_the_answer_is_not_sent_it_again() {
+async fn conditional_request_with_the_current_etag_gets_304() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let analyst = token("acme", Role::Analyst);
@@ -281,7 +285,7 @@ async fn who_has_the_answer_is_not_sent_it_again() {
 }
 
 #[tokio::test]
-async fn every_read_of_personal_attributes_is_recorded_and_no_viewer_sees_them() {
+async fn every_read_of_personal_attributes_is_audited_and_no_viewer_sees_them() {
     let world = shop::open().await;
     let api = Api::over(&world).await;
     let (analyst, viewer) = (token("acme", Role::Analyst), token("acme", Role::Viewer));
@@ -303,7 +307,7 @@ async fn every_read_of_personal_attributes_is_recorded_and_no_viewer_sees_them()
 }
 
 #[tokio::test]
-async fn a_kept_answer_hides_soon_what_is_declared_personal() {
+async fn cached_response_soon_hides_an_attribute_declared_personal() {
     let mut world = shop::open().await;
     let api = Api::over(&world).await;
     let viewer = token("acme", Role::Viewer);
@@ -325,7 +329,7 @@ async fn a_kept_answer_hides_soon_what_is_declared_personal() {
         }
         assert!(
             asked < declared + AT_MOST_BEHIND,
-            "it is still shown: {body}"
+            "the attribute is still visible: {body}"
         );
     }
 }
