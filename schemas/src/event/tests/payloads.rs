@@ -199,7 +199,7 @@ fn attributes_that_do_not_fit_postgres_or_json_are_invalid() {
 }
 
 #[test]
-fn nan_and_infinite_numbers_are_invalid() {
+fn infinite_numbers_are_invalid() {
     let attributes = |value: f64| {
         let value = AttributeValue::Double(Double::new(value).unwrap());
         Payload::ProfileUpdated(ProfileUpdated {
