@@ -42,14 +42,14 @@ use special::inverse_odds;
 pub enum Band {
     /// Below the medium threshold.
     Low,
-    /// From the medium threshold.
+    /// The risk from the medium threshold up to the high one.
     Medium,
-    /// From the high threshold.
+    /// The risk from the high threshold.
     High,
 }
 
 impl Band {
-    /// As written in definitions, changes and answers.
+    /// Returns the name in definitions, changes and responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Low => "low",
@@ -75,13 +75,13 @@ impl Band {
     }
 }
 
-/// A family of models of customers who may leave without saying so.
+/// A family of models of customers that leave without notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
     /// A customer may leave after any purchase, the first included.
     MbgNbd,
-    /// A customer may leave after any repeat purchase: who bought once is certain to be alive.
+    /// A customer may leave after any repeat purchase: after a single purchase it is certainly alive.
     BgNbd,
 }
 
@@ -89,7 +89,7 @@ impl Family {
     /// Both.
     pub const ALL: [Self; 2] = [Self::MbgNbd, Self::BgNbd];
 
-    /// As definitions write it.
+    /// Returns the name in definitions.
     pub fn name(self) -> &'static str {
         match self {
             Self::MbgNbd => "mbg_nbd",
@@ -135,12 +135,12 @@ pub struct Parameters {
     pub b: f64,
 }
 
-/// Where bands of risk begin.
+/// The thresholds of the bands of risk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
-    /// From this risk on the band is medium.
+    /// The least risk of the medium band.
     pub medium: f64,
-    /// From this risk on the band is high.
+    /// The least risk of the high band.
     pub high: f64,
 }
 
@@ -154,7 +154,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// Of the risk that a subscription is cancelled within a month, unless the tenant says otherwise.
+    /// The default thresholds of the risk that a subscription is cancelled within a month.
     pub fn of_renewals() -> Self {
         Self {
             medium: 0.05,
@@ -174,7 +174,7 @@ impl Thresholds {
     }
 }
 
-/// When a customer bought, in whole days of the tenant's zone.
+/// The purchase history of a customer, in whole days of the tenant's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PurchaseHistory {
     /// Distinct days with a purchase after the first such day: x.
@@ -185,16 +185,16 @@ pub struct PurchaseHistory {
     pub age: i64,
 }
 
-/// Which churn model scores a tenant's customers, with its parameters and band thresholds.
+/// The churn model of a tenant, with its parameters and band thresholds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChurnModel {
     /// `mbg_nbd/shipped-cdnow`, `mbg_nbd/trained-2025-03-31`: family and origin of the parameters.
     pub name: String,
-    /// Which formula.
+    /// The formula.
     pub family: Family,
     /// Its parameters.
     pub parameters: Parameters,
-    /// Where bands begin.
+    /// The thresholds of the bands.
     pub thresholds: Thresholds,
 }
 
@@ -261,7 +261,7 @@ impl ChurnModel {
         };
         let last = history.last.clamp(0, MAX_AGE);
         let age = history.age.clamp(last, MAX_AGE);
-        // ln1p of the silence: exact for customers who bought today.
+        // ln1p of the silence: exact for customers that bought today.
         let silence = (weeks(age) - weeks(last)) / (alpha + weeks(last));
         Some((r + x) * libm::log1p(silence) + libm::log(a / survived))
     }

@@ -1,4 +1,4 @@
-//! From states to models: what `tidemark train` does with the customers of one tenant.
+//! Training: fits the models of `tidemark train` to the customers of one tenant.
 //!
 //! The same states give the same models to the last bit, in whatever order they are added: rows are
 //! put in the order of the customers' ids before anything is summed.
@@ -31,7 +31,7 @@ pub struct Trainer<'d> {
     as_of: Date,
     /// The number of `as_of`.
     last_day: i32,
-    /// When `as_of` ends.
+    /// The end of the day `as_of`.
     end: Option<Instant>,
     customers: Vec<Row>,
     stays: BTreeMap<String, Stays>,
@@ -39,14 +39,14 @@ pub struct Trainer<'d> {
     seen: u64,
 }
 
-/// What was seen of one journey.
+/// The observations of one journey.
 #[derive(Debug, Default)]
 struct Stays {
     all: Vec<Stay>,
     first: Option<Instant>,
 }
 
-/// A customer who bought.
+/// A customer with purchases.
 #[derive(Debug)]
 struct Row {
     id: String,
@@ -54,7 +54,7 @@ struct Row {
 }
 
 impl Row {
-    /// What was known of the customer at the end of a day; `None` before the first purchase.
+    /// Returns the history up to the end of a day; `None` before the first purchase.
     fn history(&self, today: i32) -> Option<PurchaseHistory> {
         let days = &self.ledger.days;
         let known = days.partition_point(|of| of.day <= today);
@@ -72,7 +72,7 @@ impl Row {
 }
 
 impl<'d> Trainer<'d> {
-    /// For what is known at the end of a day in the tenant's zone.
+    /// Returns training data as of the end of a day in the tenant's zone.
     pub fn new(definitions: &'d TenantDefinitions, as_of: Date) -> Self {
         let last_day = days::number_of(as_of);
         let end = last_day

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::special::double;
 
-/// How many offers' worth the rate of the action in all segments counts in each of them.
+/// The weight of the action's overall acceptance rate in each segment, in offers.
 const PRIOR_OFFERS: f64 = 10.0;
 
-/// What became of offers; one that is not answered counts as one not accepted.
+/// Counts of offers; an unanswered offer counts as not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Responses {
@@ -37,11 +37,11 @@ impl Responses {
 pub struct Candidate<'a> {
     /// The action's name.
     pub action: &'a str,
-    /// What an accepted offer is worth, in minor units.
+    /// The value of an accepted offer, in minor units.
     pub value_minor: i64,
-    /// Of the action, in all segments.
+    /// The offers of the action, in all segments.
     pub everywhere: Responses,
-    /// Of the action, in the customer's segment.
+    /// The offers of the action, in the customer's segment.
     pub here: Responses,
 }
 
@@ -50,7 +50,7 @@ pub struct Candidate<'a> {
 pub struct BestAction<'a> {
     /// The action's name.
     pub action: &'a str,
-    /// How likely the customer accepts.
+    /// The probability that the customer accepts.
     pub rate: f64,
     /// Rate times value, in minor units.
     pub expected_minor: f64,
@@ -58,19 +58,19 @@ pub struct BestAction<'a> {
     pub here: Responses,
 }
 
-/// The action of the greatest expected value; of equal ones the first by name. `None` without any
-/// whose value is above zero.
+/// Returns the action with the greatest expected value, of equal ones the first by name; `None` if
+/// no expected value is above zero.
 pub fn best_action<'a>(
     candidates: impl IntoIterator<Item = Candidate<'a>>,
 ) -> Option<BestAction<'a>> {
     rank_actions(candidates).into_iter().next()
 }
 
-/// All whose expected value is above zero, the greatest first; of equal ones by name.
+/// Ranks the actions with an expected value above zero, the greatest first, equal ones by name.
 pub fn rank_actions<'a>(
     candidates: impl IntoIterator<Item = Candidate<'a>>,
 ) -> Vec<BestAction<'a>> {
-    let judged = candidates.into_iter().map(|candidate| {
+    let scored = candidates.into_iter().map(|candidate| {
         let rate = candidate.here.rate(candidate.everywhere.prior());
         BestAction {
             action: candidate.action,
@@ -79,8 +79,8 @@ pub fn rank_actions<'a>(
             here: candidate.here,
         }
     });
-    let mut ranked: Vec<_> = judged
-        .filter(|judged| judged.expected_minor > 0.0)
+    let mut ranked: Vec<_> = scored
+        .filter(|action| action.expected_minor > 0.0)
         .collect();
     ranked.sort_by(|left, right| {
         let by_value = right.expected_minor.total_cmp(&left.expected_minor);

@@ -1,15 +1,15 @@
-//! Which campaign an order is owed to: four answers side by side, each of the whole value.
+//! Attribution: four models, each of which credits campaigns with the whole value of an order.
 
 use std::cmp::Reverse;
 
-/// How the value of an order is shared among the touches before it.
+/// The rule that divides the value of an order among the touches before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribution {
     /// All to the first touch.
     First,
     /// All to the last touch.
     Last,
-    /// To all alike.
+    /// Equal shares for all touches.
     Linear,
     /// Two fifths to the first, two fifths to the last, the rest to those between; halves of two.
     PositionBased,
@@ -19,7 +19,7 @@ impl Attribution {
     /// All four.
     pub const ALL: [Self; 4] = [Self::First, Self::Last, Self::Linear, Self::PositionBased];
 
-    /// As answers have it.
+    /// Returns the name in responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -55,7 +55,7 @@ impl Attribution {
         10 * touches.max(1) * (touches - 2).max(1)
     }
 
-    /// What of an amount, in minor units, each touch is credited with, first touch to last.
+    /// Returns the credit of each touch, in minor units, from the first touch to the last.
     ///
     /// Whole minor units that add up to the amount: what rounding leaves goes to those it took most
     /// from, the earlier of equals first.

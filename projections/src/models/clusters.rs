@@ -17,7 +17,7 @@ mod silhouette;
 /// A customer in the space of features.
 pub(super) type Point = [f64; 3];
 
-/// How many clusters are tried.
+/// The numbers of clusters that training tries.
 const CLUSTERS: std::ops::RangeInclusive<usize> = 2..=8;
 /// Silhouettes take time by the square: as many customers, chosen by the hash of their id.
 const MOST_IN_SILHOUETTE: usize = 5_000;
@@ -26,13 +26,13 @@ const MOST_IN_SILHOUETTE: usize = 5_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterModel {
-    /// Of the features (ln(1 + recency days), ln(1 + purchase days), ln(1 + units spent)).
+    /// Means of (ln(1 + recency days), ln(1 + purchase days), ln(1 + units spent)).
     pub means: [f64; 3],
     /// Their standard deviations; 1 where all customers are alike.
     pub deviations: [f64; 3],
     /// The centre of each cluster, in standard deviations from the means.
     pub centroids: Vec<[f64; 3]>,
-    /// How many customers it was trained on.
+    /// The number of customers in the training data.
     pub sizes: Vec<u64>,
     /// Two directions, first the one in which customers differ most.
     pub components: [[f64; 3]; 2],
@@ -42,32 +42,32 @@ pub struct ClusterModel {
     pub minor_units: i64,
 }
 
-/// Where a customer belongs.
+/// The cluster of a customer and its place in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Assignment {
     /// The cluster, from 0.
     pub cluster: usize,
     /// 0 halfway to the second nearest cluster, 1 at the centre of its own.
     pub confidence: f64,
-    /// In the picture.
+    /// The position in the picture.
     pub coordinates: [f64; 2],
 }
 
-/// The centre of a cluster, as people know the features.
+/// The centre of a cluster, in the units of the features.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Centre {
     /// Days since the last purchase.
     pub recency_days: f64,
     /// Days with a purchase.
     pub frequency: f64,
-    /// In minor units of the tenant's currency.
+    /// The amount, in minor units of the tenant's currency.
     pub monetary_minor: f64,
-    /// In the picture.
+    /// The position in the picture.
     pub coordinates: [f64; 2],
 }
 
 impl ClusterModel {
-    /// Of customers by id; `None` of fewer than would make two clusters. Ids are distinct.
+    /// Fits clusters to customers by id; `None` for too few for two clusters. Ids are distinct.
     pub fn of(customers: &[(String, Rfm)], minor_units: i64) -> Option<Self> {
         let mut ordered: Vec<&(String, Rfm)> = customers.iter().collect();
         ordered.sort_unstable_by(|left, right| left.0.cmp(&right.0));

@@ -1,4 +1,4 @@
-//! Where customers on a journey will go, and when: competing risks by stage and dwell time.
+//! Competing risks by stage and dwell time: the next stage of a customer on a journey, and its time.
 //!
 //! The hazard of a move is what the Aalen–Johansen estimator is made of: of those still in the stage
 //! on a day of their stay, the share that moved on that day. Days are pooled into bins that widen,
@@ -13,7 +13,7 @@ use super::special::double;
 
 /// The first day of each bin of dwell time; the last one has no end.
 const BIN_STARTS: [u32; 10] = [0, 1, 3, 7, 14, 30, 60, 90, 180, 365];
-/// How many moves' worth of days the stage's mean counts in each bin.
+/// The weight of the stage's mean hazard in each bin, in moves.
 const PRIOR_MOVES: f64 = 1.0;
 /// The longest horizon, in days.
 pub const MOST_HORIZON_DAYS: u32 = 365;
@@ -21,11 +21,11 @@ pub const MOST_HORIZON_DAYS: u32 = 365;
 /// One stay in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stay {
-    /// Which stage, by its place in the journey.
+    /// The stage, as its index in the journey.
     pub stage: usize,
-    /// For how many whole days.
+    /// The dwell time, in whole days.
     pub days: u32,
-    /// Where the customer went; `None` if it is still there.
+    /// The next stage; `None` while the customer is still in this one.
     pub to: Option<usize>,
 }
 
@@ -35,28 +35,28 @@ pub struct Stay {
 pub struct ConversionModel {
     /// The stages it was trained on, first to last. Of a journey with other ones it says nothing.
     pub stages: Vec<String>,
-    /// By stage: the probabilities of its bins of dwell time, each a list by stage moved to. Empty
-    /// of a stage that nobody was seen to leave.
+    /// The hazards by stage: for each bin of dwell time, a list by next stage. Empty for a stage that
+    /// no customer has left.
     pub daily: Vec<Vec<Vec<f64>>>,
 }
 
-/// What may become of a customer within a horizon.
+/// The possible outcomes of a customer within a horizon.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Conversion {
-    /// By stage: the probability that it is the next one, and entered in time.
+    /// The probability, by stage, that it is the next one and is entered in time.
     pub next: Vec<f64>,
     /// The probability of reaching the last stage in time, by whatever way.
     pub last: f64,
 }
 
 impl ConversionModel {
-    /// Of everything seen; `stages` are the journey's.
+    /// Fits the hazards to all observed stays; `stages` are the journey's.
     pub fn of(stages: Vec<String>, stays: &[Stay]) -> Self {
         let count = stages.len();
         let mut moves = vec![vec![vec![0_u64; count]; BIN_STARTS.len()]; count];
         let mut exposure = vec![vec![0_u64; BIN_STARTS.len()]; count];
         for stay in stays.iter().filter(|stay| stay.stage < count) {
-            // Who moved was there on the day of the move, too.
+            // A customer that moved was at risk on the day of the move, too.
             let days_there = stay.days.saturating_add(u32::from(stay.to.is_some()));
             for (bin, days) in days_in_bins(days_there) {
                 exposure[stay.stage][bin] += u64::from(days);
@@ -73,15 +73,15 @@ impl ConversionModel {
         Self { stages, daily }
     }
 
-    /// What may become of a customer who has been in a stage for so many whole days, within
+    /// Predicts the next stage of a customer that has been in a stage for these whole days, within
     /// `horizon` days (at most a year).
     pub fn predict(&self, stage: usize, dwell_days: u32, horizon: u32) -> Conversion {
         let horizon = horizon.min(MOST_HORIZON_DAYS);
         self.predict_with(&self.reach(horizon), stage, dwell_days, horizon)
     }
 
-    /// As [`Self::predict`] within `horizon` days, by stage and whole days in it. From the last day
-    /// on nothing changes any more.
+    /// Predicts as [`Self::predict`] does, by stage and whole days in it. The last day of a stage
+    /// stands for all later ones.
     pub fn by_dwell(&self, horizon: u32) -> Vec<Vec<Conversion>> {
         let horizon = horizon.min(MOST_HORIZON_DAYS);
         let reach = self.reach(horizon);
@@ -125,15 +125,15 @@ impl ConversionModel {
         }
     }
 
-    /// By stage just entered and days that are left: the probability of reaching the last one. A
-    /// move takes the rest of its day, so each day is made of those before.
+    /// Returns the probability of reaching the last stage, by stage just entered and days left. A
+    /// move takes the rest of its day, so each day follows from the days before.
     fn reach(&self, horizon: u32) -> Vec<Vec<f64>> {
         let count = self.stages.len();
         let mut reach = vec![vec![0.0]; count];
         if let Some(last) = reach.last_mut() {
             last[0] = 1.0;
         }
-        // Where those who entered a stage have gone by each day of their stay.
+        // The state distribution of customers that entered a stage, by each day of their stay.
         let leaving: Vec<Vec<Vec<f64>>> = (0..count).map(|s| self.leaving(s, horizon)).collect();
         for days in 1..=usize::try_from(horizon).unwrap_or(0) {
             for stage in 0..count {
@@ -157,7 +157,7 @@ impl ConversionModel {
         reach
     }
 
-    /// By day of the stay and stage moved to: the probability of moving then.
+    /// Returns the probability of a move, by day of the stay and next stage.
     fn leaving(&self, stage: usize, horizon: u32) -> Vec<Vec<f64>> {
         let mut still = 1.0;
         let of_day = |day| {
@@ -195,7 +195,7 @@ impl ConversionModel {
     }
 }
 
-/// The smoothed hazards of one stage's bins; none where nobody left.
+/// The smoothed hazards of one stage's bins; empty for a stage that no customer has left.
 fn smoothed(moves: &[Vec<u64>], exposure: &[u64]) -> Vec<Vec<f64>> {
     let days: f64 = exposure.iter().map(|days| double(*days)).sum();
     let stages = moves.first().map_or(0, Vec::len);
@@ -220,7 +220,7 @@ fn bin_of(day: u32) -> usize {
     BIN_STARTS.partition_point(|start| *start <= day) - 1
 }
 
-/// How many of the first so many days are in each bin.
+/// Returns the bins that the first `days` days cover, each with the number of days in it.
 fn days_in_bins(days: u32) -> impl Iterator<Item = (usize, u32)> {
     let bins = BIN_STARTS.into_iter().enumerate();
     bins.map_while(move |(bin, start)| {

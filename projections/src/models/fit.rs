@@ -25,10 +25,10 @@ const MOST_RUNS: u32 = 8;
 /// A run that gains less than this was the last.
 const WORTH_ANOTHER_RUN: f64 = 1e-7;
 
-/// What a fit found.
+/// The result of a fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit<P> {
-    /// At the maximum.
+    /// The parameters at the maximum.
     pub parameters: P,
     /// The logarithm of the likelihood there.
     pub log_likelihood: f64,
@@ -42,7 +42,7 @@ impl<F: Fn(&[f64]) -> f64> CostFunction for Problem<F> {
     type Param = Vec<f64>;
     type Output = f64;
 
-    /// What is outside costs more the farther out it is, so that the search finds back.
+    /// Points outside the domain cost more with distance, so that the search returns.
     fn cost(&self, at: &Vec<f64>) -> Result<f64, Error> {
         let inside: Vec<f64> = at.iter().map(|log| clamped(*log)).collect();
         let outside: f64 = at
@@ -156,7 +156,7 @@ pub fn fit_purchases(
 
 pub(super) fn fit_histories(family: Family, histories: &Histories) -> Option<Fit<Parameters>> {
     let parameters = |[r, alpha, a, b]: [f64; 4]| Parameters { r, alpha, a, b };
-    // Customers who differ in how often they buy, and hardly; few who leave, and many.
+    // Populations with a large and a small variance of purchase rates, and few and many dropouts.
     let starts = [[0.5, 5.0, 0.8, 2.0], [3.0, 20.0, 0.3, 5.0]];
     let fit = maximise(&starts, |at| {
         log_likelihood(family, parameters(at), histories)

@@ -1,22 +1,22 @@
-//! What the customers a tenant has will spend, and how sure that is.
+//! A forecast of what a tenant's current customers will spend, with its uncertainty.
 
 use serde::{Deserialize, Serialize};
 
 /// Standard deviations to either side that hold nine in ten of a normal distribution.
 const NINE_IN_TEN: f64 = 1.644_853_626_951_472_2;
 
-/// How far the model was off when it was held against what it had not seen.
+/// The error of the model on the holdout.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForecastError {
     /// Variance of a customer's purchases, as a multiple of what was expected of it.
     pub dispersion: f64,
-    /// By which part all purchases together were off: 0.1 is a tenth.
+    /// The relative error of all purchases together: 0.1 is a tenth.
     pub relative: f64,
 }
 
 impl ForecastError {
-    /// Of pairs of expected and seen purchases, one a customer; `None` where nothing was expected.
+    /// Computes the error of pairs (expected, observed), one per customer; `None` without expectations.
     pub fn of(customers: &[(f64, f64)]) -> Option<Self> {
         let (mut expected, mut seen, mut squares) = (0.0, 0.0, 0.0);
         for (of_customer, bought) in customers {

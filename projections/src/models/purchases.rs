@@ -1,4 +1,4 @@
-//! How many purchases are to be expected, and how likely a history of them is, under BG/NBD and
+//! Expected purchases, and the likelihood of a purchase history, under BG/NBD and
 //! MBG/NBD.
 
 use super::special::{inverse_odds, ln_add_exp, ln_gamma, softplus};
@@ -8,11 +8,11 @@ use super::{ChurnModel, Family, MAX_AGE, Parameters, PurchaseHistory, weeks};
 const MOST_TERMS: u32 = 1_000;
 /// Digits may cancel while this much larger terms are subtracted: the result keeps twelve.
 const MOST_CANCELLATION: f64 = 1e3;
-/// Between two points of the integral.
+/// The distance between two points of the integral.
 const STEP: f64 = 1.0 / 32.0;
 /// Points on either side of the middle at most; the outermost lie 10^16 widths away.
 const MOST_POINTS: u32 = 1_280;
-/// What adds less than this part of the sum ends it.
+/// The relative size of a term at which the sum ends.
 const NEGLIGIBLE: f64 = 1e-22;
 
 impl ChurnModel {
@@ -43,8 +43,8 @@ impl ChurnModel {
     }
 }
 
-/// What follows from parameters and the number of repeat purchases alone: computed once for all
-/// customers with as many.
+/// Terms that depend only on the parameters and the number of repeat purchases: computed once for
+/// all customers with the same number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Likelihood {
     /// r + x
@@ -92,7 +92,7 @@ impl Likelihood {
 
 /// N of [`ChurnModel::expected_purchases`]: `ratio` is t/(α+T), `shape` is r+x.
 fn purchases_while_alive(a: f64, survived: f64, shape: f64, ratio: f64) -> f64 {
-    // A customer who never died would buy as much.
+    // The limit without dropout.
     let immortal = shape * ratio;
     let expected =
         series(a, survived, shape, ratio).unwrap_or_else(|| integral(a, survived, shape, ratio));

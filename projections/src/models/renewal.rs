@@ -9,7 +9,7 @@ use super::Decile;
 use super::special::{double, ln_beta};
 
 /// Each subscriber cancels at every renewal with a probability of its own, drawn from
-/// Beta(alpha, beta): those who stay are ever more loyal.
+/// Beta(alpha, beta): customers that stay become ever more loyal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalModel {
@@ -19,7 +19,7 @@ pub struct RenewalModel {
     pub beta: f64,
 }
 
-/// How many subscribers were seen to do something at a renewal.
+/// The number of subscribers that were observed at a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewals {
     /// The renewal: the first is 1.
@@ -61,18 +61,18 @@ impl RenewalModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainedRenewal {
-    /// Of all plans together; speaks for those without one of their own.
+    /// The model of all plans together; it serves plans without a model of their own.
     pub all: RenewalModel,
-    /// Of all plans together.
+    /// The log-likelihood of all plans together.
     pub log_likelihood: f64,
-    /// Of the plans with enough data.
+    /// The models of plans with enough data.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plans: BTreeMap<String, RenewalModel>,
     /// Fitted to the earlier part of the data, held against the later one.
     pub holdout: RenewalHoldout,
 }
 
-/// How a model fitted to the days before a holdout did on it.
+/// The accuracy on the holdout of a model fitted to the days before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalHoldout {
@@ -80,7 +80,7 @@ pub struct RenewalHoldout {
     pub from: Date,
     /// Subscribed to when it began.
     pub subscriptions: u64,
-    /// By what was expected of them: tenths of the subscriptions, and which part of each cancelled.
+    /// Calibration: tenths of the subscriptions by risk, with the share of each that was cancelled.
     pub calibration: Vec<Decile>,
 }
 

@@ -1,10 +1,10 @@
-//! Recency, frequency and monetary value: who is in which fifth of a tenant's customers.
+//! Recency, frequency and monetary value: the fifths of a tenant's customers.
 //!
-//! The cut points are trained; a customer's cell then depends on nobody else.
+//! The cut points are trained; a customer's cell then depends on no other customer.
 
 use serde::{Deserialize, Serialize};
 
-/// What the cell of a customer who bought is made of.
+/// The three measures that determine the cell of a customer with purchases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfm {
     /// Days since the last purchase day, in the tenant's zone.
@@ -28,7 +28,7 @@ pub struct RfmCell {
 }
 
 impl RfmCell {
-    /// As written in changes and counters: the three digits, `545`.
+    /// Returns the name in changes and counters: the three digits, `545`.
     pub fn name(self) -> String {
         let Self {
             recency,
@@ -39,20 +39,20 @@ impl RfmCell {
     }
 }
 
-/// Where the fifths end: of each dimension the greatest value of the first four, which may be equal.
+/// The cut points: for each dimension the greatest values of the first four fifths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RfmModel {
-    /// In days.
+    /// The cut points of recency, in days.
     pub recency_days: [i64; 4],
-    /// In purchase days.
+    /// The cut points of frequency, in purchase days.
     pub frequency: [u32; 4],
-    /// In minor units.
+    /// The cut points of monetary value, in minor units.
     pub monetary_minor: [i64; 4],
 }
 
 impl RfmModel {
-    /// Of all customers who bought; `None` of nobody. Their order makes no difference.
+    /// Computes the cut points of all customers with purchases, in any order; `None` without any.
     pub fn of(customers: &[Rfm]) -> Option<Self> {
         Some(Self {
             recency_days: cuts(customers.iter().map(|of| of.recency_days))?,
@@ -61,7 +61,7 @@ impl RfmModel {
         })
     }
 
-    /// Where a customer belongs. Who has the value of a cut is on its lower side.
+    /// Returns the cell of a customer. A value equal to a cut is on its lower side.
     pub fn cell(&self, of: Rfm) -> RfmCell {
         RfmCell {
             // The fewer days the better.
@@ -86,7 +86,7 @@ impl RfmModel {
     }
 }
 
-/// From 1 to 5: one more than there are cuts below.
+/// Returns the fifth, from 1 to 5: one more than the number of cuts below.
 fn fifth<T: PartialOrd>(cuts: &[T; 4], value: &T) -> u8 {
     1 + cuts.iter().map(|cut| u8::from(cut < value)).sum::<u8>()
 }

@@ -1,5 +1,5 @@
-//! What a purchase is worth (Gamma-Gamma: Fader, Hardie and Lee 2005; Fader and Hardie 2013), and
-//! what a customer will be.
+//! The Gamma-Gamma model of purchase values (Fader, Hardie and Lee 2005; Fader and Hardie 2013), and
+//! the discounted value of a customer.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::{ChurnModel, PurchaseHistory};
 /// Value is discounted at the end of every so many days.
 const PERIOD_DAYS: u32 = 30;
 const DAYS_PER_YEAR: f64 = 365.0;
-/// Nobody plans for more than a hundred years.
+/// The longest horizon, in days: a hundred years.
 const MOST_DAYS: u32 = 36_525;
 
 /// Parameters of Gamma-Gamma: p and v positive, q above 1, money in units of the tenant's currency.
@@ -28,7 +28,7 @@ pub struct SpendingModel {
 }
 
 impl SpendingModel {
-    /// As it ships: parameters of the CDNOW sample, in dollars.
+    /// The default: parameters of the CDNOW sample, in dollars.
     pub fn shipped() -> Self {
         Self {
             p: 6.25,
@@ -47,9 +47,9 @@ impl SpendingModel {
             - (p * x + q) * libm::log(x * m + v)
     }
 
-    /// What the customer's purchases are worth in the long run: between the mean of all customers
-    /// and its own, the nearer to its own the more of them there were. Without a repeat purchase
-    /// above zero it is that of all.
+    /// Returns the expected value of the customer's purchases: between the mean of all customers and
+    /// the customer's own mean, nearer to the latter with more purchases. Without a repeat purchase
+    /// above zero it is the mean of all.
     pub fn expected_mean(&self, x: f64, m: f64) -> f64 {
         let Self { p, q, v } = *self;
         let population = p * v / (q - 1.0);
@@ -61,10 +61,10 @@ impl SpendingModel {
     }
 }
 
-/// What a customer will spend in the next so many days, worth today.
+/// Returns the expected spending of a customer within a horizon, discounted to today.
 ///
-/// Σ E\[M\]·(E\[Y(i·f)\] − E\[Y((i−1)·f)\])/(1+d)^i over periods of thirty days, the last one perhaps
-/// shorter; `discount` is the rate of a year (0.1 for ten percent).
+/// Σ E\[M\]·(E\[Y(i·f)\] − E\[Y((i−1)·f)\])/(1+d)^i over periods of thirty days, the last of which
+/// may be shorter; `discount` is the rate of a year (0.1 for ten percent).
 pub fn discounted_value(
     churn: &ChurnModel,
     history: PurchaseHistory,

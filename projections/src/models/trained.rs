@@ -16,29 +16,29 @@ use super::{
 /// Parameters are positive and not beyond this: fits search less far.
 const LARGEST_PARAMETER: f64 = 1e9;
 
-/// What has been trained; parts never trained are absent.
+/// The trained models of a tenant; models never trained are absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainedModels {
-    /// Who is likely to be gone, and how often the others will buy.
+    /// The churn and purchase model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub churn: Option<Trained<TrainedChurn>>,
-    /// What a purchase is worth.
+    /// The model of purchase values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Trained<TrainedSpending>>,
-    /// Which subscriptions are likely to be cancelled.
+    /// The renewal model of subscriptions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal: Option<Trained<TrainedRenewal>>,
-    /// How much customers are expected to spend, seen against all others.
+    /// The distribution of expected spending over all customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Trained<ValueModel>>,
-    /// Where the fifths of recency, frequency and monetary value end.
+    /// The cut points of recency, frequency and monetary value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rfm: Option<Trained<RfmModel>>,
     /// Groups of customers alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clusters: Option<Trained<ClusterModel>>,
-    /// By journey: where customers go from a stage, and when.
+    /// The conversion models, by journey.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conversion: BTreeMap<String, Trained<ConversionModel>>,
 }
@@ -51,7 +51,7 @@ pub struct Trained<M> {
     pub from: Date,
     /// Their last day.
     pub as_of: Date,
-    /// How many customers it was trained on.
+    /// The number of customers in the training data.
     pub customers: u64,
     /// The model.
     pub model: M,
@@ -61,29 +61,29 @@ pub struct Trained<M> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainedChurn {
-    /// Which formula.
+    /// The formula.
     pub family: Family,
     /// Fitted to all of the data.
     pub parameters: Parameters,
-    /// Of all of the data.
+    /// The log-likelihood of all data.
     pub log_likelihood: f64,
     /// Fitted to the earlier part of the data, held against the later one.
     pub holdout: Holdout,
 }
 
-/// How a model fitted to the days before a holdout did on it.
+/// The accuracy on the holdout of a model fitted to the days before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holdout {
     /// Its first day; it ends with the data.
     pub from: Date,
-    /// Who had bought before.
+    /// The number of customers that had bought before.
     pub customers: u64,
-    /// Of what those customers did in it, given what they had done before.
+    /// The log-likelihood of the holdout, given the history before it.
     pub log_likelihood: f64,
-    /// By what was expected of them: tenths of the customers, those first of whom least was.
+    /// Calibration: tenths of the customers by expected purchases, in ascending order.
     pub calibration: Vec<Decile>,
-    /// How far off it was.
+    /// The error of the model.
     pub error: ForecastError,
 }
 
@@ -91,7 +91,7 @@ pub struct Holdout {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decile {
-    /// How many.
+    /// The number of customers.
     pub customers: u64,
     /// Purchase days expected, in the mean; of subscriptions, which part will be cancelled.
     pub expected: f64,
@@ -105,9 +105,9 @@ pub struct Decile {
 pub struct TrainedSpending {
     /// Money in units of the tenant's currency.
     pub parameters: SpendingModel,
-    /// Of the data.
+    /// The log-likelihood of the data.
     pub log_likelihood: f64,
-    /// Of the number and the mean of repeat purchases, which the model takes to be none.
+    /// The correlation of number and mean of repeat purchases, which the model assumes to be zero.
     pub correlation: f64,
 }
 
@@ -132,7 +132,7 @@ impl TrainedModels {
         self.conversion.extend(conversion);
     }
 
-    /// What makes it useless for scoring, if anything does.
+    /// Returns the reason that makes the model unusable for scoring, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
         let Self {
             churn,
@@ -175,7 +175,7 @@ impl TrainedModels {
 }
 
 impl Trained<TrainedChurn> {
-    /// As scores name it.
+    /// Returns the name in scores.
     pub fn name(&self) -> String {
         format!("{}/trained-{}", self.model.family.name(), self.as_of)
     }

@@ -1,23 +1,23 @@
-//! How much customers are expected to spend, seen against all others of the tenant, and what they
-//! will spend together: both as they were when the models were trained.
+//! The distribution of expected spending over a tenant's customers, and the total of what they
+//! are expected to spend, both as of training.
 
 use serde::{Deserialize, Serialize};
 
 use super::special::double;
 
-/// Of how many days the value is that percentiles are about.
+/// The horizon of the value that percentiles refer to, in days.
 pub const PERCENTILE_DAYS: u32 = 365;
 /// The horizons of revenue forecasts, in days.
 pub const FORECAST_DAYS: [u32; 3] = [30, 90, 365];
 const CUTS: usize = 99;
 
-/// Where hundredths of the tenant's customers end, and what all of them are expected to spend.
+/// The percentiles of value, and the expected spending of all customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueModel {
     /// The models the values were computed with.
     pub scores: String,
-    /// Of value within a year, in minor units: the greatest of each of the first 99 hundredths.
+    /// The percentiles of value within a year, in minor units: the greatest of each of the first 99.
     pub percentiles_minor: Vec<i64>,
     /// Revenue of all customers there were, from the last day of the data on.
     pub forecast: Vec<RevenueForecast>,
@@ -40,7 +40,7 @@ pub struct RevenueForecast {
 }
 
 impl ValueModel {
-    /// The cut points of values in minor units; `None` of nobody. Their order makes no difference.
+    /// Computes the percentiles of values in minor units, in any order; `None` without any.
     pub fn cuts(mut values: Vec<i64>) -> Option<Vec<i64>> {
         values.sort_unstable();
         let cut = |hundredth: usize| {
@@ -50,7 +50,7 @@ impl ValueModel {
         (1..=CUTS).map(cut).collect()
     }
 
-    /// What part of the customers, in percent, a value is above: 90 or more is the top tenth.
+    /// Returns the percentage of customers below a value: 90 or more is the top tenth.
     pub fn percentile(&self, value_minor: f64) -> i64 {
         let cuts = &self.percentiles_minor;
         let below = cuts.partition_point(|cut| double(*cut) < value_minor);

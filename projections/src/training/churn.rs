@@ -1,5 +1,5 @@
-//! Training churn: both families are fitted to the earlier three quarters of the data and held
-//! against the last one; who explains it better is fitted to all of them.
+//! Training of the churn model: both families are fitted to the earlier three quarters of the data and held
+//! against the last one; the better one is fitted to all of them.
 
 use super::{CandidateFit, Row, Trainer, TrainingReport};
 use crate::days;
@@ -8,11 +8,11 @@ use crate::models::{
     TrainedChurn, double, fit_purchases,
 };
 
-/// Fewer customers say too little about a tenant.
+/// The least number of customers for a model.
 const FEWEST_CUSTOMERS: u64 = 100;
-/// So do fewer who came back: all that is known of rates comes from them.
+/// The least number of customers with repeat purchases: only they inform the rates.
 const FEWEST_REPEATERS: u64 = 30;
-/// Twelve weeks: a quarter of it is the holdout.
+/// The least number of days of history: twelve weeks, a quarter of which is the holdout.
 pub(super) const FEWEST_DAYS: i32 = 84;
 /// The holdout is one part in so many.
 pub(super) const HOLDOUT_PART: i32 = 4;

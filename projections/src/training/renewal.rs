@@ -1,5 +1,5 @@
-//! Training renewals: whose subscription is likely to be cancelled, plan by plan where there is
-//! enough to tell.
+//! Training of renewal models: the risk of cancellation, by plan where the data suffice, else for
+//! all plans together.
 //!
 //! A renewal is every month since the day a subscription was first paid for. What happened in a
 //! month that is not over is not known yet: it makes no difference to what is fitted.
@@ -12,7 +12,7 @@ use crate::days;
 use crate::models::{RenewalHoldout, RenewalModel, Renewals, TrainedRenewal, fit_renewals};
 use crate::state::CustomerState;
 
-/// Of all plans, and of a plan that is to have a model of its own.
+/// The least number of subscriptions for the model of all plans, and for that of a single plan.
 const FEWEST_SUBSCRIPTIONS: usize = 100;
 /// All that is known of cancelling comes from them.
 const FEWEST_CANCELLED: u64 = 20;
@@ -26,7 +26,7 @@ pub(super) struct Term {
 }
 
 impl Term {
-    /// How many renewals were due by a day, and the one at which it was cancelled.
+    /// Returns the number of renewals due by a day, and the one at which it was cancelled.
     fn by(&self, day: i32) -> (u32, Option<u32>) {
         let due = days::whole_months(self.started, day);
         let ended = self.ended.filter(|ended| *ended <= day);
@@ -61,7 +61,7 @@ impl Trainer<'_> {
 
     pub(super) fn renewal(&self, report: &mut TrainingReport) {
         let Some(first) = self.terms.iter().map(|term| term.started).min() else {
-            return; // Nobody subscribes to anything.
+            return; // No subscriptions.
         };
         let span = self.last_day - first;
         if span < FEWEST_DAYS {
@@ -96,7 +96,7 @@ impl Trainer<'_> {
         report.models.renewal = Some(self.trained(from, count(all.len()), model));
     }
 
-    /// What became of those who subscribed when the holdout began.
+    /// Compares predictions with the outcomes of the subscriptions active at the start of the holdout.
     fn holdout_of(&self, model: RenewalModel, split: i32) -> Option<RenewalHoldout> {
         let running = self.terms.iter().filter(|term| term.runs(split));
         let pairs: Vec<(f64, f64)> = running

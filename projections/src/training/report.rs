@@ -1,4 +1,4 @@
-//! What training did, for people (as text) and programs (as JSON).
+//! The report of a training, as text and as JSON.
 
 use std::fmt;
 
@@ -7,63 +7,63 @@ use serde::Serialize;
 
 use crate::models::{Family, Parameters, TrainedModels};
 
-/// What was trained, how well it does, what was left out, and what was refused.
+/// The trained models, their accuracy, the customers left out, and the models refused.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrainingReport {
-    /// Whose customers.
+    /// The tenant.
     pub tenant: String,
     /// The last day taken into account, in the tenant's zone.
     pub as_of: Date,
     /// All of the tenant's.
     pub customers: u64,
-    /// Of them bought.
+    /// The number of customers with purchases.
     pub bought: u64,
-    /// Of these on more than one day.
+    /// The number of those with purchases on more than one day.
     pub bought_again: u64,
-    /// What was trained; what was refused is absent, and stays in force as it was.
+    /// The trained models; refused ones are absent, and their predecessors stay in force.
     pub models: TrainedModels,
     /// The churn models compared.
     pub candidates: Vec<CandidateFit>,
-    /// What was not trained, and why.
+    /// The models that were not trained, with reasons.
     pub refused: Vec<Refused>,
     /// Customers left out.
     pub excluded: Vec<Excluded>,
-    /// What is worth knowing beside.
+    /// Further remarks.
     pub notes: Vec<String>,
 }
 
 /// One family of churn models.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CandidateFit {
-    /// Which.
+    /// The candidate.
     pub family: Family,
     /// Fitted to all of the data; the unit of time is the week.
     pub parameters: Parameters,
-    /// Of all of the data.
+    /// The log-likelihood of all data.
     pub log_likelihood: f64,
     /// Whether a parameter stands at the edge of what is searched.
     pub at_edge: bool,
-    /// Of the holdout, with parameters fitted to what was before.
+    /// The log-likelihood of the holdout, with parameters fitted to the days before.
     pub holdout_log_likelihood: f64,
 }
 
 /// A model that was not trained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// Which.
+    /// The model.
     pub model: String,
-    /// Why not.
+    /// The reason.
     pub reason: String,
 }
 
-/// Customers who were left out.
+/// Customers left out of the training data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Excluded {
-    /// How many.
+    /// The number of customers.
     pub customers: u64,
-    /// Of what.
+    /// The model.
     pub from: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

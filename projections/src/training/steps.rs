@@ -13,7 +13,7 @@ const FEWEST_FOR_CLUSTERS: usize = 50;
 const FEWEST_MOVES: usize = 30;
 /// A model of more stages would not leave room for other definitions in a record.
 const MOST_STAGES: usize = 20;
-/// Beyond this correlation the value of who buys often is worth a second look.
+/// The correlation beyond which the value of frequent customers is doubtful.
 const NOTABLE_CORRELATION: f64 = 0.3;
 
 impl Trainer<'_> {
@@ -148,7 +148,7 @@ impl Trainer<'_> {
         }
     }
 
-    /// How many minor units make a unit of the tenant's currency.
+    /// Returns the number of minor units of a unit of the tenant's currency.
     fn minor_units(&self) -> i64 {
         10_i64.pow(u32::from(self.definitions.currency.minor_digits()))
     }

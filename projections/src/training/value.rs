@@ -55,7 +55,7 @@ impl Trainer<'_> {
     }
 }
 
-/// In whole minor units.
+/// Rounds to whole minor units.
 fn whole(minor: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,

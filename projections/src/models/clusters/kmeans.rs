@@ -5,12 +5,12 @@ use crate::models::special::double;
 
 /// Any number: it only has to stay.
 const SEED: u64 = 0x7469_6465_6d61_726b;
-/// How often k-means++ draws anew; the best result stays.
+/// The number of restarts of k-means++; the best result is kept.
 const STARTS: u64 = 4;
 /// Usually a dozen are enough.
 const MOST_ROUNDS: u32 = 100;
 
-/// What k-means found.
+/// The result of k-means.
 #[derive(Debug, Clone)]
 pub(super) struct Clustering {
     pub(super) centroids: Vec<Point>,
@@ -131,7 +131,7 @@ fn lloyd(points: &[Point], mut centroids: Vec<Point>) -> Clustering {
             break;
         }
         for ((centroid, sum), size) in centroids.iter_mut().zip(&sums).zip(&sizes) {
-            // A cluster nobody is in stays where it was.
+            // An empty cluster keeps its centroid.
             if *size > 0 {
                 *centroid = sum.map(|sum| sum / double(*size));
             }
@@ -149,7 +149,7 @@ fn lloyd(points: &[Point], mut centroids: Vec<Point>) -> Clustering {
 struct Draw(u64);
 
 impl Draw {
-    /// In [0, 1).
+    /// Returns the next number in [0, 1).
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,4 +1,4 @@
-//! How well clusters are apart (Rousseeuw 1987).
+//! The silhouette: a measure of the separation of clusters (Rousseeuw 1987).
 
 use super::{Point, squared_distance};
 use crate::models::special::double;
