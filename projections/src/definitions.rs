@@ -48,39 +48,39 @@ pub(crate) use touching::Touched;
 pub struct DefinitionError {
     /// The file as the user named it.
     pub file: String,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1.
+    /// The column, from 1.
     pub column: usize,
-    /// What is wrong, what was expected, and the nearest valid name where there is one.
+    /// The mistake, what was expected, and the nearest valid name if there is one.
     pub message: String,
 }
 
-/// Why a record of the definitions topic was not applied.
+/// The reason why a record of the definitions topic was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// Somebody else's bundle came in between.
+    /// Another bundle was applied in between.
     #[error("based on version {based_on:?}, but the newest was {newest:?}")]
     Conflict {
-        /// What the author saw.
+        /// The version that the bundle is based on.
         based_on: Option<i64>,
-        /// What was there.
+        /// The version in force.
         newest: Option<i64>,
     },
     /// A tenant's zone or dedup horizon changed, which means a rebuild.
     #[error("tenant {tenant}: {field} is fixed when the tenant is created")]
     Fixed {
-        /// Which tenant.
+        /// The tenant.
         tenant: TenantId,
         /// `zone` or `dedup_horizon`.
         field: &'static str,
     },
-    /// Not a valid bundle.
+    /// The record is not a valid bundle.
     #[error("not a valid bundle: {0}")]
     Invalid(String),
 }
 
-/// What all accepted bundles add up to. Cheap to clone.
+/// The definitions in force: the sum of all accepted bundles. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions {
     /// Version (offset) of the newest accepted bundle.
@@ -94,7 +94,7 @@ pub struct Definitions {
 type AcceptedLate = BTreeMap<TenantId, BTreeSet<EventId>>;
 
 impl Definitions {
-    /// What one more record of the topic makes of these definitions.
+    /// Applies one more record of the topic to these definitions.
     ///
     /// `version` is the record's offset, `appended_at` its append time.
     pub fn apply(
@@ -141,8 +141,8 @@ impl Definitions {
         })
     }
 
-    /// The source with the models that are in force, if it says nothing of models: who writes
-    /// segments does not know of them.
+    /// Adds the models in force to a source that contains none, because authors of segments do
+    /// not copy models.
     pub fn with_models(&self, mut source: TenantSource) -> TenantSource {
         if source.models.is_none() {
             let mut tenants = self.tenants.iter();
@@ -161,7 +161,7 @@ impl Definitions {
                 .is_some_and(|events| events.contains(&event))
     }
 
-    /// How many late events of each tenant are accepted; tenants without any are left out.
+    /// Returns the number of accepted late events of each tenant that has any.
     pub fn accepted_late(&self) -> impl Iterator<Item = (&TenantId, usize)> {
         self.accepted_late
             .iter()
@@ -205,7 +205,7 @@ impl Definitions {
 /// One tenant's definitions, validated and ready to evaluate.
 #[derive(Debug)]
 pub struct TenantDefinitions {
-    /// Which tenant.
+    /// The tenant's id.
     pub id: TenantId,
     /// Version of the bundle that last defined this tenant.
     pub version: i64,
@@ -215,40 +215,40 @@ pub struct TenantDefinitions {
     pub source: TenantSource,
     /// Zone and dedup horizon.
     pub rules: FoldRules,
-    /// In which money is reported.
+    /// The currency of reports.
     pub currency: Currency,
-    /// What amounts of other currencies are worth; without a rate they are left out.
+    /// The conversion rates; amounts of a currency without a rate are left out.
     pub rates: BTreeMap<Currency, Rate>,
     /// The tenant's share of net revenue, in millionths.
     pub commission_millionths: u32,
-    /// For how many days before an order touches are credited with it.
+    /// The number of days before an order in which touches are credited with it.
     pub attribution_days: i32,
-    /// What is declared of attributes, by name.
+    /// The declarations of attributes, by name.
     pub attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
-    /// Which model scores churn.
+    /// The churn model.
     pub churn: ChurnModel,
-    /// Where bands of the risk of a subscriber begin.
+    /// The thresholds of the bands of renewal risk.
     pub renewal: Thresholds,
     /// The family of churn models the definition names; without one training chooses.
     pub churn_family: Option<Family>,
-    /// What was trained on the tenant's customers.
+    /// The models trained on the tenant's customers.
     pub models: TrainedModels,
-    /// In the order in which they can be evaluated (a segment after those it refers to).
+    /// The segments in evaluation order (a segment after those it refers to).
     pub segments: Vec<Segment>,
-    /// By name.
+    /// The journeys, by name.
     pub journeys: BTreeMap<Arc<str>, Journey>,
-    /// What may be offered, in the author's order.
+    /// The actions, in the author's order.
     pub actions: Vec<Action>,
-    /// What is to happen when something changes, in the author's order.
+    /// The triggers, in the author's order.
     pub triggers: Vec<Trigger>,
-    /// What the segments and actions want counted.
+    /// The tracked counters that segments and actions need.
     pub tracked: BTreeMap<LeafId, TrackedLeaf>,
     /// The places of segments of which `member_for`, or a stage, asks since when a customer has been
     /// in them.
     pub(crate) lasting: BTreeSet<usize>,
-    /// Which segments read what an event changes.
+    /// The segments that each kind of event can touch.
     readers: touching::Readers,
-    /// Journeys some of whose stages have conditions.
+    /// The journeys with conditions on some of their stages.
     conditional: Vec<Arc<str>>,
 }
 
@@ -353,7 +353,7 @@ impl TenantDefinitions {
         self.segments.iter().find(|segment| &*segment.name == name)
     }
 
-    /// What core state depends on stays as it was when the tenant was created.
+    /// Keeps the settings that core state depends on as they were when the tenant was created.
     fn refuse_other_rules(&self, new: &Self) -> Result<(), Rejected> {
         let fixed = |field| Rejected::Fixed {
             tenant: self.id.clone(),
@@ -378,13 +378,13 @@ fn in_force(models: &TrainedModels, shipped: ChurnModel, family: Option<Family>)
     }
 }
 
-/// A segment: who belongs together, and why.
+/// A segment: a name, a description and a condition.
 #[derive(Debug)]
 pub struct Segment {
     /// Unique in the tenant.
     pub name: Arc<str>,
-    /// For people.
+    /// The description.
     pub description: String,
-    /// Who is in it.
+    /// The condition of membership.
     pub expression: Expression,
 }

@@ -1,4 +1,4 @@
-//! Segments whose history the state does not hold: from when on they are exact.
+//! Segments that need history which the state does not hold: the instants from which they are exact.
 //!
 //! A tracked leaf counts from the instant at which its definition came into force. What it says of a
 //! window is exact once the whole window lies after that; what it says of all time never is, until
@@ -19,12 +19,12 @@ use crate::state::LeafId;
 pub struct Backfilling {
     /// It counts what occurred from then on; none before the definition is in force.
     pub counts_from: Option<Instant>,
-    /// When it is exact; none where only a rebuild makes it so.
+    /// The instant at which it is exact; none if only a rebuild makes it so.
     pub exact_at: Option<Instant>,
 }
 
 impl Backfilling {
-    /// Of two leaves: what holds of both.
+    /// Combines the states of two leaves.
     fn and(self, other: Self) -> Self {
         let both = |one: Option<Instant>, other: Option<Instant>| Some(one?.max(other?));
         Self {
@@ -34,7 +34,7 @@ impl Backfilling {
     }
 }
 
-/// Of a leaf that counts from an instant on, and that is exact from another.
+/// Returns the state of a leaf that counts from one instant and is exact from another.
 fn until(
     at: Instant,
     counts_from: Option<Instant>,
@@ -141,7 +141,7 @@ impl TenantDefinitions {
         }
     }
 
-    /// When everything that the condition asks about lies after that instant.
+    /// Returns the instant from which everything that the condition asks about lies after `from`.
     fn exact_at(&self, condition: &EventCondition, from: Instant) -> Option<Instant> {
         let zone = &self.rules.zone;
         let nothing_counted = condition.count.0.is_empty();
@@ -158,14 +158,14 @@ impl TenantDefinitions {
         let last = match condition.last {
             None => Some(from),
             Some(Ago::Within(duration)) => self.after(from, duration),
-            // Nobody knows of one that was long ago.
+            // Without a bound, an earlier occurrence is unknown.
             Some(Ago::NotWithin(_)) => None,
         };
         let first_time = condition.first_time.is_none().then_some(from);
         Some(window?.max(last?).max(first_time?))
     }
 
-    /// When so many days are over that all begin after that instant.
+    /// Returns the instant at which a window of days begins after `from`.
     fn days_after(&self, from: Instant, length: i32) -> Option<Instant> {
         let zone = &self.rules.zone;
         let day = days::day_of(zone, from).checked_add(length)?;

@@ -19,7 +19,7 @@ pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 /// The format of bundles that this version writes and reads.
 const FORMAT: u32 = 1;
-/// Of a definition.
+/// The keys of a definition.
 const KEYS: [&str; 6] = [
     "tenant", "segments", "journeys", "actions", "triggers", "models",
 ];
@@ -34,13 +34,13 @@ pub struct Bundle {
     pub format: u32,
     /// The version (offset) of the last accepted bundle the author saw; null before the first.
     pub based_on: Option<i64>,
-    /// Who applied it, for people.
+    /// The author, for the audit.
     pub author: String,
     /// Each tenant's whole definitions.
     #[serde(default)]
     pub tenants: Vec<TenantSource>,
-    /// By tenant: ids of late events that are to be folded nevertheless. Decisions add up: what
-    /// was accepted once stays accepted, whatever later bundles say.
+    /// The ids of accepted late events, by tenant. Decisions add up: an accepted event stays accepted,
+    /// whatever later bundles contain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accepted_late: BTreeMap<String, BTreeSet<String>>,
 }
@@ -83,7 +83,7 @@ impl Bundle {
         Err(errors)
     }
 
-    /// Of definitions that were read before. Set [`Bundle::based_on`].
+    /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
     pub fn of_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
         Self {
             format: FORMAT,
@@ -131,7 +131,7 @@ impl Bundle {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Of a record's bytes. Tenants are not validated yet.
+    /// Parses a record. Tenants are not validated yet.
     pub(super) fn from_record(record: &[u8]) -> Result<Self, Rejected> {
         let invalid = |reason: String| Err(Rejected::Invalid(reason));
         if record.len() > MAX_BUNDLE_BYTES {
@@ -220,7 +220,7 @@ struct Draft<'n> {
     parts: Parts<'n>,
 }
 
-/// What all documents say, tenant by tenant.
+/// Collects all documents by tenant.
 fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> {
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for document in documents {
@@ -292,7 +292,7 @@ fn tenant_of<'n>(node: &'n Node, problems: &mut Problems) -> (Option<TenantId>, 
     }
 }
 
-/// The draft of a tenant; documents whose tenant cannot be told are checked each on its own.
+/// The draft of a tenant; documents of an unknown tenant are checked each on its own.
 fn draft_of<'d, 'n>(
     drafts: &'d mut Vec<Draft<'n>>,
     id: Option<TenantId>,

@@ -1,4 +1,4 @@
-//! What differs between two definitions of a tenant.
+//! The difference between two definitions of a tenant.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use super::source::{TenantSettings, TenantSource};
 use crate::models::{Trained, TrainedModels};
 
-/// What differs between two definitions of a tenant; each part by name.
+/// The difference between two definitions of a tenant; each part by name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Difference {
-    /// For example `currency`, `rates.USD` or `attributes.email`.
+    /// Changed settings, for example `currency`, `rates.USD` or `attributes.email`.
     pub settings: Vec<Changed>,
-    /// As written.
+    /// Changed segments.
     pub segments: Vec<Changed>,
-    /// As written.
+    /// Changed journeys.
     pub journeys: Vec<Changed>,
-    /// As written.
+    /// Changed actions.
     pub actions: Vec<Changed>,
-    /// As written.
+    /// Changed triggers.
     pub triggers: Vec<Changed>,
-    /// For example `churn` or `conversion.sales`: what they were trained on.
+    /// Retrained models, for example `churn` or `conversion.sales`.
     pub models: Vec<Changed>,
 }
 
@@ -36,11 +36,11 @@ pub struct Changed {
     pub to: Option<Value>,
 }
 
-/// By name: what is compared, and what of it is told.
+/// Items by name: the compared value, and the text shown for it.
 type Entries = BTreeMap<String, (Value, Value)>;
 
 impl Difference {
-    /// Between definitions in force, if there are any, and others.
+    /// Compares definitions, the older ones of which may be absent.
     pub fn between(before: Option<&TenantSource>, after: &TenantSource) -> Self {
         let compare = |part: fn(&TenantSource) -> Entries| {
             compared(&before.map(part).unwrap_or_default(), &part(after))
@@ -102,7 +102,7 @@ fn compared(before: &Entries, after: &Entries) -> Vec<Changed> {
         .collect()
 }
 
-/// Of things with a name, which need not be said twice.
+/// Returns entries by name; the name is not repeated in the value.
 fn named<'s>(all: impl Iterator<Item = (&'s str, Value)>) -> Entries {
     all.map(|(name, mut value)| {
         if let Some(fields) = value.as_object_mut() {
@@ -113,7 +113,7 @@ fn named<'s>(all: impl Iterator<Item = (&'s str, Value)>) -> Entries {
     .collect()
 }
 
-/// What is a map itself (rates, attributes, churn) entry by entry.
+/// Flattens maps (rates, attributes, churn) entry by entry.
 fn settings(settings: &TenantSettings) -> Entries {
     let mut entries = Entries::new();
     let fields = json!(settings);

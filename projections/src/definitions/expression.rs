@@ -31,25 +31,25 @@ pub use scores::{ConversionCondition, RfmCondition, ScoreCondition, ValueConditi
 pub enum Expression {
     /// Every one of these.
     All(Vec<Self>),
-    /// At least one of these.
+    /// At least one of the expressions holds.
     Any(Vec<Self>),
-    /// Not this.
+    /// The expression does not hold.
     Not(Box<Self>),
     /// Membership of another segment of the tenant.
     Segment(SegmentReference),
-    /// What an attribute's value is, and for how long.
+    /// A condition on an attribute's value, and on its duration.
     Attribute(AttributeCondition),
-    /// How often something was done, and when.
+    /// A condition on number and times of activities.
     Event(EventCondition),
-    /// How many orders, and of what value.
+    /// A condition on number and value of orders.
     Orders(OrdersCondition),
-    /// Where the customer stands in a journey.
+    /// A condition on the stage in a journey.
     Stage(StageCondition),
-    /// How likely the customer is gone.
+    /// A condition on churn risk.
     Churn(ChurnCondition),
-    /// What trained models say of the customer.
+    /// A condition on the scores of trained models.
     Score(ScoreCondition),
-    /// What is known of subscriptions, tickets, campaigns, offers, consents and conversations.
+    /// A condition on subscriptions, tickets, campaigns, offers, consents and conversations.
     Record(RecordCondition),
     /// One activity after the other.
     Sequence(SequenceCondition),
@@ -59,7 +59,7 @@ pub enum Expression {
     Restarted(RestartedCondition),
     /// Long in another segment.
     MemberFor(MemberForCondition),
-    /// In a share of all customers.
+    /// Membership in a share of all customers.
     Bucket(BucketCondition),
     /// Listed by name.
     Manual(ManualCondition),
@@ -77,7 +77,7 @@ impl Expression {
         }
     }
 
-    /// The segment whose membership this very condition asks for.
+    /// Returns the segment that the condition refers to.
     pub fn refers_to(&self) -> Option<&SegmentReference> {
         if let Self::Segment(reference)
         | Self::MemberFor(MemberForCondition {
@@ -119,12 +119,12 @@ pub struct SegmentReference {
     pub index: usize,
 }
 
-/// How a quantity relates to a bound.
+/// A comparison of a quantity with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// Equal.
     Eq,
-    /// Not equal.
+    /// The quantity differs from the bound.
     Ne,
     /// Greater.
     Gt,
@@ -168,9 +168,9 @@ impl<T> Bounds<T> {
 pub struct AttributeCondition {
     /// The attribute.
     pub name: Arc<str>,
-    /// What must be true of its value.
+    /// The condition on the value.
     pub tests: Vec<AttributeTest>,
-    /// For how long it must have had that value at least.
+    /// The least duration of that value.
     pub has_been_for: Option<Duration>,
 }
 
@@ -179,13 +179,13 @@ pub struct AttributeCondition {
 pub enum AttributeTest {
     /// The same value; numbers compare exactly, whether whole or not.
     Equals(AttributeValue),
-    /// Not [`Self::Equals`]: true of an attribute without value, too.
+    /// The negation of [`Self::Equals`]; also true of an attribute without a value.
     NotEquals(AttributeValue),
     /// A number that compares to this one like this.
     Compares(Comparison, AttributeValue),
     /// One of these values.
     In(Vec<AttributeValue>),
-    /// Not [`Self::In`]: true of an attribute without value, too.
+    /// The negation of [`Self::In`]; also true of an attribute without a value.
     NotIn(Vec<AttributeValue>),
     /// A text that contains this one.
     Contains(Arc<str>),
@@ -212,45 +212,45 @@ pub enum AttributeTest {
 pub struct EventCondition {
     /// The activity.
     pub name: Arc<str>,
-    /// Of those whose properties satisfy this leaf of [`super::TenantDefinitions::tracked`]; `None`:
-    /// of all.
+    /// The leaf of [`super::TenantDefinitions::tracked`] that counts the activities with matching
+    /// properties; `None`: all activities count.
     pub tracked: Option<LeafId>,
-    /// Which of them are counted.
+    /// The window.
     pub window: EventWindow,
-    /// How many.
+    /// The number of activities.
     pub count: Bounds<i64>,
-    /// How long ago the first one was.
+    /// The age of the first one.
     pub first_time: Option<Ago>,
-    /// How long ago the newest one was.
+    /// The age of the newest one.
     pub last: Option<Ago>,
 }
 
-/// What is noted as it comes, because what it must satisfy is not kept.
+/// A counter kept beside core state, because core state does not hold what it filters by.
 #[derive(Debug)]
 pub enum TrackedLeaf {
     /// Activities, counted.
     Count(ActivityPattern),
-    /// How far a customer has come in a sequence.
+    /// The progress of a customer through a sequence.
     Sequence(SequenceRule),
 }
 
-/// Which activities count.
+/// The window of activities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventWindow {
     /// All.
     Ever,
-    /// Those of the last so many microseconds.
+    /// The last microseconds, as many as given.
     LastMicros(i64),
-    /// Those of today and the days before it, so many days in all.
+    /// Today and the days before it, as many days as given.
     LastDays(i32),
-    /// Those from one day to another, both included; days since 1970-01-01.
+    /// The days from one to another, both included; days since 1970-01-01.
     Between(i32, i32),
 }
 
-/// How long ago something was. Of what never was neither holds.
+/// A condition on an age. For something that never happened, neither variant holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ago {
-    /// Not as long ago as that. A window in days is made of whole days, today and those before it.
+    /// The age is less. A window in days consists of whole days, today and those before it.
     Within(Duration),
     /// Longer ago.
     NotWithin(Duration),
@@ -259,9 +259,9 @@ pub enum Ago {
 /// Conditions on the orders of a window, all of which must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrdersCondition {
-    /// Which orders.
+    /// The window of orders.
     pub window: OrderWindow,
-    /// How many orders.
+    /// The number of orders.
     pub count: Bounds<i64>,
     /// Their amounts less refunds, in minor units of the tenant's currency.
     pub revenue: Bounds<i64>,
@@ -269,14 +269,14 @@ pub struct OrdersCondition {
     pub average: Bounds<i64>,
 }
 
-/// Which orders count.
+/// The window of orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderWindow {
     /// All.
     Ever,
-    /// Those of today and the days before it, so many days in all.
+    /// Today and the days before it, as many days as given.
     LastDays(i32),
-    /// Those from one day to another, both included; days since 1970-01-01.
+    /// The days from one to another, both included; days since 1970-01-01.
     Between(i32, i32),
 }
 
@@ -289,7 +289,7 @@ pub struct StageCondition {
     pub is: Vec<Arc<str>>,
     /// This stage or a later one was entered once.
     pub reached: Option<Arc<str>>,
-    /// For how long the customer must have been in the current stage at least.
+    /// The least duration in the current stage.
     pub in_for: Option<Duration>,
 }
 

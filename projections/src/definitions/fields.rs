@@ -12,7 +12,7 @@ const MAX_DESCRIPTION_BYTES: usize = 1_000;
 /// The longest text compared with.
 const MAX_TEXT_BYTES: usize = 1_000;
 
-/// A map whose keys are known in advance.
+/// A map with a known set of keys.
 pub(crate) struct Fields<'n> {
     place: &'n Place,
     what: &'n str,
@@ -20,7 +20,7 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// Of a map; keys not in `known` are problems. `what` names the map in messages.
+    /// Reads a map; keys not in `known` are problems. `what` names the map in messages.
     pub(crate) fn of(
         node: &'n Node,
         what: &'n str,
@@ -30,7 +30,7 @@ impl<'n> Fields<'n> {
         Self::with_keys(node, what, "key", known, problems)
     }
 
-    /// As [`Self::of`], for a map whose keys are operators.
+    /// Reads a map of operators, as [`Self::of`] does.
     pub(crate) fn of_operators(
         node: &'n Node,
         what: &'n str,
@@ -72,7 +72,7 @@ impl<'n> Fields<'n> {
             .map(|(_, node)| node)
     }
 
-    /// Where the map stands.
+    /// Returns the position of the map.
     pub(crate) fn place(&self) -> &'n Place {
         self.place
     }
@@ -193,7 +193,7 @@ pub(crate) fn double(node: &Node, expected: &str, problems: &mut Problems) -> Op
     }
 }
 
-/// What follows from a text, or the problem its parser names.
+/// Parses a text, or reports the parser's problem.
 pub(crate) fn parsed<T>(
     node: &Node,
     expected: &str,

@@ -12,9 +12,9 @@ use super::problems::Problems;
 use super::source::{ConditionalStage, JourneySource, StageSource};
 use super::tree::{Content, Node, Place};
 
-/// How many stages a journey may have.
+/// The largest number of stages of a journey.
 const MAX_STAGES: usize = 100;
-/// How many stages of a tenant may have a condition: each is a segment more to evaluate.
+/// The largest number of stages with a condition per tenant: each is evaluated like a segment.
 const MAX_CONDITIONAL_STAGES: usize = 100;
 
 /// An ordered list of stages.
@@ -22,16 +22,16 @@ const MAX_CONDITIONAL_STAGES: usize = 100;
 pub struct Journey {
     /// Unique in the tenant.
     pub name: Arc<str>,
-    /// For people.
+    /// The description.
     pub description: String,
     /// First to last.
     pub stages: Vec<Arc<str>>,
     /// Stages that have a condition, by place: each a segment by the name of `journey/stage`, at this
-    /// place of [`TenantDefinitions::segments`]. Who enters the segment enters the stage.
+    /// place of [`TenantDefinitions::segments`]. A customer that enters the segment enters the stage.
     pub entered_by: Vec<(usize, usize)>,
 }
 
-/// The names of those some of whose stages have conditions.
+/// Returns the names of the stages with conditions.
 pub(super) fn conditional(journeys: &BTreeMap<Arc<str>, Journey>) -> Vec<Arc<str>> {
     let conditional = journeys.values().filter(|of| !of.entered_by.is_empty());
     conditional.map(|of| Arc::clone(&of.name)).collect()
@@ -60,7 +60,7 @@ impl TenantDefinitions {
         })
     }
 
-    /// Journeys some of whose stages have conditions, in the order of their names.
+    /// Returns the journeys with conditions on some of their stages, in the order of their names.
     pub(crate) fn conditional_journeys(&self) -> impl Iterator<Item = &Journey> {
         let journeys = self.conditional.iter();
         journeys.filter_map(|name| self.journeys.get(name))
@@ -74,24 +74,24 @@ impl TenantDefinitions {
     }
 }
 
-/// A journey whose conditions have not been read yet.
+/// A journey with conditions not parsed yet.
 pub(super) struct JourneyDraft<'n> {
     pub(super) journey: Journey,
     pub(super) conditions: Vec<StageCondition<'n>>,
 }
 
-/// By what a stage is entered, beside events.
+/// The condition that enters a stage, besides events.
 pub(super) struct StageCondition<'n> {
-    /// Of the stage in its journey.
+    /// The index of the stage in its journey.
     pub(super) stage: usize,
-    /// Of the stage in the document.
+    /// The position of the stage in the document.
     pub(super) place: &'n Place,
     pub(super) when: &'n Node,
 }
 
 impl JourneyDraft<'_> {
-    /// The segment of those for whom a stage's condition holds. No segment of an author has a `/` in
-    /// its name.
+    /// Returns the name of the segment of a stage's condition. Names that authors give contain no
+    /// `/`.
     pub(super) fn segment_name(&self, stage: usize) -> Arc<str> {
         let Journey { name, stages, .. } = &self.journey;
         format!("{name}/{}", stages[stage]).into()

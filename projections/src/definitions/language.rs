@@ -25,11 +25,11 @@ mod tallies;
 
 pub(crate) use leaves::{decimal_text, each, money, one_of, whole_number};
 
-/// How deep `all`, `any` and `not` may nest: evaluation recurses this far.
+/// The deepest nesting of `all`, `any` and `not`: evaluation recurses this far.
 const MAX_NESTING: usize = 20;
-/// How many conditions one `all` or `any` may list.
+/// The largest number of conditions in one `all` or `any`.
 const MAX_CONDITIONS: usize = 500;
-/// How many patterns a tenant's segments may hold; each takes up to a quarter of a megabyte.
+/// The largest number of patterns in a tenant's segments; each takes up to a quarter of a megabyte.
 const MAX_PATTERNS: usize = 100;
 
 const CONDITIONS: [&str; 20] = [
@@ -58,22 +58,22 @@ const CONDITIONS: [&str; 20] = [
 /// Reads one value of a condition.
 pub(crate) type Read<'a, T> = &'a mut dyn FnMut(&Node, &mut Problems) -> Option<T>;
 
-/// What may become of customers, by stage and whole days in it.
+/// The predicted outcomes, by stage and whole days in it.
 type Chances = Arc<Vec<Vec<Conversion>>>;
 
-/// What the expressions of one tenant may refer to, and the problems found in them.
+/// The names that the expressions of one tenant may refer to, and the problems found in them.
 pub(crate) struct Language<'a> {
     pub(crate) zone: &'a TimeZone,
     pub(crate) currency: Currency,
     /// The place of each segment in the tenant's list.
     pub(crate) segments: &'a BTreeMap<Arc<str>, usize>,
     pub(crate) journeys: &'a BTreeMap<Arc<str>, Journey>,
-    /// What was trained, if anything was.
+    /// The trained models, if any.
     pub(crate) models: Option<&'a TrainedModels>,
-    /// What it says of journeys within so many days, as far as was asked.
+    /// The predictions of journeys within a number of days, computed as needed.
     pub(crate) chances: BTreeMap<(Arc<str>, u32), Chances>,
     pub(crate) patterns: usize,
-    /// What the conditions read so far want counted.
+    /// The tracked counters needed by the conditions parsed so far.
     pub(crate) tracked: BTreeMap<LeafId, TrackedLeaf>,
     pub(crate) problems: &'a mut Problems,
 }

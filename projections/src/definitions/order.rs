@@ -1,4 +1,4 @@
-//! In which order segments are evaluated: each after those it refers to.
+//! The evaluation order of segments: each after those it refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

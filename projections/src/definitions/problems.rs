@@ -34,7 +34,7 @@ impl Problems {
         None
     }
 
-    /// On one line, for a rejected record.
+    /// Formats the problems on one line, for a rejected record.
     pub(crate) fn summary(&self) -> String {
         let shown = self.0.iter().take(SHOWN);
         let mut parts: Vec<String> = shown

@@ -17,7 +17,7 @@ const MAX_DIGITS: usize = 9;
 /// Ten to the [`MAX_DIGITS`]: what rates are scaled by.
 const RATE_SCALE_DIGITS: u32 = 9;
 
-/// How long something lasts.
+/// A duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duration {
     /// Exactly this long, in microseconds: written in seconds, minutes or hours.
@@ -129,12 +129,12 @@ pub(crate) fn percent_millionths(text: &str) -> Option<u32> {
     millionths.filter(|millionths| *millionths <= 1_000_000)
 }
 
-/// How amounts of one currency become amounts of another.
+/// A conversion between two currencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Scaled by ten to the ninth; positive.
     scaled: i128,
-    /// What the product of amount and scaled rate is divided by.
+    /// The divisor of the product of amount and scaled rate.
     divisor: i128,
 }
 
@@ -222,7 +222,7 @@ impl Moment {
         Instant::from_micros(floor_micros(timestamp)).map(Self::At)
     }
 
-    /// When it begins.
+    /// Returns the first instant of the period.
     pub(crate) fn start(self, zone: &TimeZone) -> Option<Instant> {
         match self {
             Self::Day(day) => days::start_of(zone, day),

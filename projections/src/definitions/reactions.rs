@@ -11,10 +11,10 @@ use super::source::{ActionSource, TriggerSource};
 use super::tree::{Node, Place};
 use crate::evaluated::{Change, ChangeKind};
 
-/// How many actions, and how many triggers, a tenant may have.
+/// The largest number of actions, and of triggers, of a tenant.
 pub(super) const MAX_REACTIONS: usize = 100;
 const BANDS: [&str; 3] = ["low", "medium", "high"];
-/// What a trigger may wait for.
+/// The kinds of changes that a trigger can react to.
 const OCCASIONS: [&str; 7] = [
     "entered",
     "left",
@@ -30,30 +30,30 @@ const OCCASIONS: [&str; 7] = [
 pub struct Action {
     /// Unique in the tenant; as events name it.
     pub name: Arc<str>,
-    /// For people.
+    /// The description.
     pub description: String,
-    /// Whom it may be offered; `None`: everybody.
+    /// The condition of eligibility; `None`: all customers are eligible.
     pub eligible: Option<Expression>,
-    /// What an accepted offer is worth, in minor units of the tenant's currency.
+    /// The value of an accepted offer, in minor units of the tenant's currency.
     pub value_minor: i64,
 }
 
-/// What is to happen when something changes: written down beside the change itself.
+/// A reaction to a change, recorded beside the change itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// Unique in the tenant.
     pub name: Arc<str>,
-    /// For people.
+    /// The description.
     pub description: String,
     /// The action to take, if it names one.
     pub action: Option<Arc<str>>,
     /// Whether it also fires where a definition, and not an event or time, made the change.
     pub on_definition: bool,
-    /// Which kind of change it waits for.
+    /// The kind of change.
     kind: ChangeKind,
-    /// Of which segment, journey or score.
+    /// The segment, journey or score.
     of: Arc<str>,
-    /// What must be entered, one of them; none: it is left.
+    /// The entered values, any of which fires the trigger; none: leaving fires it.
     entered: Vec<Arc<str>>,
 }
 

@@ -39,9 +39,9 @@ pub(crate) struct Settings {
     pub(crate) currency: Currency,
     pub(crate) rates: BTreeMap<Currency, Rate>,
     pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
-    /// As shipped.
+    /// The defaults.
     pub(crate) churn: ChurnModel,
-    /// Where bands of the risk of a subscriber begin.
+    /// The thresholds of the bands of renewal risk.
     pub(crate) renewal: Thresholds,
     /// The one the block names.
     pub(crate) churn_family: Option<Family>,
@@ -118,7 +118,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     })
 }
 
-/// What core state depends on, with the zone and the horizon as they were written.
+/// The settings that core state depends on, with zone and horizon as written.
 fn rules(
     fields: &Fields<'_>,
     problems: &mut Problems,
@@ -274,7 +274,7 @@ fn churn(node: &Node, problems: &mut Problems) -> Option<Churn> {
     Some(((ChurnModel::shipped(family?, bands), renewal), source))
 }
 
-/// Where bands begin; what is left out is as it is by default.
+/// Parses thresholds of bands; omitted ones keep their defaults.
 fn thresholds(
     fields: &Fields<'_>,
     node: &Node,

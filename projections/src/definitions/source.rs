@@ -13,65 +13,65 @@ use crate::models::TrainedModels;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSource {
-    /// Who the tenant is and how it counts.
+    /// The tenant and its settings.
     pub tenant: TenantSettings,
-    /// In the author's order.
+    /// The segments, in the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentSource>,
-    /// In the author's order.
+    /// The journeys, in the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<JourneySource>,
-    /// What may be offered, in the author's order.
+    /// The actions, in the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ActionSource>,
-    /// What is to happen when something changes, in the author's order.
+    /// The triggers, in the author's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<TriggerSource>,
-    /// What `tidemark train` published. Left out, what was in force stays; empty, nothing does.
+    /// The models of `tidemark train`. If omitted, those in force stay; if empty, none is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<TrainedModels>,
 }
 
-/// Who a tenant is and how it counts.
+/// A tenant and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSettings {
-    /// As in events.
+    /// The tenant's id, as in events.
     pub id: String,
     /// An IANA time zone, for example `Europe/Berlin`.
     pub zone: String,
     /// An ISO 4217 code: money is reported in this currency.
     pub currency: String,
-    /// How far behind a customer's newest event high-volume events are recognised; 7 days.
+    /// The dedup horizon: the age, behind the customer's newest event, up to which duplicates are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_horizon: Option<String>,
-    /// By currency: what one unit of it is worth in the tenant's, as a decimal number.
+    /// The conversion rates: the value of one unit in the tenant's currency, as a decimal number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rates: BTreeMap<String, String>,
-    /// What is declared of attributes, by name.
+    /// The declarations of attributes, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, AttributeDeclaration>,
-    /// How churn is scored.
+    /// The churn model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub churn: Option<ChurnSettings>,
     /// The tenant's share of net revenue, for example `12.5%`; none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission: Option<String>,
-    /// How orders are owed to campaigns.
+    /// The attribution of orders to campaigns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<AttributionSettings>,
 }
 
-/// How orders are owed to campaigns; what is left out is the default.
+/// The attribution of orders to campaigns; omitted settings have their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttributionSettings {
-    /// How long before an order a touch is credited; 30 days.
+    /// The time before an order in which a touch is credited; 30 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
 }
 
-/// What is declared of an attribute.
+/// The declaration of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttributeDeclaration {
@@ -80,17 +80,17 @@ pub struct AttributeDeclaration {
     pub personal: bool,
 }
 
-/// How churn is scored; what is left out is the default.
+/// The settings of churn; omitted settings have their defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChurnSettings {
     /// `mbg_nbd` or `bg_nbd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// From this risk on the band is medium.
+    /// The least risk of the medium band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<f64>,
-    /// From this risk on the band is high.
+    /// The least risk of the high band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
     /// Bands of subscribers.
@@ -102,10 +102,10 @@ pub struct ChurnSettings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalSettings {
-    /// From this risk on the band is medium.
+    /// The least risk of the medium band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<f64>,
-    /// From this risk on the band is high.
+    /// The least risk of the high band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
 }
@@ -116,7 +116,7 @@ pub struct RenewalSettings {
 pub struct SegmentSource {
     /// Unique in the tenant.
     pub name: String,
-    /// For people.
+    /// The description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The condition, in the segment language.
@@ -129,7 +129,7 @@ pub struct SegmentSource {
 pub struct JourneySource {
     /// Unique in the tenant.
     pub name: String,
-    /// For people.
+    /// The description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// First to last.
@@ -172,13 +172,13 @@ pub struct ConditionalStage {
 pub struct ActionSource {
     /// Unique in the tenant; as events name it.
     pub name: String,
-    /// For people.
+    /// The description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Whom it may be offered, in the segment language; absent: everybody.
+    /// The condition of eligibility, in the segment language; absent: all customers are eligible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eligible: Option<Value>,
-    /// What an accepted offer is worth, in units of the tenant's currency, as a decimal number.
+    /// The value of an accepted offer, in units of the tenant's currency, as a decimal number.
     pub value: String,
 }
 
@@ -188,10 +188,10 @@ pub struct ActionSource {
 pub struct TriggerSource {
     /// Unique in the tenant.
     pub name: String,
-    /// For people.
+    /// The description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// What it waits for.
+    /// The change that fires the trigger.
     pub on: Value,
     /// The action to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]

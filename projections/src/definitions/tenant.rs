@@ -18,12 +18,12 @@ use super::{Journey, Segment};
 use crate::models::TrainedModels;
 use crate::state::LeafId;
 
-/// How many segments a tenant may have.
+/// The largest number of segments of a tenant.
 const MAX_SEGMENTS: usize = 500;
-/// How many journeys a tenant may have.
+/// The largest number of journeys of a tenant.
 const MAX_JOURNEYS: usize = 100;
 
-/// Where a tenant's definitions stand, perhaps spread over several documents.
+/// The draft of a tenant's definitions, possibly from several documents.
 #[derive(Debug, Default)]
 pub(crate) struct Parts<'n> {
     pub(crate) settings: Option<&'n Node>,
@@ -95,16 +95,16 @@ pub(crate) fn read(parts: &Parts<'_>, problems: &mut Problems) -> Option<Tenant>
     })
 }
 
-/// Whatever asks something of customers.
+/// The parts that contain conditions.
 struct Conditions {
-    /// Those of the segments, in the order of their drafts.
+    /// The conditions of segments, in the order of their drafts.
     expressions: Vec<Option<Expression>>,
     actions: Vec<ActionDraft>,
     triggers: Vec<TriggerDraft>,
     tracked: BTreeMap<LeafId, TrackedLeaf>,
 }
 
-/// What conditions can ask about.
+/// The names available to conditions.
 type Known<'k> = (
     &'k BTreeMap<Arc<str>, usize>,
     &'k BTreeMap<Arc<str>, Journey>,
@@ -164,7 +164,7 @@ fn places(drafts: &[Draft<'_>]) -> BTreeMap<Arc<str>, usize> {
     places
 }
 
-/// A segment whose condition has not been read yet.
+/// A segment with a condition not parsed yet.
 pub(super) struct Draft<'n> {
     pub(super) place: &'n Place,
     pub(super) name: Arc<str>,
@@ -174,7 +174,7 @@ pub(super) struct Draft<'n> {
     of_stage: bool,
 }
 
-/// The segments of those for whom the conditions of a journey's stages hold.
+/// The segments that stand for the conditions of a journey's stages.
 fn segments_of<'n>(draft: &JourneyDraft<'n>) -> Vec<Draft<'n>> {
     let journey = &draft.journey;
     let conditions = draft.conditions.iter().map(|condition| Draft {

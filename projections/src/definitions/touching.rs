@@ -1,4 +1,4 @@
-//! Which segments an event can touch: those with a condition on what the event changes.
+//! The segments that an event can touch: those with a condition on something that the event changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use super::expression::{Expression, RecordCondition, ScoreCondition, TrackedLeaf
 use super::{Action, Journey, Segment, TenantDefinitions};
 use crate::state::LeafId;
 
-/// What a condition reads of a customer, and an event changes.
+/// A part of a customer that conditions read and events change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Attribute(Arc<str>),
     Activity(Arc<str>),
-    /// Of a journey.
+    /// The position in a journey.
     Stages(Arc<str>),
-    /// And whatever is predicted from them.
+    /// The orders, and the predictions from them.
     Orders,
     Subscriptions,
     Tickets,
@@ -31,25 +31,25 @@ enum Part {
 pub(crate) struct Readers {
     /// Their places, in order.
     of: BTreeMap<Part, Vec<usize>>,
-    /// By segment: the places of those it refers to, be it by way of a journey they enter.
+    /// The indexes of the segments that each segment refers to, also through the stages of journeys.
     referred_to: Vec<Vec<usize>>,
 }
 
-/// What an event can change of the outputs.
+/// The outputs that an event can change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Touched {
     /// Places of segments, in order.
     pub(crate) segments: Vec<usize>,
-    /// Where the customer stands in journeys.
+    /// Whether positions in journeys can change.
     pub(crate) stages: bool,
-    /// What is predicted from orders and subscriptions.
+    /// Whether predictions from orders and subscriptions can change.
     pub(crate) scores: bool,
-    /// What was offered.
+    /// Whether offers can change.
     pub(crate) offers: bool,
 }
 
 impl Readers {
-    /// Of segments in the order in which they are evaluated.
+    /// Builds the index for segments in evaluation order.
     pub(crate) fn new(
         segments: &[Segment],
         journeys: &BTreeMap<Arc<str>, Journey>,
@@ -87,7 +87,7 @@ impl Readers {
     }
 }
 
-/// What a leaf reads; the conditions inside others speak for themselves.
+/// Returns the part that a leaf reads; nested conditions are visited separately.
 fn parts_of(
     condition: &Expression,
     tracked: &BTreeMap<LeafId, TrackedLeaf>,
@@ -99,7 +99,7 @@ fn parts_of(
         | Expression::Not(_)
         | Expression::Segment(_)
         | Expression::MemberFor(_)
-        // Who a customer is never changes.
+        // The id of a customer never changes.
         | Expression::Bucket(_)
         | Expression::Manual(_) => {}
         Expression::Attribute(of) => {
@@ -168,8 +168,8 @@ impl TenantDefinitions {
         referred_to.map_or(&[], Vec::as_slice)
     }
 
-    /// What an event can change of a customer's outputs. Whatever it cannot change stays as it is
-    /// until the customer's next due time.
+    /// Returns the outputs that an event can change. All others stay as they are until the customer's
+    /// next due time.
     pub(crate) fn touched(&self, payload: &Payload) -> Touched {
         let mut touched = Touched::default();
         let of = |part: Part| self.readers.of(&part).to_vec();
@@ -210,7 +210,7 @@ impl TenantDefinitions {
             | Payload::IdentityUnmerged(_)
             | Payload::CustomerErased(_) => Vec::new(),
         };
-        // Who enters the segment of a stage's condition enters the stage.
+        // A customer that enters the segment of a stage's condition enters the stage.
         let entering = self.conditional_journeys().flat_map(|of| &of.entered_by);
         let mut entering = entering.map(|(_, place)| place);
         touched.stages |= entering.any(|place| touched.segments.binary_search(place).is_ok());

@@ -1,4 +1,4 @@
-//! Definition documents as trees whose every node knows its place.
+//! Definition documents as trees, in which every node has its position.
 //!
 //! One reader serves two sources: files people wrote, where a place is a line and a column, and
 //! records of the topic, where it is a path such as `segments[2].when.all[0]`.
@@ -8,19 +8,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Where a node stands.
+/// The position of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In a file somebody wrote.
+    /// A position in a file.
     File {
-        /// As the user named it.
+        /// The file's name, as given.
         file: Arc<str>,
-        /// From 1.
+        /// The line, from 1.
         line: usize,
-        /// From 1.
+        /// The column, from 1.
         column: usize,
     },
-    /// In a record: the path of keys and indexes.
+    /// A position in a record: the path of keys and indexes.
     Record(String),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     pub(crate) content: Content,
 }
 
-/// What stands there.
+/// The content of the node.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Null,
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// What stands here, for an error.
+    /// Describes the content, for an error.
     pub(crate) fn found(&self) -> String {
         match &self.content {
             Content::Null => "nothing".to_owned(),

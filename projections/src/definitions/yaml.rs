@@ -1,4 +1,4 @@
-//! From the text of a file to trees that know their places.
+//! Parses the text of a file into trees with positions.
 //!
 //! Built from the parser's events without recursion, so that no file, however it nests, can exhaust
 //! the stack. YAML's anchors, aliases and tags are refused: they have no use here, and JSON lacks
@@ -13,9 +13,9 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use super::problems::Problems;
 use super::tree::{Content, Key, Node, Place};
 
-/// How deep lists and maps may nest. Expressions, the deepest part, stop far before.
+/// The deepest nesting of lists and maps. Expressions, the deepest part, have a lower limit.
 const MAX_DEPTH: usize = 64;
-/// How many documents a file may hold.
+/// The largest number of documents in a file.
 const MAX_DOCUMENTS: usize = 1_000;
 
 /// The documents of a file. A document that cannot be parsed is a problem and is left out.
@@ -52,7 +52,7 @@ pub(crate) fn documents(file: &str, text: &str, problems: &mut Problems) -> Vec<
     documents
 }
 
-/// What is wrong, and where.
+/// The problem and its position.
 type Wrong = (Place, String);
 
 /// A document under construction.
@@ -62,7 +62,7 @@ struct Builder {
     root: Option<Node>,
 }
 
-/// A list or map whose end has not come yet.
+/// An unfinished list or map.
 enum Open {
     List {
         place: Place,
@@ -212,7 +212,7 @@ fn refuse_extras(place: &Place, anchor: usize, tagged: bool) -> Result<(), Wrong
     Ok(())
 }
 
-/// What an unquoted scalar means. `no` is a text, not false: it is Norway. So is `007`.
+/// Returns the value of an unquoted scalar. `no` is a text, not false, and so is `007`.
 fn plain(text: &str) -> Result<Content, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Content::Null),

@@ -11,7 +11,7 @@ use crate::state::LeafId;
 pub struct SequenceCondition {
     /// The sequence, a [`SequenceRule`] of [`crate::definitions::TenantDefinitions::tracked`].
     pub tracked: LeafId,
-    /// How long ago at most; `None`: ever.
+    /// The greatest age; `None`: no bound.
     pub within: Option<Duration>,
 }
 
@@ -20,17 +20,17 @@ pub struct SequenceCondition {
 pub struct SequenceRule {
     /// First to last.
     pub steps: Vec<ActivityPattern>,
-    /// From the first to the last it takes less than this; days are whole days, the first one's
-    /// and those after it.
+    /// The bound of the time from the first step to the last; in days it covers whole days, from
+    /// the day of the first step.
     pub length: Duration,
 }
 
-/// Activities of one name whose properties satisfy some conditions.
+/// The activities of one name with matching properties.
 #[derive(Debug)]
 pub struct ActivityPattern {
     /// The activity.
     pub name: Arc<str>,
-    /// What must be true of its properties; none depends on the time.
+    /// The conditions on properties; none depends on time.
     pub properties: Vec<AttributeCondition>,
 }
 
@@ -39,13 +39,13 @@ pub struct ActivityPattern {
 pub struct RegularlyCondition {
     /// The activity.
     pub name: Arc<str>,
-    /// As of [`super::EventCondition::tracked`].
+    /// The tracked leaf, as in [`super::EventCondition::tracked`].
     pub tracked: Option<LeafId>,
-    /// How long a period is.
+    /// The length of a period.
     pub period: Period,
-    /// In how many periods it was done at least.
+    /// The least number of periods with an activity.
     pub at_least: i32,
-    /// How many periods, the one under way and those before it.
+    /// The number of periods, the current one included.
     pub of: i32,
 }
 
@@ -64,7 +64,7 @@ impl Period {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// As it is asked for.
+    /// Returns the name in definitions.
     pub fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -86,7 +86,7 @@ impl Period {
         start.unwrap_or(day.saturating_add(31))
     }
 
-    /// Which period a day lies in, counted from that of 1970-01-01.
+    /// Returns the period of a day, counted from that of 1970-01-01.
     pub(crate) fn of_day(self, day: i32) -> i32 {
         match self {
             Self::Day => day,
@@ -119,10 +119,10 @@ impl Period {
 pub struct RestartedCondition {
     /// The activity.
     pub name: Arc<str>,
-    /// As of [`super::EventCondition::tracked`].
+    /// The tracked leaf, as in [`super::EventCondition::tracked`].
     pub tracked: Option<LeafId>,
     /// So many days, or more, after the day it was done before.
     pub after: i32,
-    /// That day is one of so many: today and those before it.
+    /// The window in which the day lies: today and the days before it.
     pub within: i32,
 }

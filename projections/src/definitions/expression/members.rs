@@ -1,4 +1,4 @@
-//! Conditions on who a customer is, whatever it did: listed, in a share of all, long in a segment.
+//! Conditions on a customer itself: listed by id, in a share of all, member of a segment for a time.
 
 use tidemark_schemas::CustomerId;
 use xxhash_rust::xxh3::Xxh3;
@@ -10,11 +10,11 @@ use super::{Duration, SegmentReference};
 pub struct MemberForCondition {
     /// The other segment.
     pub segment: SegmentReference,
-    /// For how long at least.
+    /// The least duration.
     pub duration: Duration,
 }
 
-/// How finely [`BucketCondition`] cuts: millionths.
+/// The resolution of [`BucketCondition`]: millionths.
 const BUCKETS: u32 = 1_000_000;
 
 /// Is in a stable share of all customers.
@@ -29,8 +29,8 @@ pub struct BucketCondition {
 }
 
 impl BucketCondition {
-    /// Where a customer falls, from 0 to 999,999: the 64 bits of xxh3 of the salt, a byte 0 and the
-    /// customer's id, as a share of 2^64.
+    /// Returns the bucket of a customer, from 0 to 999,999: the 64 bits of xxh3 of the salt, a byte 0 and
+    /// the customer's id, as a share of 2^64.
     pub fn place(&self, customer: &CustomerId) -> u32 {
         let mut hasher = Xxh3::new();
         hasher.update(self.salt.as_bytes());
@@ -54,7 +54,7 @@ pub struct ManualCondition {
 }
 
 impl ManualCondition {
-    /// Of customers in any order.
+    /// Returns a list of customers, given in any order.
     pub(crate) fn new(mut customers: Vec<CustomerId>) -> Self {
         customers.sort_unstable();
         customers.dedup();

@@ -24,7 +24,7 @@ pub enum RecordCondition {
     Conversation(ConversationCondition),
 }
 
-/// How many records must satisfy all tests.
+/// The number of records that satisfy all tests.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Quantity {
     /// So many.
@@ -42,11 +42,11 @@ pub struct SubscriptionCondition {
     pub plans: Vec<Arc<str>>,
     /// Its monthly revenue, in minor units of the tenant's currency.
     pub mrr: Bounds<i64>,
-    /// How long ago it was first paid for.
+    /// The age of the first payment.
     pub started: Option<Ago>,
-    /// How long ago it was last heard of.
+    /// The age of the newest event.
     pub changed: Option<Ago>,
-    /// How many must pass.
+    /// The number of matching subscriptions.
     pub quantity: Quantity,
     /// The monthly revenue of those that pass, in minor units of the tenant's currency.
     pub total_mrr: Bounds<i64>,
@@ -59,30 +59,30 @@ pub struct TicketCondition {
     pub statuses: Vec<Arc<str>>,
     /// Its priority is one of these; empty: any.
     pub priorities: Vec<Arc<str>>,
-    /// How long ago it was first heard of.
+    /// The age of the first event.
     pub opened: Option<Ago>,
-    /// How long ago it was last heard of.
+    /// The age of the newest event.
     pub changed: Option<Ago>,
-    /// How many must pass.
+    /// The number of matching tickets.
     pub quantity: Quantity,
 }
 
 /// Tests of an offer; one must pass all of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferCondition {
-    /// What was offered is one of these; empty: any.
+    /// The actions offered; empty: any.
     pub actions: Vec<Arc<str>>,
     /// The answer is one of these; empty: any.
     pub answers: Vec<OfferAnswer>,
-    /// How long ago it was made.
+    /// The age of the offer.
     pub offered: Option<Ago>,
-    /// How long ago it was answered.
+    /// The age of the answer.
     pub answered: Option<Ago>,
-    /// How many must pass.
+    /// The number of matching offers.
     pub quantity: Quantity,
 }
 
-/// What became of an offer.
+/// The state of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OfferAnswer {
     /// Nothing yet.
@@ -93,14 +93,14 @@ pub enum OfferAnswer {
     Declined,
 }
 
-/// What was last said of a purpose.
+/// The newest consent for a purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentCondition {
     /// The purpose.
     pub purpose: Arc<str>,
     /// Given or withdrawn; of a purpose never heard of neither holds.
     pub granted: bool,
-    /// How long ago it was said.
+    /// The age of the consent.
     pub changed: Option<Ago>,
 }
 
@@ -111,30 +111,30 @@ pub struct CampaignCondition {
     pub names: Vec<Arc<str>>,
     /// The channel is one of these; empty: any.
     pub channels: Vec<Arc<str>>,
-    /// Which touches are counted.
+    /// The window of touches.
     pub window: EventWindow,
-    /// How many.
+    /// The number of touches.
     pub count: Bounds<i64>,
-    /// What they cost, in minor units of the tenant's currency; only of a window in days.
+    /// The cost, in minor units of the tenant's currency; only for a window in days.
     pub cost: Bounds<i64>,
-    /// How long ago the first one was.
+    /// The age of the first touch.
     pub first_time: Option<Ago>,
-    /// How long ago the newest one was.
+    /// The age of the newest touch.
     pub last: Option<Ago>,
 }
 
 /// Conditions on what was said in a window, all of which must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConversationCondition {
-    /// Who served the customer is one of these; empty: anybody.
+    /// The agents that served the customer; empty: any.
     pub agents: Vec<Arc<str>>,
     /// The channel is one of these; empty: any.
     pub channels: Vec<Channel>,
-    /// On which days.
+    /// The days.
     pub window: DayWindow,
-    /// What is counted.
+    /// The measure.
     pub counted: Counted,
-    /// How many of it.
+    /// The amount of the measure.
     pub count: Bounds<i64>,
     /// The mean sentiment of messages that have one, in thousandths; without any no bound holds.
     pub sentiment: Bounds<i64>,
@@ -142,7 +142,7 @@ pub struct ConversationCondition {
     pub response_ms: Bounds<i64>,
 }
 
-/// What is counted of conversations.
+/// A measure of conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counted {
     /// Messages.
@@ -155,11 +155,11 @@ pub enum Counted {
     Outcomes(Vec<Outcome>),
 }
 
-/// Which days count.
+/// The days that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayWindow {
     /// Today and the days before it, so many days in all.
     LastDays(i32),
-    /// From one day to another, both included; days since 1970-01-01.
+    /// The days from one to another, both included; days since 1970-01-01.
     Between(i32, i32),
 }

@@ -7,13 +7,13 @@ use super::Bounds;
 /// One condition on a score.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScoreCondition {
-    /// On the RFM cell.
+    /// A condition on the RFM cell.
     Rfm(RfmCondition),
-    /// In one of these clusters, from 0.
+    /// Membership in one of these clusters, from 0.
     Cluster(Vec<usize>),
-    /// On what the customer will buy.
+    /// A condition on expected purchases.
     Value(ValueCondition),
-    /// On where the customer will go in a journey.
+    /// A condition on the probable next stages in a journey.
     Conversion(ConversionCondition),
 }
 
@@ -35,7 +35,7 @@ pub struct ValueCondition {
     pub days: u32,
     /// Days with a purchase.
     pub purchases: Bounds<f64>,
-    /// What they are worth today, in minor units of the tenant's currency.
+    /// The discounted value, in minor units of the tenant's currency.
     pub amount: Bounds<f64>,
     /// Above so many percent of the tenant's customers is what a year is worth, whatever `days` are.
     pub percentile: Bounds<i64>,
@@ -52,17 +52,17 @@ pub struct ConversionCondition {
     pub days: u32,
     /// All of which must hold.
     pub probability: Bounds<f64>,
-    /// When they do: they depend on nothing but the stage and the days spent in it.
+    /// The times at which it holds: they depend only on the stage and the days spent in it.
     pub(crate) holds: StayTable,
 }
 
-/// By stage: after how many days in it something begins to hold, ends to hold, begins again… Empty
-/// where nothing is known: then it holds of nobody.
+/// The alternating numbers of days, by stage, after which a condition begins and ceases to hold.
+/// Empty if nothing is known: then it never holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct StayTable(Vec<Vec<u32>>);
 
 impl StayTable {
-    /// Of what is so by stage and day; after the last day it stays so.
+    /// Returns the switches of truth values by stage and day; the last value holds on.
     pub(crate) fn of(stages: impl Iterator<Item = Vec<bool>>) -> Self {
         let switches = |days: Vec<bool>| {
             let before = std::iter::once(false).chain(days.clone());

@@ -32,11 +32,11 @@ const KEYS: [&str; 20] = [
     "within_last",
     "has_been_for",
 ];
-/// How many values `in` and `not_in` may list.
+/// The largest number of values of `in` and `not_in`.
 const MAX_VALUES: usize = 1_000;
-/// What a compiled pattern, and its cache while it runs, may take.
+/// The largest size of a compiled pattern, and of its cache.
 const MAX_PATTERN_BYTES: usize = 256 * 1024;
-/// How deep groups may nest in a pattern.
+/// The deepest nesting of groups in a pattern.
 const MAX_PATTERN_NESTING: u32 = 50;
 
 impl Language<'_> {

@@ -14,7 +14,7 @@ use crate::definitions::tree::{Content, Node};
 use crate::state::LeafId;
 use crate::state::activity::DAYS_KEPT;
 
-/// How many different `where` and sequences a tenant's segments may hold: each looks at every
+/// The largest number of distinct `where` and sequences in a tenant's segments: each examines every
 /// activity of its name.
 const MAX_TRACKED: usize = 100;
 const KEYS: [&str; 8] = [
@@ -77,7 +77,7 @@ impl Language<'_> {
         Some((name, Some(leaf)))
     }
 
-    /// What is asked for in the same words is counted once.
+    /// Equal conditions share one counter.
     pub(super) fn track(
         &mut self,
         node: &Node,
@@ -150,7 +150,7 @@ impl Language<'_> {
         }
     }
 
-    /// Without a bound: at least one, unless something else is asked of it.
+    /// The default bound: at least one, unless another property is asked for.
     pub(super) fn event_count(&mut self, fields: &Fields<'_>) -> Option<Bounds<i64>> {
         match (fields.get("count"), fields.get("never")) {
             (Some(node), None) => self.bounds(node, "count", &EXACT_OPERATORS, &mut whole_number),

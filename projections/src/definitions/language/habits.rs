@@ -119,8 +119,8 @@ impl Language<'_> {
         })
     }
 
-    /// `stopped: { name: login, count: { gte: 5 }, within: 30d }`: the same as an activity whose
-    /// last time is longer ago.
+    /// Parses `stopped: { name: login, count: { gte: 5 }, within: 30d }`: an activity with a last
+    /// occurrence longer ago.
     pub(super) fn stopped(&mut self, node: &Node) -> Option<EventCondition> {
         let known = ["name", "where", "count", "within"];
         let fields = Fields::of(node, "a stopped condition", &known, self.problems)?;

@@ -15,11 +15,11 @@ use crate::definitions::quantities;
 use crate::definitions::tree::{Content, Node};
 use crate::models::Band;
 
-/// Of quantities that are counted.
+/// The operators for counts.
 pub(super) const EXACT_OPERATORS: [&str; 7] = ["eq", "ne", "gt", "gte", "lt", "lte", "between"];
-/// Of probabilities, which are never equal to anything.
+/// The operators for probabilities, without equality.
 pub(super) const CONTINUOUS_OPERATORS: [&str; 5] = ["gt", "gte", "lt", "lte", "between"];
-/// How many stages or bands one condition may list.
+/// The largest number of stages or bands in one condition.
 const MAX_NAMES: usize = 100;
 const BANDS: [(&str, Band); 3] = [
     ("low", Band::Low),
@@ -232,7 +232,7 @@ pub(crate) fn each<T>(node: &Node, problems: &mut Problems, read: Read<'_, T>) -
     read.into_iter().collect()
 }
 
-/// Which of the valid names stands there.
+/// Returns the index of the valid name.
 pub(crate) fn one_of(
     node: &Node,
     what: &str,

@@ -9,7 +9,7 @@ use crate::definitions::fields::{self, Fields};
 use crate::definitions::quantities;
 use crate::definitions::tree::{Content, Node};
 
-/// How many customers one condition may list.
+/// The largest number of customers in one condition.
 const MAX_LISTED: usize = 10_000;
 
 impl Language<'_> {

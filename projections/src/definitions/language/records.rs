@@ -164,7 +164,7 @@ impl Language<'_> {
         }
     }
 
-    /// Of what is wrong there is a problem: nothing made of it is used.
+    /// Parses an optional age; a mistake becomes a problem, and its result is not used.
     pub(super) fn optional_ago(&mut self, fields: &Fields<'_>, key: &str) -> Option<Ago> {
         fields.get(key).and_then(|node| self.ago(node, key))
     }
@@ -200,7 +200,7 @@ impl Language<'_> {
     }
 }
 
-/// What is listed twice would be counted twice.
+/// Duplicates would be counted twice.
 fn once_each<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list.sort_unstable();
     list.dedup();

@@ -16,11 +16,11 @@ use crate::definitions::quantities;
 use crate::definitions::tree::Node;
 use crate::models::{Conversion, double};
 
-/// Without `within`: a year.
+/// The default of `within`: a year.
 const DEFAULT_DAYS: u32 = 365;
 /// Ten years: beyond, nothing is known.
 const MOST_DAYS: i32 = 3_650;
-/// Of conversion, in days; the first one unless said.
+/// The horizons of conversion, in days; the first is the default.
 const CONVERSION_DAYS: [u32; 2] = [30, 90];
 const PERCENTILE_OPERATORS: [&str; 4] = ["gt", "gte", "lt", "lte"];
 
@@ -123,8 +123,8 @@ impl Language<'_> {
         }))
     }
 
-    /// What the trained model says by stage and days in it, computed once for all conditions that ask;
-    /// nothing where it was not trained on the journey as it is.
+    /// Returns the predictions by stage and days in it, computed once for all conditions; empty if no
+    /// model was trained on the journey as it is.
     fn chances(&mut self, journey: &Journey, days: u32) -> Chances {
         let trained = self.models.and_then(|of| of.conversion.get(&*journey.name));
         let Some(trained) = trained.filter(|of| of.model.is_of(&journey.stages)) else {

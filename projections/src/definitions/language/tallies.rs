@@ -107,7 +107,7 @@ impl Language<'_> {
         })
     }
 
-    /// What `count` is about.
+    /// The measure of `count`.
     fn counted(&mut self, fields: &Fields<'_>) -> Option<Counted> {
         let asked = ["direction", "intent", "outcome"].map(|key| (key, fields.get(key)));
         let mut asked = asked
@@ -143,7 +143,7 @@ impl Language<'_> {
         }
     }
 
-    /// Without a bound: at least one, unless sentiment or response time are all that is asked.
+    /// The default bound: at least one, unless only sentiment or response time is asked for.
     fn said_count(&mut self, fields: &Fields<'_>) -> Option<Bounds<i64>> {
         let is_asked = |key: &&str| fields.get(key).is_some();
         if ["count", "never"].iter().any(is_asked) {
@@ -159,7 +159,7 @@ impl Language<'_> {
         }))
     }
 
-    /// Without one: all the days that are kept.
+    /// The default window: all the days that are kept.
     fn day_window(&mut self, fields: &Fields<'_>) -> Option<DayWindow> {
         match (fields.get("within"), fields.get("between")) {
             (None, None) => Some(DayWindow::LastDays(DAYS_KEPT)),

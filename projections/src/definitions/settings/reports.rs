@@ -1,4 +1,4 @@
-//! What of the `tenant:` block concerns reports alone: commission and attribution.
+//! Settings of the `tenant:` block for reports: commission and attribution.
 
 use super::super::fields::{self, Fields};
 use super::super::problems::Problems;
@@ -13,7 +13,7 @@ const DEFAULT_WINDOW_DAYS: i32 = 30;
 /// A validated part of the block.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    /// Of net revenue, in millionths.
+    /// The commission on net revenue, in millionths.
     pub(crate) commission_millionths: u32,
     pub(crate) commission_text: Option<String>,
     pub(crate) attribution_days: i32,
