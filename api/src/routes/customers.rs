@@ -51,13 +51,13 @@ pub(crate) struct CustomersParams {
     limit: Option<u32>,
     /// The `next` of the previous page. A cursor is valid for the filters it was returned for.
     cursor: Option<String>,
-    /// Only customers in this segment.
+    /// Limits the list to members of this segment.
     segment: Option<String>,
-    /// Only customers in `stage` of this journey. Requires `stage`.
+    /// Limits the list to customers in `stage` of this journey. Requires `stage`.
     journey: Option<String>,
-    /// Only customers in this stage of `journey`. Requires `journey`.
+    /// Limits the list to customers in this stage of `journey`. Requires `journey`.
     stage: Option<String>,
-    /// Only customers in this churn risk band: `low`, `medium` or `high`.
+    /// Limits the list to customers in this churn risk band: `low`, `medium` or `high`.
     #[param(value_type = Option<Band>)]
     band: Option<String>,
 }

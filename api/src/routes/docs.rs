@@ -26,7 +26,7 @@ static PAGE: LazyLock<Fixed> = LazyLock::new(|| {
     let page = include_str!("docs/page.html")
         .replace("{style}", style)
         .replace("{script}", script);
-    // In one file, and by their hashes: nothing else may run in it, and it may ask nobody but us.
+    // One file, and hashes in the policy: the page runs nothing else and sends requests nowhere else.
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -90,7 +90,7 @@ impl Fixed {
         }
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response {
+    fn answer(&self, request: &HeaderMap) -> Response {
         let mut response = Response::new(Body::from(self.body.clone()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, self.content_type.clone());
@@ -103,6 +103,6 @@ impl Fixed {
         if let Some(policy) = &self.policy {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
         }
-        Condition::of(asked).apply(response)
+        Condition::of(request).apply(response)
     }
 }

@@ -274,7 +274,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn asked(from: Option<&str>, to: Option<&str>) -> Result<Span, String> {
+    fn parse(from: Option<&str>, to: Option<&str>) -> Result<Span, String> {
         let today = day("to", "2024-06-30").unwrap();
         let days = Days::parse(from, to).map_err(|problem| problem.to_string())?;
         let span = days.span_until(today);
@@ -284,7 +284,7 @@ mod tests {
 
     #[track_caller]
     fn is(from: Option<&str>, to: Option<&str>, expected: [&str; 2]) {
-        let span = asked(from, to).unwrap();
+        let span = parse(from, to).unwrap();
         assert_eq!([span.from, span.to].map(calendar::date_text), expected);
     }
 
@@ -300,17 +300,17 @@ mod tests {
 
     #[test]
     fn invalid_ranges_are_refused() {
-        let refused = |from, to| asked(Some(from), Some(to)).unwrap_err();
+        let refused = |from, to| parse(Some(from), Some(to)).unwrap_err();
         assert!(refused("2024-02-30", "2024-03-01").contains("2024-02-30"));
         assert!(refused("yesterday", "2024-03-01").contains("date"));
         assert!(refused("2024-03-02", "2024-03-01").contains("after"));
         assert!(refused("2020-01-01", "2024-03-01").contains("1100"));
-        assert!(asked(Some("9999-12-31"), None).is_ok());
+        assert!(parse(Some("9999-12-31"), None).is_ok());
     }
 
     #[test]
     fn periods_cover_every_day_once() {
-        let span = asked(Some("2024-01-31"), Some("2024-04-02")).unwrap();
+        let span = parse(Some("2024-01-31"), Some("2024-04-02")).unwrap();
         for by in Period::ALL {
             let mut next = span.from;
             for period in span.periods(by) {

@@ -160,24 +160,24 @@ struct Kinds {
 }
 
 impl Kinds {
-    fn parse(asked: Option<&str>) -> Result<Self, Problem> {
+    fn parse(names: Option<&str>) -> Result<Self, Problem> {
         let mut kinds = Self {
             events: HappeningKind::ALL.to_vec(),
             changes: ChangeKind::ALL.iter().map(|kind| kind.name()).collect(),
         };
-        let Some(asked) = asked else {
+        let Some(names) = names else {
             return Ok(kinds);
         };
-        let asked: Vec<&str> = asked.split(',').collect();
+        let names: Vec<&str> = names.split(',').collect();
         let known = kinds.events.iter().map(|kind| kind.name());
         let known: Vec<&str> = known.chain(kinds.changes.iter().copied()).collect();
-        if let Some(unknown) = asked.iter().find(|name| !known.contains(name)) {
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
             let known = known.join(", ");
             let detail = format!("there is no kind {unknown:?} (there are: {known})");
             return Err(Problem::unprocessable("kind", detail));
         }
-        kinds.events.retain(|kind| asked.contains(&kind.name()));
-        kinds.changes.retain(|name| asked.contains(name));
+        kinds.events.retain(|kind| names.contains(&kind.name()));
+        kinds.changes.retain(|name| names.contains(name));
         Ok(kinds)
     }
 }

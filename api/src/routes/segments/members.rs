@@ -90,7 +90,7 @@ impl Query for MembersQuery {
     type Answer = Members;
 
     fn dependency(&self) -> Option<Dependency> {
-        // An evaluation that moves nobody moves the version.
+        // A re-evaluation that changes no membership still changes `version`.
         Some(Dependency::Kinds(&[Kind::Memberships, Kind::Evaluation]))
     }
 

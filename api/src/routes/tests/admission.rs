@@ -23,16 +23,16 @@ async fn a_list_costs_more_than_a_read_and_the_remaining_quota_is_returned() {
         headers["ratelimit-policy"],
         "\"token\";q=12;w=12, \"tenant\";q=2500;w=5"
     );
-    let told = headers["ratelimit"].to_str().unwrap().to_owned();
+    let header = headers["ratelimit"].to_str().unwrap().to_owned();
     assert!(
-        told.starts_with("\"token\";r=7;t=5, \"tenant\";r="),
-        "{told}"
+        header.starts_with("\"token\";r=7;t=5, \"tenant\";r="),
+        "{header}"
     );
     // With another token of the tenant.
     let other = request_of("GET", "/v1/customers/a", "grace");
     let (_, headers, _) = ask(&router, other).await;
-    let told = headers["ratelimit"].to_str().unwrap().to_owned();
-    assert!(told.starts_with("\"token\";r=11;t=1"), "{told}");
+    let header = headers["ratelimit"].to_str().unwrap().to_owned();
+    assert!(header.starts_with("\"token\";r=11;t=1"), "{header}");
 }
 
 #[tokio::test]
@@ -47,8 +47,8 @@ async fn a_request_over_the_rate_limit_is_answered_429_with_retry_after() {
     assert_eq!(document["violated-policies"], serde_json::json!(["tenant"]));
     let seconds: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=5).contains(&seconds), "{seconds}");
-    let told = headers["ratelimit"].to_str().unwrap();
-    assert!(told.ends_with("\"tenant\";r=0;t=5"), "{told}");
+    let header = headers["ratelimit"].to_str().unwrap();
+    assert!(header.ends_with("\"tenant\";r=0;t=5"), "{header}");
 }
 
 /// Returns a request from this address with this token.
@@ -168,8 +168,8 @@ async fn hsts_is_sent_if_tls_is_configured() {
     assert!(!headers.contains_key("strict-transport-security"));
     let service = service(|config| config.is_behind_tls = true).await;
     let (_, headers, _) = ask(&service.router(), request("GET", "/healthz")).await;
-    let told = headers["strict-transport-security"].to_str().unwrap();
-    assert!(told.starts_with("max-age=31536000"), "{told}");
+    let header = headers["strict-transport-security"].to_str().unwrap();
+    assert!(header.starts_with("max-age=31536000"), "{header}");
 }
 
 #[tokio::test]
