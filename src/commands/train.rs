@@ -165,7 +165,7 @@ async fn publish(
     if source == tenant.source {
         return Ok((log, "unchanged", Some(tenant.version)));
     }
-    let mut bundle = Bundle::of_sources(vec![source], author);
+    let mut bundle = Bundle::from_sources(vec![source], author);
     bundle.based_on = log.definitions.version;
     log.try_apply(&bundle, WallClock::System.now())?;
     let (log, version) = log.append(&bundle).await?;

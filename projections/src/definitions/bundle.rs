@@ -84,7 +84,7 @@ impl Bundle {
     }
 
     /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
-    pub fn of_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
+    pub fn from_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
         Self {
             format: FORMAT,
             based_on: None,
@@ -225,7 +225,7 @@ fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> 
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for document in documents {
         let known = KEYS;
-        let Some(fields) = Fields::of(document, "a definition", &known, problems) else {
+        let Some(fields) = Fields::read(document, "a definition", &known, problems) else {
             continue;
         };
         let Some(named) = fields.require("tenant", problems) else {
@@ -319,7 +319,7 @@ pub(super) fn read_source(source: &TenantSource) -> Result<Tenant, Rejected> {
         .map(|value| Node::of_record(String::new(), &value))
         .map_err(|error| Rejected::Invalid(error.to_string()))?;
     let known = KEYS;
-    let tenant = Fields::of(&tree, "a definition", &known, &mut problems).and_then(|fields| {
+    let tenant = Fields::read(&tree, "a definition", &known, &mut problems).and_then(|fields| {
         let parts = Parts {
             settings: fields.require("tenant", &mut problems),
             segments: fields.get("segments").into_iter().collect(),

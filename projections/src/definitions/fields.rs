@@ -21,7 +21,7 @@ pub(crate) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Reads a map; keys not in `known` are problems. `what` names the map in messages.
-    pub(crate) fn of(
+    pub(crate) fn read(
         node: &'n Node,
         what: &'n str,
         known: &[&str],
@@ -30,8 +30,8 @@ impl<'n> Fields<'n> {
         Self::with_keys(node, what, "key", known, problems)
     }
 
-    /// Reads a map of operators, as [`Self::of`] does.
-    pub(crate) fn of_operators(
+    /// Reads a map of operators, as [`Self::read`] does.
+    pub(crate) fn read_operators(
         node: &'n Node,
         what: &'n str,
         known: &[&str],

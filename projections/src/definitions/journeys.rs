@@ -123,7 +123,7 @@ pub(super) fn read<'n>(nodes: Vec<&'n Node>, problems: &mut Problems) -> Vec<Jou
     let mut drafts: Vec<JourneyDraft<'n>> = Vec::new();
     for node in nodes {
         let known = ["name", "description", "stages"];
-        let Some(fields) = Fields::of(node, "a journey", &known, problems) else {
+        let Some(fields) = Fields::read(node, "a journey", &known, problems) else {
             continue;
         };
         let name_node = fields.require("name", problems);
@@ -186,7 +186,7 @@ fn stages<'n>(node: &'n Node, problems: &mut Problems) -> (Vec<Arc<str>>, Vec<St
 fn stage<'n>(node: &'n Node, problems: &mut Problems) -> Option<(Arc<str>, Option<&'n Node>)> {
     match &node.content {
         Content::Map(_) => {
-            let fields = Fields::of(node, "a stage", &["name", "when"], problems)?;
+            let fields = Fields::read(node, "a stage", &["name", "when"], problems)?;
             let name = fields.require("name", problems)?;
             let name = fields::name(name, "a stage", problems)?;
             Some((name, fields.get("when")))

@@ -172,7 +172,7 @@ impl Language<'_> {
         operators: &[&str],
         read: Read<'_, T>,
     ) -> Option<Bounds<T>> {
-        let fields = Fields::of_operators(node, what, operators, self.problems)?;
+        let fields = Fields::read_operators(node, what, operators, self.problems)?;
         let mut bounds = Vec::new();
         for (operator, value) in fields.entries() {
             match comparison(operator) {

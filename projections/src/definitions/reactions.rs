@@ -115,7 +115,7 @@ pub(super) fn actions(items: &[&Node], language: &mut Language<'_>) -> Vec<Actio
     let mut read = Vec::new();
     for node in items {
         let known = ["name", "description", "eligible", "value"];
-        let Some(fields) = Fields::of(node, "an action", &known, language.problems) else {
+        let Some(fields) = Fields::read(node, "an action", &known, language.problems) else {
             continue;
         };
         let name = names.read(&fields, "an action", language.problems);
@@ -158,7 +158,7 @@ pub(super) fn triggers(
     let mut read = Vec::new();
     for node in items {
         let known = ["name", "description", "on", "action", "on_definition"];
-        let Some(fields) = Fields::of(node, "a trigger", &known, language.problems) else {
+        let Some(fields) = Fields::read(node, "a trigger", &known, language.problems) else {
             continue;
         };
         let name = names.read(&fields, "a trigger", language.problems);
@@ -247,7 +247,7 @@ fn occasion(node: &Node, language: &mut Language<'_>) -> Option<Occasion> {
 }
 
 fn stage(node: &Node, language: &mut Language<'_>) -> Option<Occasion> {
-    let fields = Fields::of(node, "a stage", &["journey", "is"], language.problems)?;
+    let fields = Fields::read(node, "a stage", &["journey", "is"], language.problems)?;
     let journey = language.journey(&fields)?;
     let names: Vec<&str> = journey.stages.iter().map(|stage| &**stage).collect();
     let what = format!("stage of journey {:?}", journey.name);

@@ -58,7 +58,7 @@ pub(crate) fn tenant_id(node: &Node, problems: &mut Problems) -> Option<TenantId
 
 /// The `tenant:` block. Reads all of it, whatever is wrong with its parts.
 pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings> {
-    let fields = Fields::of(node, "a tenant", &KEYS, problems)?;
+    let fields = Fields::read(node, "a tenant", &KEYS, problems)?;
     let id = fields
         .require("id", problems)
         .and_then(|node| tenant_id(node, problems));
@@ -220,7 +220,7 @@ fn attributes(node: &Node, problems: &mut Problems) -> Option<Attributes> {
         let name = name
             .map_err(|message| problems.add(&key.place, message))
             .ok();
-        let declaration = Fields::of(value, "an attribute", &["personal"], problems)
+        let declaration = Fields::read(value, "an attribute", &["personal"], problems)
             .and_then(|fields| match fields.get("personal") {
                 Some(node) => fields::boolean(node, problems),
                 None => Some(false),
@@ -239,7 +239,7 @@ type Churn = ((ChurnModel, Thresholds), ChurnSettings);
 
 fn churn(node: &Node, problems: &mut Problems) -> Option<Churn> {
     let known = ["model", "medium", "high", "renewal"];
-    let fields = Fields::of(node, "churn", &known, problems)?;
+    let fields = Fields::read(node, "churn", &known, problems)?;
     let family = match fields.get("model") {
         Some(node) => fields::parsed(node, "the name of a model", problems, |text| {
             Family::named(text)
@@ -250,7 +250,7 @@ fn churn(node: &Node, problems: &mut Problems) -> Option<Churn> {
     let bands = thresholds(&fields, node, Thresholds::default(), problems);
     let renewal = match fields.get("renewal") {
         Some(node) => {
-            Fields::of(node, "renewal", &["medium", "high"], problems).and_then(|fields| {
+            Fields::read(node, "renewal", &["medium", "high"], problems).and_then(|fields| {
                 let read = thresholds(&fields, node, Thresholds::of_renewals(), problems)?;
                 let source = RenewalSettings {
                     medium: fields.get("medium").map(|_| read.medium),

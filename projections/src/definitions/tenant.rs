@@ -257,7 +257,7 @@ fn read_segments<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<Draft<'
     let mut names: BTreeMap<Arc<str>, &Place> = BTreeMap::new();
     for node in items(lists, "a list of segments", MAX_SEGMENTS, problems) {
         let known = ["name", "description", "when"];
-        let Some(fields) = Fields::of(node, "a segment", &known, problems) else {
+        let Some(fields) = Fields::read(node, "a segment", &known, problems) else {
             continue;
         };
         let name_node = fields.require("name", problems);

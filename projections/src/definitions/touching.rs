@@ -82,7 +82,7 @@ impl Readers {
         readers
     }
 
-    fn of(&self, part: &Part) -> &[usize] {
+    fn reading(&self, part: &Part) -> &[usize] {
         self.of.get(part).map_or(&[], Vec::as_slice)
     }
 }
@@ -172,7 +172,7 @@ impl TenantDefinitions {
     /// next due time.
     pub(crate) fn touched(&self, payload: &Payload) -> Touched {
         let mut touched = Touched::default();
-        let of = |part: Part| self.readers.of(&part).to_vec();
+        let of = |part: Part| self.readers.reading(&part).to_vec();
         touched.segments = match payload {
             Payload::ProfileUpdated(update) => {
                 let names = update.attributes.keys();

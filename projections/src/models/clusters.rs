@@ -68,7 +68,7 @@ pub struct Centre {
 
 impl ClusterModel {
     /// Fits clusters to customers by id; `None` for too few for two clusters. Ids are distinct.
-    pub fn of(customers: &[(String, Rfm)], minor_units: i64) -> Option<Self> {
+    pub fn fit(customers: &[(String, Rfm)], minor_units: i64) -> Option<Self> {
         let mut ordered: Vec<&(String, Rfm)> = customers.iter().collect();
         ordered.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         let raw: Vec<Point> = ordered

@@ -51,7 +51,7 @@ pub struct Conversion {
 
 impl ConversionModel {
     /// Fits the hazards to all observed stays; `stages` are the journey's.
-    pub fn of(stages: Vec<String>, stays: &[Stay]) -> Self {
+    pub fn fit(stages: Vec<String>, stays: &[Stay]) -> Self {
         let count = stages.len();
         let mut moves = vec![vec![vec![0_u64; count]; BIN_STARTS.len()]; count];
         let mut exposure = vec![vec![0_u64; BIN_STARTS.len()]; count];

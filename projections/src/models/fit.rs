@@ -133,7 +133,7 @@ pub(super) fn log_likelihood(family: Family, parameters: Parameters, histories: 
         // In the order of the map those with as many repeat purchases come together.
         let likelihood = match known {
             Some((of, likelihood)) if of == *repeat_days => likelihood,
-            _ => Likelihood::of(family, parameters, *repeat_days),
+            _ => Likelihood::new(family, parameters, *repeat_days),
         };
         known = Some((*repeat_days, likelihood));
         let history = PurchaseHistory {

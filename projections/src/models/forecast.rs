@@ -17,7 +17,7 @@ pub struct ForecastError {
 
 impl ForecastError {
     /// Computes the error of pairs (expected, observed), one per customer; `None` without expectations.
-    pub fn of(customers: &[(f64, f64)]) -> Option<Self> {
+    pub fn from_pairs(customers: &[(f64, f64)]) -> Option<Self> {
         let (mut expected, mut seen, mut squares) = (0.0, 0.0, 0.0);
         for (of_customer, bought) in customers {
             expected += of_customer;

@@ -18,7 +18,7 @@ const NEGLIGIBLE: f64 = 1e-22;
 impl ChurnModel {
     /// The logarithm of how likely a customer's history is under the model, time in weeks.
     pub fn log_likelihood(&self, history: PurchaseHistory) -> f64 {
-        let likelihood = Likelihood::of(self.family, self.parameters, history.repeat_days);
+        let likelihood = Likelihood::new(self.family, self.parameters, history.repeat_days);
         likelihood.of_times(history)
     }
 
@@ -56,7 +56,7 @@ pub(super) struct Likelihood {
 }
 
 impl Likelihood {
-    pub(super) fn of(family: Family, parameters: Parameters, repeat_days: u32) -> Self {
+    pub(super) fn new(family: Family, parameters: Parameters, repeat_days: u32) -> Self {
         let Parameters { r, alpha, a, b } = parameters;
         let x = f64::from(repeat_days);
         let (survived, ln_death) = match family {

@@ -53,7 +53,7 @@ pub struct RfmModel {
 
 impl RfmModel {
     /// Computes the cut points of all customers with purchases, in any order; `None` without any.
-    pub fn of(customers: &[Rfm]) -> Option<Self> {
+    pub fn fit(customers: &[Rfm]) -> Option<Self> {
         Some(Self {
             recency_days: cuts(customers.iter().map(|of| of.recency_days))?,
             frequency: cuts(customers.iter().map(|of| of.frequency))?,

@@ -159,7 +159,7 @@ impl Trainer<'_> {
             let seen = f64::from(now.repeat_days - then.repeat_days);
             pairs.push((model.expected_purchases(then, length), seen));
         }
-        let error = ForecastError::of(&pairs)?;
+        let error = ForecastError::from_pairs(&pairs)?;
         Some(Holdout {
             from: days::date_of(split + 1)?,
             customers: count(before.len()),

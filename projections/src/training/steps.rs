@@ -87,11 +87,11 @@ impl Trainer<'_> {
         } else {
             let values: Vec<Rfm> = customers.iter().map(|(_, rfm)| *rfm).collect();
             report.models.rfm =
-                RfmModel::of(&values).map(|model| self.trained(from, report.bought, model));
+                RfmModel::fit(&values).map(|model| self.trained(from, report.bought, model));
         }
         if let Some(reason) = too_few(FEWEST_FOR_CLUSTERS) {
             report.refuse("clusters", reason);
-        } else if let Some(model) = ClusterModel::of(&customers, self.minor_units()) {
+        } else if let Some(model) = ClusterModel::fit(&customers, self.minor_units()) {
             report.models.clusters = Some(self.trained(from, report.bought, model));
         } else {
             report.refuse("clusters", "the customers are all alike".to_owned());
@@ -118,7 +118,7 @@ impl Trainer<'_> {
                 );
             } else {
                 let stages = journey.stages.iter().map(|stage| String::from(&**stage));
-                let model = ConversionModel::of(stages.collect(), stays);
+                let model = ConversionModel::fit(stages.collect(), stays);
                 // One stay of each customer has no end.
                 let customers = u64::try_from(stays.len() - moves).unwrap_or(u64::MAX);
                 let zone = &self.definitions.rules.zone;

@@ -24,10 +24,10 @@ fn neither_the_order_of_rows_nor_the_number_of_threads_makes_a_difference() {
     reversed.reverse();
     let mut dealt: Vec<_> = customers.iter().skip(1).step_by(2).cloned().collect();
     dealt.extend(customers.iter().step_by(2).cloned());
-    let expected = ClusterModel::of(&customers, 100).unwrap();
+    let expected = ClusterModel::fit(&customers, 100).unwrap();
     let found: Vec<ClusterModel> = std::thread::scope(|scope| {
         let threads = [reversed, dealt]
-            .map(|customers| scope.spawn(move || ClusterModel::of(&customers, 100).unwrap()));
+            .map(|customers| scope.spawn(move || ClusterModel::fit(&customers, 100).unwrap()));
         threads.map(|thread| thread.join().unwrap()).into()
     });
     for found in found {
@@ -53,7 +53,7 @@ fn groups_that_are_apart_are_found() {
         };
         customers.push((format!("c{n:02}"), rfm));
     }
-    let model = ClusterModel::of(&customers, 100).unwrap();
+    let model = ClusterModel::fit(&customers, 100).unwrap();
     assert_eq!(model.sizes, [30, 30, 30]);
     assert!(model.silhouette > 0.8, "{}", model.silhouette);
     // Best first: the faithful, the new, the gone.
@@ -88,8 +88,8 @@ fn there_are_no_clusters_of_customers_who_are_all_alike() {
         monetary_minor: 100,
     };
     let customers: Vec<_> = (0..50).map(|n| (n.to_string(), alike)).collect();
-    assert_eq!(ClusterModel::of(&customers, 100), None);
-    assert_eq!(ClusterModel::of(&[], 100), None);
+    assert_eq!(ClusterModel::fit(&customers, 100), None);
+    assert_eq!(ClusterModel::fit(&[], 100), None);
 }
 
 fn customers() -> impl Strategy<Value = Vec<(String, Rfm)>> {
@@ -115,7 +115,7 @@ proptest! {
     fn a_cluster_never_changes_before_the_recency_foretold(
         customers in customers(), frequency in 1..40_u32, monetary_minor in 0..100_000_i64
     ) {
-        let model = ClusterModel::of(&customers, 100).unwrap();
+        let model = ClusterModel::fit(&customers, 100).unwrap();
         let at = |recency_days| Rfm { recency_days, frequency, monetary_minor };
         let mut recency = 0;
         let mut foretold = 0;

@@ -32,7 +32,7 @@ fn geometric() -> ConversionModel {
     };
     of(0, 20_000, 10, true);
     of(1, 20_000, 20, false);
-    ConversionModel::of(stages(), &stays)
+    ConversionModel::fit(stages(), &stays)
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn who_stays_long_is_judged_by_those_who_stayed_as_long() {
     // Whoever does not move within a week hardly ever does.
     let mut stays = vec![stay(0, 3, Some(1)); 500];
     stays.extend(vec![stay(0, 300, None); 500]);
-    let model = ConversionModel::of(stages(), &stays);
+    let model = ConversionModel::fit(stages(), &stays);
     let (fresh, stale) = (model.predict(0, 0, 30), model.predict(0, 60, 30));
     assert!(
         fresh.next[1] > 0.4 && stale.next[1] < 0.1,
@@ -88,14 +88,14 @@ fn where_data_are_few_the_mean_of_the_stage_speaks() {
         stay(0, 29, None),
         stay(0, 32, None),
     ];
-    let model = ConversionModel::of(stages(), &stays);
+    let model = ConversionModel::fit(stages(), &stays);
     let found = model.predict(0, 200, 1).next[1];
     assert!((found - 0.01).abs() < 0.001, "{found}");
 }
 
 #[test]
 fn of_a_stage_nobody_left_nothing_is_said() {
-    let model = ConversionModel::of(stages(), &[stay(0, 50, None)]);
+    let model = ConversionModel::fit(stages(), &[stay(0, 50, None)]);
     let found = model.predict(0, 3, 90);
     assert!(found.last.abs() < f64::EPSILON && found.next.iter().all(|p| p.abs() < f64::EPSILON));
 }
@@ -115,7 +115,7 @@ proptest! {
     fn chances_are_chances_and_grow_with_the_horizon(
         stays in stays(), stage in 0..3_usize, dwell in 0..700_u32, horizon in 0..100_u32
     ) {
-        let model = ConversionModel::of(stages(), &stays);
+        let model = ConversionModel::fit(stages(), &stays);
         let (near, far) = (model.predict(stage, dwell, horizon), model.predict(stage, dwell, horizon + 20));
         for found in [&near, &far] {
             prop_assert!(found.next.iter().sum::<f64>() <= 1.0 + 1e-9);

@@ -173,7 +173,7 @@ fn a_forecast_holds_what_came() {
             )
         })
         .collect();
-    let error = ForecastError::of(&pairs).unwrap();
+    let error = ForecastError::from_pairs(&pairs).unwrap();
     assert!(
         (error.relative - (1_882.0 - 1_653.4) / 1_653.4).abs() <= 1e-3,
         "{error:?}"
@@ -192,5 +192,5 @@ fn a_forecast_holds_what_came() {
         forecast.high - forecast.low < forecast.expected,
         "says nothing: {forecast:?}"
     );
-    assert!(ForecastError::of(&[]).is_none());
+    assert!(ForecastError::from_pairs(&[]).is_none());
 }

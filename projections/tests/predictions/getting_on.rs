@@ -20,7 +20,7 @@ const STAGES: [&str; 3] = ["lead", "trial", "customer"];
 
 fn trained(stays: &[Stay]) -> TrainedModels {
     let day = date(2025, 1, 1);
-    let model = ConversionModel::of(STAGES.map(str::to_owned).into(), stays);
+    let model = ConversionModel::fit(STAGES.map(str::to_owned).into(), stays);
     let trained = Trained {
         from: day,
         as_of: day,

@@ -16,7 +16,7 @@ fn a_fifth_of_the_customers_is_in_each_fifth() {
     let customers: Vec<Rfm> = (0..100)
         .map(|n| of(n.into(), n, i64::from(n) * 100))
         .collect();
-    let model = RfmModel::of(&customers).unwrap();
+    let model = RfmModel::fit(&customers).unwrap();
     for fifth in 1..=5 {
         let count = |of_cell: fn(RfmCell) -> u8| {
             let cells = customers.iter().map(|of| of_cell(model.cell(*of)));
@@ -33,7 +33,7 @@ fn a_fifth_of_the_customers_is_in_each_fifth() {
         monetary: 5,
     };
     assert_eq!(model.cell(of(0, 99, 9_900)), best);
-    assert_eq!(RfmModel::of(&[]), None);
+    assert_eq!(RfmModel::fit(&[]), None);
 }
 
 fn customers() -> impl Strategy<Value = Vec<Rfm>> {
@@ -47,14 +47,14 @@ proptest! {
         (customers, shuffled) in customers()
             .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
     ) {
-        prop_assert_eq!(RfmModel::of(&customers), RfmModel::of(&shuffled));
+        prop_assert_eq!(RfmModel::fit(&customers), RfmModel::fit(&shuffled));
     }
 
     #[test]
     fn the_cell_changes_at_the_recency_foretold_and_not_before(
         customers in customers(), recency in 0..60_i64, frequency in 1..10_u32
     ) {
-        let model = RfmModel::of(&customers).unwrap();
+        let model = RfmModel::fit(&customers).unwrap();
         let cell = |recency| model.cell(of(recency, frequency, 0));
         let changes = (recency..200).find(|later| cell(*later) != cell(recency));
         prop_assert_eq!(model.next_recency(recency), changes);

@@ -47,7 +47,7 @@ impl Log {
     pub(crate) fn publish(&mut self, models: TrainedModels) {
         let mut source = self.shop().source.clone();
         source.models = Some(models);
-        self.append(Bundle::of_sources(vec![source], "me"));
+        self.append(Bundle::from_sources(vec![source], "me"));
     }
 
     pub(crate) fn shop(&self) -> Arc<TenantDefinitions> {

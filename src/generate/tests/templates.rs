@@ -97,7 +97,7 @@ impl Year {
         }
         let mut source = self.tenant.source.clone();
         source.models = Some(trainer.train().models);
-        let mut bundle = Bundle::of_sources(vec![source], "test");
+        let mut bundle = Bundle::from_sources(vec![source], "test");
         bundle.based_on = self.definitions.version;
         let applied = self.definitions.apply(1, at(END), &bundle.to_record());
         self.definitions = applied.unwrap();

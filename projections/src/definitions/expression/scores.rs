@@ -63,7 +63,7 @@ pub(crate) struct StayTable(Vec<Vec<u32>>);
 
 impl StayTable {
     /// Returns the switches of truth values by stage and day; the last value holds on.
-    pub(crate) fn of(stages: impl Iterator<Item = Vec<bool>>) -> Self {
+    pub(crate) fn from_days(stages: impl Iterator<Item = Vec<bool>>) -> Self {
         let switches = |days: Vec<bool>| {
             let before = std::iter::once(false).chain(days.clone());
             let pairs = (0..).zip(before.zip(days));

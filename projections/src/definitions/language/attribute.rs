@@ -42,7 +42,7 @@ const MAX_PATTERN_NESTING: u32 = 50;
 impl Language<'_> {
     pub(super) fn attribute(&mut self, node: &Node) -> Option<AttributeCondition> {
         let what = "an attribute condition";
-        let fields = Fields::of_operators(node, what, &KEYS, self.problems)?;
+        let fields = Fields::read_operators(node, what, &KEYS, self.problems)?;
         let name = fields.require("name", self.problems).and_then(|node| {
             let expected = "the name of an attribute";
             fields::parsed(node, expected, self.problems, fields::attribute_name)

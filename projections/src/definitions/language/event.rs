@@ -30,7 +30,7 @@ const KEYS: [&str; 8] = [
 
 impl Language<'_> {
     pub(super) fn event(&mut self, node: &Node) -> Option<EventCondition> {
-        let fields = Fields::of(node, "an event condition", &KEYS, self.problems)?;
+        let fields = Fields::read(node, "an event condition", &KEYS, self.problems)?;
         let activity = self.activity(&fields);
         let window = self.event_window(&fields);
         let count = self.event_count(&fields);
@@ -188,7 +188,7 @@ impl Language<'_> {
 
     /// `{ within: 7d }` or `{ not_within: 30d }`.
     pub(super) fn ago(&mut self, node: &Node, what: &str) -> Option<Ago> {
-        let fields = Fields::of(node, what, &["within", "not_within"], self.problems)?;
+        let fields = Fields::read(node, what, &["within", "not_within"], self.problems)?;
         let (ago, node): (fn(Duration) -> Ago, _) =
             match (fields.get("within"), fields.get("not_within")) {
                 (Some(node), None) => (Ago::Within, node),

@@ -25,7 +25,7 @@ impl Language<'_> {
     /// `sequence: { steps: [searched, { name: added, where: … }], in: 1h, within: 30d }`.
     pub(super) fn sequence(&mut self, node: &Node) -> Option<SequenceCondition> {
         let known = ["steps", "in", "within"];
-        let fields = Fields::of(node, "a sequence", &known, self.problems)?;
+        let fields = Fields::read(node, "a sequence", &known, self.problems)?;
         let steps = fields.require("steps", self.problems);
         let steps = steps.and_then(|node| Some((node, self.steps(node)?)));
         let length = fields.require("in", self.problems);
@@ -73,7 +73,7 @@ impl Language<'_> {
                 properties: Vec::new(),
             });
         }
-        let fields = Fields::of(node, "a step", &["name", "where"], self.problems)?;
+        let fields = Fields::read(node, "a step", &["name", "where"], self.problems)?;
         let name = self.activity_name(&fields);
         let properties = match fields.get("where") {
             Some(node) => self.properties(node),
@@ -88,7 +88,7 @@ impl Language<'_> {
     /// `regularly: { name: login, at_least: 3, of: 4, period: week }`.
     pub(super) fn regularly(&mut self, node: &Node) -> Option<RegularlyCondition> {
         let known = ["name", "where", "at_least", "of", "period"];
-        let fields = Fields::of(node, "a regularly condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a regularly condition", &known, self.problems)?;
         let activity = self.activity(&fields);
         let period = fields.require("period", self.problems).and_then(|node| {
             let names = PERIODS.map(|(name, _, _)| name);
@@ -123,7 +123,7 @@ impl Language<'_> {
     /// occurrence longer ago.
     pub(super) fn stopped(&mut self, node: &Node) -> Option<EventCondition> {
         let known = ["name", "where", "count", "within"];
-        let fields = Fields::of(node, "a stopped condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a stopped condition", &known, self.problems)?;
         let activity = self.activity(&fields);
         let within = fields.require("within", self.problems);
         let within = within.and_then(|node| self.duration(node));
@@ -145,7 +145,7 @@ impl Language<'_> {
     /// `restarted: { name: login, after: 60d, within: 7d }`.
     pub(super) fn restarted(&mut self, node: &Node) -> Option<RestartedCondition> {
         let known = ["name", "where", "after", "within"];
-        let fields = Fields::of(node, "a restarted condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a restarted condition", &known, self.problems)?;
         let activity = self.activity(&fields);
         let mut days = |key: &str| {
             let node = fields.require(key, self.problems)?;

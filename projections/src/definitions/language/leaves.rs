@@ -30,7 +30,7 @@ const BANDS: [(&str, Band); 3] = [
 impl<'a> Language<'a> {
     pub(super) fn orders(&mut self, node: &Node) -> Option<OrdersCondition> {
         let known = ["count", "revenue", "average", "within", "between"];
-        let fields = Fields::of(node, "an orders condition", &known, self.problems)?;
+        let fields = Fields::read(node, "an orders condition", &known, self.problems)?;
         let mut money = money(self.currency);
         let mut bounds = |name: &'static str, read: Read<'_, i64>| {
             let Some(node) = fields.get(name) else {
@@ -90,7 +90,7 @@ impl<'a> Language<'a> {
 
     pub(super) fn stage(&mut self, node: &Node) -> Option<StageCondition> {
         let known = ["journey", "is", "reached", "in_for"];
-        let fields = Fields::of(node, "a stage condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a stage condition", &known, self.problems)?;
         let definition = self.journey(&fields)?;
         let journey = &definition.name;
         let what = format!("stage of journey {journey:?}");
@@ -140,7 +140,7 @@ impl<'a> Language<'a> {
 
     pub(super) fn churn(&mut self, node: &Node) -> Option<ChurnCondition> {
         let known = ["band", "risk", "p_alive"];
-        let fields = Fields::of(node, "a churn condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a churn condition", &known, self.problems)?;
         let bands = match fields.get("band") {
             Some(node) => each(node, self.problems, &mut |node, problems| {
                 let names = BANDS.map(|(name, _)| name);

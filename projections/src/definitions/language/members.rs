@@ -16,7 +16,7 @@ impl Language<'_> {
     /// `member_for: { segment: regulars, for: 30d }`.
     pub(super) fn member_for(&mut self, node: &Node) -> Option<MemberForCondition> {
         let known = ["segment", "for"];
-        let fields = Fields::of(node, "a member_for condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a member_for condition", &known, self.problems)?;
         let segment = fields.require("segment", self.problems);
         let segment = segment.and_then(|node| self.segment(node));
         let duration = fields.require("for", self.problems).and_then(|node| {
@@ -31,7 +31,7 @@ impl Language<'_> {
 
     /// `bucket: { salt: spring, share: 10 }`, or `share: [10, 30]`.
     pub(super) fn bucket(&mut self, node: &Node) -> Option<BucketCondition> {
-        let fields = Fields::of(node, "a bucket", &["salt", "share"], self.problems)?;
+        let fields = Fields::read(node, "a bucket", &["salt", "share"], self.problems)?;
         let salt = fields.require("salt", self.problems);
         let salt = salt.and_then(|node| fields::text(node, "a text as salt", self.problems));
         let share = fields.require("share", self.problems);

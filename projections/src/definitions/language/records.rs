@@ -54,7 +54,7 @@ impl Language<'_> {
             "match",
             "total_mrr",
         ];
-        let fields = Fields::of(node, what, &known, self.problems)?;
+        let fields = Fields::read(node, what, &known, self.problems)?;
         let known = SubscriptionStatus::ALL.iter();
         let known: Vec<_> = known.map(|status| (status.as_str(), *status)).collect();
         let statuses = self.choices(&fields, "status", &known);
@@ -80,7 +80,7 @@ impl Language<'_> {
 
     fn ticket(&mut self, node: &Node) -> Option<TicketCondition> {
         let known = ["status", "priority", "opened", "changed", "count", "match"];
-        let fields = Fields::of(node, "a ticket condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a ticket condition", &known, self.problems)?;
         let statuses = self.words(&fields, "status");
         let priorities = self.words(&fields, "priority");
         let opened = self.optional_ago(&fields, "opened");
@@ -97,7 +97,7 @@ impl Language<'_> {
 
     fn offer(&mut self, node: &Node) -> Option<OfferCondition> {
         let known = ["action", "answer", "offered", "answered", "count", "match"];
-        let fields = Fields::of(node, "an offer condition", &known, self.problems)?;
+        let fields = Fields::read(node, "an offer condition", &known, self.problems)?;
         let actions = self.words(&fields, "action");
         let answers = self.choices(&fields, "answer", &ANSWERS);
         let offered = self.optional_ago(&fields, "offered");
@@ -114,7 +114,7 @@ impl Language<'_> {
 
     fn consent(&mut self, node: &Node) -> Option<ConsentCondition> {
         let known = ["purpose", "granted", "changed"];
-        let fields = Fields::of(node, "a consent condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a consent condition", &known, self.problems)?;
         let purpose = fields
             .require("purpose", self.problems)
             .and_then(|node| word(node, "purpose", self.problems));

@@ -27,7 +27,7 @@ const PERCENTILE_OPERATORS: [&str; 4] = ["gt", "gte", "lt", "lte"];
 impl Language<'_> {
     pub(super) fn rfm(&mut self, node: &Node) -> Option<ScoreCondition> {
         let known = ["recency", "frequency", "monetary"];
-        let fields = Fields::of(node, "an rfm condition", &known, self.problems)?;
+        let fields = Fields::read(node, "an rfm condition", &known, self.problems)?;
         let [recency, frequency, monetary] =
             known.map(|name| self.some_bounds(&fields, name, &EXACT_OPERATORS, &mut fifth));
         if fields.entries().next().is_none() {
@@ -53,7 +53,7 @@ impl Language<'_> {
 
     pub(super) fn value(&mut self, node: &Node) -> Option<ScoreCondition> {
         let known = ["within", "purchases", "amount", "percentile"];
-        let fields = Fields::of(node, "a value condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a value condition", &known, self.problems)?;
         let days = match fields.get("within") {
             Some(node) => {
                 fields::parsed(node, "a number of days, like 90d", self.problems, horizon)?
@@ -87,7 +87,7 @@ impl Language<'_> {
 
     pub(super) fn conversion(&mut self, node: &Node) -> Option<ScoreCondition> {
         let known = ["journey", "next", "within", "probability"];
-        let fields = Fields::of(node, "a conversion condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a conversion condition", &known, self.problems)?;
         let journey = self.journey(&fields)?;
         let names: Vec<&str> = journey.stages.iter().map(|stage| &**stage).collect();
         let next = match fields.get("next") {
@@ -113,7 +113,7 @@ impl Language<'_> {
             let holds = |of| probability.hold(|bound| chance(of).total_cmp(bound));
             by_dwell.iter().map(holds).collect()
         });
-        let holds = StayTable::of(stages);
+        let holds = StayTable::from_days(stages);
         Some(ScoreCondition::Conversion(ConversionCondition {
             journey: Arc::clone(&journey.name),
             next,

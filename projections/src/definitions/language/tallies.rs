@@ -31,7 +31,7 @@ impl Language<'_> {
             "first_time",
             "last",
         ];
-        let fields = Fields::of(node, "a campaign condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a campaign condition", &known, self.problems)?;
         let names = self.words(&fields, "name");
         let channels = self.words(&fields, "channel");
         let window = self.event_window(&fields);
@@ -76,7 +76,7 @@ impl Language<'_> {
             "within",
             "between",
         ];
-        let fields = Fields::of(node, "a conversation condition", &known, self.problems)?;
+        let fields = Fields::read(node, "a conversation condition", &known, self.problems)?;
         let agents = self.words(&fields, "agent");
         let all: Vec<_> = Channel::ALL.iter().map(|of| (of.as_str(), *of)).collect();
         let channels = self.choices(&fields, "channel", &all);

@@ -58,7 +58,7 @@ fn commission(node: &Node, problems: &mut Problems) -> Option<(u32, String)> {
 }
 
 fn window(node: &Node, problems: &mut Problems) -> Option<(i32, AttributionSettings)> {
-    let fields = Fields::of(node, "attribution", &["window"], problems)?;
+    let fields = Fields::read(node, "attribution", &["window"], problems)?;
     let Some(node) = fields.get("window") else {
         let window = None;
         return Some((DEFAULT_WINDOW_DAYS, AttributionSettings { window }));
