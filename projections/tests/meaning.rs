@@ -1,4 +1,4 @@
-//! What it means: definitions, conditions, models, outputs and evaluated states.
+//! The meaning of definitions: conditions, models, outputs and evaluated states.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "meaning/backfilling.rs"]

@@ -1,4 +1,4 @@
-//! What is to come: the models' mathematics, their fits and their training.
+//! Predictions: the models' mathematics, their fits and their training.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(
     clippy::cast_precision_loss,

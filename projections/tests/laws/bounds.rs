@@ -30,7 +30,7 @@ fn check_bounded(payload: impl Fn(i64) -> Payload) {
 }
 
 #[test]
-fn of_activities_conversations_and_touches_the_days_of_the_longest_window_are_kept() {
+fn day_buckets_cover_the_longest_window() {
     for payload in [
         activity("login"),
         message("kim"),
@@ -48,19 +48,19 @@ fn of_activities_conversations_and_touches_the_days_of_the_longest_window_are_ke
 }
 
 #[test]
-fn an_equal_value_written_every_day_is_a_run_with_two_ends() {
+fn repeated_equal_values_are_stored_as_one_run() {
     check_bounded(|_| profile([("plan", string("pro"))]));
 }
 
 #[test]
-fn of_values_that_changed_every_day_the_horizon_and_the_last_before_are_kept() {
+fn attribute_writes_older_than_the_horizon_are_dropped_but_the_last() {
     check_bounded(|day| profile([("plan", string(["free", "pro"][usize::from(day % 2 == 0)]))]));
     check_bounded(|day| profile([("visits", AttributeValue::Long(100 + day))]));
 }
 
-/// Whatever is said of one subscription, ticket, offer or purpose, and however often.
+/// Records of one subscription, ticket, offer or purpose, in any number.
 #[test]
-fn what_has_a_key_takes_no_more_room_than_its_newest_version() {
+fn a_keyed_record_stores_only_its_newest_version() {
     check_bounded(|day| {
         let place = usize::try_from(day).unwrap() % SubscriptionStatus::ALL.len();
         let status = SubscriptionStatus::ALL[place];

@@ -1,4 +1,4 @@
-//! What activities and conversations add up to, by a naive count over the sorted list of events.
+//! Sums of activities and conversations, compared with a naive count over the sorted list of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

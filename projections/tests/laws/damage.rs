@@ -1,4 +1,4 @@
-//! What decoding refuses, and why: a second encoding of the same state as much as nonsense.
+//! Decoding refuses every second encoding of a state, and damaged bytes.
 
 use tidemark_projections::state::CustomerState;
 
@@ -67,7 +67,7 @@ fn check_orders(orders: &[&str], refused: Option<&str>) {
 }
 
 #[test]
-fn numbers_have_one_encoding_and_64_bits() {
+fn numbers_have_one_encoding_of_64_bits() {
     let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NOTHING_ELSE].concat();
     check_accepted(&["03", "00", &rest]);
     check_refused(
@@ -89,7 +89,7 @@ fn numbers_have_one_encoding_and_64_bits() {
 }
 
 #[test]
-fn no_instant_is_newer_than_the_newest_event() {
+fn an_instant_after_the_newest_event_is_refused() {
     check_identity(&["0104", ID_1, "00"], None);
     check_identity(
         &["0105", ID_1, "00"],
@@ -103,7 +103,7 @@ fn no_instant_is_newer_than_the_newest_event() {
 }
 
 #[test]
-fn lists_ascend() {
+fn unsorted_lists_are_refused() {
     let out_of_order = Some("a list is out of order");
     check_identity(&["02", "00", ID_1, "00", ID_2, "00"], None);
     check_identity(&["02", "00", ID_2, "00", ID_1, "00"], out_of_order);
@@ -131,7 +131,7 @@ fn lists_ascend() {
 }
 
 #[test]
-fn a_count_is_checked_before_room_is_made() {
+fn a_count_beyond_the_input_is_refused_before_allocation() {
     let too_large = Some("a count is larger than what follows");
     check_identity(&["ffffffff0f"], too_large);
     check_identity(&["ffffffffffffffffff01"], too_large);
@@ -142,7 +142,7 @@ fn a_count_is_checked_before_room_is_made() {
 }
 
 #[test]
-fn empty_lists_are_left_out() {
+fn encoded_empty_lists_are_refused() {
     let empty = Some("an empty list is written out");
     check_attributes(&["0001", "0161", "00", "00"], empty);
     check_orders(&["0000", "01", "026f31", "00"], empty);
@@ -154,7 +154,7 @@ fn empty_lists_are_left_out() {
 }
 
 #[test]
-fn tables_list_what_is_used() {
+fn unused_table_entries_are_refused() {
     check_attributes(
         &["0100", ID_1, "00"],
         Some("an event is listed but wrote nothing"),
@@ -173,7 +173,7 @@ fn tables_list_what_is_used() {
 }
 
 #[test]
-fn a_day_is_the_day_of_its_instant_somewhere() {
+fn a_day_that_no_zone_gives_its_instant_is_refused() {
     let order = |day| ["01", "455552", "01", "016f", "00", ID_1, day, "0200", "00"].concat();
     check_orders(&[&order("01")], None);
     let nowhere = Some("a day is not the day of its instant in any zone");
@@ -215,7 +215,7 @@ fn check_conversations(conversations: &str, refused: Option<&str>) {
 }
 
 #[test]
-fn counters_of_activity_are_whole() {
+fn incomplete_activity_counters_are_refused() {
     // Event `a`, twice: at once and four microseconds later; two days, two instants.
     check_activity("0101610200040200010201020004", None);
     let out_of_order = Some("a list is out of order");
@@ -229,7 +229,7 @@ fn counters_of_activity_are_whole() {
 }
 
 #[test]
-fn conversations_are_canonical() {
+fn noncanonical_conversations_are_refused() {
     // By `k`, by e-mail, on day 1: one message to the company, and nothing else.
     check_conversations("0101016b01010201000000000000", None);
     check_conversations(
@@ -249,7 +249,7 @@ fn conversations_are_canonical() {
 }
 
 #[test]
-fn values_are_canonical() {
+fn noncanonical_values_are_refused() {
     let value = |value| ["0100", ID_1, "01", "0161", "0100", value].concat();
     check_attributes(&[&value("04000000000000f03f")], None);
     let negative_zero = "040000000000000080";

@@ -1,4 +1,4 @@
-//! What decoding refuses of subscriptions, tickets, campaigns, offers and consents.
+//! Decoding refuses damaged subscriptions, tickets, campaigns, offers and consents.
 
 use crate::damage::{ID_1, ID_2, check_accepted, check_refused};
 
@@ -22,7 +22,7 @@ const TOO_LARGE: Option<&str> = Some("a count is larger than what follows");
 const TOO_NEW: Option<&str> = Some("an instant lies after the newest event");
 
 #[test]
-fn without_any_they_are_left_out() {
+fn encoded_empty_records_are_refused() {
     let none = Some("records are written out though there is none");
     check(["00"; 5], none);
     check_refused(&["83"], "ends too early");
@@ -33,7 +33,7 @@ fn without_any_they_are_left_out() {
 }
 
 #[test]
-fn counts_are_checked_before_room_is_made() {
+fn record_counts_beyond_the_input_are_refused_before_allocation() {
     for place in 0..5 {
         let mut records = ["00"; 5];
         records[place] = "ffffffffff0f";
@@ -54,7 +54,7 @@ fn check_subscriptions(subscriptions: &[&str], refused: Option<&str>) {
 }
 
 #[test]
-fn subscriptions_are_whole() {
+fn damaged_subscriptions_are_refused() {
     let good = subscription("04", "01", "000101000000");
     check_subscriptions(&[&good], None);
     check_subscriptions(&[&good, &good], OUT_OF_ORDER);
@@ -78,7 +78,7 @@ fn subscriptions_are_whole() {
 }
 
 #[test]
-fn tickets_are_whole() {
+fn damaged_tickets_are_refused() {
     let ticket =
         |id: &str, first: &str, newest: &str| [id, first, newest, ID_1, "016f", "0168"].concat();
     let check_tickets = |tickets: &[String], refused| {
@@ -93,7 +93,7 @@ fn tickets_are_whole() {
 }
 
 #[test]
-fn campaigns_are_whole() {
+fn damaged_campaigns_are_refused() {
     // Campaign `c` by `e`: once, at once, on day 1, not kept to the instant; then what it cost.
     let line = |costs: &str| ["0163", "0165", "010000", "010201", "00", costs].concat();
     let check_costs = |costs: &str, refused| {
@@ -118,7 +118,7 @@ fn campaigns_are_whole() {
 }
 
 #[test]
-fn offers_are_whole() {
+fn damaged_offers_are_refused() {
     let offer = |known: &str, rest: &[&str]| ["01", "0178", known, &rest.concat()].concat();
     let check_offer = |offer: &str, refused| check(["00", "00", "00", offer, "00"], refused);
     let offered = ["00", ID_1, "0161"].concat();
@@ -136,7 +136,7 @@ fn offers_are_whole() {
 }
 
 #[test]
-fn consents_are_whole() {
+fn damaged_consents_are_refused() {
     let check_consents =
         |consents: &str, refused| check(["00", "00", "00", "00", consents], refused);
     let consent = |purpose: &str, granted: &str| [purpose, "04", ID_1, granted].concat();

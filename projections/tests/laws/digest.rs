@@ -23,7 +23,7 @@ fn sum(hashes: impl IntoIterator<Item = u128>) -> Digest {
 
 proptest! {
     #[test]
-    fn order_does_not_matter(
+    fn the_digest_is_independent_of_order(
         (hashes, shuffled) in vec(any::<u128>(), 0..20)
             .prop_flat_map(|hashes| (Just(hashes.clone()), Just(hashes).prop_shuffle())),
         split in any::<prop::sample::Index>(),
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn replacing_step_by_step_ends_where_the_last_states_are(
+    fn incremental_replacement_gives_the_digest_of_the_last_states(
         steps in vec((0..5_usize, any::<Option<u128>>()), 0..40),
     ) {
         let mut held = [None; 5];
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn another_state_of_one_customer_is_another_digest(
+    fn a_different_state_changes_the_digest(
         customers in btree_map("[a-z]{1,8}", vec(any::<u8>(), 0..8), 1..10),
         chosen in any::<prop::sample::Index>(),
     ) {
@@ -69,21 +69,21 @@ proptest! {
 }
 
 #[test]
-fn a_customer_counted_twice_does_not_cancel() {
+fn a_duplicate_customer_changes_the_digest() {
     let once = hash("acme", "c-1", b"state");
     assert_ne!(sum([once, once]), sum([]));
     assert_ne!(sum([once, once]), sum([once]));
 }
 
 #[test]
-fn where_one_part_ends_matters() {
+fn the_digest_separates_adjacent_fields() {
     assert_ne!(hash("acme", "c-1", b""), hash("acm", "ec-1", b""));
     assert_ne!(hash("acme", "c-12", b"3"), hash("acme", "c-1", b"23"));
 }
 
 /// Stored beside the states: the same on every machine and in every version.
 #[test]
-fn the_hash_stays_what_it_is() {
+fn the_hash_equals_its_recorded_value() {
     assert_eq!(
         format!("{:032x}", hash("acme", "c-1", b"state")),
         "4816533b8af71e5084e45ef3559e1ba7"

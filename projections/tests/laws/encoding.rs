@@ -12,13 +12,13 @@ use crate::support::{
 };
 
 #[test]
-fn a_customer_without_events_is_the_version_alone() {
+fn a_customer_without_events_encodes_to_the_version_byte() {
     assert_eq!(CustomerState::default().encode(), [3]);
     assert_eq!(CustomerState::decode(&[3]), Ok(CustomerState::default()));
 }
 
 #[test]
-fn another_fold_version_is_named() {
+fn another_fold_version_is_refused_by_name() {
     let error = CustomerState::decode(&[9]).unwrap_err().to_string();
     assert_eq!(
         error,
@@ -35,7 +35,7 @@ fn hex(state: &CustomerState) -> String {
 
 /// The bytes of fold version 3: stored by the million, so a change means a new version.
 #[test]
-fn the_bytes_stay_what_they_are() {
+fn encoded_states_equal_recorded_bytes() {
     let mut state = CustomerState::default();
     for (number, payload) in [
         order("o-1", 1_250),
@@ -79,7 +79,7 @@ fn the_bytes_stay_what_they_are() {
 
 /// A bit of the version says that records follow.
 #[test]
-fn the_bytes_of_records_stay_what_they_are() {
+fn encoded_records_equal_recorded_bytes() {
     let mut state = CustomerState::default();
     for (number, payload) in [
         subscription(
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn no_encoding_is_the_beginning_of_another(events in events(2, 12)) {
+    fn no_encoding_is_a_prefix_of_another(events in events(2, 12)) {
         let bytes = fold(&events).0.encode();
         // One byte, the version, is the customer without events.
         for end in 2..bytes.len() {
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_bytes_are_refused_or_mean_just_themselves(
+    fn damaged_bytes_are_refused_or_encode_to_themselves(
         events in events(2, 12),
         edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_are_refused_or_mean_just_themselves(
+    fn random_bytes_are_refused_or_encode_to_themselves(
         version in prop::sample::select(vec![3_u8, 0x83]),
         bytes in vec(prop_oneof![Just(0_u8), Just(1), 0_u8..20, any::<u8>()], 0..200),
     ) {

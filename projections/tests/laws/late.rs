@@ -1,4 +1,4 @@
-//! What is late, by example, and that a refusal changes nothing.
+//! Late events, by example; a refused event changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn given(days_and_payloads: &[(i64, Payload)]) -> CustomerState {
     state
 }
 
-/// What folding one more event does.
+/// The result of folding one more event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Then {
     Changes,
@@ -50,7 +50,7 @@ fn plan(value: &str) -> Payload {
 }
 
 #[test]
-fn a_high_volume_event_is_late_once_it_is_behind_the_horizon() {
+fn a_high_volume_event_behind_the_horizon_is_late() {
     let state = || given(&[(0, activity("login")), (20, activity("login"))]);
     check(
         state(),
@@ -86,7 +86,7 @@ fn any_kind_of_event_moves_the_horizon() {
 }
 
 #[test]
-fn consequential_events_are_never_late_and_recognised_for_life() {
+fn consequential_events_are_never_late_and_deduplicated_for_life() {
     let history = [
         (0, order("o-1", 100)),
         (1, refund("o-1", 50)),
@@ -117,7 +117,7 @@ fn check_old_plan(day: i64, value: &str, then: Then) {
 }
 
 #[test]
-fn an_old_write_is_late_only_where_it_cannot_be_placed() {
+fn an_old_profile_write_is_late_only_inside_a_compressed_run() {
     check_old_plan(15, "free", IsLateAfterDay(100));
     check_old_plan(25, "free", IsLateAfterDay(100));
     // The value it had anyway.
@@ -130,7 +130,7 @@ fn an_old_write_is_late_only_where_it_cannot_be_placed() {
 }
 
 #[test]
-fn a_write_long_superseded_changes_nothing() {
+fn a_superseded_profile_write_changes_nothing() {
     let state = given(&[
         (0, order("o-1", 1)),
         (10, plan("free")),
@@ -141,7 +141,7 @@ fn a_write_long_superseded_changes_nothing() {
 }
 
 #[test]
-fn one_write_that_cannot_be_placed_refuses_the_whole_event() {
+fn one_late_attribute_refuses_the_whole_event() {
     let state = given(&[(0, plan("pro")), (2, plan("pro")), (100, activity("login"))]);
     let update = profile([("city", string("Bonn")), ("plan", string("free"))]);
     check(state, &event(9, after(DAY), update), IsLateAfterDay(100));
@@ -151,7 +151,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_refusal_leaves_the_state_as_it_was(events in events(6, 40)) {
+    fn a_refused_event_leaves_the_state_unchanged(events in events(6, 40)) {
         let mut state = CustomerState::default();
         for event in events {
             let before = state.clone();
@@ -164,7 +164,7 @@ proptest! {
 }
 
 #[test]
-fn an_accepted_event_counts_once_however_late_and_often() {
+fn an_accepted_late_event_counts_once() {
     let old = event(9, after(0), activity("login"));
     let given = || given(&[(0, order("o-1", 1)), (900, activity("login"))]);
     let mut state = given();
@@ -180,7 +180,7 @@ fn an_accepted_event_counts_once_however_late_and_often() {
 }
 
 #[test]
-fn a_write_that_cannot_be_placed_is_not_accepted_either() {
+fn a_late_profile_write_cannot_be_accepted() {
     let mut state = given(&[(0, plan("pro")), (2, plan("pro")), (100, activity("login"))]);
     let between = event(9, after(DAY), plan("free"));
     let before = state.clone();
@@ -191,9 +191,9 @@ fn a_write_that_cannot_be_placed_is_not_accepted_either() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// With every high-volume event accepted none is ever late, and the order says nothing.
+    /// If every high-volume event is accepted, none is late in any order.
     #[test]
-    fn accepted_events_add_up_in_any_order(
+    fn accepted_late_events_are_order_free(
         (events, shuffled) in events(6, 30).prop_flat_map(|events| {
             // Of profile updates some stay late: which ones depends on the order.
             // The same id is the same event.

@@ -18,7 +18,7 @@ fn together(one: &[CustomerEvent], other: &[CustomerEvent]) -> CustomerState {
     fold(&[one, other].concat()).0
 }
 
-/// What is counted is added; everything else is a union.
+/// Counts are added; everything else is a union.
 fn without_counts(mut state: CustomerState) -> CustomerState {
     state.activity = Activity::default();
     state.conversations = Conversations::default();
@@ -47,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn but_for_counts_merge_is_idempotent(a in events(6, 16), b in events(6, 16)) {
+    fn merge_is_idempotent_except_for_counts(a in events(6, 16), b in events(6, 16)) {
         let [a, b] = [a, b].map(|events| fold(&events).0);
         let ab = united(&[&a, &b]);
         prop_assert_eq!(without_counts(united(&[&a, &a])), without_counts(a));
@@ -55,14 +55,14 @@ proptest! {
     }
 
     #[test]
-    fn within_the_horizon_merging_is_folding_all_events(a in events(1, 20), b in events(1, 20)) {
+    fn merge_equals_folding_all_events_within_the_horizon(a in events(1, 20), b in events(1, 20)) {
         let b = under_other_ids(&b, 1_000);
         let merged = united(&[&fold(&a).0, &fold(&b).0]);
         prop_assert_eq!(merged.encode(), together(&a, &b).encode());
     }
 
     #[test]
-    fn of_what_is_kept_by_its_key_merging_is_always_folding(a in events(6, 20), b in events(6, 20)) {
+    fn merge_of_keyed_records_equals_folding_all_events(a in events(6, 20), b in events(6, 20)) {
         let merged = united(&[&fold(&a).0, &fold(&b).0]);
         let folded = together(&a, &b);
         prop_assert_eq!(&merged.orders, &folded.orders);
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_merged_state_survives_its_encoding(a in events(6, 20), b in events(6, 20)) {
+    fn a_merged_state_round_trips(a in events(6, 20), b in events(6, 20)) {
         let merged = united(&[&fold(&a).0, &fold(&b).0]);
         prop_assert_eq!(CustomerState::decode(&merged.encode()), Ok(merged));
     }

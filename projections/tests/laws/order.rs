@@ -40,8 +40,8 @@ proptest! {
         prop_assert_eq!(state.encode(), expected.encode());
     }
 
-    /// With events scattered over many horizons the order decides which of them are late, but not
-    /// what the others add up to.
+    /// If events span many horizons, their order decides which of them are late, but not the state of
+    /// the others.
     #[test]
     fn state_is_a_function_of_the_set_of_folded_events(events in events(6, 40)) {
         let (state, accepted) = fold(&events);
@@ -52,7 +52,7 @@ proptest! {
     }
 
     #[test]
-    fn what_folding_answers_is_what_it_did(events in events(6, 40)) {
+    fn the_fold_result_reports_whether_the_state_changed(events in events(6, 40)) {
         let mut state = CustomerState::default();
         for event in events {
             let before = state.clone();
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn seen_from_the_oldest_to_the_newest(events in events(6, 40)) {
+    fn first_and_last_seen_are_the_oldest_and_newest_event(events in events(6, 40)) {
         let (state, accepted) = fold(&events);
         let instants = || accepted.iter().map(|event| event.occurred_at);
         prop_assert_eq!(state.first_seen_at(), instants().min());

@@ -1,4 +1,4 @@
-//! What accumulators answer, against a naive reading of all the events.
+//! Results of accumulators, compared with a naive evaluation of all events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ proptest! {
 
     /// Although most points were dropped, nothing that is asked got lost.
     #[test]
-    fn values_and_since_when_are_those_of_the_whole_history(events in events(8, 60)) {
+    fn attribute_values_and_runs_equal_the_whole_history(events in events(8, 60)) {
         let (state, accepted) = fold(&events);
         let mut histories: BTreeMap<Arc<str>, BTreeSet<(Stamp, AttributeValue)>> = BTreeMap::new();
         for event in &accepted {
@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn stages_are_those_of_the_whole_history(events in events(8, 40)) {
+    fn stages_equal_the_whole_history(events in events(8, 40)) {
         let (state, accepted) = fold(&events);
         let mut histories: BTreeMap<Arc<str>, BTreeSet<(Stamp, Arc<str>)>> = BTreeMap::new();
         for event in &accepted {
@@ -100,7 +100,7 @@ fn plan(value: &str) -> Payload {
 }
 
 #[test]
-fn an_equal_value_sent_again_does_not_restart_the_run() {
+fn a_repeated_equal_value_does_not_restart_the_run() {
     check_plan(
         &[(0, plan("free")), (1, plan("pro")), (2, plan("pro"))],
         "pro",
@@ -115,7 +115,7 @@ fn an_equal_value_sent_again_does_not_restart_the_run() {
 }
 
 #[test]
-fn a_late_differing_write_restarts_the_run_where_it_belongs() {
+fn a_late_differing_write_restarts_the_run_at_its_time() {
     check_plan(
         &[(0, plan("pro")), (5, plan("pro")), (3, plan("free"))],
         "pro",
@@ -148,7 +148,7 @@ fn a_late_equal_write_moves_the_start_of_the_run() {
 }
 
 #[test]
-fn set_to_null_is_not_the_same_as_never_set() {
+fn an_attribute_set_to_null_differs_from_one_never_set() {
     let state = given(&[(0, profile([("plan", AttributeValue::Null)]))]);
     assert_eq!(
         state.attributes.get("plan").map(|plan| plan.value),
@@ -158,7 +158,7 @@ fn set_to_null_is_not_the_same_as_never_set() {
 }
 
 #[test]
-fn a_refund_ahead_of_its_order_waits_inside() {
+fn a_refund_before_its_order_is_kept() {
     let waiting = given(&[(5, refund("o-1", 40))]);
     assert!(waiting.orders.is_empty());
     let state = given(&[(5, refund("o-1", 40)), (1, order("o-1", 100))]);
@@ -185,7 +185,7 @@ fn the_newest_version_of_an_order_wins() {
 }
 
 #[test]
-fn days_are_those_of_the_tenants_zone() {
+fn days_follow_the_tenants_zone() {
     // The world begins at midnight UTC, an hour after midnight in winter.
     let hour = DAY / 24;
     let before_and_after_midnight = [(-hour - 1, order("o-1", 1)), (-hour, order("o-2", 2))];
@@ -207,7 +207,7 @@ fn days_are_those_of_the_tenants_zone() {
 }
 
 #[test]
-fn totals_of_a_day_are_per_currency_and_cannot_overflow() {
+fn daily_totals_are_per_currency_without_overflow() {
     let state = given(&[
         (0, order("o-1", i64::MAX)),
         (1, order("o-2", i64::MAX)),
@@ -223,7 +223,7 @@ fn totals_of_a_day_are_per_currency_and_cannot_overflow() {
 }
 
 #[test]
-fn a_late_stage_lands_in_its_right_place() {
+fn a_late_stage_is_inserted_at_its_time() {
     let state = given(&[
         (0, stage("sales", "lead")),
         (9, stage("sales", "customer")),

@@ -1,5 +1,5 @@
-//! What subscriptions, tickets, campaigns, offers and consents answer, against a naive reading of
-//! the sorted list of all the events.
+//! Results of subscriptions, tickets, campaigns, offers and consents, compared with a naive
+//! evaluation of the sorted list of all events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn subscriptions_are_those_of_the_whole_history(events in events(8, 80)) {
+    fn subscriptions_equal_the_whole_history(events in events(8, 80)) {
         let (state, accepted) = fold(&events);
         let histories = by_key(&accepted, of_subscription);
         let subscriptions = &state.records().subscriptions;
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn tickets_and_consents_are_those_of_the_whole_history(events in events(8, 80)) {
+    fn tickets_and_consents_equal_the_whole_history(events in events(8, 80)) {
         let (state, accepted) = fold(&events);
         let tickets = by_key(&accepted, |payload| match payload {
             Payload::TicketChanged(changed) => {
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn offers_are_those_of_the_whole_history(events in events(8, 80)) {
+    fn offers_equal_the_whole_history(events in events(8, 80)) {
         let (state, accepted) = fold(&events);
         let offered = by_key(&accepted, |payload| match payload {
             Payload::ActionOffered(ActionOffered { offer_id, action }) => {
@@ -156,7 +156,7 @@ proptest! {
 
     /// The events lie within the longest window.
     #[test]
-    fn touches_and_costs_are_those_of_the_folded_events(events in events(6, 80)) {
+    fn touches_and_costs_equal_the_folded_events(events in events(6, 80)) {
         let (state, accepted) = fold(&events);
         let mut seen = BTreeSet::new();
         let mut count = BTreeMap::<_, u64>::new();
@@ -196,7 +196,7 @@ fn given(events: &[(i64, Payload)]) -> CustomerState {
     state
 }
 
-/// When a subscription with these statuses, a day each, was started and ended, in days.
+/// The days on which a subscription with these statuses, one a day, starts and ends.
 #[track_caller]
 fn check_lifetime(statuses: &[SubscriptionStatus], started: Option<i64>, ended: Option<i64>) {
     let history: Vec<_> = (0..)
@@ -216,7 +216,7 @@ fn check_lifetime(statuses: &[SubscriptionStatus], started: Option<i64>, ended: 
 }
 
 #[test]
-fn a_lifetime_begins_when_it_is_paid_and_ends_when_it_is_cancelled() {
+fn a_subscription_term_runs_from_payment_to_cancellation() {
     check_lifetime(&[Trialing], None, None);
     check_lifetime(&[Trialing, Cancelled], None, Some(1));
     check_lifetime(&[Trialing, Active, Active], Some(1), None);
@@ -227,7 +227,7 @@ fn a_lifetime_begins_when_it_is_paid_and_ends_when_it_is_cancelled() {
 }
 
 #[test]
-fn an_answer_ahead_of_its_offer_waits_inside() {
+fn an_answer_before_its_offer_is_kept() {
     let waiting = given(&[(5, answer("x-1", true))]);
     assert_eq!(waiting.records().offers.iter().count(), 0);
     let state = given(&[(5, answer("x-1", true)), (1, offer("x-1", "call"))]);
@@ -238,7 +238,7 @@ fn an_answer_ahead_of_its_offer_waits_inside() {
 }
 
 #[test]
-fn what_a_touch_cost_is_kept_by_day() {
+fn touch_costs_are_kept_by_day() {
     let state = given(&[
         (0, paid_touch("spring", "post", 70)),
         (1, paid_touch("spring", "post", 80)),
@@ -257,7 +257,7 @@ fn what_a_touch_cost_is_kept_by_day() {
 }
 
 #[test]
-fn who_has_no_records_pays_nothing_for_them() {
+fn a_customer_without_records_stores_no_record_bytes() {
     let mut with = CustomerState::default();
     let without = with.memory_bytes();
     assert_eq!(with.records().tickets.iter().len(), 0);

@@ -23,7 +23,7 @@ fn day(at: Instant) -> i32 {
     i32::try_from(hours / 24).unwrap()
 }
 
-/// Of a tenant in Berlin, whose days are those of [`rules`], with so many days of attribution.
+/// The definitions of a tenant in Berlin with the days of [`rules`] and these days of attribution.
 fn definitions(window: i32) -> TenantDefinitions {
     let settings = format!("attribution: {{ window: {window}d }}");
     let yaml = format!("tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR, {settings} }}");
@@ -84,7 +84,7 @@ fn naive(events: &[CustomerEvent], window: i32) -> Rollups {
     rollups
 }
 
-/// What the high-volume events say, each once.
+/// The rollups of the high-volume events, each counted once.
 fn once(event: &CustomerEvent, rollups: &mut Rollups) {
     let on = day(event.occurred_at);
     let nothing: Arc<str> = "".into();
@@ -140,16 +140,16 @@ fn credits(
     let (orders, mut refunds) = orders(events);
     for (order_id, (at, _, amount, currency)) in orders {
         let on = day(at);
-        let mut worth = BTreeMap::from([(currency, i128::from(amount))]);
+        let mut value = BTreeMap::from([(currency, i128::from(amount))]);
         for (_, amount, currency) in refunds.remove(&order_id).unwrap_or_default().into_values() {
-            *worth.entry(currency).or_default() -= i128::from(amount);
+            *value.entry(currency).or_default() -= i128::from(amount);
         }
         let mut owed: Vec<&Presence> = presences
             .iter()
             .filter(|(touched, _)| (on - window..=on).contains(touched))
             .collect();
         let last = owed.split_off(owed.len().saturating_sub(50));
-        for (currency, minor) in worth {
+        for (currency, minor) in value {
             let minor = i64::try_from(minor.clamp(i64::MIN.into(), i64::MAX.into())).unwrap();
             for model in Attribution::ALL {
                 let mut sum = 0;
@@ -236,7 +236,7 @@ fn last_credits(events: &[CustomerEvent]) -> BTreeMap<String, i128> {
 }
 
 #[test]
-fn credits_settle_before_the_touches_are_forgotten() {
+fn credits_settle_before_touches_are_dropped() {
     let touched = event(1, after(0), paid_touch("spring", "email", 5));
     let bought = event(2, after(DAY), order("o-1", 1_000));
     let refunded = event(3, after(2 * DAY), refund("o-1", 400));

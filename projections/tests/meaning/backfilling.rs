@@ -1,4 +1,4 @@
-//! From when on a segment is exact whose history the state does not hold.
+//! The instants from which segments on missing history are exact.
 
 use tidemark_projections::definitions::Backfilling;
 use tidemark_schemas::Instant;
@@ -18,7 +18,7 @@ fn backfilling(condition: &str, now: &str, counts_from: Option<Instant>) -> Opti
     tenant.backfilling(segment, at(now), &|_| counts_from)
 }
 
-/// When it is exact; the minute before it is backfilling, then no more.
+/// The instant of exactness: the segment is backfilling a minute before it, and not after it.
 #[track_caller]
 fn check(window: &str, exact_at: Option<&str>) {
     let condition = format!("{{ event: {{ name: a, where: {{ name: b, eq: 1 }}{window} }} }}");
@@ -34,7 +34,7 @@ fn check(window: &str, exact_at: Option<&str>) {
 }
 
 #[test]
-fn a_window_is_exact_once_it_began_after_the_counting() {
+fn a_window_is_exact_once_it_begins_after_counting() {
     check(", within: 24h", Some("2026-03-29T12:05:00Z"));
     // Midnights in Berlin, the second after clocks went forward.
     check(", within: 1d", Some("2026-03-28T23:00:00Z"));
@@ -43,7 +43,7 @@ fn a_window_is_exact_once_it_began_after_the_counting() {
 }
 
 #[test]
-fn all_of_time_is_exact_after_a_rebuild_alone() {
+fn a_condition_without_window_is_exact_only_after_a_rebuild() {
     check("", None);
     check(", count: { gte: 3 }", None);
     check(", never: true", None);
@@ -53,7 +53,7 @@ fn all_of_time_is_exact_after_a_rebuild_alone() {
 }
 
 #[test]
-fn who_needs_no_properties_is_never_backfilling() {
+fn a_condition_without_properties_is_never_backfilling() {
     let everything = "{ event: { name: a } }";
     assert_eq!(backfilling(everything, FROM, Some(at(FROM))), None);
     let later =
@@ -62,7 +62,7 @@ fn who_needs_no_properties_is_never_backfilling() {
 }
 
 #[test]
-fn before_it_counts_nobody_knows_when_it_is_exact() {
+fn the_exact_time_is_unknown_before_counting() {
     let condition = "{ event: { name: a, where: { name: b, eq: 1 }, within: 1d } }";
     let unknown = Backfilling {
         counts_from: None,

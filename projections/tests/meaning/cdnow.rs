@@ -54,7 +54,7 @@ fn published(model: &str) -> ([f64; 4], f64) {
     }
 }
 
-/// As printed, without regard to overflow.
+/// The published formula, without protection from overflow.
 fn textbook_p_alive(model: &str, x: f64, last: f64, age: f64) -> f64 {
     let ([r, alpha, a, b], shift) = published(model);
     if x == 0.0 && shift < 0.0 {
@@ -64,7 +64,7 @@ fn textbook_p_alive(model: &str, x: f64, last: f64, age: f64) -> f64 {
 }
 
 #[test]
-fn every_customer_is_as_published() {
+fn cdnow_customers_equal_published_values() {
     for model in ["mbg_nbd", "bg_nbd"] {
         let customers = customers(model);
         assert_eq!(customers.len(), 2_357);

@@ -1,4 +1,4 @@
-//! What conditions mean, by example.
+//! Conditions, by example.
 
 use tidemark_projections::outputs::derive;
 use tidemark_schemas::{AttributeValue, Double};

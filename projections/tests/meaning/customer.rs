@@ -92,7 +92,7 @@ impl Parts {
         Ok(folded)
     }
 
-    /// What they say, and the rollups of the changes with it.
+    /// The changes, and their rollups.
     fn all(mut self, definitions: &TenantDefinitions) -> (Encoded, Vec<Change>, Rollups) {
         for change in &self.changes {
             self.rollups.change(change, &definitions.rules);
@@ -132,7 +132,7 @@ fn versions() -> impl Strategy<Value = [Arc<TenantDefinitions>; 2]> {
 
 proptest! {
     #[test]
-    fn a_customer_is_its_parts_driven_in_order(
+    fn customer_equals_its_parts_driven_in_order(
         versions in versions(),
         events in histories(),
         steps in prop::collection::vec(

@@ -43,7 +43,7 @@ pub(crate) fn applied(
 }
 
 #[test]
-fn every_mistake_is_named_with_its_place() {
+fn every_mistake_is_reported_with_its_position() {
     let text = "\
 tenant:
   id: acme
@@ -91,7 +91,7 @@ segments:
 }
 
 #[test]
-fn a_syntax_error_has_its_place() {
+fn a_syntax_error_is_reported_with_its_position() {
     let errors = errors("tenant:\n  id: [acme\n");
     assert_eq!(errors.len(), 1);
     assert!(
@@ -106,7 +106,7 @@ fn a_syntax_error_has_its_place() {
 }
 
 #[test]
-fn cycles_are_printed() {
+fn segment_cycles_are_reported() {
     let segment = |name: &str, other: &str| {
         format!("  - name: {name}\n    when: {{ not: {{ segment: {other} }} }}\n")
     };
@@ -129,7 +129,7 @@ fn cycles_are_printed() {
 }
 
 #[test]
-fn segments_are_put_in_an_order_to_evaluate_them_in() {
+fn segments_are_sorted_in_evaluation_order() {
     let text = format!(
         "{TENANT}segments:\n  - name: first\n    when: {{ segment: last }}\n  - name: last\n    \
          when: {{ orders: {{ count: {{ gte: 1 }} }} }}\n"
@@ -145,7 +145,7 @@ fn segments_are_put_in_an_order_to_evaluate_them_in() {
 }
 
 #[test]
-fn a_tenant_may_be_spread_over_files_that_name_it() {
+fn a_tenant_may_span_several_files() {
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     let segment = |name: &str| {
         format!(
@@ -195,7 +195,7 @@ fn a_tenant_may_be_spread_over_files_that_name_it() {
 }
 
 #[test]
-fn what_is_shown_can_be_applied_again() {
+fn shown_definitions_can_be_applied() {
     let text = format!(
         "tenant:\n  id: acme\n  zone: Europe/Berlin\n  currency: EUR\n  dedup_horizon: 2d\n  \
          rates: {{ USD: 0.92, JPY: \"0.0061\" }}\n  attributes: {{ email: {{ personal: true }} }}\n  \
@@ -223,7 +223,7 @@ fn what_is_shown_can_be_applied_again() {
 }
 
 #[test]
-fn bundles_apply_in_order_and_only_on_what_their_author_saw() {
+fn bundles_apply_only_on_the_version_they_are_based_on() {
     let mut bundle = bundle(TENANT);
     let none = Definitions::default();
     let first = applied(&none, 5, &bundle).unwrap();
@@ -323,7 +323,7 @@ fn records_are_validated_like_files() {
 }
 
 #[test]
-fn too_much_for_one_record_is_said_before_it_is_sent() {
+fn a_bundle_too_large_for_a_record_is_refused() {
     let mut text = TENANT.to_owned();
     text.push_str("segments:\n");
     for index in 0..500 {
@@ -340,7 +340,7 @@ fn too_much_for_one_record_is_said_before_it_is_sent() {
 }
 
 #[test]
-fn accepted_late_events_add_up_and_outlive_other_definitions() {
+fn accepted_late_events_accumulate_across_bundles() {
     let id = |number| EventId(Uuid::from_u128(number));
     let acme = TenantId::new("acme").unwrap();
     let apply = |definitions: &Definitions, version, mut bundle: Bundle| {

@@ -1,4 +1,4 @@
-//! What differs between two definitions of a tenant.
+//! The difference between two definitions of a tenant.
 
 use serde_json::{Value, json};
 use tidemark_projections::definitions::{Bundle, Changed, Difference, TenantSource};
@@ -27,7 +27,7 @@ fn changed(name: &str, from: Value, to: Value) -> Changed {
 }
 
 #[test]
-fn what_is_added_changed_and_removed_is_told_by_name() {
+fn differences_are_listed_by_name() {
     let after = BEFORE
         .replace("GBP: '1.2'", "CHF: '1.1'")
         .replace("high: 0.7", "high: 0.8, medium: 0.3")
@@ -66,7 +66,7 @@ fn what_is_added_changed_and_removed_is_told_by_name() {
 }
 
 #[test]
-fn the_order_alone_is_no_difference_and_against_nothing_all_is_new() {
+fn order_is_no_difference_and_new_tenants_differ_in_everything() {
     let before = source(BEFORE);
     let mut after = before.clone();
     after.segments.reverse();

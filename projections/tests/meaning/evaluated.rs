@@ -118,7 +118,7 @@ fn lines(changes: &[Change]) -> Vec<String> {
 }
 
 #[test]
-fn each_change_has_its_own_time_and_cause() {
+fn every_change_has_its_due_time_and_cause() {
     let definitions = tenant(4, REST);
     let events = [
         event(1, at("2024-03-01T12:00:00Z"), order("a")),
@@ -152,7 +152,7 @@ fn each_change_has_its_own_time_and_cause() {
 }
 
 #[test]
-fn a_late_event_is_evaluated_where_time_stands() {
+fn a_late_event_is_evaluated_at_the_current_time() {
     let definitions = tenant(4, REST);
     let events = [
         event(1, at("2024-03-05T00:00:00Z"), stage("customer")),
@@ -172,7 +172,7 @@ fn a_late_event_is_evaluated_where_time_stands() {
 }
 
 #[test]
-fn new_definitions_are_changes_at_their_append_time() {
+fn changes_by_definitions_take_effect_at_the_append_time() {
     let old = tenant(4, REST);
     let events = [
         event(1, at("2024-03-01T12:00:00Z"), order("a")),
@@ -230,7 +230,7 @@ fn new_definitions_are_changes_at_their_append_time() {
 }
 
 #[test]
-fn what_is_no_longer_defined_is_left() {
+fn segments_no_longer_defined_are_left() {
     let old = tenant(4, REST);
     let events = [
         event(1, at("2024-03-01T12:00:00Z"), order("a")),

@@ -31,7 +31,7 @@ fn histories() -> impl Strategy<Value = Vec<CustomerEvent>> {
 
 proptest! {
     #[test]
-    fn how_often_one_looks_makes_no_difference(
+    fn evaluation_frequency_does_not_affect_the_result(
         events in histories(),
         mut clocks in prop::collection::vec(0..200 * 86_400_000_000_i64, 0..20),
     ) {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn a_standing_survives_storage(events in histories()) {
+    fn evaluated_state_round_trips(events in histories()) {
         let definitions = tenant(7, REST);
         let end = at("2024-09-01T00:00:00Z");
         let (state, evaluated, _) = fold(&definitions, &events, &[]);
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_decodes_encodes_to_the_same_bytes(
+    fn decoded_evaluated_states_encode_to_the_same_bytes(
         events in histories(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in any::<prop::sample::Index>(),
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn deltas_lead_from_one_standing_to_the_other(events in histories(), split in 0..15_usize) {
+    fn deltas_transform_one_evaluated_state_into_the_other(events in histories(), split in 0..15_usize) {
         let definitions = tenant(7, REST);
         let split = split.min(events.len());
         let (_, before, _) = fold(&definitions, &events[..split], &[]);

@@ -1,4 +1,4 @@
-//! Why a customer is in a segment, or not.
+//! Explanations of memberships.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::random::{DAY, definitions, histories, state_of};
 use crate::support::{Customer, SETTINGS, at, tenant_with};
 
 #[test]
-fn every_condition_says_what_was_found_and_when_it_changes() {
+fn explanations_state_the_finding_and_the_next_change() {
     let segments = "journeys: [ { name: sales, stages: [lead, trial] } ]\nsegments:\n  \
                     - { name: buyers, when: { orders: { count: { gte: 1 }, within: 30d } } }\n  \
                     - name: s\n    when:\n      any:\n        - all:\n            \
@@ -70,7 +70,7 @@ proptest! {
 
     /// The membership told is the one evaluated, and changes when it is told to.
     #[test]
-    fn what_is_explained_is_what_happens(
+    fn explanations_agree_with_evaluation(
         definitions in definitions(), events in histories(), delay in 0..3 * DAY
     ) {
         let state = state_of(&events, &definitions);

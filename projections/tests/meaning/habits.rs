@@ -61,7 +61,7 @@ fn check(condition: &str, activities: &[(&str, &str)], first: bool, changes: &[&
 }
 
 #[test]
-fn a_sequence_takes_less_than_it_may() {
+fn a_sequence_must_be_shorter_than_its_bound() {
     let condition = "{ sequence: { steps: [a, b], in: 1h } }";
     let a = ("2025-03-01T10:00:00Z", "a");
     check(
@@ -77,7 +77,7 @@ fn a_sequence_takes_less_than_it_may() {
 }
 
 #[test]
-fn a_sequence_of_days_ends_with_the_last_of_them() {
+fn a_sequence_bound_in_days_covers_whole_days() {
     let condition = "{ sequence: { steps: [a, x, b], in: 2d } }";
     // Midnight in Berlin after clocks went forward.
     let begin = [("2025-03-29T22:59:00Z", "a"), ("2025-03-30T01:00:00Z", "x")];
@@ -87,7 +87,7 @@ fn a_sequence_of_days_ends_with_the_last_of_them() {
 }
 
 #[test]
-fn a_completed_sequence_holds_for_as_long_as_it_is_within() {
+fn a_completed_sequence_holds_within_its_window() {
     let steps = [
         ("2025-03-01T10:00:00Z", "a"),
         ("2025-03-01T10:10:00Z", "b"),
@@ -101,7 +101,7 @@ fn a_completed_sequence_holds_for_as_long_as_it_is_within() {
 }
 
 #[test]
-fn one_activity_is_one_step() {
+fn one_activity_counts_for_one_step() {
     let condition = "{ sequence: { steps: [a, a, a], in: 1h } }";
     let twice = [("2025-03-01T10:00:00Z", "a"), ("2025-03-01T10:10:00Z", "a")];
     check(condition, &twice, false, &[]);
@@ -110,7 +110,7 @@ fn one_activity_is_one_step() {
 }
 
 #[test]
-fn a_long_sequence_outlives_the_horizon() {
+fn a_long_sequence_spans_the_dedup_horizon() {
     let condition =
         "{ sequence: { steps: [a, b, { name: c, where: { name: n, eq: 1 } }], in: 365d } }";
     let steps = [
@@ -125,7 +125,7 @@ fn a_long_sequence_outlives_the_horizon() {
 }
 
 #[test]
-fn weeks_begin_on_monday_and_months_on_the_first() {
+fn periods_begin_on_monday_and_on_the_first() {
     let visits = [
         ("2025-03-10T10:00:00Z", "a"), // a Monday
         ("2025-03-20T10:00:00Z", "a"),
@@ -143,7 +143,7 @@ fn weeks_begin_on_monday_and_months_on_the_first() {
 }
 
 #[test]
-fn who_stopped_enters_when_the_time_is_over() {
+fn stopped_holds_once_the_window_has_passed() {
     let visits = [("2025-03-10T10:00:00Z", "a"), ("2025-03-20T10:00:00Z", "a")];
     let stopped = "{ stopped: { name: a, within: 30d } }";
     check(stopped, &visits, false, &["2025-04-18T22:00:00Z"]);
@@ -153,7 +153,7 @@ fn who_stopped_enters_when_the_time_is_over() {
 }
 
 #[test]
-fn who_restarted_had_stopped() {
+fn restarted_requires_a_pause() {
     let condition = "{ restarted: { name: a, after: 30d, within: 7d } }";
     let again = |at| [("2025-03-10T10:00:00Z", "a"), (at, "a")];
     check(condition, &again("2025-04-08T21:59:00Z"), false, &[]);
@@ -170,7 +170,7 @@ fn who_restarted_had_stopped() {
         true,
         &["2025-04-16T22:00:00Z"],
     );
-    // Of a time whose days are long forgotten.
+    // A time beyond the day buckets that are kept.
     check(
         condition,
         &again("2029-04-10T10:00:00Z"),
@@ -181,7 +181,7 @@ fn who_restarted_had_stopped() {
 }
 
 #[test]
-fn a_member_for_some_time_is_one_from_then_on() {
+fn member_for_holds_once_the_duration_has_passed() {
     let segments = "segments:\n  - name: late\n    when: { member_for: { segment: recent, for: 36h } }\n  \
                     - name: never\n    when: { member_for: { segment: recent, for: 2d } }\n  \
                     - name: recent\n    when: { event: { name: a, within: 2d } }\n";
@@ -207,7 +207,7 @@ fn a_member_for_some_time_is_one_from_then_on() {
 }
 
 #[test]
-fn time_in_a_segment_is_since_it_was_entered_without_a_break() {
+fn member_for_counts_from_the_last_entry() {
     let segments = "segments:\n  - name: recent\n    when: { event: { name: a, within: 48h } }\n  \
                     - name: long\n    when: { member_for: { segment: recent, for: 3d } }\n";
     let definitions = tenant_with(SETTINGS, segments);
@@ -266,7 +266,7 @@ fn time_in_a_segment_is_since_it_was_entered_without_a_break() {
 }
 
 #[test]
-fn no_segment_lasts_by_lasting() {
+fn member_for_of_itself_is_a_cycle() {
     let segments = "segments: [ { name: s, when: { member_for: { segment: s, for: 30d } } } ]";
     let errors = errors(&format!("{TENANT}{segments}\n"));
     assert_eq!(errors.len(), 1, "{errors:#?}");
@@ -274,7 +274,7 @@ fn no_segment_lasts_by_lasting() {
 }
 
 #[test]
-fn a_bucket_is_its_share_of_all_customers() {
+fn a_bucket_holds_its_share_of_customers() {
     let condition = |share: &str| format!("{{ bucket: {{ salt: spring, share: {share} }} }}");
     let segments = format!(
         "segments: [ {{ name: tenth, when: {} }}, {{ name: rest, when: {} }}, {{ name: listed, \

@@ -1,5 +1,5 @@
-//! Files and records that somebody damaged, by accident or on purpose: an error, never a panic; and
-//! what is accepted as a file is accepted as a record.
+//! Damaged files and records give an error and never a panic; a definition that is accepted as a
+//! file is accepted as a record.
 
 use proptest::prelude::*;
 use tidemark_projections::definitions::{Bundle, Definitions};
@@ -91,7 +91,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn damaged_files_are_refused_or_mean_something(edits in edits()) {
+    fn damaged_files_never_panic(edits in edits()) {
         let text = damaged(example(), &edits);
         match Bundle::from_files(&[("d.yaml".to_owned(), text.clone())], "test") {
             Ok(bundle) => {
@@ -115,14 +115,14 @@ proptest! {
     }
 
     #[test]
-    fn damaged_records_are_refused_or_applied(edits in edits()) {
+    fn damaged_records_never_panic(edits in edits()) {
         let files = [("d.yaml".to_owned(), example().to_owned())];
         let bundle = Bundle::from_files(&files, "test").unwrap();
         let record = String::from_utf8(bundle.to_record()).unwrap();
         let record = damaged(&record, &edits);
         let first = Definitions::default().apply(0, Instant::MIN, record.as_bytes());
         let again = Definitions::default().apply(0, Instant::MIN, record.as_bytes());
-        // The same for everybody who reads it.
+        // The result is the same for every reader.
         match (first, again) {
             (Ok(first), Ok(again)) => {
                 let sources = |all: &Definitions| {

@@ -64,7 +64,7 @@ impl Followed {
         self.write();
     }
 
-    /// As a commit does: what is written is read again.
+    /// Commits: the written parts are read again.
     fn write(&mut self) {
         let delta = Delta::between(self.written.as_ref(), &self.evaluated);
         self.rollups.extend(delta.rollups);
@@ -106,7 +106,7 @@ pub(crate) fn lines(rollups: &Rollups) -> Vec<String> {
 }
 
 #[test]
-fn a_late_stage_takes_its_place_and_corrects_what_was_counted() {
+fn a_late_stage_corrects_the_rollups() {
     let mut one = Followed::with(SALES);
     one.fold(&event(1, at("2024-03-01T12:00:00Z"), stage("lead")));
     one.fold(&event(2, at("2024-03-09T12:00:00Z"), stage("customer")));
@@ -141,7 +141,7 @@ fn a_late_stage_takes_its_place_and_corrects_what_was_counted() {
 }
 
 #[test]
-fn the_funnel_says_how_far_customers_come_and_how_long_they_stay() {
+fn the_funnel_reports_progress_and_dwell_times() {
     let mut one = Followed::with(SALES);
     one.fold(&event(1, at("2024-03-01T00:00:00Z"), stage("lead")));
     one.fold(&event(2, at("2024-03-01T00:01:00Z"), stage("trial")));
@@ -193,7 +193,7 @@ fn the_worst_bottleneck_costs_the_most_completions() {
 }
 
 #[test]
-fn of_a_long_way_the_newest_steps_count() {
+fn a_long_path_keeps_its_newest_steps() {
     let mut one = Followed::with(SALES);
     let start = at("2024-03-01T00:00:00Z");
     one.fold(&event(900, start, stage("trial")));
@@ -261,7 +261,7 @@ fn a_stage_is_entered_when_its_condition_becomes_true() {
 }
 
 #[test]
-fn a_late_stage_event_falls_between_what_conditions_entered() {
+fn a_late_stage_event_is_inserted_between_conditional_stages() {
     let mut one = Followed::with(BY_CONDITION);
     one.fold(&event(1, at("2024-03-02T12:00:00Z"), order("a")));
     one.fold(&event(2, at("2024-03-12T12:00:00Z"), order("b")));
@@ -278,7 +278,7 @@ fn a_late_stage_event_falls_between_what_conditions_entered() {
 }
 
 #[test]
-fn who_is_in_when_a_condition_is_defined_entered_when_it_came_true() {
+fn a_new_stage_condition_enters_at_the_time_it_became_true() {
     let mut one = Followed::with(SALES);
     one.fold(&event(1, at("2024-03-01T12:00:00Z"), stage("lead")));
     one.fold(&event(2, at("2024-03-02T12:00:00Z"), order("a")));
@@ -308,7 +308,7 @@ fn errors(rest: &str) -> Vec<String> {
 }
 
 #[test]
-fn wrong_stages_are_refused_where_they_stand() {
+fn invalid_stages_are_refused_with_their_position() {
     let found = errors(
         "journeys:
   - name: sales
@@ -336,7 +336,7 @@ fn wrong_stages_are_refused_where_they_stand() {
 }
 
 #[test]
-fn a_condition_that_asks_for_its_own_journey_is_a_cycle() {
+fn a_stage_condition_on_its_own_journey_is_a_cycle() {
     let found = errors(
         "segments:
   - name: won
@@ -353,7 +353,7 @@ journeys:
 }
 
 #[test]
-fn what_is_shown_defines_the_same() {
+fn shown_journeys_define_the_same() {
     let definitions = tenant(1, BY_CONDITION);
     let shown = definitions.source.to_yaml();
     let again = Bundle::from_files(&[("shown.yaml".to_owned(), shown)], "test").unwrap();
@@ -365,7 +365,7 @@ fn what_is_shown_defines_the_same() {
 }
 
 #[test]
-fn why_a_stage_was_entered_can_be_asked() {
+fn an_entered_stage_can_be_explained() {
     let mut one = Followed::with(BY_CONDITION);
     one.fold(&event(1, at("2024-03-02T12:00:00Z"), order("a")));
     let now = one.evaluated.evaluated_at;

@@ -103,9 +103,9 @@ fn naive(events: &[CustomerEvent], stages: &[&str]) -> Rollups {
 }
 
 proptest! {
-    /// In any order, with other definitions in between, and in whatever steps it is written.
+    /// The events in any order, with definitions in between, committed in any steps.
     #[test]
-    fn rollups_are_those_of_the_sorted_entries(
+    fn journey_rollups_equal_the_sorted_entries(
         shuffled in entries().prop_shuffle(),
         before in journeys(),
         after in journeys(),
@@ -125,13 +125,13 @@ proptest! {
         }
         let expected = naive(&shuffled, &after);
         prop_assert_eq!(&one.rollups, &expected);
-        // They are a function of what stands: nobody needs to remember what was counted.
+        // They are a function of the current paths, without a memory of earlier counts.
         prop_assert_eq!(&Delta::between(None, &one.evaluated).rollups, &expected);
     }
 
     /// Conditions: what is known depends on when, but not on how often one looks or writes.
     #[test]
-    fn conditions_enter_the_same_however_often_one_looks(
+    fn evaluation_frequency_does_not_affect_conditional_stages(
         steps in prop::collection::vec((0..1_000_i64, prop::option::of(0..3_usize)), 0..30),
         looks in prop::collection::vec(0..1_500_i64, 0..20),
     ) {

@@ -114,7 +114,7 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn wrong_conditions_are_refused() {
+fn invalid_conditions_are_refused() {
     for (condition, expected) in WRONG {
         refused(condition, expected);
     }
@@ -166,7 +166,7 @@ fn every_operator_is_accepted() {
 }
 
 #[test]
-fn depth_is_bounded() {
+fn nesting_depth_is_bounded() {
     let nested = |depth: usize| {
         format!(
             "{}{{ churn: {{ band: low }} }}{}",
@@ -204,7 +204,7 @@ fn depth_is_bounded() {
 }
 
 #[test]
-fn aliases_do_not_explode() {
+fn yaml_aliases_are_bounded() {
     let mut text = format!("{TENANT}x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n");
     for level in 1..12 {
         let items = format!("*x{}, ", level - 1).repeat(10);

@@ -1,4 +1,4 @@
-//! Churn models: published rollups, bounds for any input, and exact crossing days.
+//! Churn models: published values, bounds for any input, and exact crossing days.
 
 use proptest::prelude::*;
 use tidemark_projections::models::{
@@ -44,7 +44,7 @@ const NONE: PurchaseHistory = PurchaseHistory {
 };
 
 #[test]
-fn published_rollups_are_met() {
+fn models_reproduce_published_values() {
     let check = |model: &ChurnModel, history, expected: f64, digits: f64| {
         let p_alive = model.p_alive(history);
         assert!(
@@ -62,7 +62,7 @@ fn published_rollups_are_met() {
 }
 
 #[test]
-fn under_bg_nbd_who_bought_once_is_never_at_risk() {
+fn bg_nbd_never_rates_a_single_purchase_at_risk() {
     let model = shipped(Family::BgNbd);
     for age in [0, 1, 10_000, i64::MAX] {
         let history = PurchaseHistory {
@@ -76,7 +76,7 @@ fn under_bg_nbd_who_bought_once_is_never_at_risk() {
 }
 
 #[test]
-fn a_model_says_that_it_is_shipped() {
+fn a_default_model_is_named_as_such() {
     assert_eq!(shipped(Family::MbgNbd).name, "mbg_nbd/shipped-cdnow");
     assert_eq!(shipped(Family::BgNbd).name, "bg_nbd/shipped-cdnow");
 }
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn absurd_histories_are_harmless(
+    fn extreme_histories_give_finite_probabilities(
         model in models(), repeat_days: u32, last: i64, age: i64, near in -1.0..2.0
     ) {
         let history = PurchaseHistory { repeat_days, last, age };
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn the_crossing_day_is_the_first_day_across(
+    fn the_crossing_day_is_the_first_day_beyond_the_threshold(
         model in models(), history in histories(), threshold in 0.01..0.99
     ) {
         let across = |p_alive: f64| 1.0 - p_alive >= threshold;
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_guess_gives_the_same_day(history in histories(), near in 0.0..=1.0) {
+    fn the_crossing_day_is_independent_of_the_guess(history in histories(), near in 0.0..=1.0) {
         let model = shipped(Family::MbgNbd);
         let across = |p_alive: f64| p_alive <= 0.3;
         prop_assume!(!across(model.p_alive(history)));

@@ -20,12 +20,12 @@ mod orders;
 pub(crate) struct Naive<'a> {
     source: &'a TenantSource,
     zone: TimeZone,
-    /// By instant and id, each once.
+    /// The events by instant and id, each once.
     events: Vec<&'a CustomerEvent>,
     at: Instant,
 }
 
-/// How long something lasts.
+/// A duration.
 #[derive(Clone, Copy)]
 enum Span {
     Micros(i64),
@@ -195,7 +195,7 @@ impl<'a> Naive<'a> {
         }
     }
 
-    /// When a date or a time begins, and its day.
+    /// The first instant of a date or a time, and its day.
     fn moment(&self, text: &str) -> Option<(Instant, Date)> {
         if text.len() == 10 {
             let date: Date = text.parse().ok()?;
@@ -261,7 +261,7 @@ impl<'a> Naive<'a> {
         }
     }
 
-    /// Activities of a condition's name whose properties satisfy its `where`, first to last.
+    /// The activities of a condition's name that satisfy its `where`, first to last.
     fn activities(&self, what: &Value) -> Vec<Instant> {
         let mut found = Vec::new();
         for event in &self.events {
@@ -361,7 +361,7 @@ fn bounded<T: PartialOrd + Copy>(bounds: &Value, value: T, read: impl Fn(&Value)
     })
 }
 
-/// By name, to tell what differs.
+/// The memberships by name, for messages.
 pub(crate) fn memberships(
     source: &TenantSource,
     events: &[CustomerEvent],

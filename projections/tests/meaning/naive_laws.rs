@@ -1,5 +1,5 @@
-//! Whatever the order in which events come, and however time passes: membership is what the naive
-//! evaluator finds in the sorted list of events.
+//! Memberships equal those of the naive evaluator over the sorted list of events, for every order of
+//! events and every passage of time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tidemark_schemas::{CustomerEvent, Instant};
 use super::naive;
 use super::random::{DAY, definitions, fold, histories};
 
-/// By segment, what the evaluator says.
+/// The evaluator's memberships, by segment.
 fn evaluated(
     state: &CustomerState,
     definitions: &TenantDefinitions,
@@ -51,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn membership_in_any_order_is_the_naive_one(
+    fn membership_equals_the_naive_evaluator_in_any_order(
         definitions in definitions(),
         (events, arrivals) in histories().prop_flat_map(|events| {
             let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
@@ -78,7 +78,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn a_year_of_timers_is_the_same_as_looking_whenever_something_could_change(
+    fn a_year_of_timers_equals_evaluation_at_every_possible_change(
         definitions in definitions(), events in histories()
     ) {
         let mut occasions = occasions(&events, &definitions);

@@ -6,7 +6,7 @@ use tidemark_schemas::Instant;
 
 use super::random::{DAY, definitions, histories, instants, state_of};
 
-/// What must not change between two instants.
+/// The outputs that must be constant between two instants.
 fn discrete(outputs: &Outputs) -> impl PartialEq + std::fmt::Debug {
     (
         outputs.segments.clone(),
@@ -22,7 +22,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn nothing_changes_before_the_next_change(
+    fn outputs_are_constant_until_next_change(
         definitions in definitions(),
         events in histories(),
         delay in 0..3 * DAY,
@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn evaluating_and_deriving_agree(
+    fn evaluate_and_derive_agree(
         definitions in definitions(), events in histories(), delay in 0..900 * DAY
     ) {
         let state = state_of(&events, &definitions);
@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn an_instant_before_the_events_is_harmless(
+    fn an_instant_before_the_events_is_accepted(
         definitions in definitions(), events in histories(), at in instants()
     ) {
         let state = state_of(&events, &definitions);

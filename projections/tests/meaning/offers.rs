@@ -1,4 +1,4 @@
-//! Offers and answers, counted of all customers and of the members of segments; and who is eligible.
+//! Counts of offers and answers over all customers and over members of segments; eligibility.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn payloads() -> impl Strategy<Value = Payload> {
     ]
 }
 
-/// By looking at every offer of every customer, in the end.
+/// Counts every offer of every customer at the end.
 fn recounted(customers: &[(CustomerState, EvaluatedState)]) -> BTreeMap<String, i64> {
     let mut counts = BTreeMap::new();
     for (state, evaluated) in customers {
@@ -71,7 +71,7 @@ fn recounted(customers: &[(CustomerState, EvaluatedState)]) -> BTreeMap<String, 
 
 proptest! {
     #[test]
-    fn counts_by_deltas_are_those_of_all_offers(
+    fn offer_counts_by_deltas_equal_a_full_count(
         customers in prop::collection::vec(
             prop::collection::vec((0..40 * 86_400_000_000_i64, payloads()), 1..12), 1..4
         ),
@@ -118,7 +118,7 @@ proptest! {
 }
 
 #[test]
-fn of_what_is_no_action_nothing_is_counted() {
+fn offers_of_undefined_actions_are_not_counted() {
     let definitions = tenant(0, REST);
     let mut state = CustomerState::default();
     let made = event(1, at("2024-02-01T00:00:00Z"), offer(1, "discount"));
@@ -142,7 +142,7 @@ fn of_what_is_no_action_nothing_is_counted() {
 }
 
 #[test]
-fn who_is_eligible_is_told_condition_by_condition() {
+fn eligibility_is_explained_by_condition() {
     let definitions = tenant(0, &format!("{REST}{ACTIONS}"));
     let mut state = CustomerState::default();
     let bought = event(1, at("2024-02-01T00:00:00Z"), order("a"));

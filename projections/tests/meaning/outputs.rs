@@ -1,4 +1,4 @@
-//! What outputs mean, by example.
+//! Outputs, by example.
 
 use tidemark_projections::models::Band;
 use tidemark_projections::outputs::ChurnStatus;
@@ -7,7 +7,7 @@ use tidemark_schemas::AttributeValue;
 use crate::support::{Customer, SETTINGS, at, tenant_with};
 
 #[test]
-fn money_is_converted_at_the_tenants_rates() {
+fn amounts_are_converted_at_the_tenants_rates() {
     let customer = Customer::new()
         .order("2024-01-01T10:00:00Z", "a", 1_000, "EUR")
         .order("2024-01-02T10:00:00Z", "b", 1_000, "USD") // 9.20
@@ -52,7 +52,7 @@ fn halves_are_rounded_away_from_zero() {
 }
 
 #[test]
-fn more_given_back_than_bought_is_negative_revenue_but_no_negative_day() {
+fn refunds_beyond_orders_give_negative_revenue_but_no_negative_day() {
     let customer = Customer::new()
         .order("2024-01-01T10:00:00Z", "a", 100, "EUR")
         .order("2024-01-02T10:00:00Z", "b", 100, "EUR")
@@ -65,7 +65,7 @@ fn more_given_back_than_bought_is_negative_revenue_but_no_negative_day() {
 }
 
 #[test]
-fn days_are_the_tenants() {
+fn purchase_days_follow_the_tenants_zone() {
     let customer = Customer::new()
         .order("2024-01-01T22:59:59Z", "a", 0, "EUR")
         .order("2024-01-01T23:00:00Z", "b", 5, "EUR") // the second in Berlin
@@ -78,7 +78,7 @@ fn days_are_the_tenants() {
 }
 
 #[test]
-fn who_never_bought_is_not_scored() {
+fn a_customer_without_purchases_is_not_scored() {
     let outputs = Customer::new().attribute("2024-01-01T00:00:00Z", AttributeValue::Long(1));
     let churn = outputs.outputs("2024-02-01T00:00:00Z").churn;
     assert_eq!(churn.status, ChurnStatus::NotScored);
@@ -105,7 +105,7 @@ fn risk_rises_at_local_midnight() {
 }
 
 #[test]
-fn stages_not_listed_are_ignored() {
+fn undefined_stages_are_ignored() {
     let rest = "journeys: [{ name: sales, stages: [lead, trial, customer] }]";
     let customer = Customer::of(&tenant_with(SETTINGS, rest));
     let customer = customer.stage("2024-01-01T00:00:00Z", "unlisted");

@@ -1,4 +1,4 @@
-//! Triggers fire with the change they wait for, once; actions say whom they may be offered.
+//! Triggers fire once, with the change they wait for; actions have a condition of eligibility.
 
 use tidemark_projections::definitions::Bundle;
 use tidemark_projections::evaluated::{Cause, Change, ChangeKind, EvaluatedState};
@@ -26,7 +26,7 @@ fn fired(changes: &[Change]) -> Vec<(&str, &str, Cause)> {
 }
 
 #[test]
-fn a_trigger_fires_with_its_change_and_once() {
+fn a_trigger_fires_once_with_its_change() {
     let definitions = tenant(0, &format!("{REST}{REACTIONS}"));
     let events = [
         event(1, at("2024-03-01T10:00:00Z"), order("a")),
@@ -63,7 +63,7 @@ fn a_trigger_fires_with_its_change_and_once() {
 }
 
 #[test]
-fn definitions_fire_only_what_asks_for_it() {
+fn definition_changes_fire_only_triggers_with_on_definition() {
     let before = tenant(0, "");
     let events = [
         event(1, at("2024-03-01T10:00:00Z"), order("a")),
@@ -83,7 +83,7 @@ fn definitions_fire_only_what_asks_for_it() {
 }
 
 #[test]
-fn printed_they_define_the_same() {
+fn shown_actions_and_triggers_define_the_same() {
     let definitions = tenant(0, &format!("{REST}{REACTIONS}"));
     let (discount, call) = (&definitions.actions[0], &definitions.actions[1]);
     assert_eq!((discount.value_minor, call.value_minor), (2_550, 12_000));
@@ -95,7 +95,7 @@ fn printed_they_define_the_same() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place_and_the_nearest_name() {
+fn mistakes_are_reported_with_position_and_nearest_name() {
     let check = |line: &str, expected: &str| {
         let text = format!(
             "tenant: {{ id: t, zone: UTC, currency: EUR }}{REST}actions: [ {{ name: discount, value: 1 }} ]\n{line}\n"

@@ -1,5 +1,4 @@
-//! What conditions on subscriptions, tickets, campaigns, offers, consents and conversations mean, by
-//! example.
+//! Conditions on subscriptions, tickets, campaigns, offers, consents and conversations, by example.
 
 use tidemark_projections::outputs::derive;
 use tidemark_schemas::event::{Direction, Outcome, SubscriptionStatus};
@@ -79,7 +78,7 @@ fn subscription_conditions() {
 }
 
 #[test]
-fn of_who_has_no_subscription_none_is_counted() {
+fn a_customer_without_subscriptions_counts_zero() {
     let nobody = Customer::new().stage("2024-01-01T10:00:00Z", "lead");
     check(
         &nobody,
@@ -300,7 +299,7 @@ fn conversation_conditions() {
 }
 
 #[test]
-fn outputs_tell_of_records() {
+fn outputs_summarise_records() {
     use SubscriptionStatus::{Active, Cancelled};
     let records = Customer::new()
         .event(

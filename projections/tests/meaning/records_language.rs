@@ -1,4 +1,4 @@
-//! What is said about wrong conditions on records.
+//! Messages about invalid conditions on records.
 
 use super::definitions::{TENANT, errors};
 
@@ -38,7 +38,7 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn wrong_conditions_are_refused_with_their_place() {
+fn invalid_record_conditions_are_refused_with_their_position() {
     for (condition, expected) in WRONG {
         let errors = errors(&format!(
             "{TENANT}segments:\n  - name: s\n    when: {condition}\n"

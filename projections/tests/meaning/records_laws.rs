@@ -71,7 +71,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
-    fn in_any_order_a_condition_holds_when_the_naive_one_does(
+    fn record_conditions_equal_the_naive_evaluator_in_any_order(
         zone in prop::sample::select(ZONES.to_vec()),
         leaf in leaves(),
         (events, arrivals) in histories().prop_flat_map(|events| {
@@ -93,7 +93,7 @@ proptest! {
 
     /// Neither late nor early: a lone condition changes at its next change and not before.
     #[test]
-    fn a_condition_changes_at_its_next_change_and_not_before(
+    fn record_conditions_change_only_at_next_change(
         zone in prop::sample::select(ZONES.to_vec()),
         leaf in leaves(),
         events in histories(),

@@ -12,7 +12,7 @@ fn read(more: &str) -> Result<TenantDefinitions, String> {
 }
 
 #[test]
-fn commission_and_window_are_read() {
+fn commission_and_attribution_window_are_parsed() {
     let reports = |more: &str| {
         let read = read(more).unwrap();
         (read.commission_millionths, read.attribution_days)
@@ -25,7 +25,7 @@ fn commission_and_window_are_read() {
 }
 
 #[test]
-fn what_is_wrong_with_them_is_named() {
+fn invalid_report_settings_are_refused() {
     for (more, says) in [
         (", commission: 12.5", "like 12.5%"),
         (", commission: '12.5'", "like 12.5%"),

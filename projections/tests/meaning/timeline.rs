@@ -1,4 +1,4 @@
-//! What happened to a customer, as its state keeps it.
+//! The timeline of a customer, from its state.
 
 use serde_json::{Value, json};
 use tidemark_projections::outputs::{HappeningKind, timeline};
@@ -47,7 +47,7 @@ fn payloads() -> Vec<Value> {
     ]
 }
 
-/// What is told of them, oldest first.
+/// The timeline of these events, oldest first.
 fn expected() -> Vec<Value> {
     let at = |minute: u32| format!("2025-03-30T10:{minute:02}:00Z");
     let eur = |minor: i64| json!({ "amount_minor": minor, "currency": "EUR" });
@@ -82,7 +82,7 @@ fn expected() -> Vec<Value> {
 }
 
 #[test]
-fn everything_that_is_kept_is_told() {
+fn the_timeline_lists_everything_kept() {
     let definitions = tenant_with(SETTINGS, "");
     let mut state = CustomerState::default();
     for (payload, minute) in payloads().iter().zip(0..) {

@@ -1,4 +1,4 @@
-//! Only what an event can touch is evaluated after it, and that makes no difference.
+//! After an event only the outputs that it can touch are evaluated, with the same result.
 
 use std::sync::Arc;
 
@@ -79,14 +79,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_an_event_cannot_touch_stays_as_it_is(
+    fn outputs_that_an_event_cannot_touch_stay_constant(
         definitions in definitions(), events in arriving(), pauses in pauses(),
     ) {
         compare(&definitions, &events, &pauses);
     }
 
     #[test]
-    fn what_no_record_can_touch_stays_as_it_is(
+    fn outputs_that_a_record_cannot_touch_stay_constant(
         (definitions, events) in records_laws::tenants(), pauses in pauses(),
     ) {
         let definitions: Arc<TenantDefinitions> = definitions;

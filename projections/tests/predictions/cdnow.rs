@@ -70,7 +70,7 @@ fn customer(id: &str, days: &BTreeMap<Date, i64>) -> Customer {
 }
 
 #[test]
-fn the_log_is_the_published_one() {
+fn the_purchase_log_equals_the_published_one() {
     let customers = customers();
     assert_eq!(customers.len(), 2_357);
     let repeats: u32 = customers.iter().map(|of| of.history.repeat_days).sum();

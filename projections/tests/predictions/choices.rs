@@ -22,7 +22,7 @@ fn candidate(
 }
 
 #[test]
-fn few_offers_say_little_and_many_say_all() {
+fn acceptance_rates_shrink_toward_the_overall_rate() {
     let whole = responses(998, 99);
     assert!((whole.prior() - 0.1).abs() < 1e-12);
     // One offer, accepted: (1 + 10 · 0.1) / 11.
@@ -34,7 +34,7 @@ fn few_offers_say_little_and_many_say_all() {
 }
 
 #[test]
-fn the_best_action_is_worth_most_in_the_mean() {
+fn the_best_action_has_the_greatest_expected_value() {
     let often = responses(1_000, 500);
     let rarely = responses(1_000, 10);
     let call = candidate("call", 9_000, rarely, responses(0, 0));
@@ -42,7 +42,7 @@ fn the_best_action_is_worth_most_in_the_mean() {
     let best = best_action([call, coupon]).unwrap();
     assert_eq!(best.action, "coupon");
     assert!((best.expected_minor - 500.0).abs() < 1.0, "{best:?}");
-    // In this segment everybody takes the call.
+    // All customers of this segment accept the call.
     let call = candidate("call", 9_000, rarely, responses(200, 190));
     assert_eq!(best_action([call, coupon]).unwrap().action, "call");
     // Of equals the first by name, in whatever order they come.
@@ -55,7 +55,7 @@ fn the_best_action_is_worth_most_in_the_mean() {
 }
 
 #[test]
-fn four_answers_to_who_brought_the_order() {
+fn four_attribution_models_share_an_order() {
     let check = |attribution: Attribution, touches, expected: &[i64]| {
         assert_eq!(
             attribution.credit(10_000, touches),

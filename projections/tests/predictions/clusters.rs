@@ -18,7 +18,7 @@ fn cdnow() -> Vec<(String, Rfm)> {
 }
 
 #[test]
-fn neither_the_order_of_rows_nor_the_number_of_threads_makes_a_difference() {
+fn clusters_are_independent_of_row_order_and_threads() {
     let customers = cdnow();
     let mut reversed = customers.clone();
     reversed.reverse();
@@ -40,7 +40,7 @@ fn neither_the_order_of_rows_nor_the_number_of_threads_makes_a_difference() {
 }
 
 #[test]
-fn groups_that_are_apart_are_found() {
+fn separated_groups_are_found() {
     let mut customers = Vec::new();
     for n in 0..90_u32 {
         // Three groups: new and small, faithful, gone.
@@ -81,7 +81,7 @@ fn groups_that_are_apart_are_found() {
 }
 
 #[test]
-fn there_are_no_clusters_of_customers_who_are_all_alike() {
+fn identical_customers_form_no_clusters() {
     let alike = Rfm {
         recency_days: 3,
         frequency: 1,
@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_cluster_never_changes_before_the_recency_foretold(
+    fn a_cluster_changes_only_at_the_predicted_recency(
         customers in customers(), frequency in 1..40_u32, monetary_minor in 0..100_000_i64
     ) {
         let model = ClusterModel::fit(&customers, 100).unwrap();

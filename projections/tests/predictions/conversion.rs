@@ -11,8 +11,8 @@ fn stay(stage: usize, days: u32, to: Option<usize>) -> Stay {
     Stay { stage, days, to }
 }
 
-/// Of those in the first stage one in ten moves on each day, nine to trial and one straight to
-/// customer; of those on trial one in twenty.
+/// A model with a daily hazard of one in ten in the first stage (nine of ten moves to trial, one to
+/// customer) and of one in twenty on trial.
 fn geometric() -> ConversionModel {
     let mut stays = Vec::new();
     let mut of = |stage, size: u64, one_in: u64, straight: bool| {
@@ -36,7 +36,7 @@ fn geometric() -> ConversionModel {
 }
 
 #[test]
-fn constant_hazards_are_found_again() {
+fn constant_hazards_are_recovered() {
     let model = geometric();
     for dwell in [0, 2, 10] {
         let found = model.predict(0, dwell, 30);
@@ -62,13 +62,13 @@ fn constant_hazards_are_found_again() {
         "{} is not {expected}",
         lead.last
     );
-    // Who is there, is there.
+    // The last stage has no next stage.
     assert!((model.predict(2, 40, 30).last - 1.0).abs() < f64::EPSILON);
 }
 
 #[test]
-fn who_stays_long_is_judged_by_those_who_stayed_as_long() {
-    // Whoever does not move within a week hardly ever does.
+fn hazards_depend_on_dwell_time() {
+    // Customers that do not move within a week rarely move later.
     let mut stays = vec![stay(0, 3, Some(1)); 500];
     stays.extend(vec![stay(0, 300, None); 500]);
     let model = ConversionModel::fit(stages(), &stays);
@@ -80,7 +80,7 @@ fn who_stays_long_is_judged_by_those_who_stayed_as_long() {
 }
 
 #[test]
-fn where_data_are_few_the_mean_of_the_stage_speaks() {
+fn sparse_bins_shrink_toward_the_stage_mean() {
     // One move in 100 days of exposure, none of them after day 30.
     let stays = [
         stay(0, 9, Some(1)),
@@ -94,7 +94,7 @@ fn where_data_are_few_the_mean_of_the_stage_speaks() {
 }
 
 #[test]
-fn of_a_stage_nobody_left_nothing_is_said() {
+fn a_stage_without_moves_has_no_predictions() {
     let model = ConversionModel::fit(stages(), &[stay(0, 50, None)]);
     let found = model.predict(0, 3, 90);
     assert!(found.last.abs() < f64::EPSILON && found.next.iter().all(|p| p.abs() < f64::EPSILON));
@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn chances_are_chances_and_grow_with_the_horizon(
+    fn predictions_are_probabilities_that_grow_with_the_horizon(
         stays in stays(), stage in 0..3_usize, dwell in 0..700_u32, horizon in 0..100_u32
     ) {
         let model = ConversionModel::fit(stages(), &stays);

@@ -1,4 +1,4 @@
-//! Why a customer is in a segment that asks for its RFM cell, its cluster or its value.
+//! Explanations of segments on RFM cell, cluster or value.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tidemark_schemas::Instant;
 
 use crate::leaves::{at, conditions, customer, shop};
 
-/// What was last known of it at an instant.
+/// The evaluated state at an instant.
 fn evaluated(state: &CustomerState, shop: &TenantDefinitions, now: Instant) -> EvaluatedState {
     let mut evaluated = EvaluatedState::new(shop.version);
     evaluated.redefine(state, shop, now, &mut Vec::new());
@@ -27,7 +27,7 @@ fn why(
 }
 
 #[test]
-fn scores_are_told_with_the_model_they_are_from() {
+fn explained_scores_name_their_model() {
     let shop = shop(&[
         "rfm: { recency: { eq: 5 } }",
         "cluster: 2",
@@ -76,7 +76,7 @@ fn scores_are_told_with_the_model_they_are_from() {
 }
 
 #[test]
-fn of_who_never_bought_no_score_is_told() {
+fn a_customer_without_purchases_has_no_explained_score() {
     let shop = shop(&[
         "rfm: { recency: { eq: 5 } }",
         "cluster: 1",
@@ -101,7 +101,7 @@ proptest! {
 
     /// The membership told is the one known, and the next change told is the one that time brings.
     #[test]
-    fn what_is_explained_of_scores_is_what_happens(
+    fn explained_scores_agree_with_evaluation(
         condition in conditions(), days in prop::collection::btree_set(0..200_u32, 1..6)
     ) {
         let shop = shop(&[&condition]);

@@ -1,4 +1,4 @@
-//! Fits by maximum likelihood: published rollups, and parameters found again.
+//! Fits by maximum likelihood: published values, and parameters found again.
 
 use tidemark_projections::models::{
     ChurnModel, Family, Fit, ForecastError, ForecastSum, Parameters, RenewalModel, Renewals,
@@ -7,7 +7,7 @@ use tidemark_projections::models::{
 
 use crate::cdnow::{Customer, customers};
 
-/// To four significant digits.
+/// Compares to four significant digits.
 #[track_caller]
 fn assert_digits(found: f64, expected: f64) {
     let unit = 10_f64.powf(expected.abs().log10().floor() - 3.0);
@@ -29,7 +29,7 @@ fn model(family: Family, parameters: Parameters) -> ChurnModel {
 }
 
 #[test]
-fn both_churn_models_are_fitted_as_published() {
+fn churn_fits_reproduce_published_parameters() {
     let customers = customers();
     for (family, expected, log_likelihood) in [
         (
@@ -60,7 +60,7 @@ fn both_churn_models_are_fitted_as_published() {
 }
 
 #[test]
-fn a_new_customer_is_expected_to_buy_as_published() {
+fn expected_purchases_of_a_new_customer_equal_the_published_value() {
     let customers = customers();
     let fit = fitted(Family::BgNbd, &customers);
     let model = model(Family::BgNbd, fit.parameters);
@@ -72,7 +72,7 @@ fn a_new_customer_is_expected_to_buy_as_published() {
 }
 
 #[test]
-fn spending_is_fitted_as_published() {
+fn the_spending_fit_reproduces_published_parameters() {
     let customers = customers();
     let seen: Vec<(f64, f64)> = customers
         .iter()
@@ -104,7 +104,7 @@ fn spending_is_fitted_as_published() {
 }
 
 #[test]
-fn q_stays_above_one_however_much_customers_differ() {
+fn the_fitted_q_exceeds_one() {
     // Means over ten orders of magnitude: the likelihood would like no mean at all.
     let seen: Vec<(f64, f64)> = (0..200)
         .map(|n| (1.0, 10_f64.powf(f64::from(n) / 20.0)))
@@ -116,7 +116,7 @@ fn q_stays_above_one_however_much_customers_differ() {
 }
 
 #[test]
-fn renewals_are_fitted_as_published() {
+fn the_renewal_fit_reproduces_published_parameters() {
     let survivors = [1_000_u64, 869, 743, 653, 593, 551, 517, 491];
     let seen: Vec<Renewals> = survivors
         .windows(2)
@@ -133,7 +133,7 @@ fn renewals_are_fitted_as_published() {
     assert_digits(beta, 3.80610);
     assert!((fit.log_likelihood + 1_611.158).abs() <= 0.001);
     assert!((fit.parameters.survival(12) - 0.3780).abs() <= 5e-5);
-    // Who has stayed long is more likely to stay.
+    // The longer a subscriber has stayed, the more likely it stays.
     let risks: Vec<f64> = (0..20)
         .map(|renewed| fit.parameters.risk(renewed))
         .collect();
@@ -144,7 +144,7 @@ fn renewals_are_fitted_as_published() {
 }
 
 #[test]
-fn value_is_what_will_be_bought_worth_today() {
+fn value_is_the_discounted_expected_spending() {
     let customers = customers();
     let model = model(
         Family::MbgNbd,
@@ -161,7 +161,7 @@ fn value_is_what_will_be_bought_worth_today() {
 }
 
 #[test]
-fn a_forecast_holds_what_came() {
+fn the_forecast_interval_contains_the_outcome() {
     let customers = customers();
     let model = model(Family::BgNbd, fitted(Family::BgNbd, &customers).parameters);
     let pairs: Vec<(f64, f64)> = customers

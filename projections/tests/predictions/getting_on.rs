@@ -70,7 +70,7 @@ fn entered(shop: &TenantDefinitions, entries: &[(i32, usize)]) -> CustomerState 
     state
 }
 
-/// By the list of entries alone: what the model says of the stage and the days in it.
+/// The model's answer for the stage and the days in it, computed from the list of entries alone.
 fn chance(
     model: &ConversionModel,
     entries: &[(i32, usize)],
@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn conversion_holds_when_the_model_says_so_and_changes_at_midnight(
+    fn conversion_follows_the_model_and_changes_at_midnight(
         stays in stays(),
         entries in prop::collection::btree_map(0..120_i32, 0..3_usize, 1..5),
         next in prop::option::of(0..3_usize),
@@ -140,7 +140,7 @@ proptest! {
 }
 
 #[test]
-fn without_a_model_of_the_journey_as_it_is_no_chance_holds() {
+fn conversion_never_holds_without_a_model_of_the_current_journey() {
     let condition = "conversion: { journey: sales, probability: { gte: 0 } }";
     let models = trained(&[Stay {
         stage: 0,
@@ -165,7 +165,7 @@ fn without_a_model_of_the_journey_as_it_is_no_chance_holds() {
 }
 
 #[test]
-fn why_names_chance_percentile_and_model() {
+fn explanations_name_probability_percentile_and_model() {
     let condition = "all: [{ conversion: { journey: sales, next: trial, probability: { gt: 0 } } }, \
                      { not: { value: { percentile: { gte: 1 } } } }]";
     let shop = sales(
@@ -189,7 +189,7 @@ fn why_names_chance_percentile_and_model() {
 }
 
 #[test]
-fn percentiles_are_of_all_customers_when_they_were_trained() {
+fn percentiles_refer_to_the_customers_at_training() {
     let mut log = Log::of(&format!(
         "{SHOP}\nsegments:\n  - {{ name: top, when: {{ value: {{ percentile: {{ gte: 90 }} }} }} }}\n  \
          - {{ name: lower, when: {{ value: {{ percentile: {{ lt: 50 }} }} }} }}"
@@ -223,14 +223,14 @@ fn percentiles_are_of_all_customers_when_they_were_trained() {
         }
         lower += u32::from(above < 50);
     }
-    // A tenth of 2,357, and half of them; nobody outside the tenth is worth more.
+    // A tenth of 2,357, and half of them; the tenth has the greatest values.
     assert!((225..=240).contains(&top), "{top}");
     assert!((1_150..=1_250).contains(&lower), "{lower}");
     assert!(least >= most - 1.0, "{least} is not above {most}");
 }
 
 #[test]
-fn what_all_will_spend_is_the_sum_of_what_each_will() {
+fn total_expected_spending_is_the_sum_over_customers() {
     let log = Log::of(SHOP);
     let value = TRAINED.models.value.as_ref().unwrap();
     assert_eq!((value.as_of, value.customers), (END, 2_357));
@@ -263,7 +263,7 @@ fn what_all_will_spend_is_the_sum_of_what_each_will() {
 }
 
 #[test]
-fn wrong_chances_and_percentiles_are_named() {
+fn invalid_conversion_and_percentile_conditions_are_refused() {
     let check = |condition: &str, expected: &str| {
         let text = format!(
             "{SHOP}\njourneys: [{{ name: sales, stages: [lead, trial] }}]\nsegments: [{{ name: s, \
@@ -302,7 +302,7 @@ fn wrong_chances_and_percentiles_are_named() {
 }
 
 #[test]
-fn a_percentile_moves_as_the_value_does() {
+fn the_percentile_follows_the_value() {
     let mut log = Log::of(&format!(
         "{SHOP}\nsegments: [{{ name: s, when: {{ value: {{ percentile: {{ gte: 60 }} }} }} }}]"
     ));

@@ -43,7 +43,7 @@ pub(crate) fn at(number: u32) -> Instant {
 }
 
 #[test]
-fn leaves_say_what_the_models_say() {
+fn score_conditions_agree_with_the_models() {
     let shop = shop(&[
         "rfm: { recency: { eq: 5 }, monetary: { gte: 4 } }",
         "rfm: { frequency: { lte: 4 } }",
@@ -70,14 +70,14 @@ fn leaves_say_what_the_models_say() {
             .collect()
     };
     assert_eq!(members(&buyer, now), ["s0", "s2", "s3", "s4", "s5"]);
-    // Years later nothing is to be expected any more, and the last cluster has everybody.
+    // Years later no purchases are expected, and all customers are in the last cluster.
     assert_eq!(members(&buyer, at(20_000)), ["s3", "s6"]);
-    // Who never bought is in none.
+    // A customer without purchases is in none.
     assert!(members(&CustomerState::default(), now).is_empty());
 }
 
 #[test]
-fn wrong_scores_are_named() {
+fn invalid_score_conditions_are_refused() {
     let check = |condition: &str, expected: &str| {
         let text = format!("{SHOP}\nsegments: [{{ name: s, when: {{ {condition} }} }}]");
         let errors = Bundle::from_files(&[("f.yaml".to_owned(), text)], "me").unwrap_err();
@@ -121,9 +121,9 @@ pub(crate) fn conditions() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What a cell is made of is counted here from the list of orders, sorted or not.
+    /// The measures of a cell, computed from the list of orders, sorted or not.
     #[test]
-    fn in_any_order_a_cell_is_that_of_the_sorted_orders(
+    fn rfm_cells_equal_the_sorted_orders_in_any_order(
         days in prop::collection::vec(0..200_u32, 1..12).prop_shuffle(), later in 1..300_u32
     ) {
         let shop = shop(&["rfm: { recency: { gte: 4 } }", "rfm: { frequency: { gte: 4 } }",
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn no_leaf_changes_before_it_is_looked_at_again(
+    fn score_conditions_change_only_at_next_change(
         condition in conditions(), days in prop::collection::btree_set(0..200_u32, 1..6)
     ) {
         let shop = shop(&[&condition]);

@@ -1,4 +1,4 @@
-//! Where trained models place customers: as part of the evaluated state, exact in time, counted and noted.
+//! Scores of trained models in the evaluated state: exact in time, counted, and recorded as changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn a_year_of_timers_places_customers_as_looking_every_day_does(
+    fn a_year_of_timers_equals_daily_evaluation_of_scores(
         days in prop::collection::btree_set(0..120_u32, 1..6)
     ) {
         let shop = trained_shop();
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn without_models_nothing_is_placed_and_nothing_is_stored_of_it() {
+fn without_models_no_scores_are_stored() {
     let plain = Log::of(SHOP).shop();
     let state = buyer(&plain, [0, 9]);
     let now = midnight(day(10));
@@ -121,7 +121,7 @@ fn without_models_nothing_is_placed_and_nothing_is_stored_of_it() {
 }
 
 #[test]
-fn another_model_places_everybody_anew_and_says_so() {
+fn a_new_model_re_evaluates_scores_and_records_changes() {
     let shop = trained_shop();
     let state = buyer(&shop, [0, 30, 60]);
     let now = midnight(day(61));
@@ -164,8 +164,8 @@ fn another_model_places_everybody_anew_and_says_so() {
     assert!(evaluated.placement.cluster.is_none());
 }
 
-/// A thousand subscribers of whom as many stay month after month as Fader and Hardie (2007) publish
-/// of the High End plan.
+/// A thousand subscribers with the monthly retention that Fader and Hardie (2007) publish
+/// for the High End plan.
 fn with_renewals() -> TrainedModels {
     let mut models: TrainedModels = TRAINED.models.clone();
     let renewal = r#"{"from":"2024-01-01","as_of":"2024-09-01","customers":100,"model":{
@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn after_each_event_customers_are_placed_as_if_all_was_evaluated(
+    fn scores_after_each_event_equal_a_full_evaluation(
         events in prop::collection::vec((0..200_u32, payloads()), 1..12), pause in 0..90_u32
     ) {
         let mut log = Log::of(SHOP);
@@ -233,7 +233,7 @@ proptest! {
 }
 
 #[test]
-fn who_buys_and_subscribes_has_a_band_of_each() {
+fn a_buyer_with_a_subscription_has_both_bands() {
     let models = with_renewals();
     let mut log = Log::of(
         "tenant: { id: shop, zone: UTC, currency: USD, churn: { renewal: { medium: 0.01, high: 0.5 } } }",
@@ -270,7 +270,7 @@ fn who_buys_and_subscribes_has_a_band_of_each() {
 }
 
 #[test]
-fn no_standing_with_a_broken_placement_is_read() {
+fn evaluated_states_with_damaged_scores_are_refused() {
     let shop = trained_shop();
     let state = buyer(&shop, [0, 30]);
     let mut evaluated = EvaluatedState::new(shop.version);

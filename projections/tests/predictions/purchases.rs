@@ -1,4 +1,4 @@
-//! Expected purchases and likelihoods: published rollups, sixty digits, and sanity for any input.
+//! Expected purchases and likelihoods: published values, sixty digits, and sanity for any input.
 
 use proptest::prelude::*;
 use tidemark_projections::models::{ChurnModel, Family, Parameters, PurchaseHistory, Thresholds};
@@ -21,7 +21,7 @@ const PAPER: PurchaseHistory = PurchaseHistory {
 };
 
 #[test]
-fn expected_purchases_agree_with_sixty_digits() {
+fn expected_purchases_equal_reference_values() {
     let mut rows = 0;
     let mut worst: f64 = 0.0;
     for line in REFERENCE.lines().skip(1) {
@@ -50,7 +50,7 @@ fn expected_purchases_agree_with_sixty_digits() {
 }
 
 #[test]
-fn the_papers_customer_is_expected_to_buy_as_published() {
+fn expected_purchases_equal_the_published_example() {
     let model = model(Family::BgNbd, [0.24259, 4.41360, 0.79292, 2.42591]);
     let expected = model.expected_purchases(PAPER, 39 * 7);
     assert!((expected - 1.22591).abs() <= 2e-4, "{expected}");
@@ -84,20 +84,20 @@ fn families() -> impl Strategy<Value = Family> {
 
 proptest! {
     #[test]
-    fn expected_purchases_are_a_number_not_below_zero(
+    fn expected_purchases_are_finite_and_nonnegative(
         family in families(), parameters in parameters(), history in histories(), days: u32
     ) {
         let model = model(family, parameters);
         let expected = model.expected_purchases(history, days);
         prop_assert!(expected.is_finite() && expected >= 0.0, "{expected}");
-        // Not more than one who never leaves buys.
+        // The bound is a customer that never leaves.
         let [r, alpha, _, _] = parameters;
         let rate = (r + f64::from(history.repeat_days)) / (alpha + history.age as f64 / 7.0);
         prop_assert!(expected <= rate * f64::from(days) / 7.0 * (1.0 + 1e-12));
     }
 
     #[test]
-    fn the_longer_the_more_purchases_are_expected(
+    fn expected_purchases_grow_with_the_horizon(
         family in families(), parameters in parameters(), history in histories(),
         days in 1..3_000_u32, more in 1..3_000_u32
     ) {
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn absurd_histories_expect_something_finite(
+    fn extreme_histories_have_finite_expectations(
         family in families(), repeat_days: u32, last: i64, age: i64, days: u32
     ) {
         let model = ChurnModel::shipped(family, Thresholds::default());
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn likelihoods_are_numbers(
+    fn likelihoods_are_finite(
         family in families(), parameters in parameters(), history in histories()
     ) {
         let likelihood = model(family, parameters).log_likelihood(history);

@@ -8,7 +8,7 @@ use tidemark_projections::models::{
 struct Draw(u64);
 
 impl Draw {
-    /// In (0, 1).
+    /// Returns the next number in (0, 1).
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -78,7 +78,7 @@ const MADE_WITH: Parameters = Parameters {
 
 fn customers(family: Family) -> Vec<PurchaseHistory> {
     let mut draw = Draw(42);
-    // Ages are few, so that the many who never came back are computed once an age.
+    // Ages are few, so that customers without repeat purchases are computed once per age.
     (0..6_000)
         .map(|n| customer(&mut draw, family, MADE_WITH, 180 + 20 * (n % 12)))
         .collect()
@@ -93,7 +93,7 @@ fn assert_within(found: f64, expected: f64, part: f64) {
 }
 
 #[test]
-fn churn_parameters_are_found_again() {
+fn churn_parameters_are_recovered() {
     for family in Family::ALL {
         let fit = fit_purchases(family, customers(family)).unwrap();
         let Parameters { r, alpha, a, b } = fit.parameters;
@@ -106,7 +106,7 @@ fn churn_parameters_are_found_again() {
 }
 
 #[test]
-fn customers_are_likelier_under_the_family_they_were_made_with() {
+fn the_generating_family_has_the_greater_likelihood() {
     for family in Family::ALL {
         let customers = customers(family);
         let likelihood = |of: Family| fit_purchases(of, customers.clone()).unwrap().log_likelihood;
@@ -119,7 +119,7 @@ fn customers_are_likelier_under_the_family_they_were_made_with() {
 }
 
 #[test]
-fn spending_parameters_are_found_again() {
+fn spending_parameters_are_recovered() {
     let mut draw = Draw(7);
     let (p, q, v) = (6.0, 4.0, 15.0);
     let seen: Vec<(f64, f64)> = (0..5_000)

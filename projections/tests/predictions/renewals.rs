@@ -52,7 +52,7 @@ fn thousand(shop: &TenantDefinitions, plan: &str, events: &mut u128) -> Customer
 }
 
 #[test]
-fn renewals_are_trained_as_published_and_plans_are_told_apart() {
+fn renewal_training_reproduces_published_values_by_plan() {
     let log = Log::of(SHOP);
     let shop = log.shop();
     let mut events = 0;
@@ -96,7 +96,7 @@ fn renewals_are_trained_as_published_and_plans_are_told_apart() {
 }
 
 #[test]
-fn each_renewal_lowers_the_band_of_a_subscriber() {
+fn every_renewal_lowers_the_renewal_band() {
     let mut log = Log::of(SHOP);
     let mut events = 0;
     let customers = thousand(&log.shop(), "pro", &mut events);
@@ -134,7 +134,7 @@ fn each_renewal_lowers_the_band_of_a_subscriber() {
 }
 
 #[test]
-fn wrong_bands_of_renewals_are_named() {
+fn invalid_renewal_bands_are_refused() {
     let check = |renewal: &str, expected: &str| {
         let text = format!(
             "tenant: {{ id: shop, zone: UTC, currency: USD, churn: {{ renewal: {renewal} }} }}"

@@ -12,7 +12,7 @@ fn of(recency_days: i64, frequency: u32, monetary_minor: i64) -> Rfm {
 }
 
 #[test]
-fn a_fifth_of_the_customers_is_in_each_fifth() {
+fn every_fifth_holds_a_fifth_of_the_customers() {
     let customers: Vec<Rfm> = (0..100)
         .map(|n| of(n.into(), n, i64::from(n) * 100))
         .collect();
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn the_cell_changes_at_the_recency_foretold_and_not_before(
+    fn the_cell_changes_only_at_the_predicted_recency(
         customers in customers(), recency in 0..60_i64, frequency in 1..10_u32
     ) {
         let model = RfmModel::fit(&customers).unwrap();

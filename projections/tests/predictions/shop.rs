@@ -1,4 +1,4 @@
-//! A shop whose customers are those of the real purchase log, and a log of its definitions.
+//! A shop with the customers of the real purchase log, and a log of its definitions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

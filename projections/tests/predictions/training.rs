@@ -18,7 +18,7 @@ use crate::shop::{
 };
 
 #[test]
-fn the_real_shop_is_trained_as_published() {
+fn training_on_cdnow_reproduces_published_values() {
     let report = &*TRAINED;
     assert_eq!(
         (report.customers, report.bought, report.bought_again),
@@ -86,7 +86,7 @@ fn the_order_of_customers_makes_no_difference() {
 }
 
 #[test]
-fn what_was_trained_scores_and_says_so() {
+fn trained_models_score_customers_and_are_named() {
     let mut log = Log::of(SHOP);
     let customers = cdnow(&log.shop(), END);
     let (_, state) = &customers[0];
@@ -136,7 +136,7 @@ fn what_was_trained_scores_and_says_so() {
 }
 
 #[test]
-fn a_printed_definition_defines_the_same_models() {
+fn shown_definitions_define_the_same_models() {
     let mut log = Log::of(SHOP);
     log.publish(TRAINED.models.clone());
     let source = log.shop().source.clone();
@@ -146,7 +146,7 @@ fn a_printed_definition_defines_the_same_models() {
 }
 
 #[test]
-fn the_family_a_definition_names_is_kept() {
+fn the_churn_family_of_the_definitions_is_kept() {
     let asks = |family: Family| {
         format!(
             "tenant: {{ id: shop, zone: UTC, currency: USD, churn: {{ model: {} }} }}",
@@ -175,7 +175,7 @@ fn the_family_a_definition_names_is_kept() {
 }
 
 #[test]
-fn too_little_is_refused_with_the_reason_and_the_old_model_stays() {
+fn insufficient_data_keeps_the_previous_model() {
     let mut log = Log::of(JOURNEY);
     let customers = cdnow(&log.shop(), END);
     let mut models = TRAINED.models.clone();
@@ -210,7 +210,7 @@ fn too_little_is_refused_with_the_reason_and_the_old_model_stays() {
 }
 
 #[test]
-fn who_bought_again_for_nothing_or_never_is_left_out_and_named() {
+fn customers_without_repeat_value_are_left_out_of_spending() {
     let log = Log::of(SHOP);
     let shop = log.shop();
     let mut events = 0;
@@ -238,7 +238,7 @@ fn who_bought_again_for_nothing_or_never_is_left_out_and_named() {
 }
 
 #[test]
-fn who_moves_on_a_journey_is_told_where_to() {
+fn trained_journeys_predict_conversion() {
     let mut log = Log::of(JOURNEY);
     let shop = log.shop();
     let mut events = 0;
@@ -292,7 +292,7 @@ fn who_moves_on_a_journey_is_told_where_to() {
 }
 
 #[test]
-fn models_that_make_no_sense_are_refused_with_their_place() {
+fn implausible_models_are_refused_with_their_position() {
     let check = |models: &str, expected: &str| {
         let text = format!("{SHOP}\nmodels: {models}");
         let errors = Bundle::from_files(&[("f.yaml".to_owned(), text)], "me").unwrap_err();
@@ -333,7 +333,7 @@ fn shop_with(
 }
 
 #[test]
-fn with_any_parameters_bands_and_cells_change_when_foretold() {
+fn bands_and_cells_change_at_the_predicted_time_for_any_parameters() {
     let positive = || (-2.0..2.0).prop_map(|power: f64| 10_f64.powf(power));
     let parameters = (positive(), positive(), positive(), positive())
         .prop_map(|(r, alpha, a, b)| Parameters { r, alpha, a, b });

@@ -1,4 +1,4 @@
-//! What was done: `event`, `sequence`, `regularly`, `stopped` and `restarted`.
+//! Conditions on activities: `event`, `sequence`, `regularly`, `stopped` and `restarted`.
 
 use jiff::civil::{Date, Weekday};
 use serde_json::Value;

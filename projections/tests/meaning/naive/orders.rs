@@ -1,4 +1,4 @@
-//! What was bought, and how likely the customer is gone: `orders` and `churn`.
+//! Conditions on orders and churn risk: `orders` and `churn`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

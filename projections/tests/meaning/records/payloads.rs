@@ -1,4 +1,4 @@
-//! What can be said of subscriptions, tickets, campaigns, offers, consents and conversations.
+//! Payloads of subscriptions, tickets, campaigns, offers, consents and conversations.
 
 use tidemark_schemas::event::{
     ActionAnswered, ActionOffered, CampaignTouched, Channel, ConsentChanged, ConversationClosed,

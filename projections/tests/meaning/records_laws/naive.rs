@@ -15,7 +15,7 @@ struct Naive<'a> {
     at: Instant,
 }
 
-/// What tests are about: texts and instants by the name of the test, and money.
+/// The subjects of tests: texts and instants by the name of the test, and money.
 #[derive(Default)]
 struct Row {
     texts: BTreeMap<&'static str, String>,
@@ -115,7 +115,7 @@ impl Naive<'_> {
                 .is_none_or(|bounds| bounded(bounds, total, 100))
     }
 
-    /// A dollar is worth half a euro, a pound nobody knows what.
+    /// The rates: a dollar is half a euro, a pound has no rate.
     fn euros(minor: i64, currency: Currency) -> Option<i64> {
         match currency.code() {
             "EUR" => Some(minor),

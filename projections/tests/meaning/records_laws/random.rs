@@ -183,7 +183,7 @@ pub(crate) fn leaves() -> impl Strategy<Value = String> {
     ]
 }
 
-/// In whole euros, and in dollars worth as many halves.
+/// Amounts in whole euros, and in twice as many dollars.
 fn money() -> impl Strategy<Value = (i64, Currency)> {
     let codes = prop::sample::select(vec!["EUR", "USD", "GBP"]);
     (0..4_i64, codes).prop_map(|(units, code)| (units * 100, Currency::new(code).unwrap()))
