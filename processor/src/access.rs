@@ -16,8 +16,9 @@ use tokio::sync::watch;
 
 use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
-use crate::service::{count_partitions, on_thread};
+use crate::service::count_partitions;
 use crate::store::Store;
+use crate::threads;
 
 /// A broker may hear of a new password after we did.
 const PROVE_AGAIN: Duration = Duration::from_secs(1);
@@ -99,5 +100,7 @@ async fn renew_kafka(newest: &Access, kafka: &watch::Sender<KafkaConfig>) -> boo
 }
 
 async fn prove(kafka: KafkaConfig) -> Result<(), ProcessorError> {
-    on_thread(move || count_partitions(&kafka)).await.map(drop)
+    threads::run(move || count_partitions(&kafka))
+        .await
+        .map(drop)
 }

@@ -117,7 +117,7 @@ impl Follower {
     }
 
     /// Follows the topic until told to stop. Blocks its thread.
-    pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
+    pub(crate) fn run(&mut self) -> Result<(), ProcessorError> {
         while !self.shutdown.is_cancelled() {
             self.poll()?;
         }

@@ -5,6 +5,7 @@
 //! offset found there; Kafka's own committed offsets are written for dashboards and never read.
 
 mod assignment;
+mod client;
 mod event;
 mod owned;
 mod watermarks;
@@ -16,21 +17,23 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use tidemark_projections::definitions::Definitions;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::client::intake_config;
+pub(crate) use self::client::{client_config, has_changed};
 pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
 use self::owned::{Ends, Owned};
 use self::watermarks::Watermarks;
-use crate::config::{KafkaConfig, Limits};
+use crate::config::KafkaConfig;
 use crate::engine::Shared;
 use crate::error::ProcessorError;
-use crate::memory::prefetch_bytes;
 use crate::record::{Input, Record};
+use crate::threads;
 
 /// The longest wait for a message: revocations and shutdown are noticed this fast.
 const POLL: Duration = Duration::from_millis(50);
@@ -76,53 +79,12 @@ impl std::fmt::Debug for Intake {
     }
 }
 
-/// The properties every consumer of ours has.
-pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("max.poll.interval.ms", "600000")
-        .set("socket.keepalive.enable", "true");
-    for (property, value) in &kafka.properties {
-        config.set(property, value);
+impl Drop for Intake {
+    /// However this ends: a consumer that is dropped while its rebalances are kept for a loop that
+    /// has ended would wait for ever.
+    fn drop(&mut self) {
+        self.consumer.context().close();
     }
-    config
-        .set("bootstrap.servers", &kafka.bootstrap_servers)
-        .set("client.id", &kafka.client_id)
-        .set("auto.offset.reset", "error")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed");
-    config
-}
-
-/// Whether a client must be made anew, with what lets us in now.
-pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
-    // Nobody is left to change it where the sender is gone.
-    kafka.has_changed().unwrap_or(false)
-}
-
-/// Of the consumer of events: what it fetches ahead has its part of the memory budget.
-fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
-    let mut config = client_config(kafka);
-    let prefetch = prefetch_bytes(limits.memory_bytes);
-    for (property, value) in [
-        ("queued.max.messages.kbytes", prefetch / 1024),
-        ("fetch.max.bytes", prefetch),
-        ("queued.min.messages", 10_000),
-        // A full queue would else be looked at once a second: 10,000 records a second is all that
-        // a partition could give.
-        ("fetch.queue.backoff.ms", 20),
-        // An answer for each handful of records would cost the broker and us more than folding them;
-        // they wait for company in any case.
-        ("fetch.min.bytes", 16 * 1024),
-        ("fetch.wait.max.ms", 20),
-    ] {
-        if !kafka.properties.contains_key(property) {
-            config.set(property, value.to_string());
-        }
-    }
-    config
 }
 
 impl Intake {
@@ -167,7 +129,11 @@ impl Intake {
     /// Polls until told to stop, until it must join anew because what lets us in has changed, or
     /// until something waiting does not cure. Blocks its thread.
     pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
-        let outcome = self.poll_until_stopped();
+        let outcome = threads::catch("poll", || self.poll_until_stopped());
+        if outcome.is_err() {
+            // Everything else stops now, however long leaving takes.
+            self.shutdown.cancel();
+        }
         self.leave();
         outcome
     }
@@ -177,7 +143,7 @@ impl Intake {
             self.handle_ended()?;
             self.claim_fenced_again()?;
             self.resume_drained();
-            self.pass_on_watermarks();
+            self.pass_on_watermarks()?;
             self.commit_for_dashboards();
             let mut wait = POLL;
             for _ in 0..BURST {
@@ -247,7 +213,10 @@ impl Intake {
             let mut list = TopicPartitionList::new();
             list.add_partition(&self.shared.topic, partition);
             match self.consumer.pause(&list) {
-                Ok(()) => owned.paused = true,
+                Ok(()) => {
+                    owned.paused = true;
+                    tracing::debug!(partition, "paused: its queue is full");
+                }
                 Err(error) => tracing::warn!(partition, %error, "not paused"),
             }
         }
@@ -285,12 +254,13 @@ impl Intake {
         }
     }
 
-    fn pass_on_watermarks(&mut self) {
-        for (partition, end, asked_at) in self.watermarks.take() {
+    fn pass_on_watermarks(&mut self) -> Result<(), ProcessorError> {
+        for (partition, end, asked_at) in self.watermarks.take()? {
             if let Some(owned) = self.owned.get(&partition) {
                 owned.tell(Input::LogEnd { end, asked_at });
             }
         }
+        Ok(())
     }
 
     fn list(&self, partitions: &[i32]) -> TopicPartitionList {

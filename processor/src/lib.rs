@@ -14,6 +14,7 @@ mod config;
 mod engine;
 mod error;
 mod follower;
+mod headers;
 mod intake;
 mod memory;
 mod metrics;
@@ -23,6 +24,7 @@ mod record;
 pub mod refusal;
 mod service;
 pub mod store;
+mod threads;
 
 pub use access::Access;
 pub use config::{Config, HaltLimit, KafkaConfig, Limits, RESERVED_PROPERTIES};

@@ -77,10 +77,10 @@ metrics! {
 }
 
 impl Metrics {
-    /// Drops what is shown of a partition: its next owner shows it.
+    /// Drops the gauges of a partition: its next owner shows them.
     pub(crate) fn forget(&self, partition: i32) {
         let partition = partition.to_string();
-        for gauges in [&self.lag, &self.clock] {
+        for gauges in [&self.lag, &self.clock, &self.tenants_halted] {
             // Refused where nothing was shown yet.
             gauges.remove_label_values(&[&partition]).ok();
         }
@@ -119,6 +119,27 @@ fn histogram(name: &str, help: &str, first: f64, factor: f64, count: usize) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn partition_given_up_leaves_no_gauge_behind() {
+        // Given a partition with a value in every gauge by partition
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("names are valid and distinct");
+        for gauges in [&metrics.lag, &metrics.clock, &metrics.tenants_halted] {
+            gauges.with_label_values(&["3"]).set(1);
+        }
+        // When it is given up
+        metrics.forget(3);
+        // Then no family shows it
+        let shown = registry.gather().iter().any(|family| {
+            let labels = family
+                .get_metric()
+                .iter()
+                .flat_map(prometheus::proto::Metric::get_label);
+            labels.into_iter().any(|label| label.name() == "partition")
+        });
+        assert!(!shown, "an alert on it would go on firing");
+    }
 
     #[test]
     fn each_is_registered_once_and_explains_itself() {

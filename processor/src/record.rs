@@ -1,7 +1,9 @@
 //! What the intake hands to a partition's task.
 
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::Message;
 use tidemark_schemas::Instant;
+
+use crate::headers;
 
 /// A record as it came, detached from librdkafka's buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +17,14 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     /// As it came.
     pub(crate) value: Option<Vec<u8>>,
-    /// As they came; names may repeat.
+    /// As they came; names may repeat. See [`headers`] for names that are not UTF-8.
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
     /// Copies a message out of librdkafka.
     pub(crate) fn detach(message: &impl Message) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers
-                .iter()
-                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-                .collect()
-        });
+        let headers = message.headers().map_or_else(Vec::new, headers::read);
         Self {
             offset: message.offset(),
             appended_at: message

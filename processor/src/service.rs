@@ -1,5 +1,6 @@
 //! The processor as a whole: started, run, stopped.
 
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
 use tidemark_schemas::registry::RegistryClient;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,11 +25,12 @@ use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::refusal::{Heard, explain};
 use crate::store::{KeptBatches, Store};
+use crate::threads;
 
 const METADATA: Duration = Duration::from_secs(10);
 const JOIN_AGAIN: Duration = Duration::from_secs(1);
-/// How long the threads may take to end; then the process goes without them.
-const END: Duration = Duration::from_secs(30);
+/// How long the threads may take to end; then the process ends without them.
+const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// A processor, ready to run. See [`Processor::run`].
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Processor {
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
         let kafka = config.kafka.clone();
-        let partitions = on_thread(move || count_partitions(&kafka)).await?;
+        let partitions = threads::run(move || count_partitions(&kafka)).await?;
         check_topic(&config.kafka, partitions, &store)?;
         let stop = CancellationToken::new();
         let doors = Doors {
@@ -111,43 +113,23 @@ impl Processor {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProcessorError> {
         let Self {
             shared,
-            mut follower,
+            follower,
             definitions,
             doors,
             access,
             stop,
         } = self;
-        let kafka = doors.kafka.subscribe();
-        let runtime = Handle::current();
-        let intake_stop = stop.clone();
-        let intake_shared = Arc::clone(&shared);
-        let main = on_thread(move || {
-            follower.catch_up()?;
-            let following = spawn_thread("tidemark-definitions", {
-                let stop = intake_stop.clone();
-                move || {
-                    let outcome = follower.run();
-                    // Whoever ends first ends the other.
-                    stop.cancel();
-                    outcome
-                }
-            })?;
-            let outcome = consume(&kafka, &intake_shared, &definitions, &runtime, &intake_stop);
-            intake_stop.cancel();
-            let followed = following
-                .join()
-                .unwrap_or_else(|_| Err(ProcessorError::Internal("definitions: panic".to_owned())));
-            outcome.and(followed)
-        });
-        tokio::pin!(main);
+        // Dropped or panicking, this tells the threads to stop.
+        let _stopping = stop.clone().drop_guard();
+        let threads = run_threads(
+            doors.kafka.subscribe(),
+            Arc::clone(&shared),
+            follower,
+            definitions,
+            stop.clone(),
+        );
         let outcome = tokio::select! {
-            outcome = &mut main => outcome,
-            () = shutdown.cancelled() => {
-                stop.cancel();
-                tokio::time::timeout(END, main).await.unwrap_or_else(|_| {
-                    Err(ProcessorError::Internal("Kafka's client did not end in time".to_owned()))
-                })
-            }
+            outcome = end_in_time(threads, shutdown, &stop, END_WITHIN) => outcome,
             never = access::keep(access, &doors) => match never {},
         };
         stop.cancel();
@@ -160,6 +142,55 @@ impl Processor {
         }
         outcome
     }
+}
+
+/// Follows the definitions and consumes events, each on a thread of its own. Either thread's end,
+/// or panic, stops the other.
+async fn run_threads(
+    kafka: watch::Receiver<KafkaConfig>,
+    shared: Arc<Shared>,
+    mut follower: Follower,
+    definitions: watch::Receiver<Definitions>,
+    stop: CancellationToken,
+) -> Result<(), ProcessorError> {
+    let runtime = Handle::current();
+    threads::run(move || {
+        follower.catch_up()?;
+        let following = threads::spawn("tidemark-definitions", {
+            let stop = stop.clone();
+            move || {
+                let outcome = threads::catch("definitions", || follower.run());
+                stop.cancel();
+                outcome
+            }
+        })?;
+        let outcome = consume(&kafka, &shared, &definitions, &runtime, &stop);
+        stop.cancel();
+        outcome.and(threads::join("definitions", following))
+    })
+    .await
+}
+
+/// Waits for the threads. Once told to stop, or once one of them has ended, the rest must end
+/// within the bound: a process whose threads hang must not look alive.
+async fn end_in_time(
+    threads: impl Future<Output = Result<(), ProcessorError>>,
+    shutdown: CancellationToken,
+    stop: &CancellationToken,
+    bound: Duration,
+) -> Result<(), ProcessorError> {
+    tokio::pin!(threads);
+    tokio::select! {
+        outcome = &mut threads => return outcome,
+        () = shutdown.cancelled() => stop.cancel(),
+        () = stop.cancelled() => {}
+    }
+    tokio::time::timeout(bound, threads)
+        .await
+        .unwrap_or_else(|_| {
+            let reason = "Kafka's client did not end in time".to_owned();
+            Err(ProcessorError::Internal(reason))
+        })
 }
 
 /// Joins the group and folds until told to stop. What changed of what lets us in is taken up by
@@ -266,28 +297,37 @@ fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<()
     Ok(())
 }
 
-fn spawn_thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>, ProcessorError> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|error| ProcessorError::Internal(error.to_string()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Runs blocking work on a thread of its own, which may outlive the runtime: librdkafka's calls
-/// can hang, and a runtime's blocking pool would wait for them at its end.
-pub(crate) async fn on_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ProcessorError> + Send + 'static,
-) -> Result<T, ProcessorError> {
-    let (sender, receiver) = oneshot::channel();
-    drop(spawn_thread("tidemark-kafka", move || {
-        drop(sender.send(work()));
-    })?);
-    receiver.await.unwrap_or_else(|_| {
-        Err(ProcessorError::Internal(
-            "Kafka's thread panicked".to_owned(),
-        ))
-    })
+    #[tokio::test]
+    async fn thread_that_hangs_after_another_failed_ends_the_processor_within_its_bound() {
+        // Given threads of which one has failed, and the other never ends
+        let (shutdown, stop) = (CancellationToken::new(), CancellationToken::new());
+        stop.cancel();
+        // When the processor waits for them
+        let bound = Duration::from_millis(10);
+        let ended = end_in_time(std::future::pending(), shutdown, &stop, bound).await;
+        // Then it ends with an error, without them
+        assert!(ended.is_err());
+    }
+
+    #[tokio::test]
+    async fn shutdown_stops_the_threads() {
+        let (shutdown, stop) = (CancellationToken::new(), CancellationToken::new());
+        shutdown.cancel();
+        let threads = {
+            let stop = stop.clone();
+            async move {
+                stop.cancelled().await;
+                Ok(())
+            }
+        };
+        assert!(
+            end_in_time(threads, shutdown, &stop, END_WITHIN)
+                .await
+                .is_ok()
+        );
+    }
 }

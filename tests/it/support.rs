@@ -20,6 +20,7 @@ pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod publish;
+pub(crate) mod raw_produce;
 pub(crate) mod read;
 pub(crate) mod reference;
 pub(crate) mod registry;

@@ -73,7 +73,10 @@ impl Intake {
             .copied()
             .filter(|partition| assigned.find_partition(topic, *partition).is_some())
             .collect();
-        self.consumer.incremental_unassign(&self.list(&taken))
+        let list = self.list(&taken);
+        // A pause would stay with librdkafka's partition, and stop it when it is assigned again.
+        self.consumer.resume(&list)?;
+        self.consumer.incremental_unassign(&list)
     }
 
     /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under

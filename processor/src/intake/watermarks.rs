@@ -72,9 +72,20 @@ impl Watermarks {
         *lock(&self.partitions) = partitions;
     }
 
-    /// The answers since the last call: partition, next offset to be written, when it was asked.
-    pub(crate) fn take(&self) -> Vec<(i32, i64, Instant)> {
-        self.answers.try_iter().collect()
+    /// Returns the answers since the last call: partition, next offset to be written, when it was
+    /// asked. Fails if the thread has ended: clocks of idle partitions would stand still.
+    pub(crate) fn take(&self) -> Result<Vec<(i32, i64, Instant)>, ProcessorError> {
+        let mut answers = Vec::new();
+        loop {
+            match self.answers.try_recv() {
+                Ok(answer) => answers.push(answer),
+                Err(TryRecvError::Empty) => return Ok(answers),
+                Err(TryRecvError::Disconnected) => {
+                    let reason = "the watermarks thread has ended".to_owned();
+                    return Err(ProcessorError::Internal(reason));
+                }
+            }
+        }
     }
 
     /// Ends the thread.
@@ -90,4 +101,24 @@ impl Watermarks {
 
 fn lock(partitions: &Mutex<Vec<i32>>) -> std::sync::MutexGuard<'_, Vec<i32>> {
     partitions.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watermarks_thread_that_has_ended_is_an_error() {
+        let (answer, answers) = channel();
+        let watermarks = Watermarks {
+            partitions: Arc::default(),
+            answers,
+            stop: None,
+            thread: None,
+        };
+        answer.send((0, 1, Instant::MIN)).expect("it is received");
+        assert_eq!(watermarks.take().expect("the thread runs").len(), 1);
+        drop(answer);
+        assert!(watermarks.take().is_err());
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use uuid::Uuid;
@@ -165,6 +167,19 @@ impl Kafka {
                     .iter()
                     .all(|partition| partition.leader() >= 0)
         });
+    }
+
+    /// Changes a topic's configuration: these entries replace all that were set before.
+    pub(crate) async fn alter_topic(&self, name: &str, config: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let altered = config.iter().fold(
+            AlterConfig::new(ResourceSpecifier::Topic(name)),
+            |all, (key, value)| all.set(key, value),
+        );
+        let results = admin.alter_configs([&altered], &AdminOptions::new()).await;
+        for result in results.unwrap() {
+            result.unwrap_or_else(|(topic, error)| panic!("altering {topic:?}: {error}"));
+        }
     }
 
     /// Ends a broker: by [`Signal::Kill`] as a crash does, by [`Signal::Terminate`] gracefully.

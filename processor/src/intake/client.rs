@@ -1,0 +1,57 @@
+//! The configuration of consumers.
+
+use rdkafka::ClientConfig;
+use tokio::sync::watch;
+
+use crate::config::{KafkaConfig, Limits};
+use crate::memory::prefetch_bytes;
+
+/// Returns the properties that every consumer has.
+pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("max.poll.interval.ms", "600000")
+        .set("socket.keepalive.enable", "true");
+    for (property, value) in &kafka.properties {
+        config.set(property, value);
+    }
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", &kafka.client_id)
+        .set("auto.offset.reset", "error")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed");
+    config
+}
+
+/// Whether the configuration has changed: clients made with the last one are to be replaced.
+pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
+    // Without its sender it never changes.
+    kafka.has_changed().unwrap_or(false)
+}
+
+/// Returns the properties of the consumer of events. What it fetches ahead has its part of the
+/// memory budget.
+pub(super) fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
+    let mut config = client_config(kafka);
+    let prefetch = prefetch_bytes(limits.memory_bytes);
+    for (property, value) in [
+        ("queued.max.messages.kbytes", prefetch / 1024),
+        ("fetch.max.bytes", prefetch),
+        ("queued.min.messages", 10_000),
+        // A full queue would else be looked at once a second: 10,000 records a second is all that
+        // a partition could give.
+        ("fetch.queue.backoff.ms", 20),
+        // An answer for each handful of records would cost the broker and us more than folding them;
+        // they wait for company in any case.
+        ("fetch.min.bytes", 16 * 1024),
+        ("fetch.wait.max.ms", 20),
+    ] {
+        if !kafka.properties.contains_key(property) {
+            config.set(property, value.to_string());
+        }
+    }
+    config
+}
