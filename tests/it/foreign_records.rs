@@ -228,7 +228,7 @@ async fn random_records_are_all_folded_or_parked_under_broker_timestamps() {
     site.define(DEFINITIONS);
     let taken = send_random(&site, &site.publisher().await, SEED);
     assert_accounted_for(&site, taken).await;
-    let expected = Reference::of_topic(
+    let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
         &site.definitions_topic,
