@@ -22,7 +22,7 @@ use crate::response_cache::Dependency;
 /// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
 
-/// Returns cost and attributed revenue of campaigns
+/// Cost and attributed revenue of campaigns
 #[utoipa::path(
     get,
     path = "/v1/campaigns",

@@ -19,11 +19,10 @@ use crate::response_cache::Dependency;
 
 pub(super) mod at_risk;
 
-/// Returns churn risk bands, models and calibration
+/// Churn risk bands and models
 ///
-/// Returns the number of customers in each churn risk band as of their last evaluation, for
-/// customers who buy without a contract and for subscribers, with the models and their calibration
-/// on a holdout.
+/// The number of customers in each churn risk band as of their last evaluation, for customers who
+/// buy without a contract and for subscribers, with the models and their calibration on a holdout.
 #[utoipa::path(
     get,
     path = "/v1/churn",

@@ -12,7 +12,7 @@ use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// Lists clusters of similar customers
+/// Clusters of similar customers
 ///
 /// Clusters are found by k-means on recency, frequency and monetary value. Sizes are as of each
 /// customer's last evaluation.

@@ -32,7 +32,7 @@ const KINDS: [&str; 7] = [
 const MOST_ITEMS: usize = 1_000;
 const MOST_INTENTS: usize = 50;
 
-/// Returns messages and conversations by agent, channel or day
+/// Messages and conversations by agent, channel or day
 #[utoipa::path(
     get,
     path = "/v1/conversations",

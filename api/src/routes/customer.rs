@@ -30,7 +30,7 @@ mod summary;
 pub(crate) mod timeline;
 pub(crate) mod why;
 
-/// Returns a customer
+/// Customer
 ///
 /// The customer is derived from its state at the clock of its partition (`as_of`), so it includes
 /// changes caused by time alone. Viewers receive only the names of personal attributes. A read of

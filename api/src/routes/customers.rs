@@ -19,7 +19,7 @@ use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// Lists customers by id
+/// Customers, by id
 ///
 /// A customer must match all filters. Segments, stages and bands are as of each customer's last
 /// evaluation (`evaluated_at`). A filter that names an undefined segment, journey or stage is
@@ -46,7 +46,7 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CustomersParams {
-    /// The number of customers per page, from 1 to 500. 50 by default.
+    /// The number of customers per page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// The `next` of the previous page. A cursor is valid for the filters it was returned for.

@@ -15,7 +15,7 @@ pub(crate) struct Healthy {
     status: &'static str,
 }
 
-/// Reports liveness
+/// Liveness
 ///
 /// Answers 200 while the process can answer at all. The state of the database has no influence: a
 /// restart would not repair it.
@@ -41,7 +41,7 @@ pub(crate) struct Ready {
     staleness_seconds: Option<f64>,
 }
 
-/// Reports readiness
+/// Readiness
 ///
 /// Answers 200 if the keys for token verification are loaded, the database is available, a
 /// generation of projections is active, and the projections are within the configured staleness

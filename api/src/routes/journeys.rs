@@ -17,7 +17,7 @@ pub(super) mod flows;
 mod funnel;
 pub(super) mod stages;
 
-/// Lists journeys with their stages
+/// Journeys with their stages
 #[utoipa::path(
     get,
     path = "/v1/journeys",

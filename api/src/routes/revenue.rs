@@ -20,7 +20,7 @@ use crate::response_cache::Dependency;
 
 const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
 
-/// Returns revenue by day, week or month
+/// Revenue by day, week or month
 #[utoipa::path(
     get,
     path = "/v1/revenue",

@@ -13,7 +13,7 @@ use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// Returns the number of customers in each RFM cell
+/// Customers by RFM cell
 ///
 /// Cells combine quintiles of recency, frequency and monetary value; 5 is the best. Sizes are as of
 /// each customer's last evaluation. A customer's cell changes with its purchases and at midnight in

@@ -20,7 +20,7 @@ use crate::response_cache::Dependency;
 pub(super) mod members;
 pub(super) mod series;
 
-/// Lists segments with their sizes
+/// Segments with their sizes
 #[utoipa::path(
     get,
     path = "/v1/segments",

@@ -30,7 +30,7 @@ const STOCKS: [&str; 3] = [kinds::CUSTOMERS_NEW, kinds::BAND_ENTERED, kinds::BAN
 /// The name of the score whose bands are counted.
 const CHURN: &str = "churn";
 
-/// Returns the tenant's main metrics by day
+/// Main metrics by day
 #[utoipa::path(
     get,
     path = "/v1/series",

@@ -15,7 +15,7 @@ use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-/// Returns the progress of the projections and the tenant's totals
+/// Progress of the projections and totals of the tenant
 #[utoipa::path(
     get,
     path = "/v1/status",

@@ -17,7 +17,7 @@ use crate::response_cache::Dependency;
 /// The number of best customers in the answer.
 const TOP: i64 = 10;
 
-/// Returns the distribution and the forecast of customer value
+/// Distribution and forecast of customer value
 ///
 /// The distribution and the forecast cover all customers as of the last training of the value
 /// model. The list of the best customers is current.

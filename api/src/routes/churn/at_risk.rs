@@ -18,11 +18,11 @@ use crate::routes::band;
 use crate::routes::by_value::{self, CustomerByValue};
 use crate::routes::page::RankedPage;
 
-/// Lists customers at risk by the value at stake
+/// Customers at risk, by the value at stake
 ///
-/// Returns the customers of one churn risk band, as of each customer's last evaluation, by the
-/// value of a year of the customer's purchases as of the day of its last purchase. The value
-/// changes only with purchases, so a customer keeps its position while its risk grows.
+/// The customers of one churn risk band, as of each customer's last evaluation, by the value of a
+/// year of the customer's purchases as of the day of its last purchase. The value changes only with
+/// purchases, so a customer keeps its position while its risk grows.
 #[utoipa::path(
     get,
     path = "/v1/churn/at-risk",
@@ -45,7 +45,7 @@ pub(crate) async fn at_risk(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AtRiskParams {
-    /// The number of customers per page, from 1 to 500. 50 by default.
+    /// The number of customers per page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// The `next` of the previous page. A cursor is valid for the band it was returned for.

@@ -21,12 +21,11 @@ use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::CustomerPath;
 
-/// Returns the next best actions for a customer
+/// Next best actions for a customer
 ///
-/// Ranks the actions the customer is eligible for at the clock of its partition (`as_of`) by
-/// expected value: the value of an accepted offer times the probability of acceptance. The
-/// probability is a Beta-Binomial posterior mean, based on the offers to customers who are in the
-/// same segment now.
+/// The actions the customer is eligible for at the clock of its partition (`as_of`), by expected
+/// value: the value of an accepted offer times the probability of acceptance. The probability is a
+/// Beta-Binomial posterior mean, based on the offers to customers who are in the same segment now.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/next-best-action",

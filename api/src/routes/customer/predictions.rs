@@ -21,11 +21,11 @@ use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::path::CustomerPath;
 
-/// Returns a customer's predictions
+/// Predictions for a customer
 ///
-/// Returns the scores of the customer, derived at the clock of its partition (`as_of`). Each score
-/// names its model, and whether the model's parameters are shipped defaults or trained on the
-/// tenant's own customers.
+/// The scores of the customer, derived at the clock of its partition (`as_of`). Each score names
+/// its model, and whether the model's parameters are shipped defaults or trained on the tenant's
+/// own customers.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/predictions",

@@ -26,12 +26,12 @@ use crate::routes::path::CustomerPath;
 mod changes;
 mod sort_key;
 
-/// Lists a customer's timeline
+/// Timeline of a customer
 ///
-/// Returns the customer's events and the changes that followed from them, newest first. Orders,
-/// refunds, entered stages, offers and answers are listed one by one; subscriptions, tickets and
-/// consents with their latest state; activities, messages and touches by day. Changes (segments
-/// entered and left, stages, bands) name their cause. The timeline contains no attributes.
+/// The customer's events and the changes that followed from them, newest first. Orders, refunds,
+/// entered stages, offers and answers are listed one by one; subscriptions, tickets and consents
+/// with their latest state; activities, messages and touches by day. Changes (segments entered and
+/// left, stages, bands) name their cause. The timeline contains no attributes.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/timeline",
@@ -78,7 +78,7 @@ pub(crate) struct TimelineParams {
     /// The kinds of items to return, separated by commas. All kinds by default.
     #[param(example = "order,segment")]
     kind: Option<String>,
-    /// The number of items per page, from 1 to 500. 50 by default.
+    /// The number of items per page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// The `next` of the previous page. A cursor is valid for the customer and the kinds it was

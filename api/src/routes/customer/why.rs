@@ -17,13 +17,13 @@ use crate::response_cache::Dependency;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 use crate::routes::path::{MembershipPath, SegmentName};
 
-/// Explains a customer's membership in a segment
+/// Explanation of a customer's membership in a segment
 ///
-/// Returns each condition of the segment, whether it holds, the customer's values and events behind
-/// it, and the time at which it changes without further events. The answer is derived at the clock
-/// of the customer's partition (`as_of`). Viewers do not receive values of personal attributes. A
-/// read of personal attributes by another role is recorded in the audit log with the request id and
-/// is not cached.
+/// Each condition of the segment, whether it holds, the customer's values and events behind it, and
+/// the time at which it changes without further events. The answer is derived at the clock of the
+/// customer's partition (`as_of`). Viewers do not receive values of personal attributes. A read of
+/// personal attributes by another role is recorded in the audit log with the request id and is not
+/// cached.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/segments/{name}",

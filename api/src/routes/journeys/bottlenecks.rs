@@ -13,9 +13,9 @@ use crate::query::{Reader, RequestContext};
 use crate::routes::path::JourneyPath;
 use crate::routes::rollups::Day;
 
-/// Lists the bottlenecks of a journey
+/// Bottlenecks of a journey
 ///
-/// Ranks the stages by lost completions: the number of customers who did not advance, times the
+/// The stages by lost completions: the number of customers who did not advance, times the
 /// completion rate of those who did. Customers who entered a stage recently have had little time to
 /// advance; a `to` some weeks in the past excludes them.
 #[utoipa::path(

@@ -15,9 +15,9 @@ use crate::query::{Reader, RequestContext};
 use crate::routes::path::JourneyPath;
 use crate::routes::rollups::Day;
 
-/// Lists the moves between the stages of a journey, for a Sankey diagram
+/// Moves between the stages of a journey
 ///
-/// Counts all moves, or those on the days from `from` to `to`.
+/// The data of a Sankey diagram: all moves, or those on the days from `from` to `to`.
 #[utoipa::path(
     get,
     path = "/v1/journeys/{name}/flows",

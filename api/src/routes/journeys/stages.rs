@@ -13,7 +13,7 @@ use crate::query::{Reader, RequestContext};
 use crate::routes::path::JourneyPath;
 use crate::routes::rollups::Day;
 
-/// Lists the stages of a journey with conversion and dwell time
+/// Conversion and dwell time by stage of a journey
 ///
 /// `from` and `to` select customers by the day on which they first entered each stage, and limit
 /// `entered`, `advanced` and `completed`. The number of customers in each stage and the dwell times

@@ -17,7 +17,7 @@ use crate::response_cache::Dependency;
 use crate::routes::page::Page;
 use crate::routes::path::{SegmentName, SegmentPath};
 
-/// Lists the members of a segment by customer id
+/// Members of a segment, by customer id
 #[utoipa::path(
     get,
     path = "/v1/segments/{name}/members",
@@ -51,7 +51,7 @@ pub(crate) async fn members(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MembersParams {
-    /// The number of customers per page, from 1 to 500. 50 by default.
+    /// The number of customers per page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// The `next` of the previous page. A cursor is valid for the segment it was returned for.

@@ -17,7 +17,7 @@ use crate::response_cache::Dependency;
 use crate::routes::path::{SegmentName, SegmentPath};
 use crate::routes::rollups::{self, Day, Days, DaysParams, Selection, within_64_bits};
 
-/// Returns the size of a segment by day
+/// Size of a segment by day
 #[utoipa::path(
     get,
     path = "/v1/segments/{name}/series",
