@@ -130,11 +130,11 @@ impl Generation {
             Ok(Err(error)) => return Err(unreachable(&options, role, &error)),
             Err(_) => return Err(unreachable(&options, role, &sqlx::Error::PoolTimedOut)),
         };
-        let id: i32 = sqlx::query_scalar(include_str!("database/active_generation.sql"))
-            .fetch_optional(&mut first)
+        let generation = tidemark_processor::store::Generation::active(&mut first)
             .await
-            .map_err(|error| not_readable(role, error))?
-            .ok_or_else(|| anyhow!("no generation is active: run `tidemark migrate`"))?;
+            .map_err(|error| not_readable(role, error))?;
+        generation.check_layout()?;
+        let id = generation.id;
         first.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tidemark_processor::clock::WallClock;
-use tidemark_processor::store::{Batch, Committed, Store, StoreConfig};
+use tidemark_processor::store::{Batch, Committed, Database, Store, StoreConfig};
 use tidemark_processor::{Config, KafkaConfig, Limits, Processor};
 use tidemark_schemas::Partitioner;
 use tidemark_schemas::registry::RegistryConfig;
@@ -95,7 +95,9 @@ fn store_config(place: &Place) -> StoreConfig {
 
 /// Commits the batches on a copy of the database as it was before them: customer rows a second.
 pub(crate) async fn rows_per_second(place: &Place, captured: Captured) -> f64 {
-    let store = Store::connect(&store_config(place)).await.unwrap();
+    let database = Database::connect(&store_config(place)).await.unwrap();
+    let generation = database.active_generation().await.unwrap();
+    let store = Store::open(&database, generation).unwrap();
     let rows = captured.rows();
     let mut partitions = JoinSet::new();
     let mut claimed = Vec::new();

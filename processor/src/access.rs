@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
 use crate::service::count_partitions;
-use crate::store::Store;
+use crate::store::Database;
 use crate::threads;
 
 /// A broker may hear of a new password after we did.
@@ -46,7 +46,7 @@ impl fmt::Debug for Access {
 #[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) kafka: watch::Sender<KafkaConfig>,
-    pub(crate) store: Store,
+    pub(crate) database: Database,
     pub(crate) registry: Arc<RegistryClient>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn keep(access: Option<watch::Receiver<Access>>, doors: &Doors)
         }
         let newest = access.borrow_and_update().clone();
         if let Some(password) = &newest.database_password {
-            doors.store.set_password(password);
+            doors.database.set_password(password);
         }
         if let Some(password) = &newest.registry_password {
             doors.registry.set_password(password);

@@ -19,7 +19,7 @@ use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
 use crate::intake::{client_config, has_changed, log_error};
 use crate::metrics::Metrics;
-use crate::store::{BundleRow, Store, StoreError};
+use crate::store::{BundleRow, Database, StoreError};
 
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(250);
@@ -40,7 +40,7 @@ impl ConsumerContext for FollowerContext {}
 
 /// See the module.
 pub(crate) struct Follower {
-    store: Store,
+    database: Database,
     kafka: watch::Receiver<KafkaConfig>,
     consumer: BaseConsumer<FollowerContext>,
     /// The first record not taken.
@@ -65,14 +65,14 @@ impl Follower {
     /// Takes up what the database holds, and goes on from there.
     pub(crate) async fn start(
         mut kafka: watch::Receiver<KafkaConfig>,
-        store: Store,
+        database: Database,
         clock: WallClock,
         metrics: Metrics,
         shutdown: CancellationToken,
     ) -> Result<(Self, watch::Receiver<Definitions>), ProcessorError> {
         let mut definitions = Definitions::default();
         let mut next = 0;
-        for row in store.load_bundles(-1).await? {
+        for row in database.load_bundles(-1).await? {
             next = row.version + 1;
             if row.rejected.is_some() {
                 continue;
@@ -90,7 +90,7 @@ impl Follower {
         let (sender, receiver) = watch::channel(definitions.clone());
         let runtime = Handle::current();
         let follower = Self {
-            store,
+            database,
             kafka,
             consumer,
             next,
@@ -218,7 +218,7 @@ impl Follower {
         while !self.shutdown.is_cancelled() {
             match self
                 .runtime
-                .block_on(self.store.record_bundle(row, tenants))
+                .block_on(self.database.record_bundle(row, tenants))
             {
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "waiting for the database to keep definitions");

@@ -79,6 +79,12 @@ impl Reason {
     }
 }
 
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The decision to park, with what is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Park {
@@ -138,7 +144,7 @@ impl Park {
             offset: record.offset,
             tenant: self.tenant,
             customer: self.customer,
-            reason: self.reason.as_str(),
+            reason: self.reason,
             detail: clean(self.detail),
             field: self.field.map(clean),
             key: record.key.clone(),

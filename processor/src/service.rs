@@ -24,7 +24,7 @@ use crate::intake::{Intake, client_config};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::refusal::{Heard, explain};
-use crate::store::{KeptBatches, Store};
+use crate::store::{Database, KeptBatches, Store};
 use crate::threads;
 
 const METADATA: Duration = Duration::from_secs(10);
@@ -52,7 +52,8 @@ impl Processor {
         check_properties(&config.kafka)?;
         let metrics =
             Metrics::register(registry).map_err(|e| ProcessorError::Internal(e.to_string()))?;
-        let store = Store::connect(&config.store).await?;
+        let database = Database::connect(&config.store).await?;
+        let store = Store::open(&database, database.active_generation().await?)?;
         let client = RegistryClient::new(&config.registry)
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
@@ -62,12 +63,12 @@ impl Processor {
         let stop = CancellationToken::new();
         let doors = Doors {
             kafka: watch::channel(config.kafka.clone()).0,
-            store: store.clone(),
+            database: database.clone(),
             registry: Arc::clone(&client),
         };
         let (follower, definitions) = Follower::start(
             doors.kafka.subscribe(),
-            store.clone(),
+            database,
             config.clock,
             metrics.clone(),
             stop.clone(),

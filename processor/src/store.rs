@@ -1,41 +1,44 @@
-//! Postgres: the only place where SQL is spoken.
+//! The tables of one generation in Postgres: claims, the fence, batches and what a partition loads.
 //!
-//! [`Store`] owns the writer connections. Every write of a partition goes through
-//! [`Store::commit`], whose first statement is the fence; nothing else writes a generation's
-//! tables. Statements live one a file in `store/`.
+//! [`Database`] is the schema that all generations share; it says which of them is active.
+//! [`Store::open`] opens the tables of the generation that it is given. Every write of a partition
+//! goes through [`Store::commit`], whose first statement is the fence; operators write their
+//! commands through [`OperatorStore`], and nothing else writes a generation's tables. Statements
+//! live one a file in `store/`.
 //!
 //! Needs sessions of its own (`search_path` and role are set once per connection): a pooler in
 //! front of Postgres must pool sessions, not transactions.
 
-mod bundles;
 mod claim;
 mod commit;
 pub(crate) mod connections;
+mod database;
+mod decode;
 pub(crate) mod error;
+mod generation;
 mod kept;
 mod load;
-mod parking;
+mod operators;
 mod rows;
 
 use std::sync::Arc;
 
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
-use tidemark_projections::state::FOLD_VERSION;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use self::connections::Connections;
+pub use self::database::Database;
 pub use self::error::StoreError;
-use self::error::sql_state;
+pub use self::generation::Generation;
 pub use self::kept::KeptBatches;
-pub(crate) use self::parking::Wish;
-pub use self::parking::{
-    Action, Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
+pub(crate) use self::load::OperatorCommand;
+pub use self::operators::{
+    Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
 };
 pub use self::rows::{
     Batch, BundleRow, ChangeSet, Claim, Committed, CustomerRow, HaltRow, Outcome, ParkedRow,
     Reevaluation, SettledRequest, TenantDigest, TrackedRow,
 };
+use crate::parking::Reason;
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -53,100 +56,34 @@ pub struct StoreConfig {
     pub synchronous_commit: bool,
 }
 
-/// A generation of projections: one schema of tables, folded from one log by one fold version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
-    /// Its tables are in schema `gen_<id>`.
-    pub id: i32,
-    /// Of the binaries that may write it.
-    pub fold_version: i32,
-    /// The log.
-    pub topic: String,
-    /// Of the log.
-    pub partitions: i32,
-    /// Of the log, by name.
-    pub partitioner: String,
-}
-
-impl Generation {
-    /// The schema of its tables.
-    pub fn schema(&self) -> String {
-        format!("gen_{}", self.id)
-    }
-
-    /// The active one, if there is one; [`StoreError::NoGeneration`] before migrations too.
-    pub(crate) async fn active(connection: &mut PgConnection) -> Result<Option<Self>, StoreError> {
-        let found = sqlx::query(include_str!("store/active_generation.sql"))
-            .fetch_optional(connection)
-            .await;
-        let row = match found {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok(None),
-            Err(error) if sql_state(&error).as_deref() == Some("42P01") => {
-                return Err(StoreError::NoGeneration);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Some(Self {
-            id: row.try_get("id")?,
-            fold_version: row.try_get("fold_version")?,
-            topic: row.try_get("topic")?,
-            partitions: row.try_get("partitions")?,
-            partitioner: row.try_get("partitioner")?,
-        }))
-    }
-
-    /// An error unless this binary's fold made it.
-    pub(crate) const fn check_fold_version(&self) -> Result<(), StoreError> {
-        if self.fold_version == FOLD_VERSION {
-            return Ok(());
-        }
-        Err(StoreError::FoldVersion {
-            generation: self.id,
-            found: self.fold_version,
-            ours: FOLD_VERSION,
-        })
-    }
-}
-
 /// The tables of one generation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
+    database: Database,
     connections: Arc<Connections>,
     generation: Arc<Generation>,
-    synchronous_commit: bool,
 }
 
 impl Store {
-    /// Connects, checks that the generation exists, is active and has this fold version.
-    pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
-        let role = config.role.as_deref();
-        let options = connections::parse_url(&config.url)?;
-        let first = connections::writer_options(options.clone(), role, "tidemark");
-        let mut connection = match connections::connect(&first).await {
-            Err(StoreError::Refused(error)) => return Err(explain_role(error, role)),
-            other => other?,
-        };
-        let generation = Generation::active(&mut connection)
-            .await?
-            .ok_or(StoreError::NoGeneration)?;
-        generation.check_fold_version()?;
-        let options = connections::writer_options(options, role, &generation.schema());
+    /// Opens a generation, active or not. Refuses one that another fold version or another layout
+    /// of the tables made. Connects when the first connection is needed.
+    pub fn open(database: &Database, generation: Generation) -> Result<Self, StoreError> {
+        generation.check_versions()?;
         Ok(Self {
-            connections: Arc::new(Connections::new(options, config.writers)),
+            database: database.clone(),
+            connections: database.connections_to(&generation),
             generation: Arc::new(generation),
-            synchronous_commit: config.synchronous_commit,
         })
     }
 
-    /// Connections made from now on use this password; while none is let in, work waits.
-    pub fn set_password(&self, password: &str) {
-        self.connections.set_password(password);
-    }
-
-    /// The generation found active when connecting.
+    /// Returns the generation whose tables these are.
     pub fn generation(&self) -> &Generation {
         &self.generation
+    }
+
+    /// Returns the database that the generation is part of.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Takes the partition: epoch + 1, with synchronous commit, waiting for a commit under way.
@@ -166,7 +103,13 @@ impl Store {
     ///
     /// A lost connection is tried again once on a new one before it becomes an error.
     pub async fn commit(&self, topic: &str, batch: &Batch) -> Result<Committed, StoreError> {
-        commit::commit(&self.connections, self.synchronous_commit, topic, batch).await
+        commit::commit(
+            &self.connections,
+            self.database.config().synchronous_commit,
+            topic,
+            batch,
+        )
+        .await
     }
 
     /// The customers of these keys that exist.
@@ -203,12 +146,12 @@ impl Store {
         &self,
         topic: &str,
         partition: i32,
-        reason: &str,
+        reason: Reason,
         tenant: &TenantId,
         after: i64,
         limit: i64,
     ) -> Result<Vec<ParkedRow>, StoreError> {
-        let which = load::ParkedOf {
+        let which = load::ParkedSelection {
             topic,
             partition,
             reason,
@@ -222,39 +165,27 @@ impl Store {
         &self,
         topic: &str,
         partition: i32,
-        reason: &str,
+        reason: Reason,
     ) -> Result<Vec<TenantId>, StoreError> {
         load::parked_tenants(&self.connections, topic, partition, reason).await
     }
 
-    /// Records of the definitions topic kept in the database, after a version.
-    pub async fn load_bundles(&self, after: i64) -> Result<Vec<BundleRow>, StoreError> {
-        bundles::load(&self.connections, after).await
-    }
-
-    /// Keeps a record of the definitions topic, with synchronous commit; again is harmless.
-    /// `tenants` are the tenants it defines, with the JSON of each, empty when rejected.
-    ///
-    /// [`StoreError::Damaged`] when another record was kept under this version before: the
-    /// definitions topic was made anew under our feet.
-    pub async fn record_bundle(
+    /// Loads what operators command for the next parked events of a partition, in the order of the
+    /// log.
+    pub(crate) async fn load_commands(
         &self,
-        bundle: &BundleRow,
-        tenants: &[(TenantId, String)],
-    ) -> Result<(), StoreError> {
-        bundles::record(&self.connections, bundle, tenants).await
+        topic: &str,
+        partition: i32,
+        limit: i64,
+    ) -> Result<Vec<OperatorCommand>, StoreError> {
+        load::commands(&self.connections, topic, partition, limit).await
     }
-}
 
-/// A role that is not there, or that the login may not take on, fails at the start of a session.
-fn explain_role(error: sqlx::Error, role: Option<&str>) -> StoreError {
-    match (sql_state(&error).as_deref(), role) {
-        (Some("22023"), Some(role)) => StoreError::Setup(format!(
-            "there is no role {role}: run `tidemark migrate` first"
-        )),
-        (Some("42501"), Some(role)) => StoreError::Setup(format!(
-            "the login may not take on the role {role}: `grant {role} to` it"
-        )),
-        _ => StoreError::Refused(error),
+    /// Loads the tenants halted in a partition, and whether an operator resumes them.
+    pub(crate) async fn load_halts(
+        &self,
+        partition: i32,
+    ) -> Result<Vec<(TenantId, bool)>, StoreError> {
+        load::halts(&self.connections, partition).await
     }
 }

@@ -29,3 +29,7 @@ pub mod outputs;
 pub mod rollups;
 pub mod state;
 pub mod training;
+
+/// Version of the layout of a generation's tables: the names of tables and columns, and what they
+/// hold. The processor writes and the API reads only generations of this layout.
+pub const LAYOUT_VERSION: i32 = 2;

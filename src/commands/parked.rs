@@ -13,7 +13,7 @@ mod selection;
 
 use std::time::Duration;
 
-use tidemark_processor::store::{Store, StoreConfig};
+use tidemark_processor::store::{Database, OperatorStore, StoreConfig};
 use tidemark_schemas::TenantId;
 
 use self::selection::{Position, Selection};
@@ -152,12 +152,14 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
 }
 
 /// Connects in the role of the processor. Commits wait for the disk: operator commands are in no log.
-async fn connect(config: &Config) -> anyhow::Result<Store> {
-    Ok(Store::connect(&StoreConfig {
+async fn connect(config: &Config) -> anyhow::Result<OperatorStore> {
+    let database = Database::connect(&StoreConfig {
         url: database::url(&config.database)?,
         role: Some(config.database.processor_role.clone()),
         writers: 1,
         synchronous_commit: true,
     })
-    .await?)
+    .await?;
+    let generation = database.active_generation().await?;
+    Ok(OperatorStore::open(&database, generation)?)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moka::future::Cache;
 use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::{FromRow, Transaction};
+use tidemark_projections::LAYOUT_VERSION;
 use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
 use tidemark_projections::state::FOLD_VERSION;
 use tidemark_schemas::{Instant, TenantId};
@@ -28,6 +29,7 @@ pub(crate) struct Snapshot<'c> {
 pub(crate) struct Generation {
     pub(crate) id: i32,
     fold_version: i32,
+    layout_version: i32,
     /// The log it is folded from.
     pub(crate) topic: String,
     /// Of that log.
@@ -62,6 +64,7 @@ impl<'c> Snapshot<'c> {
                 detail: "no generation is active yet",
                 cause: None,
             })?;
+        require_own_layout(&generation)?;
         let position = sqlx::query_as::<_, Position>(include_str!("../sql/position.sql"))
             .bind(caller.tenant.as_str())
             .bind(&generation.topic)
@@ -156,6 +159,24 @@ impl<'c> Snapshot<'c> {
         self.definitions.insert(key, Arc::clone(&parsed)).await;
         Ok(parsed)
     }
+}
+
+/// Returns an error where the tables have another layout than the statements here expect.
+fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
+    if generation.layout_version == LAYOUT_VERSION {
+        return Ok(());
+    }
+    Err(Problem::Unavailable {
+        detail: "the tables of the active generation have the layout of another version of Tidemark",
+        cause: Some(
+            format!(
+                "generation {} has layout {}, this binary reads {LAYOUT_VERSION}: start the \
+                 binary that made it, or fold the topics from the beginning into a new database",
+                generation.id, generation.layout_version
+            )
+            .into(),
+        ),
+    })
 }
 
 /// The least clock, once every partition has one.

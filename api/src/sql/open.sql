@@ -3,6 +3,7 @@
 select
     generation.id,
     generation.fold_version,
+    generation.layout_version,
     generation.topic,
     generation.partitions,
     set_config('tidemark.tenant', $1, true),

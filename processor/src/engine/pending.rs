@@ -74,7 +74,7 @@ impl Pending {
     /// Parks an event for the first time.
     pub(crate) fn park(&mut self, row: ParkedRow) {
         if let Some(tenant) = row.tenant.clone() {
-            self.count(&tenant, "parked", row.reason.to_owned(), 1);
+            self.count(&tenant, "parked", row.reason.as_str().to_owned(), 1);
         }
         self.parked.push(row);
     }
@@ -95,7 +95,7 @@ impl Pending {
     pub(crate) fn discard(&mut self, row: &ParkedRow) {
         self.unpark(row);
         if let Some(tenant) = &row.tenant {
-            self.count(tenant, "discarded", row.reason.to_owned(), 1);
+            self.count(tenant, "discarded", row.reason.as_str().to_owned(), 1);
         }
     }
 
@@ -116,7 +116,7 @@ impl Pending {
 
     fn forget_parked(&mut self, row: &ParkedRow) {
         if let Some(tenant) = &row.tenant {
-            self.count(tenant, "parked", row.reason.to_owned(), -1);
+            self.count(tenant, "parked", row.reason.as_str().to_owned(), -1);
         }
     }
 

@@ -39,9 +39,7 @@ pub(super) async fn to_redrive(
     let (store, topic) = (&shared.store, &shared.topic);
     let mut redrive = VecDeque::new();
     for reason in [Reason::UnknownTenant, Reason::Halted] {
-        let tenants = store
-            .load_parked_tenants(topic, partition, reason.as_str())
-            .await?;
+        let tenants = store.load_parked_tenants(topic, partition, reason).await?;
         let waiting = tenants
             .into_iter()
             .filter(|tenant| reason != Reason::Halted || !halts.is_halted(tenant));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
+use tidemark_projections::LAYOUT_VERSION;
 use tidemark_projections::state::FOLD_VERSION;
 use tidemark_schemas::Partitioner;
 use xxhash_rust::xxh3::xxh3_64;
@@ -36,11 +37,11 @@ pub struct GenerationSpec {
 /// The id of the active generation. Needs [`migrate`](super::migrate()) first.
 pub async fn ensure_generation(url: &str, spec: &GenerationSpec) -> Result<i32, StoreError> {
     let mut connection = connect(&parse_url(url)?).await?;
-    let active = match Generation::active(&mut connection).await? {
+    let active = match Generation::find_active(&mut connection).await? {
         Some(active) => active,
         None => make_first(&mut connection, spec).await?,
     };
-    active.check_fold_version()?;
+    active.check_versions()?;
     check_log(&active, spec)?;
     point_views(&mut connection, &active.schema()).await?;
     Ok(active.id)
@@ -55,11 +56,12 @@ async fn make_first(
         .execute(&mut *transaction)
         .await?;
     // Somebody else may have made it while we waited.
-    if let Some(active) = Generation::active(&mut transaction).await? {
+    if let Some(active) = Generation::find_active(&mut transaction).await? {
         return Ok(active);
     }
     let id: i32 = sqlx::query_scalar(include_str!("../store/new_generation.sql"))
         .bind(FOLD_VERSION)
+        .bind(LAYOUT_VERSION)
         .bind(&spec.topic)
         .bind(spec.partitions)
         .bind(spec.partitioner.to_string())
@@ -68,6 +70,7 @@ async fn make_first(
     let generation = Generation {
         id,
         fold_version: FOLD_VERSION,
+        layout_version: LAYOUT_VERSION,
         topic: spec.topic.clone(),
         partitions: spec.partitions,
         partitioner: spec.partitioner.to_string(),

@@ -1,3 +1,3 @@
-select id, fold_version, topic, partitions, partitioner
+select id, fold_version, layout_version, topic, partitions, partitioner
 from tidemark.generation
 where state = 'active'

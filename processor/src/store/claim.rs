@@ -7,8 +7,8 @@ use tidemark_projections::state::LeafId;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::connections::{Connections, answered};
+use super::decode::{instant, tenant};
 use super::error::{StoreError, lock_timed_out};
-use super::load::instant;
 use super::rows::{Claim, Reevaluation, TenantDigest, TrackedRow};
 
 /// An epoch lost in a crash would be issued again, so claims wait for the disk.
@@ -25,9 +25,9 @@ pub(super) async fn claim(
 ) -> Result<Claim, StoreError> {
     let mut attempt = 1;
     loop {
-        let mut lease = connections.lease().await?;
-        let result = answered(try_claim(lease.connection(), topic, partition, owner)).await;
-        match lease.settle(result) {
+        let mut pooled = connections.acquire().await?;
+        let result = answered(try_claim(pooled.connection(), topic, partition, owner)).await;
+        match pooled.settle(result) {
             Err(StoreError::Unavailable(error)) if lock_timed_out(&error) && attempt < ATTEMPTS => {
                 attempt += 1;
                 disconnect_holder(connections, topic, partition).await?;
@@ -81,11 +81,6 @@ async fn try_claim(
     Ok(claim)
 }
 
-fn tenant(row: &PgRow) -> Result<TenantId, StoreError> {
-    let id: &str = row.try_get("tenant_id")?;
-    TenantId::new(id).map_err(|error| StoreError::Damaged(format!("tenant id {id:?} {error}")))
-}
-
 fn digest(row: &PgRow) -> Result<(TenantId, TenantDigest), StoreError> {
     let tenant = tenant(row)?;
     let bytes: &[u8] = row.try_get("digest")?;
@@ -131,9 +126,9 @@ async fn disconnect_holder(
     topic: &str,
     partition: i32,
 ) -> Result<(), StoreError> {
-    let mut lease = connections.lease().await?;
-    let result = answered(try_disconnect(lease.connection(), topic, partition)).await;
-    lease.settle(result)
+    let mut pooled = connections.acquire().await?;
+    let result = answered(try_disconnect(pooled.connection(), topic, partition)).await;
+    pooled.settle(result)
 }
 
 async fn try_disconnect(

@@ -41,10 +41,10 @@ async fn attempt(
     topic: &str,
     batch: &Batch,
 ) -> Result<Committed, StoreError> {
-    let mut lease = connections.lease().await?;
-    let work = transaction(lease.connection(), synchronous, topic, batch);
+    let mut pooled = connections.acquire().await?;
+    let work = transaction(pooled.connection(), synchronous, topic, batch);
     let result = answered(work).await;
-    lease.settle(result)
+    pooled.settle(result)
 }
 
 async fn transaction(

@@ -1,10 +1,10 @@
 //! The writer connections.
 //!
 //! Not sqlx's pool: a connection returns here only when its work ended well, so that a future
-//! dropped in the middle, a timeout or an error can never hand a connection with an open
-//! transaction, or with somebody else's answer still on the way, to the next one.
+//! dropped in the middle, a timeout or an error never hands on a connection with an open transaction
+//! or an answer that is still on its way.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,11 +18,11 @@ use super::error::{Fault, StoreError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait for the end of a piece of work. The server ends it sooner (`statement_timeout`);
-/// this is for a network that swallows its answer.
+/// this bound is for a network that loses the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How long a statement waits for a row that somebody else holds. A commit holds its row for
-/// milliseconds; who holds it longer is stalled.
+/// How long a statement waits for a row that another session holds. A commit holds its row for
+/// milliseconds; a session that holds it longer is stalled.
 const LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "5s");
 
 /// Settings of every writer session, unless the URL's `options` names them.
@@ -58,7 +58,6 @@ pub(crate) fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
 pub(super) fn writer_options(
     mut options: PgConnectOptions,
     role: Option<&str>,
-    schema: &str,
 ) -> PgConnectOptions {
     let given = options.get_options().unwrap_or_default().to_owned();
     for (name, value) in SESSION {
@@ -66,7 +65,6 @@ pub(super) fn writer_options(
             options = options.options([(name, value)]);
         }
     }
-    options = options.options([("search_path", schema)]);
     if let Some(role) = role {
         // As a start-up option `set role` costs no round trip and cannot be forgotten.
         options = options.options([("role", role)]);
@@ -77,7 +75,7 @@ pub(super) fn writer_options(
     options
 }
 
-/// Connects; the error says to where.
+/// Connects; the error names the address.
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     // No transaction is open yet, so cutting this short is harmless.
     let connecting = PgConnection::connect_with(options);
@@ -101,32 +99,51 @@ fn address(options: &PgConnectOptions) -> String {
     )
 }
 
-/// At most so many connections, made when needed and kept while they work.
+/// The options with which every connection of a database is made. Its password may change.
+#[derive(Debug)]
+pub(super) struct Login(ArcSwap<PgConnectOptions>);
+
+impl Login {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self(ArcSwap::from_pointee(options))
+    }
+
+    /// Makes new connections with this password; those that exist stay open.
+    pub(super) fn set_password(&self, password: &str) {
+        let options = PgConnectOptions::clone(&self.0.load());
+        self.0.store(options.password(password).into());
+    }
+}
+
+/// At most so many connections to one schema, made when needed and kept while they work.
 #[derive(Debug)]
 pub(super) struct Connections {
-    options: ArcSwap<PgConnectOptions>,
+    login: Arc<Login>,
+    schema: String,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
 }
 
 impl Connections {
-    pub(super) fn new(options: PgConnectOptions, limit: u32) -> Self {
+    pub(super) fn new(login: Arc<Login>, schema: String, limit: u32) -> Self {
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
         Self {
-            options: ArcSwap::from_pointee(options),
+            login,
+            schema,
             idle: Mutex::default(),
             permits: Semaphore::new(limit),
         }
     }
 
-    /// New connections are made with this password; those there are stay in.
-    pub(super) fn set_password(&self, password: &str) {
-        let options = PgConnectOptions::clone(&self.options.load());
-        self.options.store(options.password(password).into());
+    /// Makes the first connection, so that an error says why none can be made.
+    pub(super) async fn connect_first(&self) -> Result<(), StoreError> {
+        let connection = self.connect().await?;
+        self.idle().push(connection);
+        Ok(())
     }
 
-    /// A connection of one's own, as soon as one of the writers is free.
-    pub(super) async fn lease(&self) -> Result<Lease<'_>, StoreError> {
+    /// Returns a connection of the caller's own, as soon as one is free.
+    pub(super) async fn acquire(&self) -> Result<PooledConnection<'_>, StoreError> {
         let permit = self
             .permits
             .acquire()
@@ -135,15 +152,18 @@ impl Connections {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.options.load_full())
-                .await
-                .map_err(let_in_before)?,
+            None => self.connect().await.map_err(as_unavailable)?,
         };
-        Ok(Lease {
+        Ok(PooledConnection {
             connection,
             connections: self,
             _permit: permit,
         })
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let login = PgConnectOptions::clone(&self.login.0.load());
+        connect(&login.options([("search_path", &self.schema)])).await
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
@@ -151,17 +171,17 @@ impl Connections {
     }
 }
 
-/// Who was let in at the start and is not any more waits: a password is being changed, and will be
-/// read from its file before long.
-fn let_in_before(error: StoreError) -> StoreError {
+/// A login that was accepted at the start and is refused later waits: its password is being changed,
+/// and will be read from its file before long.
+fn as_unavailable(error: StoreError) -> StoreError {
     match error {
         StoreError::Authentication(error) => StoreError::Unavailable(error),
         other => other,
     }
 }
 
-/// Bounds work on a lease. Cutting a transaction short is harmless here, because
-/// [`Lease::settle`] then closes the connection.
+/// Bounds work on a pooled connection. Cutting a transaction short is harmless here, because
+/// [`PooledConnection::settle`] then closes the connection.
 pub(super) async fn answered<T, E: Into<StoreError>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
@@ -171,21 +191,21 @@ pub(super) async fn answered<T, E: Into<StoreError>>(
     }
 }
 
-/// A connection that is closed when dropped, and kept when [`Lease::settle`]d with a success.
+/// A connection that is closed when dropped, and kept when [`PooledConnection::settle`]d with a success.
 #[derive(Debug)]
-pub(super) struct Lease<'a> {
+pub(super) struct PooledConnection<'a> {
     connection: PgConnection,
     connections: &'a Connections,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Lease<'_> {
+impl PooledConnection<'_> {
     /// The connection.
     pub(super) fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
 
-    /// Ends the lease: keeps the connection if all went well, else closes it.
+    /// Ends the use of the connection: keeps it if all went well, else closes it.
     pub(super) fn settle<T, E: Into<StoreError>>(
         self,
         result: Result<T, E>,

@@ -39,6 +39,19 @@ pub enum StoreError {
         /// What this binary folds.
         ours: i32,
     },
+    /// The tables have another layout than the statements of this binary expect.
+    #[error(
+        "generation {generation} has layout {found} of its tables, this binary has {ours}: start \
+         the binary that made it, or fold the topics from the beginning into a new database"
+    )]
+    LayoutVersion {
+        /// The generation.
+        generation: i32,
+        /// The layout of its tables.
+        found: i32,
+        /// The layout that this binary reads and writes.
+        ours: i32,
+    },
     /// The active generation was folded from another log: going on would mix the two.
     #[error(
         "generation {generation} has {what} {found}, but {configured} is configured: a change of \

@@ -1,30 +1,16 @@
-//! Reading what was stored.
+//! What a partition's task reads of what was stored.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use uuid::Uuid;
 
 use super::connections::{Connections, answered};
+use super::decode::{instant, key, parked_row, tenant};
 use super::error::StoreError;
+use super::operators::Action;
 use super::rows::{CustomerRow, ParkedRow};
 use crate::parking::Reason;
-
-/// Reads an instant.
-pub(super) fn instant(row: &PgRow, column: &str) -> Result<Instant, StoreError> {
-    let micros: i64 = row.try_get(column)?;
-    Instant::from_micros(micros)
-        .ok_or_else(|| StoreError::Damaged(format!("{column} is {micros}, not an instant")))
-}
-
-fn key(row: &PgRow) -> Result<CustomerKey, StoreError> {
-    let damaged = |error| StoreError::Damaged(format!("a stored id {error}"));
-    Ok(CustomerKey {
-        tenant: TenantId::new(row.try_get::<&str, _>("tenant_id")?).map_err(damaged)?,
-        customer: CustomerId::new(row.try_get::<&str, _>("customer_id")?).map_err(damaged)?,
-    })
-}
 
 fn customer(row: &PgRow) -> Result<CustomerRow, StoreError> {
     Ok(CustomerRow {
@@ -56,13 +42,13 @@ pub(super) async fn customers(
     sorted.dedup();
     let tenants: Vec<&str> = sorted.iter().map(|key| key.tenant.as_str()).collect();
     let ids: Vec<&str> = sorted.iter().map(|key| key.customer.as_str()).collect();
-    let mut lease = connections.lease().await?;
+    let mut pooled = connections.acquire().await?;
     let query = sqlx::query(include_str!("load_customers.sql"))
         .bind(tenants)
         .bind(ids)
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    lease.settle(rows)?.iter().map(customer).collect()
+    pooled.settle(rows)?.iter().map(customer).collect()
 }
 
 pub(super) async fn tenant_customers(
@@ -72,15 +58,15 @@ pub(super) async fn tenant_customers(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<CustomerRow>, StoreError> {
-    let mut lease = connections.lease().await?;
+    let mut pooled = connections.acquire().await?;
     let query = sqlx::query(include_str!("load_tenant_customers.sql"))
         .bind(partition)
         .bind(tenant.as_str())
         .bind(after.unwrap_or("")) // no id is empty
         .bind(limit)
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    lease.settle(rows)?.iter().map(customer).collect()
+    pooled.settle(rows)?.iter().map(customer).collect()
 }
 
 pub(super) async fn timers(
@@ -92,16 +78,16 @@ pub(super) async fn timers(
     let (due, tenant, customer) = after.map_or((i64::MIN, "", ""), |(due, key)| {
         (due.micros(), key.tenant.as_str(), key.customer.as_str())
     });
-    let mut lease = connections.lease().await?;
+    let mut pooled = connections.acquire().await?;
     let query = sqlx::query(include_str!("load_timers.sql"))
         .bind(partition)
         .bind(due)
         .bind(tenant)
         .bind(customer)
         .bind(limit)
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    lease
+    pooled
         .settle(rows)?
         .iter()
         .map(|row| Ok((instant(row, "due_at")?, key(row)?)))
@@ -109,30 +95,30 @@ pub(super) async fn timers(
 }
 
 /// Which parked events.
-pub(super) struct ParkedOf<'a> {
+pub(super) struct ParkedSelection<'a> {
     pub(super) topic: &'a str,
     pub(super) partition: i32,
-    pub(super) reason: &'a str,
+    pub(super) reason: Reason,
     pub(super) tenant: &'a TenantId,
 }
 
 pub(super) async fn parked(
     connections: &Connections,
-    which: &ParkedOf<'_>,
+    which: &ParkedSelection<'_>,
     after: i64,
     limit: i64,
 ) -> Result<Vec<ParkedRow>, StoreError> {
-    let mut lease = connections.lease().await?;
+    let mut pooled = connections.acquire().await?;
     let query = sqlx::query(include_str!("load_parked.sql"))
         .bind(which.topic)
         .bind(which.partition)
-        .bind(which.reason)
+        .bind(which.reason.as_str())
         .bind(which.tenant.as_str())
         .bind(after)
         .bind(limit)
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    lease.settle(rows)?.iter().map(parked_row).collect()
+    pooled.settle(rows)?.iter().map(parked_row).collect()
 }
 
 /// The tenants of whom events are parked in a partition for a reason.
@@ -140,70 +126,68 @@ pub(super) async fn parked_tenants(
     connections: &Connections,
     topic: &str,
     partition: i32,
-    reason: &str,
+    reason: Reason,
 ) -> Result<Vec<TenantId>, StoreError> {
-    let mut lease = connections.lease().await?;
-    let rows = sqlx::query_scalar::<_, String>(include_str!("load_parked_tenants.sql"))
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("load_parked_tenants.sql"))
         .bind(topic)
         .bind(partition)
-        .bind(reason)
-        .fetch_all(lease.connection())
-        .await;
-    let tenants = lease.settle(rows)?;
-    let tenants = tenants
-        .into_iter()
-        .map(TenantId::new)
-        .collect::<Result<_, _>>();
-    tenants.map_err(|error| StoreError::Damaged(format!("a tenant id {error}")))
+        .bind(reason.as_str())
+        .fetch_all(pooled.connection());
+    let rows = answered(query).await;
+    pooled.settle(rows)?.iter().map(tenant).collect()
 }
 
-pub(super) fn parked_row(row: &PgRow) -> Result<ParkedRow, StoreError> {
-    let tenant: Option<&str> = row.try_get("tenant_id")?;
-    let tenant = tenant.map(TenantId::new).transpose();
-    Ok(ParkedRow {
+/// What an operator commands for one parked event.
+#[derive(Debug)]
+pub(crate) struct OperatorCommand {
+    pub(crate) request: Uuid,
+    pub(crate) action: Action,
+    pub(crate) offset: i64,
+    /// `None` when it is not parked any more.
+    pub(crate) event: Option<ParkedRow>,
+}
+
+pub(super) async fn commands(
+    connections: &Connections,
+    topic: &str,
+    partition: i32,
+    limit: i64,
+) -> Result<Vec<OperatorCommand>, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("load_requests.sql"))
+        .bind(topic)
+        .bind(partition)
+        .bind(limit)
+        .fetch_all(pooled.connection());
+    let rows = answered(query).await;
+    pooled.settle(rows)?.iter().map(command).collect()
+}
+
+fn command(row: &PgRow) -> Result<OperatorCommand, StoreError> {
+    let action: &str = row.try_get("action")?;
+    let gone: bool = row.try_get("gone")?;
+    Ok(OperatorCommand {
+        request: row.try_get("request")?,
+        action: Action::named(action)
+            .ok_or_else(|| StoreError::Damaged(format!("unknown operator command: {action:?}")))?,
         offset: row.try_get("offset")?,
-        tenant: tenant.map_err(|error| StoreError::Damaged(format!("a tenant id {error}")))?,
-        customer: row.try_get("customer_id")?,
-        reason: reason(row.try_get("reason")?)?,
-        detail: row.try_get("detail")?,
-        field: row.try_get("field")?,
-        key: row.try_get("key")?,
-        value: row.try_get("value")?,
-        headers: decode_headers(row.try_get("headers")?)?,
-        appended_at: instant(row, "appended_at")?,
+        event: if gone { None } else { Some(parked_row(row)?) },
     })
 }
 
-fn reason(text: &str) -> Result<&'static str, StoreError> {
-    Reason::named(text)
-        .map(Reason::as_str)
-        .ok_or_else(|| StoreError::Damaged(format!("unknown reason for parking: {text:?}")))
-}
-
-/// A record's headers: names with values, in order, names possibly more than once.
-type Headers = Vec<(String, Option<Vec<u8>>)>;
-
-/// Record headers as JSON: `[[name, base64 value or null], …]`.
-pub(super) fn encode_headers(headers: &[(String, Option<Vec<u8>>)]) -> Vec<u8> {
-    let pairs = headers
-        .iter()
-        .map(|(name, value)| serde_json::json!([name, value.as_ref().map(|v| BASE64.encode(v))]));
-    serde_json::Value::Array(pairs.collect())
-        .to_string()
-        .into_bytes()
-}
-
-fn decode_headers(json: &[u8]) -> Result<Headers, StoreError> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        StoreError::Damaged(format!("the headers of a parked event: {error}"))
+pub(super) async fn halts(
+    connections: &Connections,
+    partition: i32,
+) -> Result<Vec<(TenantId, bool)>, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("load_halts.sql"))
+        .bind(partition)
+        .fetch_all(pooled.connection());
+    let rows = answered(query).await;
+    let halt = |row: &PgRow| {
+        let resume_by: Option<&str> = row.try_get("resume_by")?;
+        Ok((tenant(row)?, resume_by.is_some()))
     };
-    let pairs: Vec<(String, Option<String>)> =
-        serde_json::from_slice(json).map_err(|error| damaged(&error))?;
-    pairs
-        .into_iter()
-        .map(|(name, value)| {
-            let value = value.map(|text| BASE64.decode(text)).transpose();
-            Ok((name, value.map_err(|error| damaged(&error))?))
-        })
-        .collect()
+    pooled.settle(rows)?.iter().map(halt).collect()
 }

@@ -10,6 +10,8 @@ use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
+use crate::parking::Reason;
+
 /// What a claim of a partition found. Load nothing of the partition before this.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -119,9 +121,8 @@ pub struct ParkedRow {
     pub tenant: Option<TenantId>,
     /// Where it could be read.
     pub customer: Option<String>,
-    /// `undecodable`, `unknown_schema`, `incompatible`, `invalid`, `late`, `misrouted`,
-    /// `unknown_tenant` or `panic`.
-    pub reason: &'static str,
+    /// Why it is parked.
+    pub reason: Reason,
     /// For people.
     pub detail: String,
     /// For `invalid`: which field.
@@ -210,7 +211,7 @@ pub struct SettledRequest {
     /// In one word.
     pub outcome: Outcome,
     /// For which it was parked, or still is.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Reason>,
     /// Why it is still parked.
     pub detail: Option<String>,
 }

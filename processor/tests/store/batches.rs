@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
     Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
 };
@@ -130,7 +131,7 @@ pub(crate) fn late(tenant: &TenantId, appended_at: Instant) -> ParkedRow {
         offset: 1,
         tenant: Some(tenant.clone()),
         customer: None,
-        reason: "late",
+        reason: Reason::Late,
         detail: String::new(),
         field: None,
         key: None,

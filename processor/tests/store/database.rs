@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation, migrate};
-use tidemark_processor::store::{Store, StoreConfig};
+use tidemark_processor::store::{
+    Database as SharedDatabase, OperatorStore, Store, StoreConfig, StoreError,
+};
 use tidemark_schemas::Partitioner;
 
 use crate::cluster::Cluster;
@@ -45,6 +47,13 @@ pub(crate) fn config(url: &str) -> StoreConfig {
     }
 }
 
+/// Opens the active generation.
+pub(crate) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
+    let database = SharedDatabase::connect(config).await?;
+    let generation = database.active_generation().await?;
+    Store::open(&database, generation)
+}
+
 impl Database {
     /// With nothing in it.
     pub(crate) async fn empty() -> Self {
@@ -71,7 +80,14 @@ impl Database {
 
     /// As the processor sees it.
     pub(crate) async fn store(&self) -> Store {
-        Store::connect(&config(&self.url)).await.unwrap()
+        open(&config(&self.url)).await.unwrap()
+    }
+
+    /// As operators see it.
+    pub(crate) async fn operators(&self) -> OperatorStore {
+        let shared = SharedDatabase::connect(&config(&self.url)).await.unwrap();
+        let generation = shared.active_generation().await.unwrap();
+        OperatorStore::open(&shared, generation).unwrap()
     }
 
     /// As a superuser sees it.

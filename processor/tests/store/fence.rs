@@ -1,12 +1,12 @@
 //! Who does not own a partition writes nothing.
 
 use sqlx::Connection;
-use tidemark_processor::store::{Committed, Store};
+use tidemark_processor::store::Committed;
 
 use crate::batches::{after, filled, next};
 use crate::database::{
     COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, background, config, eventually,
-    hold_commits,
+    hold_commits, open,
 };
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_claim_waits_for_the_commit_under_way_and_sees_its_end() {
 async fn a_holder_that_does_not_let_go_is_disconnected() {
     let database = Database::ready().await;
     let impatient = format!("{}&options=-c%20lock_timeout=200ms", database.url);
-    let store = Store::connect(&config(&impatient)).await.unwrap();
+    let store = open(&config(&impatient)).await.unwrap();
     let claim = store.claim(TOPIC, 0, "stalled").await.unwrap();
     // A process that was stopped in the middle of a batch, under the same login.
     let mut stalled = database.admin().await;

@@ -57,6 +57,7 @@ async fn relations(database: &Database) -> Vec<Relation> {
 async fn populated() -> Database {
     let database = Database::ready().await;
     let store = database.store().await;
+    let operators = database.operators().await;
     let since = at("2024-05-01T12:00:00.000001Z");
     for (partition, tenant_id) in (0..).zip(TENANTS) {
         let claim = store.claim(TOPIC, partition, "a").await.unwrap();
@@ -67,7 +68,10 @@ async fn populated() -> Database {
             .push((ada.clone(), Arc::from("sales"), Arc::from("lead"), since));
         a_row_everywhere(&mut batch, &tenant, &ada, since);
         store.commit(TOPIC, &batch).await.unwrap();
-        store.request(&redrive(), &[(partition, 1)]).await.unwrap();
+        operators
+            .request(&redrive(), &[(partition, 1)])
+            .await
+            .unwrap();
         let bundle = BundleRow {
             version: i64::from(partition),
             appended_at: since,
@@ -75,6 +79,7 @@ async fn populated() -> Database {
             rejected: None,
         };
         store
+            .database()
             .record_bundle(&bundle, &[(tenant, "{}".to_owned())])
             .await
             .unwrap();
@@ -232,21 +237,21 @@ async fn what_the_api_reads_is_what_it_needs() {
             "gen_1.counter",
             "gen_1.customer",
             "gen_1.digest",
-            "gen_1.rollup",
+            "gen_1.invalidation",
             "gen_1.membership",
             "gen_1.\"position\"",
             "gen_1.progress",
             "gen_1.reevaluation",
-            "gen_1.invalidation",
+            "gen_1.rollup",
             "gen_1.tracked_leaf",
             "tidemark.bundle",
             "tidemark.generation",
             "tidemark.tenant_definition",
             "tidemark_views.change",
             "tidemark_views.customer",
-            "tidemark_views.rollup",
             "tidemark_views.membership",
             "tidemark_views.\"position\"",
+            "tidemark_views.rollup",
         ]
     );
     let mut api = database.api().await;

@@ -6,7 +6,7 @@ use tidemark_processor::store::{Batch, Committed, Store, StoreError};
 use crate::batches::{after, filled, next};
 use crate::database::{
     COMMIT_IS_HELD, Database, SOMEBODY_WAITS_FOR_A_ROW, TOPIC, background, cluster, config,
-    eventually, hold_at_commit, hold_commits,
+    eventually, hold_at_commit, hold_commits, open,
 };
 use crate::proxy::{Cut, Proxy};
 
@@ -21,9 +21,7 @@ impl Scene {
     async fn new() -> Self {
         let database = Database::ready().await;
         let proxy = Proxy::start(cluster().socket()).await;
-        let store = Store::connect(&config(&proxy.url(&database.name)))
-            .await
-            .unwrap();
+        let store = open(&config(&proxy.url(&database.name))).await.unwrap();
         let claim = store.claim(TOPIC, 0, "a").await.unwrap();
         let batch = filled(after(&claim, 0), "acme", "ada");
         Self {

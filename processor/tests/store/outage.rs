@@ -1,11 +1,11 @@
 //! Postgres goes away and comes back.
 
 use tidemark_processor::migrate::{ensure_generation, migrate};
-use tidemark_processor::store::{Committed, Store, StoreError};
+use tidemark_processor::store::{Committed, StoreError};
 
 use crate::batches::{after, filled, next};
 use crate::cluster::Cluster;
-use crate::database::{TOPIC, config, spec};
+use crate::database::{TOPIC, config, open, spec};
 
 #[tokio::test]
 async fn what_was_committed_synchronously_survives_a_crash() {
@@ -15,7 +15,7 @@ async fn what_was_committed_synchronously_survives_a_crash() {
     ensure_generation(&url, &spec()).await.unwrap();
     let mut config = config(&url);
     config.synchronous_commit = true;
-    let store = Store::connect(&config).await.unwrap();
+    let store = open(&config).await.unwrap();
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let first = filled(after(&claim, 0), "acme", "ada");
     assert_eq!(store.commit(TOPIC, &first).await.unwrap(), Committed::Yes);
@@ -25,7 +25,7 @@ async fn what_was_committed_synchronously_survives_a_crash() {
         let error = store.commit(TOPIC, &second).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     }
-    let error = Store::connect(&config).await.unwrap_err();
+    let error = open(&config).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     cluster.start_again();
     assert_eq!(store.commit(TOPIC, &second).await.unwrap(), Committed::Yes);
@@ -43,7 +43,7 @@ async fn a_crash_rewinds_offset_and_state_together() {
     let url = cluster.url("postgres", "postgres");
     migrate(&url).await.unwrap();
     ensure_generation(&url, &spec()).await.unwrap();
-    let store = Store::connect(&config(&url)).await.unwrap();
+    let store = open(&config(&url)).await.unwrap();
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let first = filled(after(&claim, 0), "acme", "ada");
     assert_eq!(store.commit(TOPIC, &first).await.unwrap(), Committed::Yes);

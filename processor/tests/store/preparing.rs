@@ -3,11 +3,11 @@
 
 use sqlx::Connection;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation, migrate};
-use tidemark_processor::store::{Committed, Store, StoreError};
+use tidemark_processor::store::{Committed, StoreError};
 use tidemark_schemas::Partitioner;
 
 use crate::batches::{after, filled};
-use crate::database::{Database, TOPIC, background, cluster, config, execute, spec};
+use crate::database::{Database, TOPIC, background, cluster, config, execute, open, spec};
 
 #[tokio::test]
 async fn several_at_once_and_again() {
@@ -73,7 +73,7 @@ async fn needs_no_superuser() {
     // The application may do nothing until it is let in.
     let application = config(&cluster().url(&format!("{name}_app"), name));
     check(
-        Store::connect(&application).await,
+        open(&application).await,
         "may not take on the role tidemark_processor",
     );
     execute(
@@ -81,7 +81,7 @@ async fn needs_no_superuser() {
         &format!("grant tidemark_processor to {name}_app"),
     )
     .await;
-    let store = Store::connect(&application).await.unwrap();
+    let store = open(&application).await.unwrap();
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let batch = filled(after(&claim, 0), "acme", "ada");
     assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
@@ -139,17 +139,17 @@ async fn who_cannot_get_in_is_told_why() {
     .await;
     let url = |password: &str| cluster().url(&format!("guarded{password}"), &database.name);
     for wrong in ["", ":wrong"] {
-        let error = Store::connect(&config(&url(wrong))).await.unwrap_err();
+        let error = open(&config(&url(wrong))).await.unwrap_err();
         assert!(matches!(error, StoreError::Authentication(_)), "{error:?}");
         check(
             migrate(&url(wrong)).await,
             "password authentication failed for user \"guarded\"",
         );
     }
-    Store::connect(&config(&url(":right"))).await.unwrap();
+    open(&config(&url(":right"))).await.unwrap();
 
     let missing = cluster().url("postgres", "nowhere");
-    let error = Store::connect(&config(&missing)).await.unwrap_err();
+    let error = open(&config(&missing)).await.unwrap_err();
     assert!(matches!(error, StoreError::NoDatabase(_)), "{error:?}");
     check(
         migrate(&missing).await,
@@ -163,7 +163,7 @@ async fn who_cannot_get_in_is_told_why() {
         .unwrap()
         .port();
     let closed = format!("postgres://x@127.0.0.1:{port}/x");
-    let error = Store::connect(&config(&closed)).await.unwrap_err();
+    let error = open(&config(&closed)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     check(
         migrate(&closed).await,
@@ -180,7 +180,7 @@ async fn who_cannot_get_in_is_told_why() {
 async fn a_database_that_is_not_ready_is_told_from_one_that_is() {
     let empty = Database::empty().await;
     check(
-        Store::connect(&config(&empty.url)).await,
+        open(&config(&empty.url)).await,
         "run `tidemark migrate` first",
     );
     check(
@@ -189,15 +189,12 @@ async fn a_database_that_is_not_ready_is_told_from_one_that_is() {
     );
     migrate(&empty.url).await.unwrap();
     check(
-        Store::connect(&config(&empty.url)).await,
+        open(&config(&empty.url)).await,
         "run `tidemark migrate` first",
     );
     let mut strange = config(&empty.url);
     strange.role = Some("no_such_role".to_owned());
-    check(
-        Store::connect(&strange).await,
-        "there is no role no_such_role",
-    );
+    check(open(&strange).await, "there is no role no_such_role");
 }
 
 #[tokio::test]
@@ -227,12 +224,43 @@ async fn another_fold_or_another_log_is_refused() {
     )
     .await;
     check(
-        Store::connect(&config(&database.url)).await,
+        open(&config(&database.url)).await,
         "folded by fold version 99",
     );
     check(
         ensure_generation(&database.url, &spec()).await,
         "folded by fold version 99",
+    );
+}
+
+#[tokio::test]
+async fn a_generation_of_another_layout_is_refused_with_the_next_step() {
+    let database = Database::ready().await;
+    execute(
+        &database.url,
+        "update tidemark.generation set layout_version = 1",
+    )
+    .await;
+    let says = "generation 1 has layout 1 of its tables";
+    check(open(&config(&database.url)).await, says);
+    check(ensure_generation(&database.url, &spec()).await, says);
+    check(
+        ensure_generation(&database.url, &spec()).await,
+        "fold the topics from the beginning into a new database",
+    );
+}
+
+#[tokio::test]
+async fn a_schema_from_before_a_migration_is_refused_with_the_next_step() {
+    let database = Database::ready().await;
+    execute(
+        &database.url,
+        "alter table tidemark.generation drop column layout_version",
+    )
+    .await;
+    check(
+        open(&config(&database.url)).await,
+        "run `tidemark migrate` first",
     );
 }
 

@@ -1,5 +1,6 @@
 //! Records kept with their bytes: parked events and bundles of definitions.
 
+use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{BundleRow, Committed, ParkedRow, StoreError};
 
 use crate::batches::{after, at, next, tenant};
@@ -10,7 +11,7 @@ fn parked(offset: i64) -> ParkedRow {
         offset,
         tenant: Some(tenant("acme")),
         customer: Some("ada".to_owned()),
-        reason: "unknown_tenant",
+        reason: Reason::UnknownTenant,
         detail: "no tenant acme".to_owned(),
         field: None,
         key: Some(b"acme/ada".to_vec()),
@@ -33,7 +34,7 @@ async fn parked_events() {
     let bare = ParkedRow {
         tenant: None,
         customer: Some("a\0b".to_owned()),
-        reason: "undecodable",
+        reason: Reason::Undecodable,
         detail: "magic byte \0".to_owned(),
         field: Some("payload.\0".to_owned()),
         key: None,
@@ -46,7 +47,7 @@ async fn parked_events() {
     let load = async |after, limit| {
         let acme = tenant("acme");
         store
-            .load_parked(TOPIC, 0, "unknown_tenant", &acme, after, limit)
+            .load_parked(TOPIC, 0, Reason::UnknownTenant, &acme, after, limit)
             .await
             .unwrap()
     };
@@ -58,7 +59,7 @@ async fn parked_events() {
     // One is folded, one is parked again for another reason, one is both at once by mistake.
     let mut second = next(&batch);
     let late = ParkedRow {
-        reason: "late",
+        reason: Reason::Late,
         detail: "too old".to_owned(),
         ..parked(8)
     };
@@ -67,7 +68,7 @@ async fn parked_events() {
     store.commit(TOPIC, &second).await.unwrap();
     assert_eq!(load(-1, 9).await, [parked(9)]);
     let found = store
-        .load_parked(TOPIC, 0, "late", &tenant("acme"), -1, 9)
+        .load_parked(TOPIC, 0, Reason::Late, &tenant("acme"), -1, 9)
         .await
         .unwrap();
     assert_eq!(found, [late]);
@@ -89,20 +90,22 @@ async fn bundles() {
     ];
     for _ in 0..2 {
         store
+            .database()
             .record_bundle(&bundle(0, None), &tenants)
             .await
             .unwrap();
     }
     store
+        .database()
         .record_bundle(&bundle(3, Some("conflict")), &[])
         .await
         .unwrap();
     assert_eq!(
-        store.load_bundles(-1).await.unwrap(),
+        store.database().load_bundles(-1).await.unwrap(),
         [bundle(0, None), bundle(3, Some("conflict"))]
     );
     assert_eq!(
-        store.load_bundles(0).await.unwrap(),
+        store.database().load_bundles(0).await.unwrap(),
         [bundle(3, Some("conflict"))]
     );
     assert_eq!(
@@ -116,7 +119,11 @@ async fn bundles() {
         bundle: "{}".to_owned(),
         ..bundle(0, None)
     };
-    let error = store.record_bundle(&other, &[]).await.unwrap_err();
+    let error = store
+        .database()
+        .record_bundle(&other, &[])
+        .await
+        .unwrap_err();
     assert!(
         matches!(&error, StoreError::Damaged(text) if text.contains("version 0")),
         "{error}"

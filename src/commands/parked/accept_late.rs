@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::refusal::Heard;
-use tidemark_processor::store::{ParkedEvent, ParkedFilter, Store};
+use tidemark_processor::store::{ParkedEvent, ParkedFilter, OperatorStore};
 use tidemark_projections::definitions::Bundle;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
@@ -64,7 +64,7 @@ struct Refused {
 }
 
 pub(super) async fn accept(
-    store: &Store,
+    store: &OperatorStore,
     config: &Config,
     selection: &Selection,
     options: ApplyOptions,
@@ -145,7 +145,7 @@ impl Report {
     }
 }
 
-async fn list_all(store: &Store, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedEvent>> {
+async fn list_all(store: &OperatorStore, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedEvent>> {
     let mut events = Vec::new();
     let mut after = (-1, -1);
     loop {
@@ -196,7 +196,7 @@ impl EventReader {
 
 /// Returns the wanted events of which the log holds a record that is not parked: that one was folded.
 async fn folded_before(
-    store: &Store,
+    store: &OperatorStore,
     config: &Config,
     reader: &EventReader,
     wanted: &BTreeMap<Key, (i32, i64)>,
@@ -263,7 +263,7 @@ fn each_record(
 
 /// Appends the decisions to the definitions, with an audit row for each record.
 async fn append_decisions(
-    store: &Store,
+    store: &OperatorStore,
     config: &Config,
     wanted: &BTreeMap<Key, (i32, i64)>,
 ) -> anyhow::Result<()> {
@@ -278,7 +278,7 @@ async fn append_decisions(
         for events in events.chunks(IDS_PER_BUNDLE) {
             let target = format!("{} events", events.len());
             store
-                .audit_operator(tenant.as_str(), &subject, "parked.accept_late", &target)
+                .database().audit_operator(tenant.as_str(), &subject, "parked.accept_late", &target)
                 .await?;
             let mut bundle = Bundle::accepting_late(tenant, events.iter().copied(), &subject);
             bundle.based_on = log.definitions.version;
@@ -290,7 +290,7 @@ async fn append_decisions(
 
 /// Waits until the events are folded, and returns how many are still parked at the deadline.
 async fn count_still_parked(
-    store: &Store,
+    store: &OperatorStore,
     positions: Vec<(i32, i64)>,
     deadline: Duration,
 ) -> anyhow::Result<usize> {

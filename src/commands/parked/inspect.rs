@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidemark_processor::store::{ParkedEvent, ParkedFilter, Store};
+use tidemark_processor::store::{ParkedEvent, ParkedFilter, OperatorStore};
 use tidemark_schemas::Instant;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
@@ -42,7 +42,7 @@ impl<'a> From<&'a ParkedEvent> for Listed<'a> {
                 .as_ref()
                 .map(tidemark_schemas::TenantId::as_str),
             customer: event.customer.as_deref(),
-            reason: event.reason,
+            reason: event.reason.as_str(),
             detail: &event.detail,
             field: event.field.as_deref(),
             appended_at: event.appended_at,
@@ -52,7 +52,7 @@ impl<'a> From<&'a ParkedEvent> for Listed<'a> {
 }
 
 pub(super) async fn list(
-    store: &Store,
+    store: &OperatorStore,
     selection: &Selection,
     limit: i64,
     json: bool,
@@ -88,7 +88,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(
-    store: &Store,
+    store: &OperatorStore,
     config: &Config,
     position: Position,
     json: bool,
@@ -104,7 +104,7 @@ pub(super) async fn show(
     let tenant = tenant.map_or("", tidemark_schemas::TenantId::as_str);
     let target = format!("{}/{position}", store.generation().topic);
     store
-        .audit_operator(tenant, &user_name(), "parked.show", &target)
+        .database().audit_operator(tenant, &user_name(), "parked.show", &target)
         .await?;
     let shown = describe(&parked, decode(config, &parked).await);
     if json {
@@ -164,7 +164,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-pub(super) async fn halted(store: &Store, json: bool) -> anyhow::Result<()> {
+pub(super) async fn halted(store: &OperatorStore, json: bool) -> anyhow::Result<()> {
     let halts = store.halts().await?;
     if json {
         let halts: Vec<Value> = halts

@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Outcome, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request, Store,
+    Action, Outcome, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request, OperatorStore,
 };
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ struct Line {
 }
 
 pub(super) async fn redrive(
-    store: &Store,
+    store: &OperatorStore,
     config: &Config,
     selection: &Selection,
     options: ApplyOptions,
@@ -74,7 +74,7 @@ pub(super) async fn redrive(
         after = (last.partition, last.event.offset);
         let (misrouted, others): (Vec<_>, Vec<_>) = page
             .into_iter()
-            .partition(|parked| parked.event.reason == Reason::Misrouted.as_str());
+            .partition(|parked| parked.event.reason == Reason::Misrouted);
         store.request(&request, &positions(&others)).await?;
         let delivered = republisher.publish(misrouted).await?;
         let republished = Request {
@@ -89,7 +89,7 @@ pub(super) async fn redrive(
 }
 
 pub(super) async fn discard(
-    store: &Store,
+    store: &OperatorStore,
     selection: &Selection,
     reason: String,
     options: ApplyOptions,
@@ -130,7 +130,7 @@ fn new_request(action: Action, note: Option<String>) -> Request {
 }
 
 async fn request_all(
-    store: &Store,
+    store: &OperatorStore,
     filter: &ParkedFilter,
     request: &Request,
 ) -> anyhow::Result<()> {
@@ -157,7 +157,7 @@ fn report_dry_run(done: &str, counts: Vec<ParkedCount>, json: bool) -> anyhow::R
     let events = counts.into_iter().map(|count| Line {
         outcome: None,
         tenant: count.tenant,
-        reason: Some(count.reason),
+        reason: Some(count.reason.to_string()),
         detail: None,
         events: count.events,
     });
@@ -190,7 +190,7 @@ fn report_dry_run(done: &str, counts: Vec<ParkedCount>, json: bool) -> anyhow::R
 
 /// Waits for the outcomes of a request, up to the deadline, and reports them.
 async fn wait_and_report(
-    store: &Store,
+    store: &OperatorStore,
     request: &Request,
     counts: Vec<ParkedCount>,
     refused: i64,
@@ -231,7 +231,7 @@ async fn wait_and_report(
 }
 
 async fn wait_for_outcomes(
-    store: &Store,
+    store: &OperatorStore,
     request: &Request,
     deadline: Duration,
 ) -> anyhow::Result<Vec<OutcomeCount>> {
@@ -251,7 +251,7 @@ impl From<OutcomeCount> for Line {
         Self {
             outcome: Some(count.outcome.map_or("waiting", Outcome::as_str)),
             tenant: None,
-            reason: count.reason,
+            reason: count.reason.map(|reason| reason.to_string()),
             detail: count.detail,
             events: count.events,
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use tidemark_processor::parking::Reason;
-use tidemark_processor::store::{ParkedFilter, Store};
+use tidemark_processor::store::{ParkedFilter, OperatorStore};
 use tidemark_schemas::TenantId;
 
 use super::ApplyOptions;
@@ -13,7 +13,7 @@ use crate::config::user_name;
 use crate::output;
 
 pub(super) async fn resume(
-    store: &Store,
+    store: &OperatorStore,
     tenant: &TenantId,
     options: ApplyOptions,
 ) -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ pub(super) async fn resume(
     let subject = user_name();
     let topic = &store.generation().topic;
     store
-        .audit_operator(tenant.as_str(), &subject, "parked.resume", topic)
+        .database().audit_operator(tenant.as_str(), &subject, "parked.resume", topic)
         .await?;
     store.resume(tenant, &subject).await?;
     wait_until_resumed(store, tenant, options).await?;
@@ -40,7 +40,7 @@ pub(super) async fn resume(
 
 /// Waits until no partition has the command pending and no event of the halt is parked.
 async fn wait_until_resumed(
-    store: &Store,
+    store: &OperatorStore,
     tenant: &TenantId,
     options: ApplyOptions,
 ) -> anyhow::Result<()> {

@@ -39,8 +39,8 @@ async fn promote_another(world: &World) {
         "alter table gen_2.customer alter customer_id type varchar(255) collate \"C\";
          begin;
          update tidemark.generation set state = 'retired' where id = 1;
-         insert into tidemark.generation (id, fold_version, topic, partitions, partitioner, state)
-         select 2, fold_version, topic, partitions, partitioner, 'active'
+         insert into tidemark.generation (id, fold_version, layout_version, topic, partitions, partitioner, state)
+         select 2, fold_version, layout_version, topic, partitions, partitioner, 'active'
          from tidemark.generation where id = 1;
          commit;",
     );
@@ -121,4 +121,17 @@ async fn other_fold_version_is_rejected() {
     let answer = api.get("acme", "/v1/customers/ann").await;
     assert_eq!(answer.status, 503);
     assert_eq!(api.get("acme", "/v1/customers").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_generation_of_another_layout_is_refused() {
+    let world = shop::open().await;
+    let api = Api::over(&world).await;
+    sqlx::query("update tidemark.generation set layout_version = layout_version - 1")
+        .execute(&world.database.pool)
+        .await
+        .unwrap();
+    for path in ["/v1/customers/ann", "/v1/customers", "/v1/segments"] {
+        assert_eq!(api.get("acme", path).await.status, 503, "{path}");
+    }
 }

@@ -68,7 +68,11 @@ impl World {
             writers: 1,
             synchronous_commit: false,
         };
-        let store = Store::connect(&config).await.unwrap();
+        let shared = tidemark_processor::store::Database::connect(&config)
+            .await
+            .unwrap();
+        let generation = shared.active_generation().await.unwrap();
+        let store = Store::open(&shared, generation).unwrap();
         let mut partitions = Vec::new();
         for partition in 0..PARTITIONS {
             let claim = store.claim(TOPIC, partition, "a test").await.unwrap();
@@ -126,7 +130,11 @@ impl World {
             bundle: record,
             rejected: None,
         };
-        self.store.record_bundle(&row, &tenants).await.unwrap();
+        self.store
+            .database()
+            .record_bundle(&row, &tenants)
+            .await
+            .unwrap();
     }
 
     /// Folds one event with an id made from `number`.

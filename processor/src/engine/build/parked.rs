@@ -11,7 +11,7 @@ use crate::engine::redrive::Redrive;
 use crate::engine::task::{Ended, PartitionTask};
 use crate::parking::Reason;
 use crate::record::Record;
-use crate::store::{Action, Outcome, ParkedRow, SettledRequest, StoreError, Wish};
+use crate::store::{Action, OperatorCommand, Outcome, ParkedRow, SettledRequest, StoreError};
 
 /// Parked events tried again in one batch at most.
 const REDRIVEN_PER_BATCH: i64 = 500;
@@ -52,7 +52,7 @@ impl PartitionTask {
         let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
         loop {
             match store
-                .load_parked(topic, partition, reason.as_str(), tenant, *after, limit)
+                .load_parked(topic, partition, *reason, tenant, *after, limit)
                 .await
             {
                 Ok(rows) => return Ok(rows),
@@ -74,12 +74,12 @@ impl PartitionTask {
 
     /// What operators want: events to be tried again come back, the rest is done here.
     pub(super) async fn take_wishes(&mut self) -> Result<Vec<Redriven>, Ended> {
-        if self.load_wishes().await?.is_empty() {
+        if self.load_commands().await?.is_empty() {
             return Ok(Vec::new());
         }
         // What the commit under way parks, folds or settles must be seen as it will be.
         self.settle().await?;
-        let wishes = self.load_wishes().await?;
+        let wishes = self.load_commands().await?;
         if i64::try_from(wishes.len()).is_ok_and(|found| found >= REDRIVEN_PER_BATCH) {
             self.looked_for_wishes = None;
         }
@@ -92,26 +92,26 @@ impl PartitionTask {
     }
 
     /// None while the database is away: then there is nothing to hear, and folding need not wait.
-    async fn load_wishes(&self) -> Result<Vec<Wish>, Ended> {
+    async fn load_commands(&self) -> Result<Vec<OperatorCommand>, Ended> {
         let (store, topic) = (&self.shared.store, &self.shared.topic);
         let wishes = store
-            .load_wishes(topic, self.partition, REDRIVEN_PER_BATCH)
+            .load_commands(topic, self.partition, REDRIVEN_PER_BATCH)
             .await;
         heard(wishes)
     }
 
     /// Forgets the schemas of what could not be read: the registry may have been wrong, and a wish
     /// to try again is a wish to ask again.
-    async fn ask_anew(&self, wishes: &[Wish]) {
+    async fn ask_anew(&self, wishes: &[OperatorCommand]) {
         let unread = [
-            Reason::Undecodable.as_str(),
-            Reason::UnknownSchema.as_str(),
-            Reason::Incompatible.as_str(),
+            Reason::Undecodable,
+            Reason::UnknownSchema,
+            Reason::Incompatible,
         ];
         let ids: BTreeSet<u32> = wishes
             .iter()
-            .filter(|wish| wish.action == Action::Redrive)
-            .filter_map(|wish| wish.event.as_ref())
+            .filter(|command| command.action == Action::Redrive)
+            .filter_map(|command| command.event.as_ref())
             .filter(|row| unread.contains(&row.reason))
             .filter_map(|row| Decoder::schema_id(row.value.as_deref()?))
             .collect();
@@ -121,13 +121,13 @@ impl PartitionTask {
     }
 
     /// Does what is asked for one event; an event to be tried again is handed back.
-    async fn grant(&mut self, wish: Wish) -> Result<Option<Redriven>, Ended> {
-        let Wish {
+    async fn grant(&mut self, command: OperatorCommand) -> Result<Option<Redriven>, Ended> {
+        let OperatorCommand {
             request,
             action,
             offset,
             event,
-        } = wish;
+        } = command;
         let (outcome, reason) = match (event, action) {
             (Some(row), Action::Redrive) => return self.again(row, Some(request)).await.map(Some),
             (Some(row), Action::Discard) => {

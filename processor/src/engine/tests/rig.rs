@@ -238,7 +238,7 @@ impl<'a> Rig<'a> {
         let parked: Vec<_> = self.table.parked.values().cloned().collect();
         for row in parked {
             let tenant = row.tenant.as_ref().expect("an event's");
-            let reasons = [Reason::UnknownTenant, Reason::Late].map(Reason::as_str);
+            let reasons = [Reason::UnknownTenant, Reason::Late];
             if !reasons.contains(&row.reason) || self.folder.tenant(tenant).is_none() {
                 continue;
             }
@@ -330,7 +330,7 @@ impl<'a> Rig<'a> {
             .values()
             .filter_map(|row| Some((row.tenant.clone()?, row.reason)))
         {
-            let counter = (tenant, "parked", reason.to_owned());
+            let counter = (tenant, "parked", reason.as_str().to_owned());
             *counters.entry(counter).or_default() += 1;
         }
         assert_eq!(table.counters, counters);

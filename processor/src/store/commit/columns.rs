@@ -9,7 +9,7 @@ use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation, Kind};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::changes;
-use crate::store::load::encode_headers;
+use crate::store::decode::encode_headers;
 use crate::store::rows::Batch;
 
 /// More rows gain nothing, and every connection keeps a buffer as large as its largest message.
@@ -192,7 +192,7 @@ pub(super) async fn parked(
             row.tenant.as_ref().map(TenantId::as_str)
         }))
         .bind(column(&rows, |row| row.customer.as_deref().map(storable)))
-        .bind(column(&rows, |row| row.reason))
+        .bind(column(&rows, |row| row.reason.as_str()))
         .bind(column(&rows, |row| storable(&row.detail)))
         .bind(column(&rows, |row| row.field.as_deref().map(storable)))
         .bind(column(&rows, |row| row.key.as_deref()))

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgConnection;
 
 use super::columns::{column, sorted, storable};
+use crate::parking::Reason;
 use crate::store::rows::Batch;
 
 /// What became of requests.
@@ -21,7 +22,7 @@ pub(super) async fn requests(
         .bind(column(&rows, |row| row.request))
         .bind(column(&rows, |row| row.offset))
         .bind(column(&rows, |row| row.outcome.as_str()))
-        .bind(column(&rows, |row| row.reason))
+        .bind(column(&rows, |row| row.reason.map(Reason::as_str)))
         .bind(column(&rows, |row| row.detail.as_deref().map(storable)))
         .execute(connection)
         .await?;

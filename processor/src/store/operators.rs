@@ -1,14 +1,16 @@
-//! Parked events as operators see and move them.
+//! Parked events and halted tenants as operators see them, and the commands that operators give.
 //!
 //! Only the owner of a partition moves its parked events, in its own transaction behind the fence.
-//! So an operator asks: [`Store::request`] writes down what is wanted, the owner does it between two
-//! batches and says in the same transaction what became of it, and [`Store::outcomes`] reads that.
+//! So an operator requests it: [`OperatorStore::request`] records the command, the owner of the
+//! partition applies it between two batches and records the outcome in the same transaction, and
+//! [`OperatorStore::outcomes`] reads the outcomes.
 
 mod queries;
 
 use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
+pub use self::queries::OperatorStore;
 use super::rows::{Outcome, ParkedRow};
 use crate::parking::Reason;
 
@@ -52,7 +54,7 @@ pub struct ParkedCount {
     /// Where it could be read.
     pub tenant: Option<String>,
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
     /// How many.
     pub events: i64,
 }
@@ -78,7 +80,7 @@ impl Action {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Redrive, Self::Discard, Self::Republished]
             .into_iter()
             .find(|action| action.as_str() == name)
@@ -111,7 +113,7 @@ pub struct OutcomeCount {
     /// `None` while they wait for the owner of their partition.
     pub outcome: Option<Outcome>,
     /// For which they were parked, or still are.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// One of them in detail.
     pub detail: Option<String>,
     /// How many.
@@ -135,14 +137,4 @@ pub struct Halt {
     pub halted_at: Instant,
     /// Who asked for it to go on, if its owner has not seen that yet.
     pub resume_by: Option<String>,
-}
-
-/// What the owner of a partition is asked for one parked event.
-#[derive(Debug)]
-pub(crate) struct Wish {
-    pub(crate) request: Uuid,
-    pub(crate) action: Action,
-    pub(crate) offset: i64,
-    /// `None` when it is not parked any more.
-    pub(crate) event: Option<ParkedRow>,
 }

@@ -1,16 +1,19 @@
 //! Asking Postgres about parked events, requests and halts.
 
+use std::sync::Arc;
+
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tidemark_schemas::TenantId;
 use uuid::Uuid;
 
-use super::{Action, Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request, Wish};
+use super::{Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request};
 use crate::parking::Reason;
-use crate::store::Store;
-use crate::store::connections::answered;
+use crate::store::connections::{Connections, answered};
+use crate::store::database::Database;
+use crate::store::decode::{instant, parked_row, reason, reason_if_any};
 use crate::store::error::StoreError;
-use crate::store::load::{instant, parked_row};
+use crate::store::generation::Generation;
 use crate::store::rows::Outcome;
 
 /// What was asked must not be forgotten in a crash.
@@ -42,7 +45,35 @@ fn offsets(positions: &[(i32, i64)]) -> Vec<i64> {
     positions.iter().map(|(_, offset)| *offset).collect()
 }
 
-impl Store {
+/// The parked events and halts of one generation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct OperatorStore {
+    database: Database,
+    connections: Arc<Connections>,
+    generation: Arc<Generation>,
+}
+
+impl OperatorStore {
+    /// Opens a generation, active or not; refuses one that this binary cannot read.
+    pub fn open(database: &Database, generation: Generation) -> Result<Self, StoreError> {
+        generation.check_versions()?;
+        Ok(Self {
+            database: database.clone(),
+            connections: database.connections_to(&generation),
+            generation: Arc::new(generation),
+        })
+    }
+
+    /// Returns the generation whose events these are.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Returns the database that the generation is part of.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Parked events in the order of (partition, offset), strictly after `after`.
     pub async fn list_parked(
         &self,
@@ -51,7 +82,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ParkedEvent>, StoreError> {
         let topic = &self.generation.topic;
-        let mut lease = self.connections.lease().await?;
+        let mut pooled = self.connections.acquire().await?;
         let query = filtered!(
             sqlx::query(include_str!("../list_parked.sql")),
             topic,
@@ -60,7 +91,7 @@ impl Store {
         .bind(after.0)
         .bind(after.1)
         .bind(limit)
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
         let rows = answered(query).await;
         let event = |row: &PgRow| {
             Ok(ParkedEvent {
@@ -69,7 +100,7 @@ impl Store {
                 parked_at: instant(row, "parked_at")?,
             })
         };
-        lease.settle(rows)?.iter().map(event).collect()
+        pooled.settle(rows)?.iter().map(event).collect()
     }
 
     /// Parked events by tenant and reason.
@@ -78,22 +109,22 @@ impl Store {
         filter: &ParkedFilter,
     ) -> Result<Vec<ParkedCount>, StoreError> {
         let topic = &self.generation.topic;
-        let mut lease = self.connections.lease().await?;
+        let mut pooled = self.connections.acquire().await?;
         let query = filtered!(
             sqlx::query(include_str!("../count_parked.sql")),
             topic,
             filter
         )
-        .fetch_all(lease.connection());
+        .fetch_all(pooled.connection());
         let rows = answered(query).await;
         let count = |row: &PgRow| {
             Ok(ParkedCount {
                 tenant: row.try_get("tenant_id")?,
-                reason: row.try_get("reason")?,
+                reason: reason(row)?,
                 events: row.try_get("events")?,
             })
         };
-        lease.settle(rows)?.iter().map(count).collect()
+        pooled.settle(rows)?.iter().map(count).collect()
     }
 
     /// Asks the owners of the partitions for something, and writes into the audit who did, with
@@ -104,59 +135,40 @@ impl Store {
         request: &Request,
         positions: &[(i32, i64)],
     ) -> Result<u64, StoreError> {
-        let mut lease = self.connections.lease().await?;
+        let mut pooled = self.connections.acquire().await?;
         let work = try_request(
-            lease.connection(),
+            pooled.connection(),
             &self.generation.topic,
             request,
             positions,
         );
         let result = answered(work).await;
-        lease.settle(result)
+        pooled.settle(result)
     }
 
     /// What became of a request so far.
     pub async fn outcomes(&self, request: Uuid) -> Result<Vec<OutcomeCount>, StoreError> {
-        let mut lease = self.connections.lease().await?;
+        let mut pooled = self.connections.acquire().await?;
         let query = sqlx::query(include_str!("../request_outcomes.sql"))
             .bind(request)
-            .fetch_all(lease.connection());
+            .fetch_all(pooled.connection());
         let rows = answered(query).await;
         let count = |row: &PgRow| {
             let outcome: Option<&str> = row.try_get("outcome")?;
             Ok(OutcomeCount {
                 outcome: outcome.map(outcome_named).transpose()?,
-                reason: row.try_get("reason")?,
+                reason: reason_if_any(row)?,
                 detail: row.try_get("detail")?,
                 events: row.try_get("events")?,
             })
         };
-        lease.settle(rows)?.iter().map(count).collect()
-    }
-
-    /// Writes into the audit what an operator did that concerns a tenant, or nobody known: `""`.
-    pub async fn audit_operator(
-        &self,
-        tenant: &str,
-        subject: &str,
-        action: &str,
-        target: &str,
-    ) -> Result<(), StoreError> {
-        let mut lease = self.connections.lease().await?;
-        let query = sqlx::query(include_str!("../audit_operator.sql"))
-            .bind(tenant)
-            .bind(subject)
-            .bind(action)
-            .bind(target)
-            .execute(lease.connection());
-        let written = answered(query).await;
-        lease.settle(written).map(drop)
+        pooled.settle(rows)?.iter().map(count).collect()
     }
 
     /// Every tenant halted anywhere.
     pub async fn halts(&self) -> Result<Vec<Halt>, StoreError> {
-        let mut lease = self.connections.lease().await?;
-        let query = sqlx::query(include_str!("../list_halts.sql")).fetch_all(lease.connection());
+        let mut pooled = self.connections.acquire().await?;
+        let query = sqlx::query(include_str!("../list_halts.sql")).fetch_all(pooled.connection());
         let rows = answered(query).await;
         let halt = |row: &PgRow| {
             Ok(Halt {
@@ -169,54 +181,18 @@ impl Store {
                 resume_by: row.try_get("resume_by")?,
             })
         };
-        lease.settle(rows)?.iter().map(halt).collect()
+        pooled.settle(rows)?.iter().map(halt).collect()
     }
 
     /// Asks the owners of all partitions to fold a tenant again; returns in how many it is halted.
     pub async fn resume(&self, tenant: &TenantId, subject: &str) -> Result<u64, StoreError> {
-        let mut lease = self.connections.lease().await?;
+        let mut pooled = self.connections.acquire().await?;
         let query = sqlx::query(include_str!("../resume.sql"))
             .bind(tenant.as_str())
             .bind(subject)
-            .execute(lease.connection());
+            .execute(pooled.connection());
         let asked = answered(query).await;
-        Ok(lease.settle(asked)?.rows_affected())
-    }
-
-    /// What is asked for the next parked events of a partition, in the order of the log.
-    pub(crate) async fn load_wishes(
-        &self,
-        topic: &str,
-        partition: i32,
-        limit: i64,
-    ) -> Result<Vec<Wish>, StoreError> {
-        let mut lease = self.connections.lease().await?;
-        let query = sqlx::query(include_str!("../load_requests.sql"))
-            .bind(topic)
-            .bind(partition)
-            .bind(limit)
-            .fetch_all(lease.connection());
-        let rows = answered(query).await;
-        lease.settle(rows)?.iter().map(wish).collect()
-    }
-
-    /// Tenants halted in a partition, and whether they are to go on.
-    pub(crate) async fn load_halts(
-        &self,
-        partition: i32,
-    ) -> Result<Vec<(TenantId, bool)>, StoreError> {
-        let mut lease = self.connections.lease().await?;
-        let query = sqlx::query(include_str!("../load_halts.sql"))
-            .bind(partition)
-            .fetch_all(lease.connection());
-        let rows = answered(query).await;
-        let halt = |row: &PgRow| {
-            let tenant = TenantId::new(row.try_get::<&str, _>("tenant_id")?)
-                .map_err(|error| StoreError::Damaged(format!("a tenant id {error}")))?;
-            let resume_by: Option<&str> = row.try_get("resume_by")?;
-            Ok((tenant, resume_by.is_some()))
-        };
-        lease.settle(rows)?.iter().map(halt).collect()
+        Ok(pooled.settle(asked)?.rows_affected())
     }
 }
 
@@ -256,16 +232,4 @@ fn outcome_named(name: &str) -> Result<Outcome, StoreError> {
         .into_iter()
         .find(|outcome| outcome.as_str() == name)
         .ok_or_else(|| StoreError::Damaged(format!("unknown outcome of a request: {name:?}")))
-}
-
-fn wish(row: &PgRow) -> Result<Wish, StoreError> {
-    let action: &str = row.try_get("action")?;
-    let gone: bool = row.try_get("gone")?;
-    Ok(Wish {
-        request: row.try_get("request")?,
-        action: Action::named(action)
-            .ok_or_else(|| StoreError::Damaged(format!("unknown request: {action:?}")))?,
-        offset: row.try_get("offset")?,
-        event: if gone { None } else { Some(parked_row(row)?) },
-    })
 }

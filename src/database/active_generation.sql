@@ -1,1 +1,0 @@
-select id from tidemark.generation where state = 'active'
