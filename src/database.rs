@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
+use tidemark_processor::store::{self, StoreError};
 
 use crate::config;
 use crate::failure::Usage;
@@ -130,9 +131,13 @@ impl Generation {
             Ok(Err(error)) => return Err(unreachable(&options, role, &error)),
             Err(_) => return Err(unreachable(&options, role, &sqlx::Error::PoolTimedOut)),
         };
-        let generation = tidemark_processor::store::Generation::active(&mut first)
-            .await
-            .map_err(|error| not_readable(role, error))?;
+        let generation =
+            store::Generation::active(&mut first)
+                .await
+                .map_err(|error| match error {
+                    StoreError::Refused(error) => not_readable(role, error),
+                    other => other.into(),
+                })?;
         generation.check_layout()?;
         let id = generation.id;
         first.close().await?;
