@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::refusal::Heard;
-use tidemark_processor::store::{ParkedEvent, ParkedFilter, OperatorStore};
+use tidemark_processor::store::{OperatorStore, ParkedEvent, ParkedFilter};
 use tidemark_projections::definitions::Bundle;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
@@ -145,7 +145,10 @@ impl Report {
     }
 }
 
-async fn list_all(store: &OperatorStore, filter: &ParkedFilter) -> anyhow::Result<Vec<ParkedEvent>> {
+async fn list_all(
+    store: &OperatorStore,
+    filter: &ParkedFilter,
+) -> anyhow::Result<Vec<ParkedEvent>> {
     let mut events = Vec::new();
     let mut after = (-1, -1);
     loop {
@@ -278,7 +281,8 @@ async fn append_decisions(
         for events in events.chunks(IDS_PER_BUNDLE) {
             let target = format!("{} events", events.len());
             store
-                .database().audit_operator(tenant.as_str(), &subject, "parked.accept_late", &target)
+                .database()
+                .audit_operator(tenant.as_str(), &subject, "parked.accept_late", &target)
                 .await?;
             let mut bundle = Bundle::accepting_late(tenant, events.iter().copied(), &subject);
             bundle.based_on = log.definitions.version;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidemark_processor::store::{ParkedEvent, ParkedFilter, OperatorStore};
+use tidemark_processor::store::{OperatorStore, ParkedEvent, ParkedFilter};
 use tidemark_schemas::Instant;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::registry::RegistryClient;
@@ -104,7 +104,8 @@ pub(super) async fn show(
     let tenant = tenant.map_or("", tidemark_schemas::TenantId::as_str);
     let target = format!("{}/{position}", store.generation().topic);
     store
-        .database().audit_operator(tenant, &user_name(), "parked.show", &target)
+        .database()
+        .audit_operator(tenant, &user_name(), "parked.show", &target)
         .await?;
     let shown = describe(&parked, decode(config, &parked).await);
     if json {

@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Outcome, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request, OperatorStore,
+    Action, OperatorStore, Outcome, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
 };
 use uuid::Uuid;
 

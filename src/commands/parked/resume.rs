@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use tidemark_processor::parking::Reason;
-use tidemark_processor::store::{ParkedFilter, OperatorStore};
+use tidemark_processor::store::{OperatorStore, ParkedFilter};
 use tidemark_schemas::TenantId;
 
 use super::ApplyOptions;
@@ -30,7 +30,8 @@ pub(super) async fn resume(
     let subject = user_name();
     let topic = &store.generation().topic;
     store
-        .database().audit_operator(tenant.as_str(), &subject, "parked.resume", topic)
+        .database()
+        .audit_operator(tenant.as_str(), &subject, "parked.resume", topic)
         .await?;
     store.resume(tenant, &subject).await?;
     wait_until_resumed(store, tenant, options).await?;
