@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidemark_processor::parking::Reason;
+
 use super::client::{Api, config};
 use super::shop;
 use super::world::World;
@@ -10,9 +12,9 @@ use crate::support::postgres::Database;
 #[tokio::test]
 async fn status_returns_positions_and_totals() {
     let mut world = shop::open().await;
-    world.park("acme", 0, 3, "invalid");
-    world.park("acme", 1, 4, "late");
-    world.park("acme", 1, 5, "late");
+    world.park("acme", 0, 3, Reason::Invalid);
+    world.park("acme", 1, 4, Reason::Late);
+    world.park("acme", 1, 5, Reason::Late);
     world.commit(shop::NOW).await;
     let api = Api::over(&world).await;
     insta::assert_json_snapshot!(api.ok("acme", "/v1/status").await);

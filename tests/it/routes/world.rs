@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
+use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
     Batch, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
     StoreConfig, TenantDigest,
@@ -177,13 +178,7 @@ impl World {
     }
 
     /// Parks an event of the tenant.
-    pub(crate) fn park(
-        &mut self,
-        tenant_id: &str,
-        partition: i32,
-        offset: i64,
-        reason: &'static str,
-    ) {
+    pub(crate) fn park(&mut self, tenant_id: &str, partition: i32, offset: i64, reason: Reason) {
         self.partitions[usize::try_from(partition).unwrap()]
             .parked
             .push(ParkedRow {
@@ -286,7 +281,7 @@ impl Partition {
             let tenant = row.tenant.clone().unwrap();
             batch
                 .counters
-                .push((tenant, "parked", row.reason.to_owned(), 1));
+                .push((tenant, "parked", row.reason.to_string(), 1));
         }
         for (tenant, rollups) in std::mem::take(&mut self.rollups) {
             batch.rollups.entry(tenant).or_default().extend(rollups);
