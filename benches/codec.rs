@@ -1,7 +1,7 @@
-//! How many events a second one core encodes and decodes, by both decoding paths.
+//! Events per second that one core encodes, and decodes by both paths.
 #![allow(
     clippy::unwrap_used,
-    reason = "a bench that cannot do its work has nothing to say but so"
+    reason = "a bench that fails has nothing to report"
 )]
 
 #[allow(
@@ -86,7 +86,7 @@ fn another_schema() -> String {
     schema.to_string()
 }
 
-/// As that producer writes it: its field is null, the first branch of its union.
+/// Returns the event in that producer's encoding: its field is null, the first branch of its union.
 fn in_another_schema(event: &CustomerEvent) -> Vec<u8> {
     let mut value = Encoder::new(OTHER).encode(event);
     value.push(0);

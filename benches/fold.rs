@@ -1,6 +1,6 @@
-//! How many events a second one core folds, and what evaluating a customer costs.
+//! Events per second that one core folds, and the cost of evaluating a customer.
 //!
-//! States are warm: every customer has sixty events before the first that is measured.
+//! States are warm: every customer has sixty events before the first measured one.
 #![allow(
     clippy::unwrap_used,
     reason = "a bench that cannot do its work has nothing to say but so"
@@ -45,7 +45,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// A tenant with twenty segments, its customers, and what happens to them next.
+/// A tenant with twenty segments, its customers, and their next events.
 struct World {
     definitions: Definitions,
     states: BTreeMap<CustomerId, CustomerState>,
@@ -152,7 +152,7 @@ fn fold(group: &mut Group<'_>, world: &World) {
     });
 }
 
-/// As the processor does it: each customer steps to the event, folds it and is evaluated.
+/// Folds events as the processor does: each customer advances to the event, folds it and is evaluated.
 fn evaluate(group: &mut Group<'_>, world: &World) {
     let in_force = in_force(&world.definitions);
     group.bench_function("events, twenty segments evaluated after each", |bencher| {

@@ -1,9 +1,9 @@
-//! What Tidemark does a second, always beside what the parts it stands on do by themselves.
+//! Throughput of Tidemark, each measurement beside a yardstick of the same run.
 //!
-//! `make bench` runs everything: the release binary between a real Apache Kafka and a real
-//! `PostgreSQL`, and prints a table; with `ARGS=--json` the last line is one JSON object. Parts can be
-//! run alone (see `--help`); `topic` leaves brokers and a filled topic running for other systems to
-//! be measured on, and `live` runs ours there.
+//! `make bench` runs all parts: the release binary between a real Apache Kafka and a real
+//! `PostgreSQL`. It prints a table; with `ARGS=--json` the last line is one JSON object. Parts can be
+//! run alone (see `--help`): `topic` leaves brokers and a filled topic running so that other systems
+//! can be measured on them, and `live` runs the processor there.
 #![allow(
     clippy::unwrap_used,
     reason = "a bench that cannot do its work has nothing to say but so"
@@ -11,7 +11,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "figures go to the one, progress to the other"
+    reason = "measurements go to stdout, progress to stderr"
 )]
 #![allow(
     clippy::disallowed_methods,
@@ -44,7 +44,7 @@ mod it {
     pub(crate) mod support;
 }
 
-/// As in the binary.
+/// The allocator of the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

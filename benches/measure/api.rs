@@ -1,11 +1,11 @@
-//! Cached answers of the read API beside axum answering a constant.
+//! Cached responses of the read API beside axum with a constant response.
 //!
-//! Both are processes of their own, speak HTTP/1.1 over the same kind of sockets, and are asked by
-//! the same client over the same number of keep-alive connections, in turns: what else the machine
-//! does meets both. The constant has as many bytes as the answer. The client writes a request, reads
-//! its answer whole, and looks at nothing but status and length; it needs a part of the cores, which
-//! lowers both rates and draws their ratio towards one. What is left is what the API does beside
-//! answering: the token, the limits, the key, the versions, the headers, the log.
+//! Both are separate processes, speak HTTP/1.1 over the same kind of sockets, and receive requests of
+//! the same client over the same number of keep-alive connections, in turns, so that other load of the
+//! machine affects both. The constant has as many bytes as the API's response. The client writes a
+//! request, reads the whole response, and checks only status and length; its share of the cores lowers
+//! both rates and moves their ratio towards one. The difference is the API's own work: the token, the
+//! limits, the key, the versions, the headers, the log.
 
 mod client;
 mod constant;
@@ -22,28 +22,28 @@ pub(crate) use self::constant::serve as serve_constant;
 use self::token::Keys;
 use crate::it::support::ports::free_port;
 
-/// Turns of both; the median of their ratios is reported.
+/// The number of turns; the median of their ratios is reported.
 const ROUNDS: u32 = 7;
 const CONNECTIONS: usize = 32;
-/// Customers asked for again and again.
+/// The number of customers requested repeatedly.
 const WARM: usize = 64;
-/// Customers asked for once each, one after the other.
+/// The number of customers requested once each, one after the other.
 const COLD: usize = 2_000;
 const UP_WITHIN: Duration = Duration::from_mins(1);
 
-/// What the API bench found.
+/// The measurements of the API.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct ApiFigures {
-    /// Cached answers a second by constant answers a second.
+pub(crate) struct ApiMeasurements {
+    /// The rate of cached responses, divided by that of constant responses.
     pub(crate) cached_ratio: f64,
     pub(crate) cached_per_second: f64,
     pub(crate) constant_per_second: f64,
-    /// Of one customer, read from the database: 95 of 100 answers came sooner.
+    /// The 95th percentile of the time for one customer read from the database.
     pub(crate) uncached_p95_ms: f64,
 }
 
-/// `database_url` has the projections of a bench site, and nothing else is running.
-pub(crate) async fn measure(database_url: &str, seconds: u64) -> Option<ApiFigures> {
+/// Measures the API on the projections of a bench site, with no other load.
+pub(crate) async fn measure(database_url: &str, seconds: u64) -> Option<ApiMeasurements> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let keys = Keys::new(folder.path());
     let api = start_api(database_url, &keys, folder.path()).await;
@@ -72,7 +72,7 @@ pub(crate) async fn measure(database_url: &str, seconds: u64) -> Option<ApiFigur
     rounds.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (cached_ratio, cached_per_second, constant_per_second) = rounds[rounds.len() / 2];
     assert_was_cached(api.metrics_port).await;
-    Some(ApiFigures {
+    Some(ApiMeasurements {
         cached_ratio,
         cached_per_second,
         constant_per_second,
@@ -107,7 +107,7 @@ async fn start_api(database_url: &str, keys: &Keys, folder: &Path) -> Server {
             format!("127.0.0.1:{metrics_port}"),
         )
         .envs(keys.settings())
-        // As a service behind a proxy that logs: refusals and failures alone.
+        // The log of a service behind a proxy that logs requests: warnings and errors.
         .env("TIDEMARK_LOG__FILTER", "warn")
         .stderr(Stdio::from(log))
         .arg("serve");
@@ -120,7 +120,7 @@ async fn start_api(database_url: &str, keys: &Keys, folder: &Path) -> Server {
     .await
 }
 
-/// This very program, as a server.
+/// This program, as the constant server.
 async fn start_constant(bytes: usize) -> Server {
     let port = free_port();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -146,7 +146,7 @@ async fn listening(server: Server) -> Server {
     server
 }
 
-/// Paths of customers that are there.
+/// Returns the paths of existing customers.
 async fn customers(database_url: &str, at_most: usize) -> Vec<String> {
     let pool = sqlx::PgPool::connect(database_url).await.unwrap();
     let schema: i32 =
@@ -178,7 +178,7 @@ async fn uncached_p95(target: &Target) -> f64 {
     took[took.len() * 95 / 100].as_secs_f64() * 1_000.0
 }
 
-/// Else something else was measured.
+/// Checks that the responses came from the cache.
 async fn assert_was_cached(metrics_port: u16) {
     let url = format!("http://127.0.0.1:{metrics_port}/metrics");
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();

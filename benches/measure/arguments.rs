@@ -1,4 +1,4 @@
-//! What to measure, and how much of it.
+//! The parts to measure, and their size.
 
 use std::path::PathBuf;
 
@@ -6,38 +6,38 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::events::TENANTS;
 
-/// Measures Tidemark beside what it stands on.
+/// Measures Tidemark beside yardsticks of the same run.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Ends with one JSON object on a line of its own.
+    /// Print one JSON object as the last line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What cargo passes to every bench.
+    /// The flag that cargo passes to every bench.
     #[arg(long, hide = true, global = true)]
     bench: bool,
     #[command(flatten)]
     pub(crate) size: Size,
-    /// One part alone.
+    /// The one part to measure.
     #[command(subcommand)]
     pub(crate) part: Option<Part>,
 }
 
-/// How much.
+/// The size of a run.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Size {
-    /// Customers, over all tenants.
+    /// The number of customers of all tenants.
     #[arg(long, default_value_t = 1_000_000, global = true)]
     pub(crate) customers: u32,
-    /// Tenants, of whom each has as many.
+    /// The number of tenants, which have the same number of customers.
     #[arg(long, default_value_t = TENANTS, global = true, hide = true)]
     pub(crate) tenants: u32,
-    /// Events published after every customer has its history.
+    /// The number of events published after the histories of all customers.
     #[arg(long, default_value_t = 400_000, global = true)]
     pub(crate) events: usize,
-    /// How the customers of those events are drawn.
+    /// The distribution of those events over customers.
     #[arg(long, value_enum, default_value_t = Distribution::Uniform, global = true)]
     pub(crate) distribution: Distribution,
-    /// The same seed, the same events on the same day.
+    /// The seed: the same seed gives the same events on the same day.
     #[arg(long, default_value_t = 42, global = true)]
     pub(crate) seed: u64,
     /// The processor's memory budget.
@@ -45,57 +45,57 @@ pub(crate) struct Size {
     pub(crate) memory_mib: u64,
 }
 
-/// How customers are drawn.
+/// The distribution of events over customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Distribution {
-    /// Each as likely as the other.
+    /// All customers with the same probability.
     Uniform,
-    /// By Zipf's law with exponent 0.99, ranks scattered over ids.
+    /// Zipf's law with exponent 0.99, ranks scattered over ids.
     Zipf,
 }
 
-/// One part alone.
+/// A part of the benches.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Part {
     /// Fold and decode, in memory.
     Micro,
-    /// Starts brokers and database, fills the topic, prints where, and stays until stdin closes.
+    /// Starts brokers and database, fills the topic, prints the addresses, and stays until stdin closes.
     Topic,
-    /// Runs our processor over such a topic.
+    /// Runs the processor on such a topic.
     Live {
-        /// A file with the line that `topic` printed.
+        /// The file with the line that `topic` printed.
         #[arg(long)]
         site: PathBuf,
     },
-    /// A tenant with a hundred segments, on a live stream and while its definitions change; takes
-    /// `--customers 200000`.
+    /// A tenant with a hundred segments, on a live stream and while its definitions change; run it
+    /// with `--customers 200000`.
     Segments,
-    /// From publishing to the read API.
+    /// The delay from publishing an event to a response of the read API.
     Visible,
-    /// Cached answers of the read API.
+    /// Cached responses of the read API.
     Api,
-    /// The server that it is compared with.
+    /// The server that the API is compared with.
     #[command(hide = true)]
     Constant {
-        /// On the loopback.
+        /// The port on the loopback address.
         port: u16,
-        /// Of the answer's body.
+        /// The size of the response's body.
         bytes: usize,
     },
-    /// Kafka Streams beside us, on the same topic.
+    /// Kafka Streams beside Tidemark, on the same topic.
     Peers(PeersArguments),
 }
 
-/// How long to compare, and with what.
+/// The options of the comparison with Kafka Streams.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PeersArguments {
     /// The folder with the jars of `benches/peers/kafka-streams`.
     #[arg(long)]
     pub(crate) jars: PathBuf,
-    /// Each system runs once a round; the second begins with the other one.
+    /// The number of rounds. Each system runs once a round; rounds swap the order.
     #[arg(long, default_value_t = 2)]
     pub(crate) rounds: u32,
-    /// How long events are published and looked for; 0 leaves that out.
+    /// The seconds for which the delay is measured; 0 leaves that out.
     #[arg(long, default_value_t = 10)]
     pub(crate) delay_seconds: u32,
 }

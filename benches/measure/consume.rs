@@ -1,4 +1,4 @@
-//! Yardstick (a): librdkafka consuming the same records and doing nothing with them.
+//! Yardstick (a): librdkafka consumes the same records, without any work on them.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::site::Place;
 
 const STALLED: Duration = Duration::from_mins(1);
 
-/// Records a second between two sets of offsets.
+/// Returns the records per second between two sets of offsets.
 pub(crate) fn events_per_second(place: &Place, from: &[i64], to: &[i64]) -> f64 {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &place.bootstrap_servers)
@@ -36,7 +36,7 @@ pub(crate) fn events_per_second(place: &Place, from: &[i64], to: &[i64]) -> f64 
     while count < wanted {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(_)) => {
-                // The clock starts with the first record: connecting is no part of it.
+                // The time starts with the first record, so that connecting does not count.
                 begun.get_or_insert_with(Instant::now);
                 count += 1;
                 if count % 1_024 == 0 {

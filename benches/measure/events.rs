@@ -1,4 +1,4 @@
-//! Customers with a history, and what happens to them next: the same seed, the same events.
+//! Events of the bench's customers, histories first: the same seed gives the same events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use uuid::Builder;
 use super::arguments::{Distribution, Size};
 
 pub(crate) const TENANTS: u32 = 4;
-/// Events of each customer's history.
+/// The number of events of each customer's history.
 pub(crate) const HISTORY: usize = 5;
 const DAY_MICROS: i64 = 86_400_000_000;
 const HISTORY_DAYS: i64 = 60;
@@ -29,12 +29,12 @@ const PLANS: &[&str] = &["free", "pro", "business", "enterprise"];
 const COUNTRIES: &[&str] = &["DE", "FR", "PL", "ES", "US", "JP"];
 const PAGES: &[&str] = &["/pricing", "/docs/start", "/blog/2026/launch", "/account"];
 
-/// The tenant of that number.
+/// Returns the id of a tenant by its number.
 pub(crate) fn tenant(number: u32) -> TenantId {
     TenantId::new(format!("tenant-{number}")).unwrap()
 }
 
-/// Draws events.
+/// A source of random events.
 pub(crate) struct Events {
     random: StdRng,
     customers: u32,
@@ -65,7 +65,7 @@ impl Events {
         }
     }
 
-    /// What a customer's state begins with: a profile, three orders and a stage.
+    /// Returns the history of a customer: a profile, three orders and a stage.
     pub(crate) fn history(&mut self, customer: u32) -> [CustomerEvent; HISTORY] {
         let begin = -HISTORY_DAYS * DAY_MICROS;
         let signed_up = self.random.random_range(begin..begin / 2);
@@ -85,7 +85,7 @@ impl Events {
         payloads.map(|payload| self.event(customer, next(), payload))
     }
 
-    /// The next event of anybody, within the last hour.
+    /// Draws an event of any customer, within the last hour.
     pub(crate) fn live(&mut self) -> CustomerEvent {
         let customer = self.customer();
         let at = -self.random.random_range(0..3_600_000_000_i64);
@@ -93,7 +93,7 @@ impl Events {
         self.event(customer, at, payload)
     }
 
-    /// A profile update of a customer of that number, now.
+    /// Returns a profile update of a customer by its number, now.
     pub(crate) fn sign_up(&mut self, customer: u32) -> CustomerEvent {
         let profile = self.profile(customer);
         self.event(customer, 0, profile)
@@ -105,7 +105,7 @@ impl Events {
         };
         let drawn = self.random.random_range(0.0..*total);
         let rank = self.ranks.partition_point(|sum| *sum <= drawn);
-        // Neighbours in rank are no neighbours in the table: the multiplier is a large prime.
+        // A large prime as multiplier keeps neighbours in rank apart in the table.
         let scattered = (rank as u64 * 2_654_435_761) % u64::from(self.customers);
         u32::try_from(scattered).unwrap()
     }
@@ -225,7 +225,7 @@ fn stage(stage: &str) -> Payload {
     })
 }
 
-/// The definitions of every tenant: twenty segments, of each kind some, and a journey.
+/// Returns the definitions of every tenant: twenty segments of four kinds, and a journey.
 pub(crate) fn definitions() -> String {
     let segments: String = (1..=5).flat_map(segments).collect();
     let tenants: Vec<String> = (0..TENANTS)

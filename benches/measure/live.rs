@@ -1,4 +1,4 @@
-//! The processor on a filled topic: how fast positions are committed, and in how much memory.
+//! The processor on a filled topic: the rate of committed positions, and the memory.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::site::{Child, Place, Servers};
 use crate::it::support::read;
 use crate::it::support::registry::Registry;
 
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 const STALLED: Duration = Duration::from_mins(2);
 
 /// A run of the processor.
@@ -23,7 +23,7 @@ pub(crate) struct Run {
     pub(crate) peak_rss_bytes: u64,
 }
 
-/// Publishes the history of every customer. Some events a second as a by-product.
+/// Publishes the history of every customer, and returns the rate of publishing.
 pub(crate) async fn publish_histories(servers: &Servers, place: &mut Place, size: &Size) {
     let encoder = Registry::shared().encoder(&place.topic).await;
     let mut filler = Filler::new(
@@ -49,7 +49,7 @@ pub(crate) async fn publish_histories(servers: &Servers, place: &mut Place, size
     place.ends_at.clone_from(&place.load_ends_at);
 }
 
-/// Publishes what happens next.
+/// Publishes the events after the histories.
 pub(crate) async fn publish_live(servers: &Servers, place: &mut Place, size: &Size) {
     let encoder = Registry::shared().encoder(&place.topic).await;
     let mut filler = Filler::new(
@@ -58,7 +58,7 @@ pub(crate) async fn publish_live(servers: &Servers, place: &mut Place, size: &Si
         encoder,
         Duration::from_millis(50),
     );
-    // Not the numbers that histories were drawn with.
+    // Other random numbers than those of the histories.
     let seed = size.seed + 1;
     let mut events = Events::new(&Size { seed, ..*size }, WallClock::System.now());
     let count = size.events;
@@ -93,7 +93,7 @@ pub(crate) async fn run(place: &Place, memory_mib: u64, ends: &[i64]) -> Run {
     }
 }
 
-/// Events a second from the first commit seen until everything before `ends` is committed.
+/// Returns the events per second from the first commit seen until all before `ends` are committed.
 pub(crate) async fn rate(pool: &PgPool, ends: &[i64], mut check: impl FnMut()) -> f64 {
     let mut last_moved = Instant::now();
     let mut first: Option<(Instant, i64)> = None;
@@ -107,13 +107,13 @@ pub(crate) async fn rate(pool: &PgPool, ends: &[i64], mut check: impl FnMut()) -
             first.get_or_insert((now, sum));
         }
         if at.len() == ends.len() && at.iter().zip(ends).all(|(at, end)| at >= end) {
-            let (begun, from) = first.expect("something was committed while we looked");
+            let (begun, from) = first.expect("something was committed while polling");
             #[expect(clippy::cast_precision_loss, reason = "a few million")]
             return (sum - from) as f64 / (now - begun).as_secs_f64();
         }
         check();
         assert!(now - last_moved < STALLED, "stalled at {at:?} of {ends:?}");
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 
@@ -124,7 +124,7 @@ async fn positions(pool: &PgPool) -> Vec<i64> {
         .unwrap()
 }
 
-/// A run over histories and what came next, without a stop between.
+/// A run over the histories and the events after them, without a stop between.
 pub(crate) struct WholeRun {
     pub(crate) load_events_per_second: f64,
     pub(crate) live_events_per_second: f64,

@@ -1,4 +1,4 @@
-//! Fold and decode, in memory on one core: rounds of both in turns, the median of each.
+//! Folding and decoding in memory on one core: rounds of both in turns, and the median of each.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -16,10 +16,10 @@ use super::events::{self, Events};
 const ROUNDS: usize = 101;
 const CUSTOMERS: u32 = 1_000;
 const EVENTS: usize = 20_000;
-/// A schema id of nobody else's: there is no registry here.
+/// The schema id, with no registry behind it.
 const SCHEMA_ID: u32 = 1;
 
-/// Events a second a core.
+/// Events per second on one core.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Micro {
     pub(crate) fold_events_per_second: f64,
@@ -46,7 +46,7 @@ pub(crate) fn measure(seed: u64) -> Micro {
     let encoder = Encoder::new(SCHEMA_ID);
     let decoder = Decoder::without_registry();
     decoder.add_schema(SCHEMA_ID, SCHEMA);
-    // As they come: out of bytes.
+    // Decoded from bytes, as in the processor.
     let read = |event: CustomerEvent| decoder.decode(&encoder.encode(&event)).unwrap();
     let mut states = HashMap::new();
     for customer in 0..CUSTOMERS {
@@ -54,7 +54,7 @@ pub(crate) fn measure(seed: u64) -> Micro {
             fold(&mut states, &read(event));
         }
     }
-    // Warm: sixty events of each before the first that is measured.
+    // Warm states: sixty events of each customer before the first measured one.
     for _ in 0..60 * CUSTOMERS {
         fold(&mut states, &read(generator.live()));
     }
@@ -76,8 +76,8 @@ pub(crate) fn measure(seed: u64) -> Micro {
     }
 }
 
-/// The states are there and the events decoded: what is measured is the fold. A copy of a state has
-/// no room to grow, as one that was folded into has: events that are not measured come first.
+/// Measures the fold alone: states are in memory and events decoded. A copy of a state has no spare
+/// capacity, unlike one with recent folds, so some events are folded before the measured ones.
 fn fold_round(
     states: &HashMap<CustomerKey, CustomerState>,
     events: [&[CustomerEvent]; 2],

@@ -1,5 +1,5 @@
 //! Kafka Streams (`benches/peers/kafka-streams`) beside Tidemark: the same topic, broker, Postgres and
-//! cores, one after the other in rounds that swap who begins, and their answers compared.
+//! cores, one after the other in rounds that swap the order, and their results compared.
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,32 +19,32 @@ mod lines;
 mod report;
 mod streams;
 
-/// With the longest commit interval, for the most events a second; with Streams' own for exactly
-/// once, for the least delay.
+/// The commit intervals: the longest for the highest throughput, and Streams' default for exactly once
+/// for the lowest delay.
 const COMMIT_FOR_RATE: u32 = 1_000;
 const COMMIT_FOR_DELAY: u32 = 100;
 const OURS: &str = "select next_offset from gen_1.progress order by partition";
 const THEIRS: &str = "select next_offset from progress order by partition";
 
-/// One of the two on the whole topic.
+/// The run of one system over the whole topic.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     course: Course,
     peak_rss_bytes: u64,
 }
 
-/// Everything measured.
-struct Figures {
+/// The measurements of both systems.
+struct Measurements {
     ours: Vec<Run>,
     theirs: Vec<Run>,
     agreements: Vec<Agreement>,
-    /// Ours, theirs.
+    /// The delays of Tidemark and of Kafka Streams.
     delays: Option<[Delay; 2]>,
     our_lines: usize,
     their_lines: usize,
 }
 
-/// Runs the rounds, compares, prints.
+/// Runs the rounds, compares the results and prints the measurements.
 pub(crate) async fn run(size: &Size, arguments: &PeersArguments, json: bool) {
     let begun = Instant::now();
     let say = |what: &str| eprintln!("[{:>4} s] {what}", begun.elapsed().as_secs());
@@ -80,7 +80,7 @@ pub(crate) async fn run(size: &Size, arguments: &PeersArguments, json: bool) {
     };
     servers.stop().await;
     say("done");
-    let figures = Figures {
+    let measurements = Measurements {
         ours,
         theirs,
         agreements,
@@ -88,13 +88,13 @@ pub(crate) async fn run(size: &Size, arguments: &PeersArguments, json: bool) {
         our_lines: lines::ours(),
         their_lines: lines::theirs(),
     };
-    figures.print();
+    measurements.print();
     if json {
-        println!("{}", figures.json(size));
+        println!("{}", measurements.json(size));
     }
 }
 
-/// An empty database for each, of a round.
+/// Creates an empty database for each system of a round.
 async fn databases(servers: &Servers, place: &Place, round: u32) -> (Place, Place) {
     let (mut ours, mut theirs) = (place.clone(), place.clone());
     ours.database_url = servers
@@ -137,7 +137,7 @@ async fn run_theirs(place: &Place, jars: &Path, round: u32) -> Run {
     }
 }
 
-/// Each on an empty topic of its own, so that neither has to catch up with the other's.
+/// Measures the delays, each on an empty topic, so that no system has a backlog of the other's.
 async fn measure_delays(
     servers: &Servers,
     place: &Place,

@@ -1,4 +1,4 @@
-//! Filling a topic, as fast as the broker takes it.
+//! Fills a topic as fast as the broker accepts records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::it::support::kafka::Kafka;
 
 const DELIVERED_WITHIN: Duration = Duration::from_mins(5);
 
-/// A producer that counts what was refused.
+/// A producer that counts delivered records.
 pub(crate) struct Filler {
     producer: ThreadedProducer<Deliveries>,
     encoder: Encoder,

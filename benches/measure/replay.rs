@@ -1,7 +1,7 @@
-//! Yardstick (b): Postgres taking the same rows with nothing in front.
+//! Yardstick (b): Postgres writes the same rows without a processor in front.
 //!
-//! A run of the processor in this process keeps its batches; on a copy of the database as it was
-//! before that run they are then committed again, by the same statements over as many connections.
+//! A run of the processor in this process keeps its batches. They are then committed to a copy of the
+//! database from before that run, by the same statements over as many connections.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::live;
 use super::site::Place;
 
-/// What was kept of a run, and how fast the run was.
+/// The batches of a run, and its rate.
 pub(crate) struct Captured {
     pub(crate) events_per_second: f64,
     batches: BTreeMap<i32, Vec<Batch>>,
 }
 
 impl Captured {
-    /// Customer rows by batch, on average.
+    /// The mean number of customer rows of a batch.
     #[expect(clippy::cast_precision_loss, reason = "a few million")]
     pub(crate) fn rows_per_batch(&self) -> f64 {
         let batches: usize = self.batches.values().map(Vec::len).sum();
@@ -37,7 +37,7 @@ impl Captured {
     }
 }
 
-/// Runs the processor over what is left of the topic, and keeps its batches.
+/// Runs the processor over the rest of the topic, and keeps its batches.
 pub(crate) async fn capture(place: &Place, memory_mib: u64) -> Captured {
     let limits = Limits {
         memory_bytes: usize::try_from(memory_mib).unwrap() * 1024 * 1024,
@@ -93,7 +93,7 @@ fn store_config(place: &Place) -> StoreConfig {
     }
 }
 
-/// Commits the batches on a copy of the database as it was before them: customer rows a second.
+/// Commits the batches to a copy of the database from before them; returns customer rows per second.
 pub(crate) async fn rows_per_second(place: &Place, captured: Captured) -> f64 {
     let database = Database::connect(&store_config(place)).await.unwrap();
     let generation = database.active_generation().await.unwrap();
@@ -117,7 +117,7 @@ pub(crate) async fn rows_per_second(place: &Place, captured: Captured) -> f64 {
         partitions.spawn(async move {
             for batch in batches {
                 let committed = store.commit(&topic, &batch).await.unwrap();
-                assert_eq!(committed, Committed::Yes, "the copy is not as it was");
+                assert_eq!(committed, Committed::Yes, "the copy is not the database before the run");
             }
         });
     }

@@ -1,21 +1,21 @@
-//! The figures, for people and for programs.
+//! The measurements, as a table and as JSON.
 
 use serde_json::{Value, json};
 
-use super::api::ApiFigures;
+use super::api::ApiMeasurements;
 use super::live::Run;
 use super::micro::Micro;
 use super::visible::Visible;
 
-/// Everything that one run measured.
-pub(crate) struct Figures {
+/// The measurements of a run.
+pub(crate) struct Measurements {
     pub(crate) micro: Micro,
     pub(crate) load_events_per_second: f64,
     pub(crate) uniform: Uniform,
     pub(crate) zipf_events_per_second: f64,
     pub(crate) state_bytes: f64,
     pub(crate) visible: Visible,
-    pub(crate) api: Option<ApiFigures>,
+    pub(crate) api: Option<ApiMeasurements>,
     pub(crate) peak_rss_bytes: u64,
     pub(crate) memory_budget_bytes: u64,
     pub(crate) customers: u32,
@@ -24,14 +24,14 @@ pub(crate) struct Figures {
 /// The processor on customers drawn uniformly, and its yardsticks.
 pub(crate) struct Uniform {
     pub(crate) run: Run,
-    /// (a)
+    /// Yardstick (a), in records per second.
     pub(crate) consume_only_events_per_second: f64,
-    /// (b)
+    /// Yardstick (b), in rows per second.
     pub(crate) upsert_only_rows_per_second: f64,
     pub(crate) rows_per_batch: f64,
 }
 
-impl Figures {
+impl Measurements {
     fn uniform_ratio(&self) -> f64 {
         self.uniform.run.events_per_second / self.uniform.upsert_only_rows_per_second
     }
@@ -40,7 +40,7 @@ impl Figures {
         self.zipf_events_per_second / self.uniform.upsert_only_rows_per_second
     }
 
-    /// One object, for programs.
+    /// Returns one JSON object.
     pub(crate) fn json(&self) -> Value {
         json!({
             "fold_events_per_second": self.micro.fold_events_per_second.round(),
@@ -66,9 +66,9 @@ impl Figures {
         })
     }
 
-    /// A table, for people.
+    /// Prints a table.
     pub(crate) fn print(&self) {
-        let rate = |figure: f64| format!("{figure:.0}/s");
+        let rate = |value: f64| format!("{value:.0}/s");
         let mib = |bytes: u64| format!("{} MiB", bytes / 1024 / 1024);
         row("", "measured", "must reach");
         row(

@@ -1,5 +1,5 @@
-//! A tenant with a hundred segments: what they cost a live stream, and how its definitions change
-//! under one.
+//! A tenant with a hundred segments: their cost on a live stream, and a change of definitions under a
+//! stream.
 
 use std::time::{Duration, Instant};
 
@@ -17,20 +17,20 @@ use crate::it::support::registry::Registry;
 use crate::it::support::wait::wait_for;
 
 const SEGMENTS: usize = 100;
-/// While definitions change.
+/// The rate of the stream while definitions change.
 const EVENTS_PER_SECOND: u32 = 2_000;
-/// Published so much earlier than due at most.
+/// The most by which events are published early.
 const AHEAD: Duration = Duration::from_millis(5);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Before the definitions change, and after everybody was evaluated anew.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// The time before the change, and after all customers are re-evaluated.
 const STEADY: Duration = Duration::from_secs(15);
 const TOO_LONG: Duration = Duration::from_mins(5);
 
-/// What was measured.
+/// The measurements.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Segments {
     pub(crate) customers: u32,
-    /// Live events a second without any segment, and with a hundred of five conditions.
+    /// Live events per second without segments, and with a hundred of five conditions.
     pub(crate) none_events_per_second: f64,
     pub(crate) hundred_events_per_second: f64,
     pub(crate) ratio: f64,
@@ -41,16 +41,16 @@ pub(crate) struct Segments {
 /// A change of definitions under a stream of [`EVENTS_PER_SECOND`].
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Redefinition {
-    /// From applying it until every customer was evaluated with it.
+    /// The time from applying the definitions until all customers are re-evaluated.
     pub(crate) seconds: f64,
-    /// Events not folded yet, at most: before, and while customers were evaluated anew.
+    /// The most events not folded yet: before the change, and while customers are re-evaluated.
     pub(crate) most_lag_before: i64,
     pub(crate) most_lag: i64,
-    /// Of the processor.
+    /// The maximum resident memory of the processor.
     pub(crate) peak_rss_bytes: u64,
 }
 
-/// Both, on the histories of all customers.
+/// Measures both, on the histories of all customers.
 pub(crate) async fn measure(servers: &Servers, size: &Size) -> Segments {
     let size = Size {
         tenants: 1,
@@ -86,7 +86,7 @@ async fn live_rate(
     (run.events_per_second, place)
 }
 
-/// Folds the histories, and whatever has become due since.
+/// Folds the histories, and fires the timers due since.
 async fn rest(place: &Place, size: &Size) {
     let mut child = Child::start(place, size.memory_mib, &["process"]);
     let pool = place.pool().await;
@@ -107,31 +107,31 @@ async fn rest(place: &Place, size: &Size) {
     child.terminate();
 }
 
-/// Publishes steadily, changes every tenth segment and adds one, and looks until everybody was
-/// evaluated anew.
+/// Publishes steadily, changes every tenth segment and adds one, and polls until all customers are
+/// re-evaluated.
 async fn redefine(servers: &Servers, place: &Place, size: &Size) -> Redefinition {
     let mut child = Child::start(place, size.memory_mib, &["process"]);
     let pool = place.pool().await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let publishing = publish_until(servers, place, size, stopped);
-    let looking = async {
-        // Joining the group takes seconds, and what waits meanwhile has to be folded first.
-        look(servers, place, &pool, STEADY, || child.assert_running()).await;
-        let most_lag_before = look(servers, place, &pool, STEADY, || child.assert_running()).await;
+    let polling = async {
+        // Joining the group takes seconds, and the backlog has to be folded first.
+        largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await;
+        let most_lag_before = largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await;
         let begun = Instant::now();
         let text = definitions(SEGMENTS, 1);
         let applying = place.clone();
         let applied = tokio::task::spawn_blocking(move || applying.define(&text));
         let mut most_lag = 0;
         while !is_evaluated(&pool).await {
-            assert!(begun.elapsed() < TOO_LONG, "customers wait to be evaluated");
+            assert!(begun.elapsed() < TOO_LONG, "customers are not re-evaluated");
             most_lag = most_lag
-                .max(look(servers, place, &pool, LOOK_EVERY, || child.assert_running()).await);
+                .max(largest_lag(servers, place, &pool, POLL_EVERY, || child.assert_running()).await);
         }
         let seconds = begun.elapsed().as_secs_f64();
         applied.await.unwrap();
         most_lag =
-            most_lag.max(look(servers, place, &pool, STEADY, || child.assert_running()).await);
+            most_lag.max(largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await);
         drop(stop);
         Redefinition {
             seconds: seconds.round(),
@@ -140,7 +140,7 @@ async fn redefine(servers: &Servers, place: &Place, size: &Size) -> Redefinition
             peak_rss_bytes: child.peak_rss_bytes(),
         }
     };
-    let ((), measured) = tokio::join!(publishing, looking);
+    let ((), measured) = tokio::join!(publishing, polling);
     pool.close().await;
     child.terminate();
     measured
@@ -174,8 +174,8 @@ async fn publish_until(
         .unwrap();
 }
 
-/// The most events not folded yet that were seen in that time.
-async fn look(
+/// Publishes for some time, and returns the largest lag seen.
+async fn largest_lag(
     servers: &Servers,
     place: &Place,
     pool: &PgPool,
@@ -192,20 +192,20 @@ async fn look(
         let folded = "select sum(next_offset)::bigint from gen_1.progress";
         let folded: i64 = sqlx::query_scalar(folded).fetch_one(pool).await.unwrap();
         most = most.max(end - folded);
-        tokio::time::sleep(LOOK_EVERY.min(time)).await;
+        tokio::time::sleep(POLL_EVERY.min(time)).await;
     }
     most
 }
 
-/// Whether every partition has evaluated its customers with the newest definitions.
+/// Whether every partition has re-evaluated its customers under the newest definitions.
 async fn is_evaluated(pool: &PgPool) -> bool {
     let done = "select count(*) = (select count(*) from gen_1.progress)
         from gen_1.reevaluation where done and version > 0";
     sqlx::query_scalar(done).fetch_one(pool).await.unwrap()
 }
 
-/// One tenant with so many segments of five conditions each, which are about orders, the profile,
-/// activity, the journey, or something of all; `shift` makes them others.
+/// Returns the definitions of a tenant with a number of segments of five conditions each, over orders,
+/// the profile, activity, the journey, or all of them; another `shift` gives other bounds.
 fn definitions(segments: usize, shift: usize) -> String {
     let mut text = String::from(
         "tenant: { id: tenant-0, zone: Europe/Berlin, currency: EUR, rates: { USD: '0.92' } }\n\
@@ -228,8 +228,8 @@ fn definitions(segments: usize, shift: usize) -> String {
     text
 }
 
-/// Few customers cross a bound with one event, as with segments that people write: bounds lie apart, and
-/// what is asked of the profile seldom changes.
+/// As with real segments, few customers cross a bound with one event: bounds lie apart, and the
+/// conditions on the profile rarely change.
 fn segment(number: usize, n: usize) -> String {
     const COUNTRIES: [&str; 6] = ["DE", "FR", "PL", "ES", "US", "JP"];
     let country = COUNTRIES[n % COUNTRIES.len()];

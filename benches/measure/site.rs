@@ -1,4 +1,4 @@
-//! Where things are measured: a broker, a database, a filled topic, and our processes on them.
+//! The site of a measurement: a broker, a database, a filled topic, and Tidemark's processes on them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use crate::it::support::kafka::Kafka;
 use crate::it::support::registry::Registry;
 
 pub(crate) const PARTITIONS: i32 = 4;
-/// As docs/OPERATIONS.md advises: Postgres' own are for a small machine, where each page that a
-/// random customer is on is read and written again and again.
+/// The settings that docs/OPERATIONS.md recommends. Postgres' defaults are for small machines, where
+/// the pages of random customers are read and written repeatedly.
 const POSTGRES: &[&str] = &[
     "shared_buffers=2GB",
     "max_wal_size=8GB",
     "checkpoint_timeout=15min",
     "wal_compression=lz4",
 ];
-/// Signs tokens where a bench does not bring its own keys.
+/// The key that signs tokens, unless a bench has its own.
 pub(crate) const SECRET: &str = "a secret for benches, long enough for HS256";
 
-/// Addresses, and what is on the topic.
+/// The addresses of the servers, and the content of the topic.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) bootstrap_servers: String,
@@ -42,13 +42,13 @@ pub(crate) struct Place {
     pub(crate) customers: u32,
     pub(crate) load_events: u64,
     pub(crate) live_events: u64,
-    /// By partition: the first offset after the customers' histories.
+    /// The first offset after the customers' histories, by partition.
     pub(crate) load_ends_at: Vec<i64>,
-    /// By partition: the first offset after everything.
+    /// The first offset after all events, by partition.
     pub(crate) ends_at: Vec<i64>,
 }
 
-/// The servers of a run; they end with it.
+/// The servers of a run, stopped with it.
 pub(crate) struct Servers {
     pub(crate) kafka: &'static Kafka,
     postgres: Option<PrivatePostgres>,
@@ -56,7 +56,7 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Postgres as durable as it is by default, for all that is measured.
+    /// Postgres with its default durability.
     pub(crate) async fn start() -> Self {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-postgres");
         fs::create_dir_all(&data).unwrap();
@@ -70,7 +70,7 @@ impl Servers {
         }
     }
 
-    /// The URL of a database on the server.
+    /// Returns the URL of a database on the server.
     pub(crate) fn url(&self, database: &str) -> String {
         let (server, _) = self
             .postgres
@@ -82,7 +82,7 @@ impl Servers {
         format!("{server}/{database}")
     }
 
-    /// A copy of a database nobody is connected to, page by page.
+    /// Copies a database without connections, page by page.
     pub(crate) async fn copy_database(&self, from: &str, to: &str) -> String {
         self.drop_database(to).await;
         self.execute(&format!(
@@ -92,13 +92,13 @@ impl Servers {
         self.url(to)
     }
 
-    /// Also one that a run left behind which was killed.
+    /// Drops a database, including one that a killed run has left.
     pub(crate) async fn drop_database(&self, name: &str) {
         self.execute(&format!("drop database if exists {name} with (force)"))
             .await;
     }
 
-    /// One statement outside of any of our databases.
+    /// Executes one statement on the server's default database.
     pub(crate) async fn execute(&self, statement: &str) {
         let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
         connection
@@ -108,13 +108,13 @@ impl Servers {
         connection.close().await.unwrap();
     }
 
-    /// Topics, a migrated database and definitions: an empty site.
+    /// Returns an empty site: topics, a migrated database and definitions.
     pub(crate) async fn site(&self, database: &str, customers: u32) -> Place {
         let definitions = events::definitions();
         self.site_of(database, customers, &definitions).await
     }
 
-    /// As [`Self::site`], of tenants defined like this.
+    /// Returns an empty site with the given definitions.
     pub(crate) async fn site_of(&self, database: &str, customers: u32, definitions: &str) -> Place {
         let name = Uuid::new_v4().simple().to_string();
         let topic = format!("customer-events-{name}");
@@ -153,7 +153,7 @@ impl Servers {
         place
     }
 
-    /// Ends them and removes their data.
+    /// Stops the servers and removes their data.
     pub(crate) async fn stop(mut self) {
         if let Some(postgres) = self.postgres.take() {
             postgres.stop().await.unwrap();
@@ -163,7 +163,7 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        // Closes the pipe to the guard: the server stops by itself.
+        // Dropping it closes the pipe to the guard, which stops the server.
         drop(self.postgres.take());
         drop(fs::remove_dir_all(&self.postgres_folder));
     }
@@ -182,7 +182,7 @@ impl Place {
         assert!(output.status.success(), "{errors}");
     }
 
-    /// Connections to the database.
+    /// Connects to the database.
     pub(crate) async fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(1)
@@ -191,7 +191,7 @@ impl Place {
             .unwrap()
     }
 
-    /// A folder with the configuration of our commands in it.
+    /// Returns a folder with the configuration of Tidemark's commands.
     pub(crate) fn folder(&self, memory_mib: u64) -> TempDir {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let text = format!(
@@ -215,7 +215,7 @@ metrics_listen = "127.0.0.1:0"
 [api.auth]
 hs256_secret = "{SECRET}"
 
-# What is measured is not how much may be asked.
+# Rate limits are not measured.
 [api.limits]
 tenant_per_second = 0
 token_per_second = 0
@@ -231,14 +231,14 @@ token_per_second = 0
     }
 }
 
-/// Has Postgres and the disk write what waits to be written.
+/// Makes Postgres and the disk write everything that is pending.
 pub(crate) async fn quiesce(pool: &PgPool) {
     sqlx::query("checkpoint").execute(pool).await.unwrap();
     let synced = Command::new("sync").status().unwrap();
     assert!(synced.success(), "{synced}");
 }
 
-/// Our binary with the configuration of that folder.
+/// Returns the command of the binary with the configuration of a folder.
 fn command(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
     let config = folder.path().join("tidemark.toml");
@@ -250,7 +250,7 @@ fn command(folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-/// One of our processes.
+/// A process of Tidemark.
 pub(crate) struct Child {
     process: Guarded,
     config: PathBuf,
@@ -268,13 +268,13 @@ impl Child {
         }
     }
 
-    /// Fails with the last words of a process that has ended.
+    /// Fails with the end of the log if the process has ended.
     pub(crate) fn assert_running(&mut self) {
         let running = self.process.is_running();
         assert!(running, "it ended:\n{}", self.process.log_tail());
     }
 
-    /// The most memory that was resident at any time, in bytes.
+    /// Returns the maximum resident memory in bytes.
     pub(crate) fn peak_rss_bytes(&self) -> u64 {
         let status = fs::read_to_string(self.folder_of_process().join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -282,7 +282,7 @@ impl Child {
         kilobytes.parse::<u64>().unwrap() * 1024
     }
 
-    /// Of whoever runs our binary with our configuration: its guard stands between us.
+    /// Returns the id of the process that runs the binary with this configuration: a child of the guard.
     fn folder_of_process(&self) -> PathBuf {
         let config = self.config.to_str().unwrap();
         let ours = |folder: &PathBuf| {
@@ -299,7 +299,7 @@ impl Child {
             .expect("the process runs")
     }
 
-    /// As an operator ends it.
+    /// Ends the process with SIGTERM.
     pub(crate) fn terminate(self) {
         let tail = self.process.log_tail();
         let status = self

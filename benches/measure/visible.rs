@@ -1,4 +1,4 @@
-//! From publishing an event to seeing it in an answer of the read API, under a steady stream.
+//! The delay from publishing an event to a response of the read API, under a steady stream.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ use crate::it::support::registry::Registry;
 use crate::it::support::wait::wait_for;
 
 const EVENTS_PER_SECOND: u32 = 5_000;
-/// One customer in so many events is new, and looked for.
+/// One event in so many is of a new customer, which is polled for.
 const PROBE_EVERY: u32 = 250;
-/// Joining the group takes seconds, and what waits meanwhile has to be folded first.
+/// The time for joining the group and folding the backlog.
 const WARM_UP: Duration = Duration::from_secs(15);
-/// Published so much earlier than due at most: a timer for each event would cost what we measure.
+/// The most by which events are published early: a timer for each would cost what is measured.
 const AHEAD: Duration = Duration::from_millis(2);
-/// Looked again after a tenth of what has passed, this at least: each look is a read on the same two
-/// cores, and looking more the longer it takes would make it take longer.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The shortest time between two polls. They are a tenth of the elapsed time apart, since each poll is a
+/// read on the same two cores, and more polls would lengthen the delay.
+const POLL_EVERY: Duration = Duration::from_millis(10);
 const LOST: Duration = Duration::from_secs(30);
 
-/// How long it took until events were visible.
+/// The time until events were visible.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Visible {
     pub(crate) p50_ms: f64,
@@ -36,7 +36,7 @@ pub(crate) struct Visible {
     pub(crate) probes: usize,
 }
 
-/// Publishes for so many seconds, beside a processor and an API of its own.
+/// Publishes for some seconds beside a processor and an API.
 pub(crate) async fn measure(
     servers: &Servers,
     place: &Place,
@@ -90,7 +90,7 @@ async fn publish(
     let seed = size.seed + 2;
     let mut events = Events::new(&Size { seed, ..*size }, WallClock::System.now());
     let mut probes = JoinSet::new();
-    // One for each, kept: to check new ones is what a peer has a limit of.
+    // One token for each tenant: a limit of peers counts unknown tokens.
     let tokens: Vec<String> = (0..events::TENANTS).map(token).collect();
     let begun = Instant::now();
     let warm = u32::try_from(WARM_UP.as_secs()).unwrap();
@@ -115,25 +115,25 @@ async fn publish(
             let request = client
                 .get(url)
                 .bearer_auth(&tokens[(customer % events::TENANTS) as usize]);
-            probes.spawn(look(request, Instant::now()));
+            probes.spawn(poll(request, Instant::now()));
         }
     }
     filler.finish();
     probes.join_all().await
 }
 
-/// Asks until the customer is there: milliseconds since it was published.
-async fn look(request: reqwest::RequestBuilder, published: Instant) -> f64 {
+/// Polls until the customer is visible; returns the milliseconds since publishing.
+async fn poll(request: reqwest::RequestBuilder, published: Instant) -> f64 {
     loop {
         let answer = request.try_clone().unwrap().send().await.unwrap();
         match answer.status() {
             StatusCode::OK => return published.elapsed().as_secs_f64() * 1_000.0,
-            // Not yet, or too many of us ask for what is not there yet.
+            // Not visible yet, or too many polls of customers that are not.
             StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => {}
             other => panic!("the API answers {other}"),
         }
         assert!(published.elapsed() < LOST, "an event is not visible");
-        tokio::time::sleep((published.elapsed() / 10).max(LOOK_AGAIN)).await;
+        tokio::time::sleep((published.elapsed() / 10).max(POLL_EVERY)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parts in their order.
+//! Runs the parts, in order.
 
 use std::fs;
 use std::io::Read as _;
@@ -8,25 +8,25 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::arguments::{Arguments, Distribution, Part, Size};
-use super::report::{Figures, Uniform};
+use super::report::{Measurements, Uniform};
 use super::site::{Place, Servers, quiesce};
 use super::{api, consume, live, micro, peers, replay, segments, visible};
 
 const API_SECONDS: u64 = 10;
 const VISIBLE_SECONDS: u32 = 30;
 const MIB: u64 = 1024 * 1024;
-/// For parts that need a few customers only.
+/// The number of customers for parts that need only a few.
 const FEW: u32 = 10_000;
 
-/// Runs what the arguments ask for.
+/// Runs the parts selected by the arguments.
 pub(crate) async fn run(arguments: Arguments) {
     let size = arguments.size;
     match &arguments.part {
         None => {
-            let figures = everything(&size).await;
-            figures.print();
+            let measurements = everything(&size).await;
+            measurements.print();
             if arguments.json {
-                println!("{}", figures.json());
+                println!("{}", measurements.json());
             }
         }
         Some(Part::Micro) => println!("{}", json!(micro::measure(size.seed))),
@@ -47,20 +47,20 @@ pub(crate) async fn run(arguments: Arguments) {
         Some(Part::Peers(peers)) => peers::run(&size, peers, arguments.json).await,
         Some(Part::Api) => {
             let (servers, place) = small(&size).await;
-            let figures = api::measure(&place.database_url, API_SECONDS).await;
-            println!("{}", json!(figures));
+            let measurements = api::measure(&place.database_url, API_SECONDS).await;
+            println!("{}", json!(measurements));
             servers.stop().await;
         }
         Some(Part::Constant { port, bytes }) => api::serve_constant(*port, *bytes).await,
     }
 }
 
-/// Says on stderr what was found and what comes next, and when.
+/// Prints progress to stderr, with the time.
 fn step(begun: Instant, what: &str) {
     eprintln!("[{:>4} s] {what}", begun.elapsed().as_secs());
 }
 
-async fn everything(size: &Size) -> Figures {
+async fn everything(size: &Size) -> Measurements {
     let begun = Instant::now();
     step(begun, "fold and decode");
     let seed = size.seed;
@@ -93,7 +93,7 @@ async fn everything(size: &Size) -> Figures {
     servers.stop().await;
     step(begun, &format!("{api:.2?}"));
     let runs = [load, uniform.run, zipf];
-    Figures {
+    Measurements {
         micro,
         load_events_per_second: load.events_per_second,
         uniform,
@@ -107,7 +107,7 @@ async fn everything(size: &Size) -> Figures {
     }
 }
 
-/// Events of customers drawn uniformly: by the processor, by (a) and by (b).
+/// Measures uniformly distributed events with the processor, (a) and (b).
 async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Instant) -> Uniform {
     let (mut capture, mut replayed) = (place.clone(), place.clone());
     capture.database_url = servers.copy_database("bench", "bench_capture").await;
@@ -152,9 +152,8 @@ async fn uniform(servers: &Servers, place: &mut Place, size: &Size, begun: Insta
     }
 }
 
-/// Has Postgres and the disk do now what they would else do in the middle of what is measured:
-/// copies of databases alone are gigabytes that wait to be written. Returns the mean size of a
-/// customer's state.
+/// Makes Postgres and the disk write now what they would otherwise write during a measurement: copies
+/// of databases alone leave gigabytes to write. Returns the mean size of a customer's state.
 async fn settle(place: &Place) -> f64 {
     let pool = place.pool().await;
     let analyze = sqlx::query("vacuum analyze gen_1.customer").execute(&pool);
@@ -168,7 +167,7 @@ async fn settle(place: &Place) -> f64 {
     bytes
 }
 
-/// A site with few customers, folded.
+/// Returns a site with few customers, folded.
 async fn small(size: &Size) -> (Servers, Place) {
     let size = Size {
         customers: size.customers.min(FEW),

@@ -127,7 +127,7 @@ async fn fill(config: &Config, arguments: &Arguments) -> anyhow::Result<(Simulat
         begin: end.plus_micros(-HISTORY_MICROS),
         end,
     });
-    let history = simulation.until(end);
+    let history = simulation.run_until(end);
     let total = u64::try_from(history.len())?;
     output::note(format!(
         "publishing and folding {total} events: a history of six months"

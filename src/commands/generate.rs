@@ -114,7 +114,7 @@ fn write(scenario: &Scenario<'_>, tenant: Option<&TenantId>) -> io::Result<()> {
     let mut day = scenario.begin;
     while day <= scenario.end {
         day = day.plus_micros(DAY_MICROS);
-        for event in simulation.until(day.plus_micros(-1)) {
+        for event in simulation.run_until(day.plus_micros(-1)) {
             let event = match tenant {
                 Some(tenant) => CustomerEvent {
                     tenant_id: tenant.clone(),

@@ -1,74 +1,24 @@
-//! A private client of a bank. Who buys funds follows BG/NBD: nobody leaves after the first one.
+//! The behaviour of private clients of a bank.
 
-use tidemark_projections::models::{Family, Parameters, SpendingModel};
+mod market;
+
 use tidemark_schemas::event::{Channel, Outcome};
 use tidemark_schemas::{AttributeValue, Instant};
 
 use super::behaviour::{Agenda, Behaviour};
-use super::moves::{self, Hazard};
-use super::offers::{self, Response};
+use super::market::Contact;
 use super::people::Person;
-use super::purchases::{Buying, Purchases};
+use super::purchases::Buying;
 use super::random::Random;
 use super::talking::{self, Agent, Conversation};
-use super::truth::Truth;
 use super::visit::{Visit, text};
+use market::{ADVISERS, CURRENCY, MORTGAGE, ONBOARDING, PURCHASES};
 
-const CURRENCY: &str = "CHF";
-const ADVISERS: [Agent; 3] = [
-    Agent::new("beat", 3_000.0, 0.0),
-    Agent::new("celine", 700.0, 0.2),
-    Agent::new("luca", 9_000.0, -0.1),
-];
-const PURCHASES: Purchases = Purchases {
-    family: Family::BgNbd,
-    parameters: Parameters {
-        r: 1.2,
-        alpha: 7.0,
-        a: 0.7,
-        b: 3.5,
-    },
-    spending: SpendingModel {
-        p: 3.0,
-        q: 5.0,
-        v: 2_000.0,
-    },
-};
-const ONBOARDING: [Hazard; 5] = [
-    Hazard::new("application", "identity_check", [0.3, 0.08, 0.02, 0.003]),
-    Hazard::new("identity_check", "approved", [0.16, 0.08, 0.02, 0.003]),
-    Hazard::new("identity_check", "application", [0.05, 0.02, 0.005, 0.001]),
-    Hazard::new("approved", "funded", [0.2, 0.06, 0.02, 0.003]),
-    Hazard::new("funded", "active", [0.12, 0.05, 0.02, 0.004]),
-];
-const MORTGAGE: [Hazard; 5] = [
-    Hazard::new("enquiry", "documents", [0.1, 0.05, 0.01, 0.001]),
-    Hazard::new("documents", "underwriting", [0.07, 0.04, 0.015, 0.002]),
-    Hazard::new("documents", "enquiry", [0.02, 0.01, 0.005, 0.002]),
-    Hazard::new("underwriting", "signed", [0.04, 0.06, 0.03, 0.01]),
-    Hazard::new("underwriting", "documents", [0.03, 0.02, 0.01, 0.005]),
-];
-const RESPONSES: [Response; 9] = [
-    Response::new("credit_card", "cautious_clients", 0.12),
-    Response::new("credit_card", "balanced_clients", 0.2),
-    Response::new("credit_card", "bold_clients", 0.33),
-    Response::new("savings_plan", "cautious_clients", 0.41),
-    Response::new("savings_plan", "balanced_clients", 0.27),
-    Response::new("savings_plan", "bold_clients", 0.1),
-    Response::new("portfolio_review", "cautious_clients", 0.09),
-    Response::new("portfolio_review", "balanced_clients", 0.22),
-    Response::new("portfolio_review", "bold_clients", 0.38),
-];
-/// Campaign, channel, and what a touch costs in hundredths of a franc.
-const CAMPAIGNS: [(&str, &str, i64); 3] = [
-    ("market_letter", "email", 2),
-    ("pension_evening", "post", 240),
-    ("branch_talk", "branch", 1_900),
-];
+pub(super) use market::MARKET;
 
-/// What a client is going to do.
+/// A planned step of a client.
 #[derive(Debug)]
-enum Deed {
+enum Step {
     SignIn,
     Onboard(&'static str),
     WantHome,
@@ -79,28 +29,22 @@ enum Deed {
     GetOffer,
 }
 
-/// Opens an account, pays, saves and invests; some want a mortgage.
+/// A client that opens an account, pays, saves and invests; some apply for a mortgage.
 #[derive(Debug)]
 pub(super) struct Client {
     person: Person,
     birthday: String,
     risk_profile: &'static str,
-    marketing: bool,
+    contact: Contact,
     adviser: Agent,
-    /// In whole francs.
+    /// The balance, in whole francs.
     balance: i64,
     invests: bool,
     funded: bool,
     buying: Option<Buying>,
-    /// Days between visits, on average.
+    /// The mean number of days between visits.
     rhythm: f64,
-    agenda: Agenda<Deed>,
-}
-
-/// What they are made with.
-pub(super) fn truth() -> Truth {
-    let journeys: [(&str, &[Hazard]); 2] = [("onboarding", &ONBOARDING), ("mortgage", &MORTGAGE)];
-    Truth::of(Some(&PURCHASES), &[], &journeys, &RESPONSES)
+    agenda: Agenda<Step>,
 }
 
 impl Client {
@@ -114,7 +58,7 @@ impl Client {
             person: Person::new(random),
             birthday: format!("{year}-{month:02}-{day:02}"),
             risk_profile: random.pick(&["cautious", "balanced", "balanced", "bold"]),
-            marketing: random.chance(0.6),
+            contact: Contact::new(&MARKET, random.chance(0.6)),
             adviser: random.pick(&ADVISERS),
             balance: random.amount(24_000.0, 1.3),
             invests: random.chance(0.5),
@@ -133,67 +77,59 @@ impl Client {
         }
     }
 
-    fn onboards(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
-        let at = visit.stage("onboarding", stage);
-        let ahead = visit.hours_ahead;
-        let next = moves::leaves(&ONBOARDING, stage, at, ahead, visit.random);
-        if let Some((at, next)) = next {
-            self.agenda.plan(at, Deed::Onboard(next));
-        }
+    fn onboard(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
+        let at = visit.enter_stage("onboarding", stage);
+        self.agenda
+            .plan_move(&ONBOARDING, (stage, at), Step::Onboard, visit);
         match stage {
             "approved" => {
                 let today = visit.today();
-                visit.profile(&[("identity_checked_on", today)]);
+                visit.update_profile(&[("identity_checked_on", today)]);
             }
             "funded" => {
                 self.funded = true;
-                visit.profile(&[("balance", AttributeValue::Long(self.balance))]);
-                let pause = visit.random.exponential(250.0);
-                self.agenda.plan(visit.in_days(pause), Deed::WantHome);
+                visit.update_profile(&[("balance", AttributeValue::Long(self.balance))]);
+                self.agenda.plan_after(250.0, Step::WantHome, visit);
             }
             "active" if self.invests => {
-                let pause = visit.random.exponential(8.0);
-                self.agenda.plan(visit.in_days(pause), Deed::Invest);
+                self.agenda.plan_after(8.0, Step::Invest, visit);
             }
             _ => {}
         }
     }
 
-    fn borrows(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
-        let at = visit.stage("mortgage", stage);
-        let ahead = visit.hours_ahead;
-        let next = moves::leaves(&MORTGAGE, stage, at, ahead, visit.random);
-        if let Some((at, next)) = next {
-            self.agenda.plan(at, Deed::Borrow(next));
-        }
+    fn borrow(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
+        let at = visit.enter_stage("mortgage", stage);
+        self.agenda
+            .plan_move(&MORTGAGE, (stage, at), Step::Borrow, visit);
         if stage == "documents" {
-            visit.does("document_uploaded", &[("kind", text("payslip"))]);
+            visit.track("document_uploaded", &[("kind", text("payslip"))]);
         }
     }
 
-    fn buys_funds(&mut self, visit: &mut Visit<'_>) {
+    fn buy_fund(&mut self, visit: &mut Visit<'_>) {
         let mut buying = match self.buying.take() {
             Some(buying) => buying,
             None => Buying::begin(&PURCHASES, visit.now(), visit.random),
         };
         let amount = buying.amount_minor(visit.random);
         let fund = visit.random.pick(&["world", "bonds", "small_caps"]);
-        visit.does("fund_viewed", &[("fund", text(fund))]);
+        visit.track("fund_viewed", &[("fund", text(fund))]);
         let order_id = visit.new_id("fund");
-        visit.orders(&order_id, amount, CURRENCY, None, "app");
+        visit.place_order(&order_id, amount, CURRENCY, None, "app");
         if let Some(at) = buying.next(visit.random) {
-            self.agenda.plan(visit.awake(at), Deed::Invest);
+            self.agenda.plan(visit.awake(at), Step::Invest);
         }
         self.buying = Some(buying);
     }
 
-    fn pays_by_card(visit: &mut Visit<'_>) {
+    fn pay_by_card(visit: &mut Visit<'_>) {
         for _ in 0..visit.random.between(1, 3) {
             let category = visit
                 .random
                 .pick(&["groceries", "travel", "rent", "health", "leisure"]);
             let amount = visit.random.amount(60.0, 0.9);
-            visit.does(
+            visit.track(
                 "card_paid",
                 &[
                     ("category", text(category)),
@@ -203,30 +139,30 @@ impl Client {
         }
     }
 
-    fn signs_in(&mut self, visit: &mut Visit<'_>) {
+    fn sign_in(&mut self, visit: &mut Visit<'_>) {
         let device = visit.random.pick(&["app", "app", "web"]);
-        visit.does("signed_in", &[("device", text(device))]);
+        visit.track("signed_in", &[("device", text(device))]);
         if self.funded {
-            Self::pays_by_card(visit);
+            Self::pay_by_card(visit);
             if visit.random.chance(0.15) {
                 self.balance += visit
                     .random
                     .between(-self.balance / 10, self.balance / 8 + 500);
-                visit.profile(&[("balance", AttributeValue::Long(self.balance))]);
+                visit.update_profile(&[("balance", AttributeValue::Long(self.balance))]);
             }
         }
-        // Some wait for the account and forget it; some go silent for a while.
-        let again = if self.funded { 1.0 } else { 0.93 };
-        if visit.random.chance(again) {
+        // Some clients never fund the account and stop; some pause for a while.
+        let returns = if self.funded { 1.0 } else { 0.93 };
+        if visit.random.chance(returns) {
             let mut pause = visit.random.exponential(self.rhythm);
             if visit.random.chance(0.02) {
                 pause += 30.0 + visit.random.exponential(45.0);
             }
-            self.agenda.plan(visit.in_days(pause), Deed::SignIn);
+            self.agenda.plan(visit.in_days(pause), Step::SignIn);
         }
     }
 
-    fn talks(&mut self, visit: &mut Visit<'_>) {
+    fn talk(&mut self, visit: &mut Visit<'_>) {
         let (intent, mood) = visit.random.pick(&[
             ("fees", -0.35),
             ("card_blocked", -0.3),
@@ -250,61 +186,45 @@ impl Client {
             };
             talking::ticket(visit, priority);
         }
-        let pause = visit.random.exponential(70.0);
-        self.agenda.plan(visit.in_days(pause), Deed::Talk);
+        self.agenda.plan_after(70.0, Step::Talk, visit);
     }
 
-    fn sees_a_campaign(&mut self, visit: &mut Visit<'_>) {
-        if self.marketing {
-            let (campaign, channel, cost) = visit.random.pick(&CAMPAIGNS);
-            visit.touched(campaign, channel, Some((cost, CURRENCY)));
+    fn meet_campaign(&mut self, visit: &mut Visit<'_>) {
+        if self.contact.consents {
+            self.contact.meet_campaign(visit);
         }
-        if visit.random.chance(0.05) {
-            self.marketing = !self.marketing;
-            visit.consents("marketing", self.marketing);
-        }
-        let pause = visit.random.exponential(35.0);
-        self.agenda.plan(visit.in_days(pause), Deed::SeeCampaign);
+        self.contact.reconsider(visit);
+        self.agenda.plan_after(35.0, Step::SeeCampaign, visit);
     }
 
-    fn gets_an_offer(&mut self, visit: &mut Visit<'_>) {
-        if self.funded && self.marketing {
-            offers::offer(visit, &RESPONSES, self.segment());
+    fn receive_offer(&mut self, visit: &mut Visit<'_>) {
+        if self.funded && self.contact.consents {
+            self.contact.receive_offer(visit, self.segment());
         }
-        let pause = visit.random.exponential(45.0);
-        self.agenda.plan(visit.in_days(pause), Deed::GetOffer);
+        self.agenda.plan_after(45.0, Step::GetOffer, visit);
     }
 }
 
 impl Behaviour for Client {
-    fn source(&self) -> &'static str {
-        "salesforce"
-    }
-
     fn join(&mut self, visit: &mut Visit<'_>) {
-        let campaign = visit
-            .random
-            .pick(&["branch", "search", "referral", "youth_account"]);
-        let cost = visit.random.between(200, 2_000);
-        visit.touched(campaign, "web", Some((cost, CURRENCY)));
-        visit.profile(&[
+        self.contact.acquire(visit);
+        visit.update_profile(&[
             ("name", text(&self.person.name)),
             ("email", text(&self.person.email)),
             ("birthday", text(&self.birthday)),
             ("risk_profile", text(self.risk_profile)),
         ]);
-        visit.consents("marketing", self.marketing);
-        self.onboards(visit, "application");
-        let soon = [
-            (1.0, Deed::SignIn),
-            (45.0, Deed::Talk),
-            (25.0, Deed::SeeCampaign),
-            (40.0, Deed::GetOffer),
-        ];
-        for (days, deed) in soon {
-            let pause = visit.random.exponential(days);
-            self.agenda.plan(visit.in_days(pause), deed);
-        }
+        self.contact.publish_consent(visit);
+        self.onboard(visit, "application");
+        self.agenda.plan_each(
+            [
+                (1.0, Step::SignIn),
+                (45.0, Step::Talk),
+                (25.0, Step::SeeCampaign),
+                (40.0, Step::GetOffer),
+            ],
+            visit,
+        );
     }
 
     fn next(&self) -> Option<Instant> {
@@ -313,22 +233,22 @@ impl Behaviour for Client {
 
     fn act(&mut self, visit: &mut Visit<'_>) {
         match self.agenda.take() {
-            Some(Deed::SignIn) => self.signs_in(visit),
-            Some(Deed::Onboard(stage)) => self.onboards(visit, stage),
-            Some(Deed::WantHome) => self.borrows(visit, "enquiry"),
-            Some(Deed::Borrow(stage)) => self.borrows(visit, stage),
-            Some(Deed::Invest) => self.buys_funds(visit),
-            Some(Deed::Talk) => self.talks(visit),
-            Some(Deed::SeeCampaign) => self.sees_a_campaign(visit),
-            Some(Deed::GetOffer) => self.gets_an_offer(visit),
+            Some(Step::SignIn) => self.sign_in(visit),
+            Some(Step::Onboard(stage)) => self.onboard(visit, stage),
+            Some(Step::WantHome) => self.borrow(visit, "enquiry"),
+            Some(Step::Borrow(stage)) => self.borrow(visit, stage),
+            Some(Step::Invest) => self.buy_fund(visit),
+            Some(Step::Talk) => self.talk(visit),
+            Some(Step::SeeCampaign) => self.meet_campaign(visit),
+            Some(Step::GetOffer) => self.receive_offer(visit),
             None => {}
         }
     }
 
     fn drop_by(&mut self, visit: &mut Visit<'_>) {
-        visit.does("signed_in", &[("device", text("app"))]);
+        visit.track("signed_in", &[("device", text("app"))]);
         if self.funded {
-            Self::pays_by_card(visit);
+            Self::pay_by_card(visit);
         }
     }
 }

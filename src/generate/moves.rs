@@ -1,25 +1,25 @@
-//! How customers move between the stages of a journey: competing risks by stage and dwell time.
+//! Moves of customers between the stages of a journey: competing risks by stage and dwell time.
 //!
-//! On every day of a stay each way out has a chance of its own, which depends on how long the stay
-//! has lasted. Nobody gives up for good: who has stayed for long hardly ever moves.
+//! On every day of a stay, each move out of the stage has a probability that depends on the length of
+//! the stay. It never becomes zero, but after a long stay it is small.
 
 use tidemark_schemas::Instant;
 
 use super::random::Random;
 use super::{DAY_MICROS, part};
 
-/// From which day of a stay each of [`Hazard::daily`] holds.
+/// The days of a stay from which the probabilities of [`Hazard::daily`] hold.
 pub(super) const SPELLS: [u32; 4] = [0, 7, 30, 90];
-/// Who has not moved within two years does not.
+/// The longest stay in days; a customer that has not moved by then stays.
 const MOST_DAYS: u32 = 730;
 const MINUTE_MICROS: i64 = 60_000_000;
 
-/// A way out of a stage.
+/// A move out of a stage.
 #[derive(Debug)]
 pub(super) struct Hazard {
     pub(super) from: &'static str,
     pub(super) to: &'static str,
-    /// The chance on one day, by [`SPELLS`].
+    /// The probability on one day, by [`SPELLS`].
     pub(super) daily: [f64; 4],
 }
 
@@ -28,32 +28,35 @@ impl Hazard {
         Self { from, to, daily }
     }
 
-    /// The chance on that day of a stay.
+    /// Returns the probability on a day of a stay.
     pub(super) fn on(&self, day: u32) -> f64 {
         self.daily[SPELLS.partition_point(|start| *start <= day) - 1]
     }
 }
 
-/// When somebody who entered a stage leaves it, and where to. Days of a stay are of 24 hours, and the
-/// moment is one at which people are awake where clocks are so many hours ahead.
-pub(super) fn leaves(
+/// Draws the instant at which a customer leaves a stage, and the next stage. Days of a stay have 24
+/// hours, and the instant is one at which customers are awake by their clocks.
+pub(super) fn leave(
     hazards: &[Hazard],
     stage: &str,
     entered: Instant,
     hours_ahead: i64,
     random: &mut Random,
 ) -> Option<(Instant, &'static str)> {
-    let ways: Vec<&Hazard> = hazards.iter().filter(|way| way.from == stage).collect();
-    if ways.is_empty() {
+    let moves: Vec<&Hazard> = hazards
+        .iter()
+        .filter(|hazard| hazard.from == stage)
+        .collect();
+    if moves.is_empty() {
         return None;
     }
     for day in 0..MOST_DAYS {
         let mut luck = random.unit();
-        for way in &ways {
-            let chance = way.on(day);
+        for hazard in &moves {
+            let chance = hazard.on(day);
             if luck < chance {
                 let begins = entered.plus_micros(i64::from(day) * DAY_MICROS);
-                return Some((moment(begins, hours_ahead, random), way.to));
+                return Some((draw_instant(begins, hours_ahead, random), hazard.to));
             }
             luck -= chance;
         }
@@ -61,11 +64,11 @@ pub(super) fn leaves(
     None
 }
 
-/// Some moment of the 24 hours from an instant, by day.
-fn moment(begins: Instant, hours_ahead: i64, random: &mut Random) -> Instant {
+/// Draws an instant within 24 hours, in the daytime.
+fn draw_instant(begins: Instant, hours_ahead: i64, random: &mut Random) -> Instant {
     let hour_micros = DAY_MICROS / 24;
     loop {
-        // Not at once: entering and leaving are two things.
+        // At least a minute later: entering and leaving are two events.
         let after = MINUTE_MICROS + part(random.unit(), DAY_MICROS - MINUTE_MICROS);
         let at = begins.plus_micros(after);
         let local = at.micros() + hours_ahead * hour_micros;

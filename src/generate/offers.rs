@@ -1,4 +1,4 @@
-//! Which offers are made, and who accepts them.
+//! Offers and their answers.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use tidemark_schemas::event::{ActionAnswered, ActionOffered};
 
 use super::visit::Visit;
 
-/// Who does not accept says no that often; the others say nothing.
+/// The probability that an offer that is not accepted is declined; else it stays unanswered.
 const DECLINES: f64 = 0.6;
 
-/// How one action is answered by the customers of one segment.
+/// The answers of one segment's customers to one action.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) action: &'static str,
     pub(super) segment: &'static str,
-    /// How likely it is accepted.
+    /// The probability that the offer is accepted.
     pub(super) accepts: f64,
 }
 
@@ -29,13 +29,8 @@ impl Response {
     }
 }
 
-/// Makes a customer one of the offers there are for its segment, and lets it answer. Gives the action
-/// if it was accepted.
-pub(super) fn offer(
-    visit: &mut Visit<'_>,
-    responses: &[Response],
-    segment: &str,
-) -> Option<&'static str> {
+/// Publishes one of the offers for a customer's segment, and the customer's answer, if any.
+pub(super) fn offer(visit: &mut Visit<'_>, responses: &[Response], segment: &str) {
     let open: Vec<&Response> = responses
         .iter()
         .filter(|response| response.segment == segment)
@@ -44,17 +39,16 @@ pub(super) fn offer(
         action, accepts, ..
     } = visit.random.pick(&open);
     let offer_id = visit.new_id("offer");
-    visit.happens(Payload::ActionOffered(ActionOffered {
+    visit.publish(Payload::ActionOffered(ActionOffered {
         action: (*action).into(),
         offer_id: Arc::clone(&offer_id),
     }));
     let accepted = visit.random.chance(*accepts);
     if accepted || visit.random.chance(DECLINES) {
         visit.wait(60, 40_000);
-        visit.happens(Payload::ActionAnswered(ActionAnswered {
+        visit.publish(Payload::ActionAnswered(ActionAnswered {
             offer_id,
             accepted,
         }));
     }
-    accepted.then_some(*action)
 }

@@ -1,4 +1,4 @@
-//! Names and addresses of people who do not exist.
+//! Names and addresses of invented people.
 
 use super::random::Random;
 
@@ -42,7 +42,7 @@ const LAST: [&str; 32] = [
     "Fischer",
 ];
 
-/// Somebody.
+/// A person.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) name: String,

@@ -1,10 +1,9 @@
-//! Who buys how often, for how long and for how much: BG/NBD or MBG/NBD with Gamma-Gamma.
+//! Purchases, their number and their amounts: BG/NBD or MBG/NBD with Gamma-Gamma.
 //!
-//! While it is a customer it buys at random moments, at a rate of its own; rates are
-//! Gamma(r, alpha). After a purchase it is gone with a probability of its own; those are Beta(a, b).
-//! Under MBG/NBD that may be after the first one, under BG/NBD not before the second. What it
-//! spends is Gamma(p, nu), where nu is its own and Gamma(q, v): whoever buys often buys neither for
-//! more nor for less.
+//! An active customer buys at random instants, at a rate of its own; rates are Gamma(r, alpha). After
+//! a purchase the customer stops with a probability of its own; these are Beta(a, b). Under MBG/NBD it
+//! may stop after the first purchase, under BG/NBD not before the second. Amounts are Gamma(p, nu),
+//! where nu is the customer's own and Gamma(q, v): amounts do not depend on the rate.
 
 use tidemark_projections::models::{Family, Parameters, SpendingModel};
 use tidemark_schemas::Instant;
@@ -14,39 +13,39 @@ use super::{DAY_MICROS, part};
 
 const DAYS_PER_WEEK: f64 = 7.0;
 
-/// How the customers of an industry buy.
+/// The parameters of an industry's purchases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Purchases {
     pub(super) family: Family,
-    /// Time in weeks.
+    /// The parameters of purchases and churn, with time in weeks.
     pub(super) parameters: Parameters,
-    /// Money in units of the tenant's currency.
+    /// The parameters of amounts, in units of the tenant's currency.
     pub(super) spending: SpendingModel,
 }
 
-/// How one customer does.
+/// The purchases of one customer.
 #[derive(Debug)]
 pub(super) struct Buying {
     family: Family,
-    /// Days between purchases, on average.
+    /// The mean number of days between purchases.
     pause: f64,
-    /// How likely it is gone after a purchase.
+    /// The probability of stopping after a purchase.
     leaves: f64,
-    /// Shape and rate of what it spends.
+    /// Shape and rate of the amounts.
     spends: (f64, f64),
-    /// The last purchase, or the next once it is known. People are asleep at times; the process
-    /// that drives them is not.
+    /// The instant of the last purchase, or of the next once it is drawn. Purchases are moved to hours
+    /// at which customers are awake; this instant is not, so that the process stays exact.
     clock: Instant,
     purchases: u32,
 }
 
 impl Buying {
-    /// Of somebody who buys for the first time.
-    pub(super) fn begin(of: &Purchases, first: Instant, random: &mut Random) -> Self {
-        let Parameters { r, alpha, a, b } = of.parameters;
-        let SpendingModel { p, q, v } = of.spending;
+    /// Begins with the first purchase of a customer.
+    pub(super) fn begin(purchases: &Purchases, first: Instant, random: &mut Random) -> Self {
+        let Parameters { r, alpha, a, b } = purchases.parameters;
+        let SpendingModel { p, q, v } = purchases.spending;
         Self {
-            family: of.family,
+            family: purchases.family,
             pause: DAYS_PER_WEEK / random.gamma(r, alpha),
             leaves: random.beta(a, b),
             spends: (p, random.gamma(q, v)),
@@ -55,7 +54,7 @@ impl Buying {
         }
     }
 
-    /// When it buys again, once it has bought; `None` when it is gone.
+    /// Draws the instant of the next purchase; `None` if the customer stops.
     pub(super) fn next(&mut self, random: &mut Random) -> Option<Instant> {
         let may_leave = self.family == Family::MbgNbd || self.purchases > 1;
         if may_leave && random.chance(self.leaves) {
@@ -67,12 +66,12 @@ impl Buying {
         Some(self.clock)
     }
 
-    /// How many purchases it has made, with the one that is planned.
+    /// Returns the number of purchases, with the planned one.
     pub(super) fn purchases(&self) -> u32 {
         self.purchases
     }
 
-    /// What a purchase is worth, in minor units of a currency with cents.
+    /// Draws the amount of a purchase, in minor units of a currency with cents.
     #[expect(clippy::cast_possible_truncation, reason = "far below 2^53")]
     pub(super) fn amount_minor(&self, random: &mut Random) -> i64 {
         let (shape, rate) = self.spends;

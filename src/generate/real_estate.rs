@@ -1,63 +1,26 @@
-//! Somebody who looks for a home. Homes are not bought often enough for a model of purchases: what
-//! can be told is how people move on, and who answers offers.
+//! The behaviour of customers that look for a home.
+
+mod market;
 
 use tidemark_schemas::event::Channel;
 use tidemark_schemas::{AttributeValue, Instant};
 
 use super::behaviour::{Agenda, Behaviour};
-use super::moves::{self, Hazard};
-use super::offers::{self, Response};
+use super::market::Contact;
 use super::people::Person;
 use super::random::Random;
 use super::talking::{self, Agent, Conversation};
-use super::truth::Truth;
 use super::visit::{Visit, text};
+use market::{AGENTS, AREAS, CURRENCY, JOURNEY, MOVES};
 
-const CURRENCY: &str = "USD";
-const JOURNEY: &str = "purchase";
-const AREAS: [&str; 5] = [
-    "harborside",
-    "old_town",
-    "northgate",
-    "riverbend",
-    "lakeview",
-];
-const AGENTS: [Agent; 4] = [
-    Agent::new("alice", 900.0, 0.15),
-    Agent::new("marcus", 5_400.0, 0.0),
-    Agent::new("devon", 300.0, 0.1),
-    Agent::new("ruth", 14_000.0, -0.15),
-];
-const MOVES: [Hazard; 7] = [
-    Hazard::new("lead", "qualified", [0.09, 0.03, 0.008, 0.001]),
-    Hazard::new("qualified", "viewing", [0.12, 0.05, 0.015, 0.003]),
-    Hazard::new("viewing", "offer", [0.05, 0.035, 0.012, 0.003]),
-    Hazard::new("offer", "under_contract", [0.14, 0.07, 0.02, 0.005]),
-    Hazard::new("offer", "viewing", [0.08, 0.05, 0.03, 0.02]),
-    Hazard::new("under_contract", "closed", [0.006, 0.035, 0.05, 0.02]),
-    Hazard::new("under_contract", "viewing", [0.005, 0.005, 0.003, 0.002]),
-];
-const RESPONSES: [Response; 6] = [
-    Response::new("mortgage_advice", "home_seekers", 0.33),
-    Response::new("mortgage_advice", "investors", 0.12),
-    Response::new("private_tour", "home_seekers", 0.45),
-    Response::new("private_tour", "investors", 0.26),
-    Response::new("yield_report", "home_seekers", 0.05),
-    Response::new("yield_report", "investors", 0.5),
-];
-/// Campaign, channel, and what a touch costs in cents.
-const CAMPAIGNS: [(&str, &str, i64); 4] = [
-    ("new_listings", "email", 2),
-    ("open_house", "email", 5),
-    ("neighbourhood_guide", "post", 310),
-    ("portal_ads", "social", 65),
-];
-/// How likely who is still looking comes by once more.
-const LOOKS_AGAIN: f64 = 0.955;
+pub(super) use market::MARKET;
 
-/// What somebody is going to do.
+/// The chance that a customer without an offer under way visits again.
+const RETURNS: f64 = 0.955;
+
+/// A planned step of a buyer.
 #[derive(Debug)]
-enum Deed {
+enum Step {
     Look,
     Enter(&'static str),
     GetApproved,
@@ -66,7 +29,7 @@ enum Deed {
     GetOffer,
 }
 
-/// Where the money comes from.
+/// The financing of the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Financing {
     Cash,
@@ -74,26 +37,21 @@ enum Financing {
     NotApproved,
 }
 
-/// Looks, views, offers and perhaps buys; most give up on the way.
+/// A customer that looks at homes, makes offers and may buy; most never do.
 #[derive(Debug)]
 pub(super) struct Buyer {
     person: Person,
     area: &'static str,
-    /// In whole dollars.
+    /// The budget, in whole dollars.
     budget: i64,
     invests: bool,
     financing: Financing,
-    news: bool,
+    contact: Contact,
     agent: Agent,
     stage: &'static str,
-    /// Days between visits, on average.
+    /// The mean number of days between visits.
     rhythm: f64,
-    agenda: Agenda<Deed>,
-}
-
-/// What they are made with.
-pub(super) fn truth() -> Truth {
-    Truth::of(None, &[], &[(JOURNEY, &MOVES)], &RESPONSES)
+    agenda: Agenda<Step>,
 }
 
 impl Buyer {
@@ -113,7 +71,7 @@ impl Buyer {
             budget: random.amount(52.0, 0.45) * 10_000,
             invests,
             financing,
-            news: random.chance(0.7),
+            contact: Contact::new(&MARKET, random.chance(0.7)),
             agent: random.pick(&AGENTS),
             stage: "lead",
             rhythm: random.log_normal(6.0, 0.5),
@@ -129,7 +87,7 @@ impl Buyer {
         }
     }
 
-    fn looks(&self, visit: &mut Visit<'_>) {
+    fn view_listings(&self, visit: &mut Visit<'_>) {
         for _ in 0..visit.random.between(1, 5) {
             let price = self.budget * visit.random.between(75, 130) / 100;
             let area = if visit.random.chance(0.7) {
@@ -137,75 +95,71 @@ impl Buyer {
             } else {
                 visit.random.pick(&AREAS)
             };
-            visit.does(
+            visit.track(
                 "listing_viewed",
                 &[("area", text(area)), ("price", AttributeValue::Long(price))],
             );
         }
         if visit.random.chance(0.2) {
-            visit.does("listing_saved", &[("area", text(self.area))]);
+            visit.track("listing_saved", &[("area", text(self.area))]);
         }
     }
 
-    fn comes_to_look(&mut self, visit: &mut Visit<'_>) {
+    fn look(&mut self, visit: &mut Visit<'_>) {
         if self.stage == "closed" {
             return;
         }
-        self.looks(visit);
+        self.view_listings(visit);
         let busy = matches!(self.stage, "offer" | "under_contract");
-        if busy || visit.random.chance(LOOKS_AGAIN) {
-            let pause = visit.random.exponential(self.rhythm);
-            self.agenda.plan(visit.in_days(pause), Deed::Look);
+        if busy || visit.random.chance(RETURNS) {
+            self.agenda.plan_after(self.rhythm, Step::Look, visit);
         }
     }
 
-    /// The stage comes first: its moment is what the model of moves is about.
-    fn enters(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
+    /// Enters the stage first: the model of moves describes its instant.
+    fn enter(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
         let before = std::mem::replace(&mut self.stage, stage);
-        let at = visit.stage(JOURNEY, stage);
-        let ahead = visit.hours_ahead;
-        if let Some((at, next)) = moves::leaves(&MOVES, stage, at, ahead, visit.random) {
-            self.agenda.plan(at, Deed::Enter(next));
-        }
+        let at = visit.enter_stage(JOURNEY, stage);
+        self.agenda
+            .plan_move(&MOVES, (stage, at), Step::Enter, visit);
         match stage {
             "viewing" if before == "qualified" => {
-                visit.does("viewing_booked", &[("area", text(self.area))]);
-                let pause = visit.random.exponential(14.0);
-                self.agenda.plan(visit.in_days(pause), Deed::GetApproved);
+                visit.track("viewing_booked", &[("area", text(self.area))]);
+                self.agenda.plan_after(14.0, Step::GetApproved, visit);
             }
-            "viewing" => visit.does("viewing_booked", &[("area", text(self.area))]),
+            "viewing" => visit.track("viewing_booked", &[("area", text(self.area))]),
             "offer" => {
-                // Nobody offers before the money is certain.
-                self.is_approved(visit);
+                // An offer needs approved financing.
+                self.approve(visit);
                 let offer = self.budget * visit.random.between(90, 104) / 100;
-                visit.does("offer_made", &[("price", AttributeValue::Long(offer))]);
+                visit.track("offer_made", &[("price", AttributeValue::Long(offer))]);
             }
-            "closed" => self.gets_the_keys(visit),
+            "closed" => self.close(visit),
             _ => {}
         }
     }
 
-    fn gets_the_keys(&self, visit: &mut Visit<'_>) {
+    fn close(&self, visit: &mut Visit<'_>) {
         let price = self.budget * visit.random.between(88, 106) / 100;
         let order_id = visit.new_id("sale");
-        visit.orders(&order_id, price * 100, CURRENCY, None, "agent");
+        visit.place_order(&order_id, price * 100, CURRENCY, None, "agent");
         if visit.random.chance(0.06) {
-            // Something was not as it had been said.
+            // The home was not as described.
             talking::ticket(visit, "high");
             visit.refund(&order_id, price / 2, CURRENCY);
         }
-        visit.profile(&[("owner", AttributeValue::Boolean(true))]);
+        visit.update_profile(&[("owner", AttributeValue::Boolean(true))]);
     }
 
-    fn is_approved(&mut self, visit: &mut Visit<'_>) {
+    fn approve(&mut self, visit: &mut Visit<'_>) {
         if self.financing == Financing::NotApproved {
             self.financing = Financing::Approved;
-            visit.profile(&[("preapproved", AttributeValue::Boolean(true))]);
+            visit.update_profile(&[("preapproved", AttributeValue::Boolean(true))]);
         }
     }
 
-    fn talks(&mut self, visit: &mut Visit<'_>) {
-        // The nearer to the keys, the happier.
+    fn talk(&mut self, visit: &mut Visit<'_>) {
+        // The sentiment is best near the end of the purchase.
         let near = matches!(self.stage, "under_contract" | "closed");
         let (intent, mood) = visit.random.pick(&[
             ("viewing", 0.25),
@@ -224,52 +178,35 @@ impl Buyer {
         };
         talking::talk(visit, &about);
         if self.stage != "closed" {
-            let pause = visit.random.exponential(34.0);
-            self.agenda.plan(visit.in_days(pause), Deed::Talk);
+            self.agenda.plan_after(34.0, Step::Talk, visit);
         }
     }
 
-    fn sees_a_campaign(&mut self, visit: &mut Visit<'_>) {
-        let (campaign, channel, cost) = visit.random.pick(&CAMPAIGNS);
-        if self.news || channel != "email" {
-            visit.touched(campaign, channel, Some((cost, CURRENCY)));
-        }
-        if visit.random.chance(0.05) {
-            self.news = !self.news;
-            visit.consents("listing_alerts", self.news);
-        }
-        let pause = visit.random.exponential(28.0);
-        self.agenda.plan(visit.in_days(pause), Deed::SeeCampaign);
+    fn meet_campaign(&mut self, visit: &mut Visit<'_>) {
+        self.contact.meet_campaign(visit);
+        self.contact.reconsider(visit);
+        self.agenda.plan_after(28.0, Step::SeeCampaign, visit);
     }
 
-    fn gets_an_offer(&mut self, visit: &mut Visit<'_>) {
+    fn receive_offer(&mut self, visit: &mut Visit<'_>) {
         if self.stage == "closed" {
             return;
         }
-        offers::offer(visit, &RESPONSES, self.segment());
-        let pause = visit.random.exponential(55.0);
-        self.agenda.plan(visit.in_days(pause), Deed::GetOffer);
+        self.contact.receive_offer(visit, self.segment());
+        self.agenda.plan_after(55.0, Step::GetOffer, visit);
     }
 }
 
 impl Behaviour for Buyer {
-    fn source(&self) -> &'static str {
-        "followupboss"
-    }
-
     fn join(&mut self, visit: &mut Visit<'_>) {
-        let portal = visit
-            .random
-            .pick(&["portal", "portal", "search", "open_house", "referral"]);
-        let cost = visit.random.between(400, 3_500);
-        visit.touched(portal, "web", Some((cost, CURRENCY)));
+        self.contact.acquire(visit);
         let today = visit.today();
         let (financing, approved) = match self.financing {
             Financing::Cash => ("cash", false),
             Financing::Approved => ("mortgage", true),
             Financing::NotApproved => ("mortgage", false),
         };
-        visit.profile(&[
+        visit.update_profile(&[
             ("name", text(&self.person.name)),
             ("email", text(&self.person.email)),
             ("area", text(self.area)),
@@ -282,18 +219,17 @@ impl Behaviour for Buyer {
             ("preapproved", AttributeValue::Boolean(approved)),
             ("first_contact_on", today),
         ]);
-        visit.consents("listing_alerts", self.news);
-        self.enters(visit, "lead");
-        let soon = [
-            (2.0, Deed::Look),
-            (12.0, Deed::Talk),
-            (20.0, Deed::SeeCampaign),
-            (35.0, Deed::GetOffer),
-        ];
-        for (days, deed) in soon {
-            let pause = visit.random.exponential(days);
-            self.agenda.plan(visit.in_days(pause), deed);
-        }
+        self.contact.publish_consent(visit);
+        self.enter(visit, "lead");
+        self.agenda.plan_each(
+            [
+                (2.0, Step::Look),
+                (12.0, Step::Talk),
+                (20.0, Step::SeeCampaign),
+                (35.0, Step::GetOffer),
+            ],
+            visit,
+        );
     }
 
     fn next(&self) -> Option<Instant> {
@@ -302,17 +238,17 @@ impl Behaviour for Buyer {
 
     fn act(&mut self, visit: &mut Visit<'_>) {
         match self.agenda.take() {
-            Some(Deed::Look) => self.comes_to_look(visit),
-            Some(Deed::Enter(stage)) => self.enters(visit, stage),
-            Some(Deed::GetApproved) => self.is_approved(visit),
-            Some(Deed::Talk) => self.talks(visit),
-            Some(Deed::SeeCampaign) => self.sees_a_campaign(visit),
-            Some(Deed::GetOffer) => self.gets_an_offer(visit),
+            Some(Step::Look) => self.look(visit),
+            Some(Step::Enter(stage)) => self.enter(visit, stage),
+            Some(Step::GetApproved) => self.approve(visit),
+            Some(Step::Talk) => self.talk(visit),
+            Some(Step::SeeCampaign) => self.meet_campaign(visit),
+            Some(Step::GetOffer) => self.receive_offer(visit),
             None => {}
         }
     }
 
     fn drop_by(&mut self, visit: &mut Visit<'_>) {
-        self.looks(visit);
+        self.view_listings(visit);
     }
 }

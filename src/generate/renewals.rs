@@ -1,4 +1,4 @@
-//! Who renews a subscription: shifted-beta-geometric, by plan. A period is a month of the calendar.
+//! Renewals of subscriptions: shifted-beta-geometric, by plan. A period is a calendar month.
 
 use jiff::Span;
 use jiff::tz::{Offset, TimeZone};
@@ -12,20 +12,20 @@ use super::{DAY_MICROS, part};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) name: &'static str,
-    /// A month's price of one seat, in minor units.
+    /// The monthly price of one seat, in minor units.
     pub(super) seat_minor: i64,
-    /// Sold to accounts of at most so many seats.
+    /// The most seats of an account on this plan.
     pub(super) most_seats: i64,
     pub(super) renewals: RenewalModel,
 }
 
-/// One subscription: in every period its owner cancels with a probability of its own.
+/// The renewals of one subscription, which is cancelled in each period with a probability of its own.
 #[derive(Debug)]
 pub(super) struct Renewing {
     started: Instant,
     hours_ahead: i64,
     cancels: f64,
-    /// The period under way: the first is 1.
+    /// The current period, from 1.
     period: i32,
 }
 
@@ -45,7 +45,7 @@ impl Renewing {
         }
     }
 
-    /// When the period under way ends: on the same day of a later month, or its last.
+    /// Returns the end of the current period: the same day of a later month, or that month's last.
     pub(super) fn due(&self) -> Instant {
         let hours = i8::try_from(self.hours_ahead).unwrap_or_default();
         let zone = TimeZone::fixed(Offset::constant(hours));
@@ -54,18 +54,18 @@ impl Renewing {
         due.map_or(Instant::MAX, |due| Instant::from_jiff(due.timestamp()))
     }
 
-    /// Some days before that, when its owner thinks about it.
+    /// Draws the instant of the decision, some days before the end of the period.
     pub(super) fn decides(&self, random: &mut Random) -> Instant {
         let days = 1.5 + random.unit() * 4.0;
         self.due().plus_micros(-part(days, DAY_MICROS))
     }
 
-    /// Whether it is kept for another period.
+    /// Draws whether the subscription is renewed.
     pub(super) fn is_kept(&self, random: &mut Random) -> bool {
         !random.chance(self.cancels)
     }
 
-    /// The next period begins.
+    /// Begins the next period.
     pub(super) fn renew(&mut self) {
         self.period += 1;
     }

@@ -1,5 +1,4 @@
-//! A customer of a help desk that is sold by subscription: renewals are shifted-beta-geometric, each
-//! plan with its own.
+//! The behaviour of accounts of a help desk sold by subscription.
 
 mod market;
 
@@ -9,39 +8,25 @@ use tidemark_schemas::event::{Channel, Outcome, SubscriptionStatus};
 use tidemark_schemas::{AttributeValue, Instant};
 
 use super::behaviour::{Agenda, Behaviour};
-use super::moves::{self, Hazard};
-use super::offers;
+use super::market::Contact;
 use super::people::Person;
 use super::random::Random;
 use super::renewals::{Plan, Renewing};
-use super::talking::{self, Agent, Conversation};
+use super::talking::{self, Conversation};
 use super::visit::{Visit, text};
-use market::{CAMPAIGNS, GROWS, JOURNEY, MOVES, PLANS, RESPONSES};
+use market::{AGENTS, CURRENCY, FEATURES, GROWTH, JOURNEY, MOVES, PLANS};
 
-pub(super) use market::truth;
+pub(super) use market::MARKET;
 
-const CURRENCY: &str = "EUR";
-const FEATURES: [&str; 6] = [
-    "inbox",
-    "macros",
-    "reports",
-    "automation",
-    "chat_widget",
-    "api",
-];
-const AGENTS: [Agent; 2] = [
-    Agent::new("jonas", 400.0, 0.1),
-    Agent::new("mira", 2_400.0, -0.05),
-];
 const TRIAL_DAYS: f64 = 30.0;
-/// Who tries and does not come to pay comes by once more that often.
-const LOOKS_AGAIN: f64 = 0.93;
-/// How often everybody stops coming for a while, though they pay.
+/// The chance that an account that does not pay signs in again.
+const RETURNS: f64 = 0.93;
+/// The chance that an account stops signing in for a while.
 const FALLS_ASLEEP: f64 = 0.015;
 
-/// What an account is going to do.
+/// A planned step of an account.
 #[derive(Debug)]
-enum Deed {
+enum Step {
     SignIn,
     Enter(&'static str),
     EndTrial,
@@ -53,7 +38,7 @@ enum Deed {
     GetOffer,
 }
 
-/// Tries, may stay and pay by the month, may grow, may leave.
+/// An account that tries the product, may subscribe by the month, may grow, and may cancel.
 #[derive(Debug)]
 pub(super) struct Account {
     person: Person,
@@ -61,13 +46,13 @@ pub(super) struct Account {
     country: &'static str,
     plan: &'static Plan,
     seats: i64,
-    news: bool,
-    /// Days between visits, on average.
+    contact: Contact,
+    /// The mean number of days between visits.
     rhythm: f64,
     subscription: Option<Arc<str>>,
     renewing: Option<Renewing>,
     left: bool,
-    agenda: Agenda<Deed>,
+    agenda: Agenda<Step>,
 }
 
 impl Account {
@@ -90,7 +75,7 @@ impl Account {
             country: random.pick(&["de", "de", "de", "at", "ch", "nl", "fr"]),
             plan: fitting.unwrap_or(&PLANS[PLANS.len() - 1]),
             seats,
-            news: random.chance(0.6),
+            contact: Contact::new(&MARKET, random.chance(0.6)),
             rhythm: random.log_normal(5.0, 0.5),
             subscription: None,
             renewing: None,
@@ -111,7 +96,7 @@ impl Account {
         self.renewing.is_some() && !self.left
     }
 
-    fn subscription_is(&mut self, visit: &mut Visit<'_>, status: SubscriptionStatus) {
+    fn publish_subscription(&mut self, visit: &mut Visit<'_>, status: SubscriptionStatus) {
         let id = self.subscription.get_or_insert_with(|| visit.new_id("sub"));
         let id = Arc::clone(id);
         let mrr = match status {
@@ -122,144 +107,139 @@ impl Account {
             | SubscriptionStatus::Paused
             | SubscriptionStatus::Cancelled => 0,
         };
-        visit.subscribes(&id, status, self.plan.name, mrr, CURRENCY);
+        visit.change_subscription(&id, status, self.plan.name, mrr, CURRENCY);
     }
 
-    fn is_invoiced(&self, visit: &mut Visit<'_>) {
+    fn publish_invoice(&self, visit: &mut Visit<'_>) {
         let order_id = visit.new_id("invoice");
         let amount = self.seats * self.plan.seat_minor;
-        visit.orders(&order_id, amount, CURRENCY, None, "invoice");
+        visit.place_order(&order_id, amount, CURRENCY, None, "invoice");
     }
 
-    fn enters(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
+    fn enter(&mut self, visit: &mut Visit<'_>, stage: &'static str) {
         match stage {
-            "paying" => return self.begins_to_pay(visit),
-            "expanded" => return self.grows(visit),
+            "paying" => return self.begin_to_pay(visit),
+            "expanded" => return self.grow(visit),
             _ => {}
         }
-        let at = visit.stage(JOURNEY, stage);
-        self.moves_on(visit, &MOVES, stage, at);
+        let at = visit.enter_stage(JOURNEY, stage);
+        self.agenda
+            .plan_move(&MOVES, (stage, at), Step::Enter, visit);
         if stage == "trial" {
-            self.subscription_is(visit, SubscriptionStatus::Trialing);
-            self.agenda.plan(visit.in_days(TRIAL_DAYS), Deed::EndTrial);
-            visit.does("feature_used", &[("feature", text("inbox"))]);
+            self.publish_subscription(visit, SubscriptionStatus::Trialing);
+            self.agenda.plan(visit.in_days(TRIAL_DAYS), Step::EndTrial);
+            visit.track("feature_used", &[("feature", text("inbox"))]);
         }
     }
 
-    fn moves_on(&mut self, visit: &mut Visit<'_>, ways: &[Hazard], stage: &str, since: Instant) {
-        let ahead = visit.hours_ahead;
-        if let Some((at, next)) = moves::leaves(ways, stage, since, ahead, visit.random) {
-            self.agenda.plan(at, Deed::Enter(next));
-        }
-    }
-
-    fn begins_to_pay(&mut self, visit: &mut Visit<'_>) {
-        let at = visit.stage(JOURNEY, "paying");
-        self.moves_on(visit, &GROWS, "paying", at);
+    fn begin_to_pay(&mut self, visit: &mut Visit<'_>) {
+        let at = visit.enter_stage(JOURNEY, "paying");
+        self.agenda
+            .plan_move(&GROWTH, ("paying", at), Step::Enter, visit);
         let (now, ahead) = (visit.now(), visit.hours_ahead);
         self.renewing = Some(Renewing::begin(self.plan, now, ahead, visit.random));
-        self.subscription_is(visit, SubscriptionStatus::Active);
-        self.plans_to_decide(visit);
-        self.is_invoiced(visit);
-        visit.profile(&[("plan", text(self.plan.name))]);
+        self.publish_subscription(visit, SubscriptionStatus::Active);
+        self.plan_decision(visit);
+        self.publish_invoice(visit);
+        visit.update_profile(&[("plan", text(self.plan.name))]);
     }
 
-    fn plans_to_decide(&mut self, visit: &mut Visit<'_>) {
+    fn plan_decision(&mut self, visit: &mut Visit<'_>) {
         if let Some(renewing) = &self.renewing {
             let at = renewing.decides(visit.random).max(visit.now());
-            self.agenda.plan(at, Deed::Decide);
+            self.agenda.plan(at, Step::Decide);
         }
     }
 
-    fn decides(&mut self, visit: &mut Visit<'_>) {
+    fn decide(&mut self, visit: &mut Visit<'_>) {
         let Some(renewing) = &self.renewing else {
             return;
         };
         if renewing.is_kept(visit.random) {
-            self.agenda.plan(renewing.due(), Deed::Renew);
+            self.agenda.plan(renewing.due(), Step::Renew);
         } else {
-            self.leaves(visit);
+            self.cancel(visit);
         }
     }
 
-    fn renews(&mut self, visit: &mut Visit<'_>) {
+    fn renew(&mut self, visit: &mut Visit<'_>) {
         if let Some(renewing) = &mut self.renewing {
             renewing.renew();
         }
-        self.plans_to_decide(visit);
+        self.plan_decision(visit);
         let luck = visit.random.unit();
         if luck < 0.015 {
-            return self.subscription_is(visit, SubscriptionStatus::Paused);
+            return self.publish_subscription(visit, SubscriptionStatus::Paused);
         }
         if luck < 0.06 {
-            self.subscription_is(visit, SubscriptionStatus::PastDue);
+            self.publish_subscription(visit, SubscriptionStatus::PastDue);
             let days = 0.5 + visit.random.exponential(3.0).min(20.0);
-            self.agenda.plan(visit.in_days(days), Deed::PayLate);
+            self.agenda.plan(visit.in_days(days), Step::PayLate);
             return;
         }
-        self.subscription_is(visit, SubscriptionStatus::Active);
-        self.is_invoiced(visit);
+        self.publish_subscription(visit, SubscriptionStatus::Active);
+        self.publish_invoice(visit);
     }
 
-    fn pays_late(&mut self, visit: &mut Visit<'_>) {
+    fn pay_late(&mut self, visit: &mut Visit<'_>) {
         if self.pays() {
-            self.subscription_is(visit, SubscriptionStatus::Active);
-            self.is_invoiced(visit);
+            self.publish_subscription(visit, SubscriptionStatus::Active);
+            self.publish_invoice(visit);
         }
     }
 
-    fn ends_the_trial(&mut self, visit: &mut Visit<'_>) {
+    fn end_trial(&mut self, visit: &mut Visit<'_>) {
         if self.renewing.is_none() {
-            self.subscription_is(visit, SubscriptionStatus::Cancelled);
-            visit.profile(&[("plan", text("none"))]);
+            self.publish_subscription(visit, SubscriptionStatus::Cancelled);
+            visit.update_profile(&[("plan", text("none"))]);
         }
     }
 
-    /// More seats, within the plan: another plan would be another contract.
-    fn grows(&mut self, visit: &mut Visit<'_>) {
+    /// Adds seats within the plan: another plan would be another contract.
+    fn grow(&mut self, visit: &mut Visit<'_>) {
         if !self.pays() {
             return;
         }
-        visit.stage(JOURNEY, "expanded");
+        visit.enter_stage(JOURNEY, "expanded");
         self.seats = (self.seats + visit.random.between(1, 6)).min(self.plan.most_seats);
-        visit.profile(&[("seats", AttributeValue::Long(self.seats))]);
-        self.subscription_is(visit, SubscriptionStatus::Active);
+        visit.update_profile(&[("seats", AttributeValue::Long(self.seats))]);
+        self.publish_subscription(visit, SubscriptionStatus::Active);
     }
 
-    fn leaves(&mut self, visit: &mut Visit<'_>) {
+    fn cancel(&mut self, visit: &mut Visit<'_>) {
         self.left = true;
-        self.subscription_is(visit, SubscriptionStatus::Cancelled);
-        visit.profile(&[("plan", text("none"))]);
-        visit.does("export_downloaded", &[]);
+        self.publish_subscription(visit, SubscriptionStatus::Cancelled);
+        visit.update_profile(&[("plan", text("none"))]);
+        visit.track("export_downloaded", &[]);
     }
 
-    fn uses_it(visit: &mut Visit<'_>) {
+    fn use_product(visit: &mut Visit<'_>) {
         let device = visit.random.pick(&["web", "web", "mobile"]);
-        visit.does("signed_in", &[("device", text(device))]);
+        visit.track("signed_in", &[("device", text(device))]);
         let now = text(visit.now().to_string());
-        visit.profile(&[("last_login", now)]);
+        visit.update_profile(&[("last_login", now)]);
         for _ in 0..visit.random.between(0, 3) {
             let feature = visit.random.pick(&FEATURES);
-            visit.does("feature_used", &[("feature", text(feature))]);
+            visit.track("feature_used", &[("feature", text(feature))]);
         }
     }
 
-    fn signs_in(&mut self, visit: &mut Visit<'_>) {
+    fn sign_in(&mut self, visit: &mut Visit<'_>) {
         if self.left {
             return;
         }
-        Self::uses_it(visit);
-        if !self.pays() && !visit.random.chance(LOOKS_AGAIN) {
+        Self::use_product(visit);
+        if !self.pays() && !visit.random.chance(RETURNS) {
             return;
         }
         let mut pause = visit.random.exponential(self.rhythm);
         if visit.random.chance(FALLS_ASLEEP) {
             pause += 15.0 + visit.random.exponential(40.0);
         }
-        self.agenda.plan(visit.in_days(pause), Deed::SignIn);
+        self.agenda.plan(visit.in_days(pause), Step::SignIn);
     }
 
-    fn asks_for_help(&mut self, visit: &mut Visit<'_>) {
+    fn ask_for_help(&mut self, visit: &mut Visit<'_>) {
         if self.left {
             return;
         }
@@ -281,47 +261,29 @@ impl Account {
             let priority = visit.random.pick(&["normal", "high", "urgent"]);
             talking::ticket(visit, priority);
         }
-        let pause = visit.random.exponential(70.0);
-        self.agenda.plan(visit.in_days(pause), Deed::AskForHelp);
+        self.agenda.plan_after(70.0, Step::AskForHelp, visit);
     }
 
-    fn sees_a_campaign(&mut self, visit: &mut Visit<'_>) {
-        let (campaign, channel, cost) = visit.random.pick(&CAMPAIGNS);
-        if self.news || channel != "email" {
-            visit.touched(campaign, channel, Some((cost, CURRENCY)));
-        }
-        if visit.random.chance(0.05) {
-            self.news = !self.news;
-            visit.consents("product_news", self.news);
-        }
-        let pause = visit
-            .random
-            .exponential(if self.left { 90.0 } else { 26.0 });
-        self.agenda.plan(visit.in_days(pause), Deed::SeeCampaign);
+    fn meet_campaign(&mut self, visit: &mut Visit<'_>) {
+        self.contact.meet_campaign(visit);
+        self.contact.reconsider(visit);
+        let mean_days = if self.left { 90.0 } else { 26.0 };
+        self.agenda.plan_after(mean_days, Step::SeeCampaign, visit);
     }
 
-    fn gets_an_offer(&mut self, visit: &mut Visit<'_>) {
+    fn receive_offer(&mut self, visit: &mut Visit<'_>) {
         if self.left {
             return;
         }
-        offers::offer(visit, &RESPONSES, self.segment());
-        let pause = visit.random.exponential(60.0);
-        self.agenda.plan(visit.in_days(pause), Deed::GetOffer);
+        self.contact.receive_offer(visit, self.segment());
+        self.agenda.plan_after(60.0, Step::GetOffer, visit);
     }
 }
 
 impl Behaviour for Account {
-    fn source(&self) -> &'static str {
-        "hubspot"
-    }
-
     fn join(&mut self, visit: &mut Visit<'_>) {
-        let campaign = visit
-            .random
-            .pick(&["webinar", "search", "search", "partner"]);
-        let cost = visit.random.between(90, 900);
-        visit.touched(campaign, "web", Some((cost, CURRENCY)));
-        visit.profile(&[
+        self.contact.acquire(visit);
+        visit.update_profile(&[
             ("name", text(&self.person.name)),
             ("email", text(&self.person.email)),
             ("company", text(&self.company)),
@@ -330,19 +292,19 @@ impl Behaviour for Account {
             ("seats", AttributeValue::Long(self.seats)),
             ("plan", text("trial")),
         ]);
-        visit.consents("product_news", self.news);
-        let at = visit.stage(JOURNEY, "signup");
-        self.moves_on(visit, &MOVES, "signup", at);
-        let soon = [
-            (0.5, Deed::SignIn),
-            (40.0, Deed::AskForHelp),
-            (20.0, Deed::SeeCampaign),
-            (50.0, Deed::GetOffer),
-        ];
-        for (days, deed) in soon {
-            let pause = visit.random.exponential(days);
-            self.agenda.plan(visit.in_days(pause), deed);
-        }
+        self.contact.publish_consent(visit);
+        let at = visit.enter_stage(JOURNEY, "signup");
+        self.agenda
+            .plan_move(&MOVES, ("signup", at), Step::Enter, visit);
+        self.agenda.plan_each(
+            [
+                (0.5, Step::SignIn),
+                (40.0, Step::AskForHelp),
+                (20.0, Step::SeeCampaign),
+                (50.0, Step::GetOffer),
+            ],
+            visit,
+        );
     }
 
     fn next(&self) -> Option<Instant> {
@@ -351,20 +313,20 @@ impl Behaviour for Account {
 
     fn act(&mut self, visit: &mut Visit<'_>) {
         match self.agenda.take() {
-            Some(Deed::SignIn) => self.signs_in(visit),
-            Some(Deed::Enter(stage)) => self.enters(visit, stage),
-            Some(Deed::EndTrial) => self.ends_the_trial(visit),
-            Some(Deed::Decide) => self.decides(visit),
-            Some(Deed::Renew) => self.renews(visit),
-            Some(Deed::PayLate) => self.pays_late(visit),
-            Some(Deed::AskForHelp) => self.asks_for_help(visit),
-            Some(Deed::SeeCampaign) => self.sees_a_campaign(visit),
-            Some(Deed::GetOffer) => self.gets_an_offer(visit),
+            Some(Step::SignIn) => self.sign_in(visit),
+            Some(Step::Enter(stage)) => self.enter(visit, stage),
+            Some(Step::EndTrial) => self.end_trial(visit),
+            Some(Step::Decide) => self.decide(visit),
+            Some(Step::Renew) => self.renew(visit),
+            Some(Step::PayLate) => self.pay_late(visit),
+            Some(Step::AskForHelp) => self.ask_for_help(visit),
+            Some(Step::SeeCampaign) => self.meet_campaign(visit),
+            Some(Step::GetOffer) => self.receive_offer(visit),
             None => {}
         }
     }
 
     fn drop_by(&mut self, visit: &mut Visit<'_>) {
-        Self::uses_it(visit);
+        Self::use_product(visit);
     }
 }

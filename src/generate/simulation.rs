@@ -1,4 +1,4 @@
-//! Everybody of a scenario, living in the order of time.
+//! The simulation of a scenario's customers, in the order of time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,39 +9,40 @@ use super::random::Random;
 use super::visit::{Visit, awake};
 use super::{Industry, part};
 
-/// How often somebody new comes while [`Simulation::stir`] is called.
+/// The probability that [`Simulation::trigger`] adds a customer.
 const NEWCOMERS: f64 = 0.04;
-/// How often who is stirred does what would have come next; else it just comes by.
-const HURRIES: f64 = 0.4;
-/// How many customers are tried until one is found who will do something yet.
+/// The probability that a triggered customer takes its next planned step early, rather than an extra
+/// visit.
+const EARLY: f64 = 0.4;
+/// The most customers drawn until one with a planned step is found.
 const TRIES: u32 = 16;
 
-/// Whom to invent, and when they live.
+/// The customers to simulate, and the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario<'a> {
-    /// Whose customers.
+    /// The industries.
     pub industries: &'a [Industry],
-    /// Another seed, other customers.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Of each industry.
+    /// The number of customers of each industry.
     pub customers: u32,
-    /// The first customers come then.
+    /// The instant at which the first customers join.
     pub begin: Instant,
-    /// The last ones come by then.
+    /// The instant by which the last ones have joined.
     pub end: Instant,
 }
 
-/// Everybody of a [`Scenario`], alive.
+/// The running simulation of a [`Scenario`].
 #[derive(Debug)]
 pub struct Simulation {
-    /// With how many of their customers there have been.
+    /// The industries, each with the number of its customers so far.
     industries: Vec<(Industry, u32)>,
     seed: u64,
     random: Random,
     customers: Vec<Customer>,
-    /// Who does something next: when, and the place in `customers`.
+    /// The next steps: instants, and indexes in `customers`.
     due: BTreeSet<(Instant, usize)>,
-    /// What was begun and has not been taken yet.
+    /// Events that are not returned yet.
     upcoming: BTreeMap<(Instant, EventId), CustomerEvent>,
 }
 
@@ -51,19 +52,20 @@ struct Customer {
     id: CustomerId,
     hours_ahead: i64,
     random: Random,
-    life: Box<dyn Behaviour>,
+    source: &'static str,
+    behaviour: Box<dyn Behaviour>,
     joined: bool,
-    /// When it does something next.
+    /// The instant of its next step.
     due: Option<Instant>,
 }
 
 impl Simulation {
-    /// Nobody has come yet.
+    /// Creates a simulation in which no customer has joined yet.
     pub fn new(scenario: &Scenario<'_>) -> Self {
         let mut simulation = Self {
             industries: Vec::new(),
             seed: scenario.seed,
-            random: Random::of(scenario.seed, "", "everybody"),
+            random: Random::for_customer(scenario.seed, "", "everybody"),
             customers: Vec::new(),
             due: BTreeSet::new(),
             upcoming: BTreeMap::new(),
@@ -72,7 +74,7 @@ impl Simulation {
         for industry in scenario.industries {
             for number in 1..=scenario.customers {
                 let mut customer = simulation.new_customer(*industry, number);
-                // A quarter was there from the beginning; the last days are for those who came.
+                // A quarter joins at the beginning, and none in the last days.
                 let since = (customer.random.unit() * 1.31 - 0.33).max(0.0);
                 let joins = scenario.begin.plus_micros(part(since, span));
                 let joins = awake(joins, customer.hours_ahead, &mut customer.random);
@@ -85,12 +87,12 @@ impl Simulation {
         simulation
     }
 
-    /// Lets everybody live up to and including an instant; gives what has happened by then and was
-    /// not taken before, in order of time, and of event ids where that is the same.
-    pub fn until(&mut self, at: Instant) -> Vec<CustomerEvent> {
+    /// Runs up to and including an instant. Returns the events up to then that were not returned
+    /// before, in order of time and event id.
+    pub fn run_until(&mut self, at: Instant) -> Vec<CustomerEvent> {
         while let Some((due, place)) = self.due.first().copied().filter(|(due, _)| *due <= at) {
             self.due.remove(&(due, place));
-            self.visit(place, due, |life, visit| life.act(visit));
+            self.visit(place, due, |behaviour, visit| behaviour.act(visit));
         }
         let later = self
             .upcoming
@@ -100,23 +102,23 @@ impl Simulation {
             .collect()
     }
 
-    /// Lets one customer do something now, or somebody new come. What follows from it, as an answer
-    /// to a question, comes later: see [`Self::until`].
-    pub fn stir(&mut self, now: Instant) {
-        let somebody = self.somebody();
-        let Some((due, place)) = somebody.filter(|_| !self.random.chance(NEWCOMERS)) else {
-            return self.newcomer(now);
+    /// Makes one customer act now, or a new one join. Events that follow later, such as the answer to
+    /// a question, are returned by [`Self::run_until`].
+    pub fn trigger(&mut self, now: Instant) {
+        let drawn = self.draw_customer();
+        let Some((due, place)) = drawn.filter(|_| !self.random.chance(NEWCOMERS)) else {
+            return self.add_newcomer(now);
         };
         self.due.remove(&(due, place));
-        if self.random.chance(HURRIES) {
-            self.visit(place, now, |life, visit| life.act(visit));
+        if self.random.chance(EARLY) {
+            self.visit(place, now, |behaviour, visit| behaviour.act(visit));
         } else {
-            self.visit(place, now, |life, visit| life.drop_by(visit));
+            self.visit(place, now, |behaviour, visit| behaviour.drop_by(visit));
         }
     }
 
-    /// One of those who will do something yet.
-    fn somebody(&mut self) -> Option<(Instant, usize)> {
+    /// Draws a customer with a planned step; returns the instant of the step and the customer's index.
+    fn draw_customer(&mut self) -> Option<(Instant, usize)> {
         if self.customers.is_empty() {
             return None;
         }
@@ -126,48 +128,50 @@ impl Simulation {
         })
     }
 
-    fn newcomer(&mut self, now: Instant) {
+    fn add_newcomer(&mut self, now: Instant) {
         let place = self.random.below(self.industries.len());
         let (industry, number) = &mut self.industries[place];
         *number += 1;
         let (industry, number) = (*industry, *number);
         let customer = self.new_customer(industry, number);
         self.customers.push(customer);
-        self.visit(self.customers.len() - 1, now, |life, visit| life.act(visit));
+        let place = self.customers.len() - 1;
+        self.visit(place, now, |behaviour, visit| behaviour.act(visit));
     }
 
     fn new_customer(&self, industry: Industry, number: u32) -> Customer {
         let id = format!("c-{number:05}");
-        let mut random = Random::of(self.seed, industry.tenant(), &id);
+        let market = industry.market();
+        let mut random = Random::for_customer(self.seed, market.tenant, &id);
         Customer {
-            tenant: TenantId::new(industry.tenant()).expect("our own tenants have valid ids"),
+            tenant: TenantId::new(market.tenant).expect("sample tenants have valid ids"),
             id: CustomerId::new(id).expect("a letter and digits are a valid id"),
-            hours_ahead: industry.hours_ahead(),
-            life: industry.new_life(&mut random),
+            hours_ahead: market.hours_ahead,
+            source: market.source,
+            behaviour: industry.new_behaviour(&mut random),
             random,
             joined: false,
             due: None,
         }
     }
 
-    /// Something happens to a customer, who joins if it has not yet.
+    /// Runs one visit of a customer: `act`, or joining if it has not joined yet.
     fn visit(
         &mut self,
         place: usize,
         at: Instant,
-        happen: impl FnOnce(&mut dyn Behaviour, &mut Visit<'_>),
+        act: impl FnOnce(&mut dyn Behaviour, &mut Visit<'_>),
     ) {
         let customer = &mut self.customers[place];
-        let life = customer.life.as_mut();
+        let behaviour = customer.behaviour.as_mut();
         let mut visit = Visit::begin(at, &customer.id, customer.hours_ahead, &mut customer.random);
         if customer.joined {
-            happen(life, &mut visit);
+            act(behaviour, &mut visit);
         } else {
             customer.joined = true;
-            life.join(&mut visit);
+            behaviour.join(&mut visit);
         }
-        let source = life.source();
-        customer.due = life.next();
+        customer.due = behaviour.next();
         if let Some(next) = customer.due {
             self.due.insert((next, place));
         }
@@ -176,7 +180,7 @@ impl Simulation {
                 event_id,
                 tenant_id: customer.tenant.clone(),
                 customer_id: customer.id.clone(),
-                source: source.into(),
+                source: customer.source.into(),
                 occurred_at,
                 payload,
             };

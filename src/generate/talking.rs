@@ -1,4 +1,4 @@
-//! Conversations: who answers, how fast, in what mood, and how it ends.
+//! Conversations: messages, response times, sentiment and outcome.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use tidemark_schemas::value::Double;
 
 use super::visit::Visit;
 
-/// How often nobody says anything at the end.
+/// The probability that a conversation is abandoned.
 const ABANDONED: f64 = 0.07;
-/// In a worse mood the customer is passed on.
+/// The sentiment below which a conversation is escalated.
 const ESCALATES_BELOW: f64 = -0.45;
-/// The longest anybody waits for an answer: two days.
+/// The longest response time: two days.
 const MOST_SECONDS: f64 = 172_800.0;
 
-/// Somebody who answers customers.
+/// An agent that answers customers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Agent {
     pub(super) name: &'static str,
-    /// Half of the answers come within so many seconds.
+    /// The median response time, in seconds.
     pub(super) answers_in: f64,
-    /// What talking to this one does to a mood.
+    /// The change of sentiment with each of the agent's answers.
     pub(super) warmth: f64,
 }
 
@@ -37,19 +37,19 @@ impl Agent {
     }
 }
 
-/// What a conversation is about.
+/// The subject and the parties of a conversation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conversation {
     pub(super) channel: Channel,
     pub(super) agent: Agent,
     pub(super) intent: &'static str,
-    /// About which the customer's mood is, from -1 to 1.
+    /// The customer's mean sentiment at the beginning, from -1 to 1.
     pub(super) mood: f64,
-    /// Whether it ends in a sale if it ends well.
+    /// Whether a good end is a sale.
     pub(super) sells: bool,
 }
 
-/// Two to six messages, turn by turn, and how it ended.
+/// Publishes two to six messages, in turns, and the end; returns the outcome.
 pub(super) fn talk(visit: &mut Visit<'_>, about: &Conversation) -> Outcome {
     let conversation_id = visit.new_id("talk");
     let mut mood = about.mood + visit.random.unit() * 0.7 - 0.35;
@@ -67,7 +67,7 @@ pub(super) fn talk(visit: &mut Visit<'_>, about: &Conversation) -> Outcome {
     } else {
         Outcome::Resolved
     };
-    visit.happens(Payload::ConversationClosed(ConversationClosed {
+    visit.publish(Payload::ConversationClosed(ConversationClosed {
         conversation_id,
         outcome,
         agent: Some(about.agent.name.into()),
@@ -76,10 +76,10 @@ pub(super) fn talk(visit: &mut Visit<'_>, about: &Conversation) -> Outcome {
 }
 
 fn says(visit: &mut Visit<'_>, id: &Arc<str>, about: &Conversation, mood: f64) {
-    // Thousandths are as fine as a mood can be told.
+    // Rounded to thousandths.
     let mood = (mood.clamp(-1.0, 1.0) * 1_000.0).round() / 1_000.0;
     visit.wait(20, 900);
-    visit.happens(Payload::MessageExchanged(MessageExchanged {
+    visit.publish(Payload::MessageExchanged(MessageExchanged {
         conversation_id: Arc::clone(id),
         channel: about.channel,
         direction: Direction::Inbound,
@@ -94,8 +94,8 @@ fn answers(visit: &mut Visit<'_>, id: &Arc<str>, about: &Conversation) {
     let seconds = visit.random.log_normal(about.agent.answers_in, 0.8);
     #[expect(clippy::cast_possible_truncation, reason = "two days at most")]
     let millis = (seconds.clamp(3.0, MOST_SECONDS) * 1_000.0) as i64;
-    visit.waits_millis(millis);
-    visit.happens(Payload::MessageExchanged(MessageExchanged {
+    visit.wait_millis(millis);
+    visit.publish(Payload::MessageExchanged(MessageExchanged {
         conversation_id: Arc::clone(id),
         channel: about.channel,
         direction: Direction::Outbound,
@@ -106,16 +106,16 @@ fn answers(visit: &mut Visit<'_>, id: &Arc<str>, about: &Conversation) {
     }));
 }
 
-/// A ticket that is opened, and most often solved some hours or days later.
+/// Publishes a ticket that is opened, and most often solved hours or days later.
 pub(super) fn ticket(visit: &mut Visit<'_>, priority: &str) {
     let ticket_id = visit.new_id("ticket");
     for status in ["open", "pending", "solved"] {
-        visit.happens(Payload::TicketChanged(TicketChanged {
+        visit.publish(Payload::TicketChanged(TicketChanged {
             ticket_id: Arc::clone(&ticket_id),
             status: status.into(),
             priority: priority.into(),
         }));
-        // Some are left where they are.
+        // Some tickets are never solved.
         if visit.random.chance(0.12) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What everything else relies on: determinism, validity, and lives that mean something.
+//! Determinism, validity, and customers that follow the definitions.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,16 +26,16 @@ fn scenario(seed: u64, customers: u32) -> Scenario<'static> {
 
 fn history(seed: u64, customers: u32) -> Vec<CustomerEvent> {
     let scenario = scenario(seed, customers);
-    Simulation::new(&scenario).until(scenario.end)
+    Simulation::new(&scenario).run_until(scenario.end)
 }
 
-/// Lets the customers of a scenario live on for an hour.
-fn lived_on(simulation: &mut Simulation, end: Instant) -> Vec<CustomerEvent> {
+/// Runs a scenario for an hour after its end, with a customer triggered every two seconds.
+fn run_live(simulation: &mut Simulation, end: Instant) -> Vec<CustomerEvent> {
     (1..=1_800)
         .flat_map(|step| {
             let now = end.plus_micros(step * 2_000_000);
-            simulation.stir(now);
-            simulation.until(now)
+            simulation.trigger(now);
+            simulation.run_until(now)
         })
         .collect()
 }
@@ -52,24 +52,24 @@ fn definitions() -> Definitions {
 }
 
 #[test]
-fn a_seed_decides_everything() {
+fn the_same_seed_gives_the_same_events() {
     assert_eq!(history(7, 20), history(7, 20));
     assert_ne!(history(7, 20), history(8, 20));
     let scenario = scenario(7, 20);
     let mut lives = [0, 1].map(|_| {
         let mut simulation = Simulation::new(&scenario);
-        simulation.until(scenario.end);
-        lived_on(&mut simulation, scenario.end)
+        simulation.run_until(scenario.end);
+        run_live(&mut simulation, scenario.end)
     });
     assert!(lives[0].len() > 1_000, "{}", lives[0].len());
     let second = lives[1].split_off(0);
     assert_eq!(lives[0], second);
 }
 
-/// Another number on some machine says that its mathematics are others; after a change of what
-/// customers do it is renewed.
+/// A different number on some machine shows that its mathematics differ. After a change of behaviour,
+/// the number is renewed.
 #[test]
-fn the_events_are_those_of_every_other_machine() {
+fn events_are_the_same_on_every_machine() {
     let lines: String = history(1, 10).iter().map(CustomerEvent::to_json).collect();
     assert_eq!(
         xxhash_rust::xxh3::xxh3_64(lines.as_bytes()),
@@ -88,12 +88,12 @@ fn more_customers_change_nothing_about_the_others() {
 }
 
 #[test]
-fn every_event_is_valid_in_order_and_told_once() {
+fn events_are_valid_ordered_and_returned_once() {
     let scenario = scenario(3, 60);
     let mut simulation = Simulation::new(&scenario);
-    let mut events = simulation.until(scenario.end);
-    let told = events.len();
-    events.extend(lived_on(&mut simulation, scenario.end));
+    let mut events = simulation.run_until(scenario.end);
+    let returned = events.len();
+    events.extend(run_live(&mut simulation, scenario.end));
     let mut ids = BTreeSet::new();
     for event in &events {
         event.validate().unwrap();
@@ -103,14 +103,14 @@ fn every_event_is_valid_in_order_and_told_once() {
     }
     assert!(events.is_sorted_by_key(|event| event.occurred_at));
     assert!(
-        events[told..]
+        events[returned..]
             .iter()
             .all(|event| event.occurred_at > scenario.end)
     );
 }
 
 #[test]
-fn every_kind_of_event_happens_but_those_about_identity() {
+fn every_kind_of_event_occurs_except_those_of_identity() {
     let kinds: BTreeSet<PayloadKind> = history(3, 120)
         .iter()
         .map(|event| event.payload.kind())
@@ -129,9 +129,8 @@ fn every_kind_of_event_happens_but_those_about_identity() {
     );
 }
 
-/// Every stage that is entered is one of the definitions' journeys.
 #[test]
-fn lives_follow_the_journeys_of_the_definitions() {
+fn entered_stages_are_those_of_the_definitions() {
     let definitions = definitions();
     let mut entered: BTreeMap<String, usize> = BTreeMap::new();
     for event in history(3, 120) {
@@ -156,18 +155,18 @@ fn lives_follow_the_journeys_of_the_definitions() {
     assert_eq!(
         entered.len(),
         stages,
-        "a stage that nobody enters: {entered:?}"
+        "a stage is never entered: {entered:?}"
     );
 }
 
 #[test]
-fn nothing_comes_too_late_to_be_folded() {
+fn no_event_is_too_late_to_be_folded() {
     let definitions = definitions();
     let mut states: BTreeMap<_, CustomerState> = BTreeMap::new();
     let scenario = scenario(3, 60);
     let mut simulation = Simulation::new(&scenario);
-    let mut events = simulation.until(scenario.end);
-    events.extend(lived_on(&mut simulation, scenario.end));
+    let mut events = simulation.run_until(scenario.end);
+    events.extend(run_live(&mut simulation, scenario.end));
     for event in events {
         let rules = &definitions.tenant(&event.tenant_id).unwrap().rules;
         let state = states.entry(event.key()).or_default();

@@ -1,4 +1,4 @@
-//! What an industry's customers are made with: what training should find.
+//! The parameters of an industry's customers, which training should find.
 
 use std::collections::BTreeMap;
 
@@ -13,47 +13,47 @@ use super::renewals::Plan;
 /// The parameters of an industry's customers, in the terms of the models that are trained.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Truth {
-    /// How often customers buy, and when they stop. Null where a purchase is nothing that comes back.
+    /// Purchases and churn. Null where customers do not buy repeatedly.
     pub churn: Option<ChurnTruth>,
-    /// What a purchase is worth, in units of the tenant's currency.
+    /// Amounts of purchases, in units of the tenant's currency.
     pub spending: Option<SpendingModel>,
-    /// By plan: who renews a subscription, month by month.
+    /// By plan: monthly renewals of subscriptions.
     pub renewals: BTreeMap<&'static str, RenewalModel>,
-    /// By journey and stage: the ways out of it. Stages that something else drives are absent.
+    /// By journey and stage: the moves out of it. Stages that other causes drive are absent.
     pub journeys: BTreeMap<&'static str, BTreeMap<&'static str, Vec<MoveTruth>>>,
-    /// By action and segment: how likely an offer is accepted.
+    /// By action and segment: the probability that an offer is accepted.
     pub responses: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
 }
 
-/// How often customers buy, and when they stop.
+/// Purchases and churn of customers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ChurnTruth {
-    /// Which formula.
+    /// The family of models.
     pub family: Family,
-    /// Time in weeks.
+    /// The parameters, with time in weeks.
     pub parameters: Parameters,
 }
 
-/// A way out of a stage.
+/// A move out of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MoveTruth {
-    /// The stage it leads to.
+    /// The next stage.
     pub to: &'static str,
-    /// The probability of taking it on one day of a stay, from the day named on.
+    /// The probability on one day of a stay, each from a day of the stay on.
     pub daily: Vec<FromDay>,
 }
 
-/// A probability, and from which day of a stay it holds.
+/// A probability, and the day of a stay from which it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FromDay {
-    /// Days of 24 hours since the stage was entered.
+    /// The number of days of 24 hours since the stage was entered.
     pub day: u32,
-    /// On one day.
+    /// The probability on one day.
     pub probability: f64,
 }
 
 impl MoveTruth {
-    /// The probability on that day of a stay.
+    /// Returns the probability on a day of a stay.
     pub fn on(&self, day: u32) -> f64 {
         let known = self.daily.partition_point(|from| from.day <= day);
         known
@@ -63,38 +63,38 @@ impl MoveTruth {
 }
 
 impl Truth {
-    pub(super) fn of(
+    pub(super) fn new(
         purchases: Option<&Purchases>,
         plans: &[Plan],
         journeys: &[(&'static str, &[Hazard])],
         responses: &[Response],
     ) -> Self {
-        let churn = purchases.map(|of| ChurnTruth {
-            family: of.family,
-            parameters: of.parameters,
+        let churn = purchases.map(|purchases| ChurnTruth {
+            family: purchases.family,
+            parameters: purchases.parameters,
         });
         let mut by_action = BTreeMap::<_, BTreeMap<_, _>>::new();
         for response in responses {
-            let of_action = by_action.entry(response.action).or_default();
-            of_action.insert(response.segment, response.accepts);
+            let segments = by_action.entry(response.action).or_default();
+            segments.insert(response.segment, response.accepts);
         }
         Self {
             churn,
-            spending: purchases.map(|of| of.spending),
+            spending: purchases.map(|purchases| purchases.spending),
             renewals: plans
                 .iter()
                 .map(|plan| (plan.name, plan.renewals))
                 .collect(),
             journeys: journeys
                 .iter()
-                .map(|(journey, hazards)| (*journey, ways(hazards)))
+                .map(|(journey, hazards)| (*journey, moves(hazards)))
                 .collect(),
             responses: by_action,
         }
     }
 }
 
-fn ways(hazards: &[Hazard]) -> BTreeMap<&'static str, Vec<MoveTruth>> {
+fn moves(hazards: &[Hazard]) -> BTreeMap<&'static str, Vec<MoveTruth>> {
     let mut by_stage = BTreeMap::<_, Vec<MoveTruth>>::new();
     for hazard in hazards {
         let daily = SPELLS.into_iter().zip(hazard.daily);

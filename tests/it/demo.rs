@@ -33,7 +33,7 @@ fn history(customers: u32) -> (Vec<CustomerEvent>, Reference) {
         begin,
         end,
     };
-    let events = Simulation::new(&scenario).until(end);
+    let events = Simulation::new(&scenario).run_until(end);
     let files = Industry::ALL.map(|industry| {
         let (file, text) = industry.definitions();
         (file.to_owned(), text.to_owned())

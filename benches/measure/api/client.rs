@@ -1,4 +1,4 @@
-//! A client that costs little: requests made beforehand, answers read whole and thrown away.
+//! A cheap client: requests are built beforehand, responses are read whole and dropped.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// What is asked, and where.
+/// The address and the requests.
 pub(super) struct Target {
     pub(super) port: u16,
     pub(super) requests: Arc<[Vec<u8>]>,
@@ -43,13 +43,14 @@ impl Client {
         }
     }
 
-    /// The bytes of the answer's body. Anything but 200 ends the bench.
+    /// Sends a request, and returns the size of the response's body. A status other than 200 ends the
+    /// bench.
     pub(super) async fn ask(&mut self, request: &[u8]) -> usize {
         self.stream.write_all(request).await.unwrap();
         self.buffer.clear();
         loop {
             let read = self.stream.read_buf(&mut self.buffer).await.unwrap();
-            assert!(read > 0, "the server hung up");
+            assert!(read > 0, "the server closed the connection");
             let Some(end) = find(&self.buffer, b"\r\n\r\n") else {
                 continue;
             };
@@ -82,7 +83,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
         .position(|window| window == wanted)
 }
 
-/// Answers a second, over so many connections for so long.
+/// Returns the responses per second over a number of connections, for some seconds.
 pub(super) async fn rate(target: &Target, connections: usize, length: Duration) -> f64 {
     let begun = Instant::now();
     let mut running = JoinSet::new();

@@ -1,4 +1,4 @@
-//! What the API is compared with: axum, answering a constant, with the settings of our own server.
+//! The server that the API is compared with: axum with a constant response and the API's settings.
 
 use std::time::Duration;
 

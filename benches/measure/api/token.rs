@@ -1,4 +1,4 @@
-//! Keys of the bench's own, and tokens signed with them: RS256, as an identity provider signs.
+//! Keys and tokens of the bench: RS256, as identity providers use.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,14 @@ use tidemark_schemas::TenantId;
 
 const KEY_ID: &str = "a bench";
 
-/// What tokens are signed with.
+/// The key that signs tokens.
 pub(super) struct Keys {
     key: EncodingKey,
     jwks_file: PathBuf,
 }
 
 impl Keys {
-    /// New ones, the public half in a file there.
+    /// Generates keys, and writes the public key set to a folder.
     pub(super) fn new(folder: &Path) -> Self {
         let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
         let key = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).unwrap();
@@ -30,7 +30,7 @@ impl Keys {
         Self { key, jwks_file }
     }
 
-    /// So that the API believes them, however often they are shown.
+    /// Returns the settings with which the API accepts the tokens, without a limit.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let unlimited = || "0".to_owned();
         vec![
@@ -43,7 +43,7 @@ impl Keys {
         ]
     }
 
-    /// Good for an hour.
+    /// Returns a token that is valid for an hour.
     pub(super) fn token(&self, tenant: &str) -> String {
         let now = u64::try_from(WallClock::System.now().micros() / 1_000_000).unwrap();
         let claims = Claims {

@@ -1,11 +1,11 @@
-//! Whether both systems hold the same of every customer.
+//! The comparison of the results of both systems.
 
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::measure::site::Place;
 
-/// Tables, and what of them must be the same. Since when somebody is in a segment is left out:
-/// Kafka Streams looks at a customer when its event arrives, Tidemark at every due time in between.
+/// The tables, and the columns that must be equal. The instant of entering a segment is left out: Kafka
+/// Streams evaluates a customer when an event arrives, Tidemark at every due time in between too.
 const TABLES: [(&str, &str); 4] = [
     (
         "customer",
@@ -16,7 +16,7 @@ const TABLES: [(&str, &str); 4] = [
     ("counter", "tenant_id, kind, name, partition, value"),
 ];
 
-/// How many rows of each table were found the same.
+/// The number of equal rows of each table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Agreement {
     pub(super) customers: i64,
@@ -25,7 +25,7 @@ pub(super) struct Agreement {
     pub(super) counters: i64,
 }
 
-/// Fails when they differ: a comparison of different answers is worth nothing.
+/// Fails if the results differ: the speed of different results is not comparable.
 pub(super) async fn compare(ours: &Place, theirs: &Place) -> Agreement {
     let (our_pool, their_pool) = (ours.pool().await, theirs.pool().await);
     let mut rows = Vec::new();
@@ -55,7 +55,7 @@ pub(super) async fn compare(ours: &Place, theirs: &Place) -> Agreement {
     }
 }
 
-/// How many rows, and the sum of their hashes. A size of nothing is as good as none.
+/// Returns the number of rows and the sum of their hashes. Sizes of zero count as missing.
 async fn content(pool: &PgPool, table: &str, columns: &str) -> (i64, String) {
     let condition = if table.ends_with("counter") {
         "value <> 0"

@@ -1,4 +1,4 @@
-//! How fast positions of the topic are committed to Postgres.
+//! The rate at which positions of the topic are committed to Postgres.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use sqlx::PgPool;
 
 use crate::measure::site::Place;
 
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 const STALLED: Duration = Duration::from_mins(2);
 
-/// Events a second: by what was committed, from the first commit seen.
+/// Events per second by committed positions, from the first commit on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course {
-    /// Until every customer had its history.
+    /// The rate over the histories.
     pub(super) load: f64,
-    /// From there to the end.
+    /// The rate over the events after them.
     pub(super) live: f64,
-    /// Both together.
+    /// The rate over both.
     pub(super) whole: f64,
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn follow(
     };
     let course = loop {
         check();
-        let by_partition = look(&pool, positions).await;
+        let by_partition = poll(&pool, positions).await;
         let mark = Mark {
             at: Instant::now(),
             position: by_partition.iter().sum(),
@@ -70,7 +70,7 @@ pub(super) async fn follow(
         }
         let waited = mark.at - last.at;
         assert!(waited < STALLED, "stalled at {by_partition:?}");
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     };
     pool.close().await;
     course
@@ -80,8 +80,8 @@ fn reached(positions: &[i64], ends: &[i64]) -> bool {
     positions.len() == ends.len() && positions.iter().zip(ends).all(|(at, end)| at >= end)
 }
 
-/// Nothing while the table is not there yet: Kafka Streams makes its own.
-async fn look(pool: &PgPool, positions: &'static str) -> Vec<i64> {
+/// Returns no positions while the table does not exist: Kafka Streams creates its own.
+async fn poll(pool: &PgPool, positions: &'static str) -> Vec<i64> {
     sqlx::query_scalar(positions)
         .fetch_all(pool)
         .await

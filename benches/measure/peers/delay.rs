@@ -1,4 +1,4 @@
-//! From publishing an event to its row in Postgres, under a steady stream.
+//! The delay from publishing an event to its row in Postgres, under a steady stream.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,26 +14,26 @@ use crate::measure::publish::Filler;
 use crate::measure::site::{Place, Servers};
 
 const EVENTS_PER_SECOND: u32 = 5_000;
-/// One customer in so many events is new, and looked for.
+/// One event in so many is of a new customer, which is searched for.
 const PROBE_EVERY: u32 = 50;
-/// Until the code is compiled and caches are warm: a JVM takes its time.
+/// The time for the JVM to compile the code and for caches to fill.
 const WARM_UP: Duration = Duration::from_secs(15);
-/// Published so much earlier than due at most: a timer for each event would cost what we measure.
+/// The most by which events are published early: a timer for each would cost what is measured.
 const AHEAD: Duration = Duration::from_millis(2);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const POLL_EVERY: Duration = Duration::from_millis(5);
 const LOST: Duration = Duration::from_mins(1);
 
-/// How long it took until rows were there.
+/// The time until rows were visible.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Delay {
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
 }
 
-/// A customer that was published then.
+/// A published customer, with the time of publishing.
 type Probe = (String, Instant);
 
-/// Publishes for so many seconds and looks for rows in a table.
+/// Publishes for some seconds, and searches for the rows in a table.
 pub(super) async fn measure(
     servers: &Servers,
     place: &Place,
@@ -52,7 +52,7 @@ pub(super) async fn measure(
     let size = *size;
     let publisher = tokio::task::spawn_blocking(move || publish(filler, &size, seconds, &sender));
     let pool = place.pool().await;
-    let mut delays = look(&pool, table, receiver).await;
+    let mut delays = poll(&pool, table, receiver).await;
     pool.close().await;
     publisher.await.unwrap();
     delays.sort_unstable_by(f64::total_cmp);
@@ -82,15 +82,15 @@ fn publish(mut filler: Filler, size: &Size, seconds: u32, probes: &UnboundedSend
         filler.send(&event);
         if begun.elapsed() > WARM_UP {
             let customer = event.customer_id.as_str().to_owned();
-            // The other side ends with us.
+            // The other side ends with this one.
             drop(probes.send((customer, Instant::now())));
         }
     }
     filler.finish();
 }
 
-/// Looks for what is announced until there is nothing more to come: milliseconds of each.
-async fn look(
+/// Searches for each announced customer until the stream ends; returns the milliseconds of each.
+async fn poll(
     pool: &PgPool,
     table: &'static str,
     mut announced: UnboundedReceiver<Probe>,
@@ -124,7 +124,7 @@ async fn look(
         }
         let lost = waiting.values().any(|at| at.elapsed() > LOST);
         assert!(!lost, "an event is not visible");
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
     delays
 }

@@ -1,22 +1,23 @@
-//! Lines somebody has to write for the same work: neither blank nor comment.
+//! Lines of code for the same work, without blank lines and comments.
 
 use std::fs;
 use std::path::Path;
 
 use crate::measure::events;
 
-/// What Tidemark is told: the definitions of the bench's tenants, and the configuration.
+/// Returns the lines for Tidemark: the definitions of the bench's tenants, and the configuration.
 pub(super) fn ours() -> usize {
     let hash = |line: &str| line.starts_with('#');
     count(&events::definitions(), hash) + count(CONFIGURATION, hash)
 }
 
-/// As `Place::folder` writes it.
+/// The configuration, as `Place::folder` writes it.
 const CONFIGURATION: &str = "[kafka]\nbootstrap_servers = ''\ntopic = ''\ndefinitions_topic = ''\n\
      group = ''\npartitioner = ''\n[registry]\nurl = ''\n[database]\nurl = ''\n\
      [processor]\nmemory_mib = 512\n";
 
-/// The application: Java, SQL and the schema of its changes; neither its tests nor its build.
+/// Returns the lines of the application: Java, SQL and the schema of its changes, without tests and
+/// build.
 pub(super) fn theirs() -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/kafka-streams/src/main");
     let mut folders = vec![root];
@@ -34,7 +35,7 @@ pub(super) fn theirs() -> usize {
     lines
 }
 
-/// Of Java and SQL as they are formatted here: a comment has its lines to itself.
+/// Whether a line of Java or SQL is code: in this project, comments have lines of their own.
 fn is_comment(line: &str) -> bool {
     ["//", "/*", "*", "--"]
         .iter()

@@ -1,14 +1,14 @@
-//! The figures of both, for people and for programs.
+//! The measurements of both systems, as a table and as JSON.
 
 use serde_json::{Value, json};
 
-use super::{Course, Figures, Run};
+use super::{Course, Measurements, Run};
 use crate::measure::arguments::Size;
 
 const MIB: u64 = 1024 * 1024;
 
-impl Figures {
-    /// The mean over rounds.
+impl Measurements {
+    /// Returns the mean over rounds.
     fn mean(runs: &[Run], of: impl Fn(&Course) -> f64) -> f64 {
         let rounds = u32::try_from(runs.len()).unwrap();
         runs.iter().map(|run| of(&run.course)).sum::<f64>() / f64::from(rounds)
@@ -18,7 +18,7 @@ impl Figures {
         runs.iter().map(|run| run.peak_rss_bytes).max().unwrap()
     }
 
-    /// A table, for people.
+    /// Prints a table.
     pub(super) fn print(&self) {
         row("", "Tidemark", "Kafka Streams", "ours by theirs");
         for (what, of) in PARTS {
@@ -39,7 +39,7 @@ impl Figures {
                 ("published to row, p50", ours.p50_ms, theirs.p50_ms),
                 ("published to row, p99", ours.p99_ms, theirs.p99_ms),
             ] {
-                let ms = |figure: f64| format!("{figure:.0} ms");
+                let ms = |value: f64| format!("{value:.0} ms");
                 row(what, &ms(ours), &ms(theirs), &ratio(ours, theirs));
             }
         }
@@ -60,7 +60,7 @@ impl Figures {
         );
     }
 
-    /// One object, for programs.
+    /// Returns one JSON object.
     pub(super) fn json(&self, size: &Size) -> Value {
         let mut object = json!({
             "customers": size.customers,
@@ -99,8 +99,8 @@ fn row(what: &str, ours: &str, theirs: &str, by: &str) {
     println!("{what:<28}{ours:>14}{theirs:>16}{by:>16}");
 }
 
-fn rate(figure: f64) -> String {
-    format!("{figure:.0}/s")
+fn rate(value: f64) -> String {
+    format!("{value:.0}/s")
 }
 
 fn ratio(ours: f64, theirs: f64) -> String {

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use crate::it::support::guarded::{Guarded, Signal};
 use crate::measure::site::Place;
 
-/// As little heap as costs it no speed; `RocksDB` has its cache beside it. The parallel collector
-/// gives the most throughput on two cores.
+/// The smallest heap that costs no throughput; the cache of `RocksDB` is beside it. The parallel
+/// collector has the highest throughput on two cores.
 const JVM: [&str; 4] = [
     "-Xmx768m",
     "-XX:+UseParallelGC",
@@ -22,7 +22,7 @@ const THREADS: &str = "2";
 /// A running application.
 pub(super) struct Streams {
     process: Guarded,
-    /// Names the process among all others.
+    /// The property that identifies the process.
     mark: String,
     _folder: TempDir,
 }
@@ -60,13 +60,13 @@ impl Streams {
         }
     }
 
-    /// Fails with the last words of a process that has ended.
+    /// Fails with the end of the log if the process has ended.
     pub(super) fn assert_running(&mut self) {
         let running = self.process.is_running();
         assert!(running, "it ended:\n{}", self.process.log_tail());
     }
 
-    /// The most memory that was resident at any time, `RocksDB` included, in bytes.
+    /// Returns the maximum resident memory in bytes, with that of `RocksDB`.
     pub(super) fn peak_rss_bytes(&self) -> u64 {
         let status = fs::read_to_string(self.folder_of_process().join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -89,13 +89,13 @@ impl Streams {
             .expect("the process runs")
     }
 
-    /// As an operator ends it.
+    /// Ends the process with SIGTERM.
     pub(super) fn stop(self) {
         self.process.end(Signal::Terminate);
     }
 }
 
-/// `postgres://user:password@host:port/name` as Java's driver wants it.
+/// Converts `postgres://user:password@host:port/name` to the form of Java's driver.
 fn jdbc_url(url: &str) -> String {
     let rest = url.split_once("://").unwrap().1;
     let (login, server) = rest.split_once('@').unwrap();

@@ -60,8 +60,8 @@ impl Live {
         let mut last = String::new();
         while !stop.is_cancelled() {
             let now = WallClock::System.now();
-            simulation.stir(now);
-            for event in simulation.until(now) {
+            simulation.trigger(now);
+            for event in simulation.run_until(now) {
                 sent += 1;
                 if let Err(undelivered) = self.sink.publish(u64::from(sent), &event)? {
                     progress.note(format!("not published: {}", undelivered.reason));

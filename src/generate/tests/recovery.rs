@@ -1,10 +1,10 @@
-//! Training finds the parameters that customers were made with.
+//! Training recovers the parameters of the simulated customers.
 //!
-//! The customers are few enough for a test that takes seconds, and every tolerance follows from how
-//! many they are: four standard errors (of a share that of its binomial distribution, of a fit those
-//! in the curvature of its likelihood, see [`errors`]), and for all parameters of a model together the
-//! region that holds the truth 999 times in 1,000, by the likelihood ratio: twice the difference of
-//! the logarithms is distributed as chi squared.
+//! The customers are few enough for a test of seconds, and every tolerance follows from their number:
+//! four standard errors (the binomial distribution's for a share, the curvature of the likelihood's for
+//! a fit, see [`errors`]), and for all parameters of a model together the region that holds the truth
+//! 999 times in 1,000, by the likelihood ratio: twice the difference of the logarithms is distributed
+//! as chi squared.
 
 mod errors;
 
@@ -24,12 +24,12 @@ use errors::Errors;
 
 use super::*;
 
-/// Chi squared of so many degrees of freedom is below this 999 times in 1,000.
+/// By degrees of freedom: chi squared is below this 999 times in 1,000.
 const CHI_SQUARED: [f64; 5] = [0.0, 10.83, 13.82, 16.27, 18.47];
 const BEGIN: &str = "2025-01-01T00:00:00Z";
 const AS_OF: &str = "2025-12-31";
 
-/// Customers of one industry, what is known of them, and what was trained on it.
+/// The folded states of one industry's customers.
 struct Folded {
     industry: Industry,
     definitions: Definitions,
@@ -37,7 +37,7 @@ struct Folded {
 }
 
 impl Folded {
-    /// Folds a year. What models do not ask for is left out: nobody needs to wait for it.
+    /// Folds a year of the events that models use; others would only take time.
     fn year(industry: Industry, customers: u32) -> Self {
         let (begin, as_of) = (at(BEGIN), AS_OF.parse::<Date>().unwrap());
         let (file, text) = industry.definitions();
@@ -56,7 +56,7 @@ impl Folded {
             end,
         };
         let mut states = BTreeMap::<_, CustomerState>::new();
-        for event in Simulation::new(&scenario).until(end.plus_micros(DAY_MICROS)) {
+        for event in Simulation::new(&scenario).run_until(end.plus_micros(DAY_MICROS)) {
             let kind = event.payload.kind();
             if !matches!(
                 kind,
@@ -89,7 +89,7 @@ impl Folded {
         trainer.train()
     }
 
-    /// What is known of the purchases of those who bought, with the mean of the repeated ones.
+    /// Returns the purchase history of each buyer, with the mean value of the repeated purchases.
     fn purchases(&self) -> Vec<(PurchaseHistory, Option<f64>)> {
         let as_of: Date = AS_OF.parse().unwrap();
         let end = at("2025-12-31T12:00:00Z");
@@ -143,17 +143,17 @@ fn assert_churn_is_recovered(folded: &Folded, report: &TrainingReport) {
             .map(|(history, _)| model.log_likelihood(*history))
             .sum()
     };
-    // The whole of the parameters.
+    // All parameters together.
     let ratio = 2.0 * (likelihood(&found) - likelihood(&truth));
     assert!((0.0..CHI_SQUARED[4]).contains(&ratio), "{ratio}: {found:?}");
-    // What they say: how often customers buy, how many a new one will make, and who is alive.
+    // Their predictions: purchase rate, purchases of a new customer, and P(alive).
     let Parameters { r, alpha, a, b } = truth.parameters;
     let model =
         |[r, alpha, a, b]: [f64; 4]| churn_model(truth.family, Parameters { r, alpha, a, b });
-    let errors = Errors::of([r, alpha, a, b], |at| likelihood(&model(at)));
+    let errors = Errors::new([r, alpha, a, b], |at| likelihood(&model(at)));
     let check = |what: &str, most: f64, says: &dyn Fn(&ChurnModel) -> f64| {
         let within = 4.0 * errors.of_function(|at| says(&model(at)));
-        assert!(within < most, "{what}: ± {within} tells nothing");
+        assert!(within < most, "{what}: ± {within} is too wide");
         assert_near(what, says(&found), says(&truth), within);
     };
     let rate = |model: &ChurnModel| model.parameters.r / model.parameters.alpha;
@@ -192,24 +192,24 @@ fn assert_spending_is_recovered(folded: &Folded, report: &TrainingReport) {
     let ratio = 2.0 * (likelihood(found) - likelihood(truth));
     assert!((0.0..CHI_SQUARED[3]).contains(&ratio), "{ratio}: {found:?}");
     let model = |[p, q, v]: [f64; 3]| SpendingModel { p, q, v };
-    let errors = Errors::of([truth.p, truth.q, truth.v], |at| likelihood(model(at)));
+    let errors = Errors::new([truth.p, truth.q, truth.v], |at| likelihood(model(at)));
     let mean = |model: SpendingModel| model.expected_mean(0.0, 0.0);
     let within = 4.0 * errors.of_function(|at| mean(model(at)));
-    assert!(within < 0.2 * mean(truth), "± {within} tells nothing");
+    assert!(within < 0.2 * mean(truth), "± {within} is too wide");
     assert_near("the mean purchase", mean(found), mean(truth), within);
 }
 
-/// From the truth alone: where who enters a stage has gone within so many days.
-fn gone_within(ways: &[MoveTruth], horizon: u32) -> BTreeMap<&'static str, f64> {
+/// Returns, from the truth alone, the share of stays that leave to each stage within a number of days.
+fn shares_left_within(moves: &[MoveTruth], horizon: u32) -> BTreeMap<&'static str, f64> {
     let mut still = 1.0;
-    let mut gone = BTreeMap::new();
+    let mut left = BTreeMap::new();
     for day in 0..horizon {
-        for way in ways {
-            *gone.entry(way.to).or_insert(0.0) += still * way.on(day);
+        for taken in moves {
+            *left.entry(taken.to).or_insert(0.0) += still * taken.on(day);
         }
-        still *= 1.0 - ways.iter().map(|way| way.on(day)).sum::<f64>();
+        still *= 1.0 - moves.iter().map(|other| other.on(day)).sum::<f64>();
     }
-    gone
+    left
 }
 
 fn assert_moves_are_recovered(folded: &Folded, report: &TrainingReport) {
@@ -218,17 +218,17 @@ fn assert_moves_are_recovered(folded: &Folded, report: &TrainingReport) {
         let model = &trained
             .unwrap_or_else(|| panic!("a model of {journey}"))
             .model;
-        for (stage, ways) in stages {
+        for (stage, moves) in stages {
             let place = model.stages.iter().position(|name| name == stage).unwrap();
             for horizon in [7, 30, 90] {
                 let stays = f64::from(entered_before(folded, journey, stage, horizon));
                 let found = model.predict(place, 0, horizon).next;
-                for (to, chance) in gone_within(&ways, horizon) {
+                for (to, chance) in shares_left_within(&moves, horizon) {
                     let to_place = model.stages.iter().position(|name| name == to).unwrap();
                     let within = 4.0 * (chance * (1.0 - chance) / stays).sqrt();
                     let what =
                         format!("{journey}: {stage} to {to} in {horizon} days of {stays} stays");
-                    assert!(within < 0.1, "{what}: too few to tell anything");
+                    assert!(within < 0.1, "{what}: too few stays");
                     assert_near(&what, found[to_place], chance, within);
                 }
             }
@@ -236,7 +236,7 @@ fn assert_moves_are_recovered(folded: &Folded, report: &TrainingReport) {
     }
 }
 
-/// How many stays in a stage began so many days before the end.
+/// Returns the number of stays in a stage that began at least so many days before the end.
 fn entered_before(folded: &Folded, journey: &str, stage: &str, days: u32) -> u32 {
     let end = at("2026-01-01T00:00:00Z").plus_micros(-i64::from(days) * DAY_MICROS);
     let entries = folded.states.values().flat_map(|state| {
@@ -273,7 +273,7 @@ fn subscribed_before(folded: &Folded, plan: &str, months: u32) -> u32 {
     u32::try_from(begun.count()).unwrap()
 }
 
-/// The segments that responses are told by, as attributes say them.
+/// Returns the segment of the answers to offers, from a customer's attributes.
 fn segment_of(state: &CustomerState) -> Option<&'static str> {
     let value = |name: &str| match &state.attributes.get(name)?.value {
         tidemark_schemas::AttributeValue::String(text) => Some(text.to_string()),
@@ -282,7 +282,7 @@ fn segment_of(state: &CustomerState) -> Option<&'static str> {
     ["dwelling", "company_size", "risk_profile", "purpose"]
         .into_iter()
         .find_map(value)
-        .map(|said| match said.as_str() {
+        .map(|value| match value.as_str() {
             "house" => "house_owners",
             "flat" => "flat_dwellers",
             "small_companies" => "small_companies",
@@ -313,14 +313,14 @@ fn assert_responses_are_recovered(folded: &Folded) {
             let offers = f64::from(u32::try_from(responses.offered).unwrap());
             let within = 4.0 * (rate * (1.0 - rate) / offers).sqrt();
             let what = format!("{action} to {segment}, offered {offers} times");
-            assert!(within < 0.15, "{what}: too few to tell anything");
+            assert!(within < 0.15, "{what}: too few offers");
             assert_near(&what, responses.rate(rate), rate, within);
         }
     }
 }
 
 #[test]
-fn of_a_shop_everything_is_recovered() {
+fn training_recovers_all_parameters_of_a_shop() {
     let folded = Folded::year(Industry::Ecommerce, 2_000);
     let report = folded.train();
     assert_churn_is_recovered(&folded, &report);
@@ -330,7 +330,7 @@ fn of_a_shop_everything_is_recovered() {
 }
 
 #[test]
-fn of_a_bank_everything_is_recovered() {
+fn training_recovers_all_parameters_of_a_bank() {
     let folded = Folded::year(Industry::FinancialServices, 2_000);
     let report = folded.train();
     assert_churn_is_recovered(&folded, &report);
@@ -340,7 +340,7 @@ fn of_a_bank_everything_is_recovered() {
 }
 
 #[test]
-fn of_a_broker_of_homes_moves_and_responses_are_recovered() {
+fn training_recovers_moves_and_responses_of_a_broker() {
     let folded = Folded::year(Industry::RealEstate, 1_600);
     let report = folded.train();
     assert_moves_are_recovered(&folded, &report);
@@ -348,7 +348,7 @@ fn of_a_broker_of_homes_moves_and_responses_are_recovered() {
 }
 
 #[test]
-fn of_a_software_company_renewals_moves_and_responses_are_recovered() {
+fn training_recovers_renewals_moves_and_responses_of_a_software_company() {
     let folded = Folded::year(Industry::Saas, 2_000);
     let report = folded.train();
     assert_renewals_are_recovered(&folded, &report);

@@ -1,6 +1,5 @@
-//! The templates say something of the customers they are made for: every segment has members at some
-//! time and others who are not, as has whatever makes eligible for an action; every stage is reached,
-//! and every trigger fires.
+//! The templates fit the simulated customers: every segment, and every eligibility for an action, has
+//! members at some time and excludes other customers; every stage is reached, and every trigger fires.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use super::*;
 const CUSTOMERS: u32 = 220;
 const BEGIN: &str = "2025-01-01T00:00:00Z";
 const END: &str = "2025-12-31T23:00:00Z";
-/// What is seen once the models are trained.
+/// The end of the month after the models are trained.
 const LATER: &str = "2026-01-31T23:00:00Z";
 
-/// Everybody of an industry for a year, and for a month after its models were trained.
+/// The customers of an industry for a year, and for a month after its models are trained.
 struct Year {
     customers: BTreeMap<CustomerId, Customer>,
     definitions: Definitions,
@@ -31,10 +30,10 @@ struct Year {
 }
 
 impl Year {
-    fn of(industry: Industry) -> Self {
+    fn simulate(industry: Industry) -> Self {
         let (file, text) = industry.definitions();
         let mut bundle = Bundle::from_files(&[(file.to_owned(), text.to_owned())], "test").unwrap();
-        bundle.tenants.iter_mut().for_each(ask_who_is_eligible);
+        bundle.tenants.iter_mut().for_each(add_eligibility_segments);
         let definitions = Definitions::default()
             .apply(0, at(BEGIN), &bundle.to_record())
             .unwrap();
@@ -57,12 +56,12 @@ impl Year {
             end: at(END),
         };
         let mut simulation = Simulation::new(&scenario);
-        for event in simulation.until(at(END)) {
+        for event in simulation.run_until(at(END)) {
             year.fold(&event);
         }
         year.step_to(at(END));
         year.train();
-        for event in simulation.until(at(LATER)) {
+        for event in simulation.run_until(at(LATER)) {
             year.fold(&event);
         }
         year.step_to(at(LATER));
@@ -89,7 +88,7 @@ impl Year {
         }
     }
 
-    /// Trains on what there is, and puts it in force.
+    /// Trains the models on the customers, and applies them.
     fn train(&mut self) {
         let mut trainer = Trainer::new(&self.tenant, "2025-12-31".parse().unwrap());
         for (id, customer) in &self.customers {
@@ -114,7 +113,7 @@ impl Year {
         }
     }
 
-    /// Whatever was entered at any time.
+    /// Returns the names entered at any time.
     fn entered(&self, kind: ChangeKind) -> BTreeSet<String> {
         let changes = self.changes.iter().filter(|change| change.kind == kind);
         let entered = changes.filter_map(|change| {
@@ -127,7 +126,7 @@ impl Year {
         entered.collect()
     }
 
-    fn assert_segments_tell_customers_apart(&self) {
+    fn assert_segments_split_customers(&self) {
         let entered = self.entered(ChangeKind::Segment);
         let mut useless = Vec::new();
         for segment in &self.tenant.segments {
@@ -137,7 +136,7 @@ impl Year {
                 .filter(|of| of.segments.contains_key(name))
                 .count();
             if !entered.contains(name) || members == self.customers.len() {
-                useless.push(format!("{name}: {members} members in the end"));
+                useless.push(format!("{name}: {members} members at the end"));
             }
         }
         assert!(useless.is_empty(), "{useless:#?}");
@@ -163,14 +162,14 @@ impl Year {
         for journey in self.tenant.journeys.values() {
             for stage in &journey.stages {
                 let stage = format!("{}/{stage}", journey.name);
-                assert!(entered.contains(&stage), "nobody was ever in {stage}");
+                assert!(entered.contains(&stage), "no customer entered {stage}");
             }
         }
     }
 }
 
-/// Who may be offered an action is no segment: here each becomes one.
-fn ask_who_is_eligible(tenant: &mut TenantSource) {
+/// Adds a segment for the eligibility of each action.
+fn add_eligibility_segments(tenant: &mut TenantSource) {
     let mut written = serde_json::to_value(&*tenant).unwrap();
     let actions = written["actions"].as_array().unwrap().iter();
     let eligible: Vec<_> = actions
@@ -184,29 +183,29 @@ fn ask_who_is_eligible(tenant: &mut TenantSource) {
     *tenant = serde_json::from_value(written).unwrap();
 }
 
-fn assert_says_something(industry: Industry) {
-    let year = Year::of(industry);
-    year.assert_segments_tell_customers_apart();
+fn assert_template_fits(industry: Industry) {
+    let year = Year::simulate(industry);
+    year.assert_segments_split_customers();
     year.assert_every_stage_is_reached();
     year.assert_every_trigger_fires();
 }
 
 #[test]
-fn of_a_shop() {
-    assert_says_something(Industry::Ecommerce);
+fn the_template_of_a_shop_fits_its_customers() {
+    assert_template_fits(Industry::Ecommerce);
 }
 
 #[test]
-fn of_a_software_company() {
-    assert_says_something(Industry::Saas);
+fn the_template_of_a_software_company_fits_its_customers() {
+    assert_template_fits(Industry::Saas);
 }
 
 #[test]
-fn of_a_bank() {
-    assert_says_something(Industry::FinancialServices);
+fn the_template_of_a_bank_fits_its_customers() {
+    assert_template_fits(Industry::FinancialServices);
 }
 
 #[test]
-fn of_a_broker_of_homes() {
-    assert_says_something(Industry::RealEstate);
+fn the_template_of_a_broker_fits_its_customers() {
+    assert_template_fits(Industry::RealEstate);
 }

@@ -1,21 +1,21 @@
-//! How far off a fit by maximum likelihood may be, from the data themselves.
+//! Standard errors of a fit by maximum likelihood, from the data themselves.
 //!
-//! The standard errors of a fit are in the curvature of the likelihood: the covariance of the
-//! parameters' logarithms is the inverse of its negated second derivatives (Fisher's information). A
-//! function of the parameters is as far off as they are by its slopes (the delta method).
+//! They follow from the curvature of the likelihood: the covariance of the parameters' logarithms is
+//! the inverse of its negated second derivatives (Fisher's information). The error of a function of the
+//! parameters follows from its slopes (the delta method).
 
-/// Of finite differences, in logarithms.
+/// The step of finite differences, in logarithms.
 const STEP: f64 = 0.01;
 
-/// Parameters that are known, and how well the data tell them.
+/// Known parameters, with the covariance of their estimates.
 pub(super) struct Errors<const N: usize> {
     at: [f64; N],
     covariance: [[f64; N]; N],
 }
 
 impl<const N: usize> Errors<N> {
-    /// Around parameters that are all positive.
-    pub(super) fn of(at: [f64; N], log_likelihood: impl Fn([f64; N]) -> f64) -> Self {
+    /// Computes the errors at parameters that are all positive.
+    pub(super) fn new(at: [f64; N], log_likelihood: impl Fn([f64; N]) -> f64) -> Self {
         let moved = |steps: &[(usize, f64)]| {
             let mut parameters = at;
             for (place, step) in steps {
@@ -36,13 +36,13 @@ impl<const N: usize> Errors<N> {
         }
     }
 
-    /// One standard error of what follows from the parameters.
-    pub(super) fn of_function(&self, of: impl Fn([f64; N]) -> f64) -> f64 {
+    /// Returns one standard error of a function of the parameters.
+    pub(super) fn of_function(&self, function: impl Fn([f64; N]) -> f64) -> f64 {
         let slopes: [f64; N] = std::array::from_fn(|place| {
             let moved = |step: f64| {
                 let mut parameters = self.at;
                 parameters[place] *= step.exp();
-                of(parameters)
+                function(parameters)
             };
             (moved(STEP) - moved(-STEP)) / (2.0 * STEP)
         });
@@ -56,7 +56,7 @@ impl<const N: usize> Errors<N> {
     }
 }
 
-/// By elimination with the greatest pivot.
+/// Inverts a matrix by elimination with the greatest pivot.
 fn inverse<const N: usize>(mut left: [[f64; N]; N]) -> [[f64; N]; N] {
     let mut right: [[f64; N]; N] =
         std::array::from_fn(|row| std::array::from_fn(|column| f64::from(u8::from(row == column))));
@@ -83,7 +83,7 @@ fn inverse<const N: usize>(mut left: [[f64; N]; N]) -> [[f64; N]; N] {
 }
 
 #[test]
-fn the_inverse_undoes() {
+fn a_matrix_times_its_inverse_is_one() {
     let matrix = [[4.0, 1.0, 0.0], [1.0, 3.0, -2.0], [0.5, -2.0, 5.0]];
     let inverse = inverse(matrix);
     let product = |row: usize, column: usize| -> f64 {

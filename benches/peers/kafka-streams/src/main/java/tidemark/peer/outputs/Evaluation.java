@@ -10,7 +10,7 @@ public final class Evaluation {
     private final CustomerState state;
     private final Ledger ledger;
     private final int today;
-    private int band = Standing.NO_BAND;
+    private int band = EvaluatedState.NO_BAND;
     private long members;
 
     private Evaluation(CustomerState state, Tenant tenant, long at) {
@@ -22,9 +22,9 @@ public final class Evaluation {
         }
     }
 
-    /** The standing at an instant (in microseconds), given the one before. */
-    public static Standing evaluate(
-            CustomerState state, Tenant tenant, long at, Standing before) {
+    /** The evaluated state at an instant (in microseconds), given the one before. */
+    public static EvaluatedState evaluate(
+            CustomerState state, Tenant tenant, long at, EvaluatedState before) {
         Evaluation evaluation = new Evaluation(state, tenant, at);
         List<Tenant.Segment> segments = tenant.segments();
         long[] since = new long[segments.size()];
@@ -34,15 +34,15 @@ public final class Evaluation {
                 since[i] = before.isMember(i) ? before.since(i) : at;
             }
         }
-        Standing.Position[] positions = new Standing.Position[tenant.journeys().size()];
+        EvaluatedState.Position[] positions = new EvaluatedState.Position[tenant.journeys().size()];
         for (int i = 0; i < positions.length; i++) {
             positions[i] = position(state, tenant.journeys().get(i));
         }
-        return new Standing(evaluation.members, since, evaluation.band, positions);
+        return new EvaluatedState(evaluation.members, since, evaluation.band, positions);
     }
 
     /** Where the customer stands: the newest stage that is listed, since its run began. */
-    private static Standing.Position position(CustomerState state, Tenant.Journey journey) {
+    private static EvaluatedState.Position position(CustomerState state, Tenant.Journey journey) {
         List<Journeys.Entry> entries = state.journeys().entries(journey.name());
         String stage = null;
         long since = 0;
@@ -57,7 +57,7 @@ public final class Evaluation {
             stage = entry.stage();
             since = entry.stamp().at();
         }
-        return stage == null ? null : new Standing.Position(stage, since);
+        return stage == null ? null : new EvaluatedState.Position(stage, since);
     }
 
     /** Orders ever. */

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import tidemark.peer.outputs.Definitions;
-import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 
 /** The rows of one commit, by column: the last of each customer, and what differs from before. */
@@ -56,17 +56,17 @@ final class Batch {
     }
 
     void add(Customer customer, byte[] state) {
-        Standing now = customer.standing;
+        EvaluatedState now = customer.evaluated;
         customers.tenants.add(customer.tenantId());
         customers.ids.add(customer.customerId());
         customers.states.add(state);
         customers.firstSeen.add(customer.state.first());
         customers.lastSeen.add(customer.state.last());
-        customers.bands.add(now.band() == Standing.NO_BAND ? null : (short) now.band());
+        customers.bands.add(now.band() == EvaluatedState.NO_BAND ? null : (short) now.band());
         addDifferences(customer, customer.written, now);
     }
 
-    private void addDifferences(Customer customer, Standing before, Standing now) {
+    private void addDifferences(Customer customer, EvaluatedState before, EvaluatedState now) {
         Tenant tenant = Definitions.of(customer.tenantId());
         for (int i = 0; i < tenant.segments().size(); i++) {
             String segment = tenant.segments().get(i).name();
@@ -79,7 +79,7 @@ final class Batch {
         }
         for (int i = 0; i < tenant.journeys().size(); i++) {
             // A stage once entered is never taken back: there is nothing to delete.
-            Standing.Position position = now.position(i);
+            EvaluatedState.Position position = now.position(i);
             if (position != null && !position.equals(before.position(i))) {
                 String journey = tenant.journeys().get(i).name();
                 moved.add(customer, journey, position.stage(), position.since());

@@ -12,7 +12,7 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import tidemark.peer.avro.Change;
 import tidemark.peer.avro.Kind;
-import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 
 /** Tells a topic of every discrete output that changed. */
@@ -27,8 +27,8 @@ final class Changes {
         this.context = context;
     }
 
-    void forward(Customer customer, Tenant tenant, Standing now, long at) {
-        Standing before = customer.standing;
+    void forward(Customer customer, Tenant tenant, EvaluatedState now, long at) {
+        EvaluatedState before = customer.evaluated;
         for (int i = 0; i < tenant.segments().size(); i++) {
             if (before.isMember(i) != now.isMember(i)) {
                 String name = tenant.segments().get(i).name();
@@ -49,7 +49,7 @@ final class Changes {
         }
     }
 
-    private static String stage(Standing.Position position) {
+    private static String stage(EvaluatedState.Position position) {
         return position == null ? null : position.stage();
     }
 

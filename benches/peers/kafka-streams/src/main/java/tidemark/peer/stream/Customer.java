@@ -1,41 +1,41 @@
 package tidemark.peer.stream;
 
-import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.state.CustomerState;
 import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
-/** A customer in memory: state, standing, and the standing as last written out. */
+/** A customer in memory: state, evaluated, and the evaluated state as last written out. */
 final class Customer implements Comparable<Customer> {
     final String key;
     final CustomerState state;
-    Standing standing;
-    Standing written;
+    EvaluatedState evaluated;
+    EvaluatedState written;
     boolean isNew;
     boolean isTouched;
 
-    private Customer(String key, CustomerState state, Standing standing, boolean isNew) {
+    private Customer(String key, CustomerState state, EvaluatedState evaluated, boolean isNew) {
         this.key = key;
         this.state = state;
-        this.standing = standing;
-        this.written = standing;
+        this.evaluated = evaluated;
+        this.written = evaluated;
         this.isNew = isNew;
     }
 
     static Customer unknown(String key) {
-        return new Customer(key, new CustomerState(), Standing.NONE, true);
+        return new Customer(key, new CustomerState(), EvaluatedState.NONE, true);
     }
 
     static Customer decode(String key, byte[] bytes) {
         StateReader reader = new StateReader(bytes);
-        Standing standing = Standing.decode(reader);
-        return new Customer(key, CustomerState.decode(reader), standing, false);
+        EvaluatedState evaluated = EvaluatedState.decode(reader);
+        return new Customer(key, CustomerState.decode(reader), evaluated, false);
     }
 
-    /** As the store keeps it: the standing, then the bytes of the state. */
+    /** As the store keeps it: the evaluated state, then the bytes of the state. */
     byte[] encode(byte[] stateBytes, StateWriter writer) {
         writer.clear();
-        standing.encode(writer);
+        evaluated.encode(writer);
         writer.raw(stateBytes, false);
         return writer.toBytes();
     }

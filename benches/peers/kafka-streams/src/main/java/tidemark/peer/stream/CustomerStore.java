@@ -134,7 +134,7 @@ final class CustomerStore
             entries.add(KeyValue.pair(customer.key, customer.encode(state, writer)));
             sizes.move(customer);
             batch.add(customer, state);
-            customer.written = customer.standing;
+            customer.written = customer.evaluated;
             customer.isNew = false;
             customer.isTouched = false;
         }

@@ -10,7 +10,7 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import tidemark.peer.outputs.Definitions;
 import tidemark.peer.outputs.Evaluation;
-import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 import tidemark.peer.state.CustomerState;
 import tidemark.peer.state.LateException;
@@ -84,9 +84,9 @@ final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
     }
 
     private void evaluate(Customer customer, Tenant tenant, long at) {
-        Standing now = Evaluation.evaluate(customer.state, tenant, at, customer.standing);
+        EvaluatedState now = Evaluation.evaluate(customer.state, tenant, at, customer.evaluated);
         changes.forward(customer, tenant, now, at);
-        customer.standing = now;
+        customer.evaluated = now;
         customers.touch(customer);
     }
 

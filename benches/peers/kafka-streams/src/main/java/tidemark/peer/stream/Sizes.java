@@ -5,7 +5,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import tidemark.peer.outputs.Definitions;
-import tidemark.peer.outputs.Standing;
+import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
@@ -21,8 +21,8 @@ final class Sizes {
     void move(Customer customer) {
         String tenantId = customer.tenantId();
         Tenant tenant = Definitions.of(tenantId);
-        Standing before = customer.written;
-        Standing now = customer.standing;
+        EvaluatedState before = customer.written;
+        EvaluatedState now = customer.evaluated;
         if (customer.isNew) {
             add(new Name(tenantId, "customers", ""), 1);
         }
@@ -43,15 +43,15 @@ final class Sizes {
         }
     }
 
-    private void step(String tenantId, String journey, Standing.Position position, long by) {
+    private void step(String tenantId, String journey, EvaluatedState.Position position, long by) {
         if (position != null) {
             add(new Name(tenantId, "stage", journey + "/" + position.stage()), by);
         }
     }
 
-    private void band(String tenantId, Standing standing, long by) {
-        if (standing.bandName() != null) {
-            add(new Name(tenantId, "band", standing.bandName()), by);
+    private void band(String tenantId, EvaluatedState evaluated, long by) {
+        if (evaluated.bandName() != null) {
+            add(new Name(tenantId, "band", evaluated.bandName()), by);
         }
     }
 

@@ -25,14 +25,14 @@ class EvaluationTest {
         state.fold(event(1, START, order("a", 100)), TENANT.zone());
         state.fold(event(2, START + DAY, order("b", 100)), TENANT.zone());
         state.fold(event(3, START + DAY, profile("seats", 25L)), TENANT.zone());
-        Standing then = evaluate(state, START + DAY, Standing.NONE);
+        EvaluatedState then = evaluate(state, START + DAY, EvaluatedState.NONE);
         assertEquals(
                 List.of(
                         "buyers1", "buyers2", "lately1", "lately2", "lately3", "lately4",
                         "lately5", "seats1", "seats2"),
                 segments(then));
         // Long after, nothing was bought lately, and the customer is likely gone.
-        Standing later = evaluate(state, START + 365 * DAY, then);
+        EvaluatedState later = evaluate(state, START + 365 * DAY, then);
         assertEquals(
                 List.of("buyers1", "buyers2", "drifting1", "drifting2", "seats1", "seats2"),
                 segments(later));
@@ -47,33 +47,33 @@ class EvaluationTest {
         for (int i = 0; i < stages.length; i++) {
             state.fold(event(i, START + i, stage(stages[i])), TENANT.zone());
         }
-        Standing standing = evaluate(state, START + DAY, Standing.NONE);
-        assertEquals(new Standing.Position("trial", START + 1), standing.position(0));
+        EvaluatedState evaluated = evaluate(state, START + DAY, EvaluatedState.NONE);
+        assertEquals(new EvaluatedState.Position("trial", START + 1), evaluated.position(0));
     }
 
     @Test
-    void standingsSurviveTheirBytes() throws LateException {
+    void decodingInvertsEncoding() throws LateException {
         CustomerState state = new CustomerState();
         state.fold(event(1, START, order("a", 100)), TENANT.zone());
         state.fold(event(2, START, stage("lead")), TENANT.zone());
-        Standing standing = evaluate(state, START, Standing.NONE);
+        EvaluatedState evaluated = evaluate(state, START, EvaluatedState.NONE);
         StateWriter writer = new StateWriter();
-        standing.encode(writer);
-        Standing decoded = Standing.decode(new StateReader(writer.toBytes()));
-        assertEquals(segments(standing), segments(decoded));
-        assertEquals(standing.since(0), decoded.since(0));
-        assertEquals(standing.position(0), decoded.position(0));
-        assertEquals(standing.band(), decoded.band());
+        evaluated.encode(writer);
+        EvaluatedState decoded = EvaluatedState.decode(new StateReader(writer.toBytes()));
+        assertEquals(segments(evaluated), segments(decoded));
+        assertEquals(evaluated.since(0), decoded.since(0));
+        assertEquals(evaluated.position(0), decoded.position(0));
+        assertEquals(evaluated.band(), decoded.band());
     }
 
-    private static Standing evaluate(CustomerState state, long at, Standing before) {
+    private static EvaluatedState evaluate(CustomerState state, long at, EvaluatedState before) {
         return Evaluation.evaluate(state, TENANT, at, before);
     }
 
-    private static List<String> segments(Standing standing) {
+    private static List<String> segments(EvaluatedState evaluated) {
         List<String> names = new ArrayList<>();
         for (int i = 0; i < TENANT.segments().size(); i++) {
-            if (standing.isMember(i)) {
+            if (evaluated.isMember(i)) {
                 names.add(TENANT.segments().get(i).name());
             }
         }

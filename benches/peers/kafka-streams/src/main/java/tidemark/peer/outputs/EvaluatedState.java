@@ -4,10 +4,10 @@ import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
 /** What is known of a customer: segments and since when, churn band, where in each journey. */
-public final class Standing {
+public final class EvaluatedState {
     public static final int NO_BAND = -1;
     /** Of a customer of whom nothing is known. */
-    public static final Standing NONE = new Standing(0, new long[0], NO_BAND, new Position[0]);
+    public static final EvaluatedState NONE = new EvaluatedState(0, new long[0], NO_BAND, new Position[0]);
 
     /** A stage and since when; null where none was entered. */
     public record Position(String stage, long since) {}
@@ -17,7 +17,7 @@ public final class Standing {
     private final int band;
     private final Position[] positions;
 
-    Standing(long members, long[] since, int band, Position[] positions) {
+    EvaluatedState(long members, long[] since, int band, Position[] positions) {
         this.members = members;
         this.since = since;
         this.band = band;
@@ -64,7 +64,7 @@ public final class Standing {
         }
     }
 
-    public static Standing decode(StateReader reader) {
+    public static EvaluatedState decode(StateReader reader) {
         long members = reader.unsigned();
         long[] since = new long[reader.count()];
         for (int i = 0; i < since.length; i++) {
@@ -77,6 +77,6 @@ public final class Standing {
             long entered = reader.signed();
             positions[i] = stage.isEmpty() ? null : new Position(stage, entered);
         }
-        return new Standing(members, since, band, positions);
+        return new EvaluatedState(members, since, band, positions);
     }
 }
