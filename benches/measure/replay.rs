@@ -117,7 +117,11 @@ pub(crate) async fn rows_per_second(place: &Place, captured: Captured) -> f64 {
         partitions.spawn(async move {
             for batch in batches {
                 let committed = store.commit(&topic, &batch).await.unwrap();
-                assert_eq!(committed, Committed::Yes, "the copy is not the database before the run");
+                assert_eq!(
+                    committed,
+                    Committed::Yes,
+                    "the copy is not the database before the run"
+                );
             }
         });
     }

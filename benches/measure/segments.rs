@@ -117,7 +117,8 @@ async fn redefine(servers: &Servers, place: &Place, size: &Size) -> Redefinition
     let polling = async {
         // Joining the group takes seconds, and the backlog has to be folded first.
         largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await;
-        let most_lag_before = largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await;
+        let most_lag_before =
+            largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await;
         let begun = Instant::now();
         let text = definitions(SEGMENTS, 1);
         let applying = place.clone();
@@ -125,13 +126,14 @@ async fn redefine(servers: &Servers, place: &Place, size: &Size) -> Redefinition
         let mut most_lag = 0;
         while !is_evaluated(&pool).await {
             assert!(begun.elapsed() < TOO_LONG, "customers are not re-evaluated");
-            most_lag = most_lag
-                .max(largest_lag(servers, place, &pool, POLL_EVERY, || child.assert_running()).await);
+            most_lag = most_lag.max(
+                largest_lag(servers, place, &pool, POLL_EVERY, || child.assert_running()).await,
+            );
         }
         let seconds = begun.elapsed().as_secs_f64();
         applied.await.unwrap();
-        most_lag =
-            most_lag.max(largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await);
+        most_lag = most_lag
+            .max(largest_lag(servers, place, &pool, STEADY, || child.assert_running()).await);
         drop(stop);
         Redefinition {
             seconds: seconds.round(),
