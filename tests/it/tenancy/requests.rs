@@ -23,7 +23,7 @@ pub(super) async fn two_tenants() -> World {
         "2024-06-05T08:00:00Z",
         &lead,
     );
-    world.park("globex", 0, 3, "invalid");
+    world.park("globex", 0, 3, tidemark_processor::parking::Reason::Invalid);
     world.commit(shop::NOW).await;
     world
 }
