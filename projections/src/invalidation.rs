@@ -1,58 +1,57 @@
-//! What a commit touched: how answers kept in a cache learn that they are old.
+//! Invalidation: what a commit makes stale in response caches.
 //!
-//! Each tenant's customers fall into 1,024 [`slot`]s by the hash of their id, and what is counted
-//! and listed into a few [`Kind`]s. A commit leaves one small [`Invalidation`] behind: for each tenant
-//! in it the slots and kinds that moved. A tenant is a number there, never a name, so that who
-//! reads it learns nothing of anybody.
+//! The customers of a tenant fall into 1,024 [`slot`]s by the hash of their id, and lists and counts
+//! into a few [`AggregateKind`]s. Each commit stores one small [`Invalidation`]: per tenant, the slots
+//! and aggregates it changed. A tenant is a number in it, so that its readers learn no names.
 
 use std::collections::BTreeMap;
 
 use tidemark_schemas::{CustomerId, TenantId};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Into how many slots a tenant's customers fall.
+/// The number of slots into which a tenant's customers fall.
 pub const SLOTS: usize = 1_024;
-/// How many of a partition's last commits are kept. Who has not looked for longer knows nothing of
-/// what moved, and must take it that everything did.
+/// The number of invalidations kept per partition. A cache that has not read for longer must discard
+/// everything.
 pub const COMMITS_KEPT: i64 = 1_000;
 
 const WORDS: usize = SLOTS / 64;
-/// Up to this many slots are written one by one, more as one bit each.
+/// The largest number of slots written as a list; more are written as bits.
 const LISTED_AT_MOST: usize = 63;
-/// In the place of a number of listed slots.
+/// The marker of slots written as bits, in place of the length of their list.
 const AS_BITS: u8 = 0xff;
 
-/// A tenant as a number. Two tenants may share one: then they move together, no more.
+/// Returns a tenant's number. Two tenants may share one: then each invalidates the other's responses.
 pub fn tenant_number(tenant: &TenantId) -> u64 {
     xxh3_64(tenant.as_str().as_bytes())
 }
 
-/// Where a customer falls among its tenant's.
+/// Returns the slot of a customer.
 pub fn slot(customer: &CustomerId) -> usize {
     let hash = xxh3_64(customer.as_str().as_bytes());
     usize::try_from(hash % SLOTS as u64).unwrap_or(0)
 }
 
-/// What answers about many customers are made of.
+/// A kind of data about many customers that responses depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Any customer's row.
+pub enum AggregateKind {
+    /// The row of any customer.
     Customers,
-    /// Who is in which segment.
+    /// Members of segments.
     Memberships,
-    /// Who stands where in which journey.
+    /// Positions in journeys.
     Positions,
-    /// How many customers there are.
+    /// The number of customers.
     Population,
-    /// How far an evaluation under newer definitions is.
+    /// Progress of a re-evaluation under newer definitions.
     Evaluation,
-    /// Sums over customers, by day: money, messages, and the sizes of the past.
+    /// Rollups: money, messages and past sizes by day.
     Rollups,
-    /// Bands, cells and clusters: how many customers each has.
+    /// The number of customers in each band, RFM cell and cluster.
     Scores,
 }
 
-impl Kind {
+impl AggregateKind {
     /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Customers,
@@ -69,21 +68,21 @@ impl Kind {
     }
 }
 
-/// Of one tenant.
+/// The invalidation of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moved {
-    kinds: u8,
+pub struct TenantInvalidation {
+    aggregates: u8,
     slots: [u64; WORDS],
 }
 
-impl Moved {
-    /// The kinds that moved.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
-        let moved = |kind: &Kind| self.kinds & kind.bit() != 0;
-        Kind::ALL.into_iter().filter(moved)
+impl TenantInvalidation {
+    /// Returns the aggregates that changed.
+    pub fn aggregates(&self) -> impl Iterator<Item = AggregateKind> + '_ {
+        let changed = |kind: &AggregateKind| self.aggregates & kind.bit() != 0;
+        AggregateKind::ALL.into_iter().filter(changed)
     }
 
-    /// The slots of which a customer moved, in order.
+    /// Returns the slots in which a customer changed, in order.
     pub fn slots(&self) -> impl Iterator<Item = usize> + '_ {
         (0..SLOTS).filter(|slot| self.slots[slot / 64] & (1 << (slot % 64)) != 0)
     }
@@ -93,46 +92,49 @@ impl Moved {
     }
 }
 
-/// Not what [`Invalidation::encode`] writes.
+/// Bytes that [`Invalidation::encode`] does not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a record of what a commit touched")]
+#[error("not an encoded invalidation")]
 pub struct InvalidEncoding;
 
-/// What one commit touched.
+/// What one commit makes stale.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Invalidation(BTreeMap<u64, Moved>);
+pub struct Invalidation(BTreeMap<u64, TenantInvalidation>);
 
 impl Invalidation {
-    /// A customer's row is written.
-    pub fn customer(&mut self, tenant: &TenantId, customer: &CustomerId) {
-        let moved = self.0.entry(tenant_number(tenant)).or_default();
-        moved.set(slot(customer));
-        moved.kinds |= Kind::Customers.bit();
+    /// Adds a customer with a changed row.
+    pub fn add_customer(&mut self, tenant: &TenantId, customer: &CustomerId) {
+        let tenant = self.0.entry(tenant_number(tenant)).or_default();
+        tenant.set(slot(customer));
+        tenant.aggregates |= AggregateKind::Customers.bit();
     }
 
-    /// Something of a kind is written.
-    pub fn kind(&mut self, tenant: &TenantId, kind: Kind) {
-        self.0.entry(tenant_number(tenant)).or_default().kinds |= kind.bit();
+    /// Adds an aggregate that changed.
+    pub fn add_aggregate(&mut self, tenant: &TenantId, kind: AggregateKind) {
+        let tenant = self.0.entry(tenant_number(tenant)).or_default();
+        tenant.aggregates |= kind.bit();
     }
 
-    /// Whether nothing was.
+    /// Returns whether nothing becomes stale.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// By [`tenant_number`].
-    pub fn tenants(&self) -> impl Iterator<Item = (u64, &Moved)> {
-        self.0.iter().map(|(tenant, moved)| (*tenant, moved))
+    /// Returns the invalidation of each tenant, by [`tenant_number`].
+    pub fn tenants(&self) -> impl Iterator<Item = (u64, &TenantInvalidation)> {
+        self.0
+            .iter()
+            .map(|(number, invalidation)| (*number, invalidation))
     }
 
-    /// As stored: per tenant its number, its kinds, and its slots as a list or as bits, whichever
-    /// is shorter. Little-endian.
+    /// Returns the stored bytes: per tenant its number, its aggregates, and its slots as a list or as
+    /// bits, whichever is shorter. Little-endian.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * 32);
-        for (tenant, moved) in &self.0 {
-            bytes.extend_from_slice(&tenant.to_le_bytes());
-            bytes.push(moved.kinds);
-            let listed: Vec<u16> = moved
+        for (number, tenant) in &self.0 {
+            bytes.extend_from_slice(&number.to_le_bytes());
+            bytes.push(tenant.aggregates);
+            let listed: Vec<u16> = tenant
                 .slots()
                 .filter_map(|slot| slot.try_into().ok())
                 .collect();
@@ -143,26 +145,26 @@ impl Invalidation {
                 }
                 _ => {
                     bytes.push(AS_BITS);
-                    bytes.extend(moved.slots.iter().flat_map(|word| word.to_le_bytes()));
+                    bytes.extend(tenant.slots.iter().flat_map(|word| word.to_le_bytes()));
                 }
             }
         }
         bytes
     }
 
-    /// From the stored bytes.
+    /// Reads the stored bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidEncoding> {
         let mut tenants = BTreeMap::new();
         let mut rest = Reader(bytes);
         while !rest.0.is_empty() {
-            let tenant = u64::from_le_bytes(rest.take()?);
-            let [kinds, count] = rest.take()?;
-            let mut moved = Moved {
-                kinds,
-                ..Moved::default()
+            let number = u64::from_le_bytes(rest.take()?);
+            let [aggregates, count] = rest.take()?;
+            let mut tenant = TenantInvalidation {
+                aggregates,
+                ..TenantInvalidation::default()
             };
             if count == AS_BITS {
-                for word in &mut moved.slots {
+                for word in &mut tenant.slots {
                     *word = u64::from_le_bytes(rest.take()?);
                 }
             } else {
@@ -171,10 +173,10 @@ impl Invalidation {
                     if slot >= SLOTS {
                         return Err(InvalidEncoding);
                     }
-                    moved.set(slot);
+                    tenant.set(slot);
                 }
             }
-            tenants.insert(tenant, moved);
+            tenants.insert(number, tenant);
         }
         Ok(Self(tenants))
     }
@@ -203,29 +205,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn decoding_inverts_encoding(
             customers in proptest::collection::vec(("[ab]", "[a-z]{1,3}"), 0..300),
-            kinds in proptest::collection::vec(("[abc]", 0..Kind::ALL.len()), 0..8),
+            kinds in proptest::collection::vec(("[abc]", 0..AggregateKind::ALL.len()), 0..8),
         ) {
             let mut invalidation = Invalidation::default();
             for (of, customer) in &customers {
-                invalidation.customer(&tenant(of), &CustomerId::new(customer).unwrap());
+                invalidation.add_customer(&tenant(of), &CustomerId::new(customer).unwrap());
             }
             for (of, kind) in &kinds {
-                invalidation.kind(&tenant(of), Kind::ALL[*kind]);
+                invalidation.add_aggregate(&tenant(of), AggregateKind::ALL[*kind]);
             }
             let read = Invalidation::decode(&invalidation.encode()).unwrap();
             prop_assert_eq!(&read, &invalidation);
             for (of, customer) in &customers {
                 let slot = slot(&CustomerId::new(customer).unwrap());
                 let number = tenant_number(&tenant(of));
-                let moved = read.tenants().find(|(tenant, _)| *tenant == number).unwrap().1;
-                prop_assert!(moved.slots().any(|moved| moved == slot));
+                let found = read.tenants().find(|(tenant, _)| *tenant == number).unwrap().1;
+                prop_assert!(found.slots().any(|found| found == slot));
             }
         }
 
         #[test]
-        fn damage_is_noticed_or_harmless(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn damaged_bytes_are_refused_or_decode_to_an_invalidation(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(invalidation) = Invalidation::decode(&bytes) {
                 prop_assert_eq!(Invalidation::decode(&invalidation.encode()), Ok(invalidation));
             }
@@ -233,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_commit_is_written_in_bits() {
+    fn many_slots_are_written_as_bits() {
         let mut invalidation = Invalidation::default();
         for number in 0..2_000 {
             let customer = CustomerId::new(format!("customer-{number}")).unwrap();
-            invalidation.customer(&tenant("acme"), &customer);
+            invalidation.add_customer(&tenant("acme"), &customer);
         }
         assert_eq!(invalidation.encode().len(), 8 + 2 + SLOTS / 8);
         assert_eq!(

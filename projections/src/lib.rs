@@ -9,6 +9,7 @@
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
 //! - [`evaluated`]: what was last known of a customer and since when; yields changes.
 //! - [`rollups`]: what dashboards add up, as the deltas that each step of folding makes.
+//! - [`counter`]: kinds of counters: how many customers, offers and parked events there are now.
 //! - [`journeys`]: the paths customers take through a journey, and what is counted of them.
 //! - [`buckets`]: durations counted in buckets that are the same for everybody.
 //! - [`digest`]: the sum of hashes by which two projections are compared.
@@ -17,6 +18,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod buckets;
+pub mod counter;
 pub mod customer;
 mod days;
 pub mod definitions;

@@ -30,14 +30,18 @@ use crate::state::{CustomerState, FoldRules};
 pub mod calendar;
 pub(crate) mod campaigns;
 mod conversations;
-pub mod kinds;
+mod kind;
 mod revenue;
+
+pub use kind::{
+    CampaignRollup, ConversationRollup, Crossing, JourneyRollup, RevenueRollup, RollupKind,
+};
 
 /// What is counted, and of what and which day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rollup {
-    /// One of [`kinds`].
-    pub kind: &'static str,
+    /// The kind.
+    pub kind: RollupKind,
     /// What is asked for by name; empty where all are asked for together.
     pub subject: Arc<str>,
     /// In the tenant's zone, since 1970-01-01.
@@ -51,8 +55,8 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Without any dimension.
-    pub fn of(kind: &'static str, day: i32) -> Self {
+    /// Returns a rollup without any dimension.
+    pub fn new(kind: RollupKind, day: i32) -> Self {
         Self {
             kind,
             subject: Arc::default(),
@@ -134,19 +138,23 @@ impl Rollups {
     pub fn change(&mut self, change: &Change, rules: &FoldRules) {
         let day = days::day_of(&rules.zone, change.effective_at);
         let nothing = Arc::default();
-        let (entered, left) = match change.kind {
-            ChangeKind::Segment => (kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT),
-            ChangeKind::Stage => (kinds::STAGE_ENTERED, kinds::STAGE_LEFT),
-            ChangeKind::Band => (kinds::BAND_ENTERED, kinds::BAND_LEFT),
+        let of_kind: fn(Crossing) -> RollupKind = match change.kind {
+            ChangeKind::Segment => RollupKind::Segment,
+            ChangeKind::Stage => RollupKind::Stage,
+            ChangeKind::Band => RollupKind::Band,
             // Kept as they now are alone.
             ChangeKind::Rfm
             | ChangeKind::Cluster
             | ChangeKind::RenewalBand
             | ChangeKind::Trigger => return,
         };
-        for (kind, value) in [(left, &change.from), (entered, &change.to)] {
+        let moves = [
+            (Crossing::Left, &change.from),
+            (Crossing::Entered, &change.to),
+        ];
+        for (crossing, value) in moves {
             let Some(value) = value else { continue };
-            let rollup = Rollup::of(kind, day).named(&change.name);
+            let rollup = Rollup::new(of_kind(crossing), day).named(&change.name);
             self.add(
                 // The name of a segment is all there is to say.
                 if change.kind == ChangeKind::Segment {
@@ -231,7 +239,7 @@ impl<'e> Before<'e> {
             for (first, by) in [(self.first_seen, -1), (first_seen, 1)] {
                 if let Some(first) = first {
                     let day = days::day_of(&rules.zone, first);
-                    rollups.add(Rollup::of(kinds::CUSTOMERS_NEW, day), by);
+                    rollups.add(Rollup::new(RollupKind::CustomersNew, day), by);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Cache dependencies: the tables and customers that a response was computed from.
 
-use tidemark_projections::invalidation::{Kind, slot, tenant_number};
+use tidemark_projections::invalidation::{AggregateKind, slot, tenant_number};
 use tidemark_schemas::{CustomerId, TenantId};
 
 /// The rows of a tenant that a response depends on.
@@ -11,7 +11,7 @@ pub(crate) enum Dependency {
     /// One customer, by its slot.
     Customer(usize),
     /// Lists and counts of these kinds.
-    Kinds(&'static [Kind]),
+    Kinds(&'static [AggregateKind]),
 }
 
 impl Dependency {

@@ -1,7 +1,7 @@
 //! Versions of what responses depend on: counters that only grow.
 //!
 //! The customers of a tenant share 1,024 counters by the hash of their ids, and lists and counts
-//! have one counter for each [`Kind`]. Every look of the follower that finds an invalidation has a
+//! have one counter for each [`AggregateKind`]. Every look of the follower that finds an invalidation has a
 //! number, which is stored in the counters of what was invalidated. A base counter for all tenants
 //! advances where the invalidation cannot be known: after a rewind, a claim or a gap, and with new
 //! definitions or another generation.
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tidemark_projections::invalidation::{Invalidation, Kind, SLOTS};
+use tidemark_projections::invalidation::{AggregateKind, Invalidation, SLOTS};
 
 use super::dependency::{Dependency, Subject};
 use super::position::Invalidated;
@@ -29,14 +29,14 @@ pub(crate) struct Version {
 #[derive(Debug)]
 struct Counters {
     slots: [AtomicU64; SLOTS],
-    kinds: [AtomicU64; Kind::ALL.len()],
+    kinds: [AtomicU64; AggregateKind::ALL.len()],
 }
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
             slots: [const { AtomicU64::new(0) }; SLOTS],
-            kinds: [const { AtomicU64::new(0) }; Kind::ALL.len()],
+            kinds: [const { AtomicU64::new(0) }; AggregateKind::ALL.len()],
         }
     }
 }
@@ -107,7 +107,7 @@ impl Versions {
             for slot in changed.slots() {
                 counters.slots[slot].store(look, Ordering::Release);
             }
-            for kind in changed.kinds() {
+            for kind in changed.aggregates() {
                 counters.kinds[kind as usize].store(look, Ordering::Release);
             }
         }
@@ -121,7 +121,8 @@ mod tests {
 
     use super::*;
 
-    const MEMBERS: Dependency = Dependency::Kinds(&[Kind::Memberships, Kind::Population]);
+    const MEMBERS: Dependency =
+        Dependency::Kinds(&[AggregateKind::Memberships, AggregateKind::Population]);
 
     fn tenant(id: &str) -> TenantId {
         TenantId::new(id).unwrap()
@@ -163,14 +164,14 @@ mod tests {
         check(&Invalidated::By(Vec::new()), [f; 8]);
         check(&Invalidated::Everything, [t; 8]);
         let mut invalidation = Invalidation::default();
-        invalidation.customer(&tenant("acme"), &customer("ann"));
+        invalidation.add_customer(&tenant("acme"), &customer("ann"));
         check(
             &Invalidated::By(vec![invalidation.clone()]),
             [t, f, f, f, f, f, f, f],
         );
-        invalidation.kind(&tenant("globex"), Kind::Population);
-        invalidation.kind(&tenant("globex"), Kind::Positions);
-        invalidation.kind(&tenant("initech"), Kind::Memberships);
+        invalidation.add_aggregate(&tenant("globex"), AggregateKind::Population);
+        invalidation.add_aggregate(&tenant("globex"), AggregateKind::Positions);
+        invalidation.add_aggregate(&tenant("initech"), AggregateKind::Memberships);
         check(
             &Invalidated::By(vec![invalidation]),
             [t, f, f, f, f, f, t, f],
@@ -183,7 +184,7 @@ mod tests {
         let mut seen = vec![versions.get(&subject)];
         for _ in 0..5 {
             let mut invalidation = Invalidation::default();
-            invalidation.customer(&tenant("acme"), &customer("ann"));
+            invalidation.add_customer(&tenant("acme"), &customer("ann"));
             versions.advance(&Invalidated::By(vec![invalidation]));
             versions.advance(&Invalidated::Everything);
             let version = versions.get(&subject);

@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::Attribution;
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::rollups::{CampaignRollup, RollupKind};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
@@ -120,7 +120,7 @@ impl Query for CampaignsQuery {
     type Answer = Campaigns;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
+        Some(Dependency::Kinds(&[AggregateKind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Campaigns, Problem> {
@@ -135,10 +135,8 @@ impl Query for CampaignsQuery {
             });
         };
         let span = self.0.span(snapshot, &definitions)?;
-        let mut kinds = vec![kinds::TOUCHES, kinds::COST];
-        kinds.extend(Attribution::ALL.map(kinds::credit));
         let selection = Selection {
-            kinds: &kinds,
+            kinds: &CampaignRollup::ALL.map(RollupKind::Campaign),
             subjects: &[""],
             by_day: false,
             by_item: true,
@@ -177,13 +175,16 @@ struct Sums {
 impl Sums {
     fn add(&mut self, rollup: &Rollup, definitions: &TenantDefinitions) {
         let converted = || rollup.converted(definitions).unwrap_or(0);
-        match &*rollup.kind {
-            kinds::TOUCHES => self.touches += rollup.value,
-            kinds::COST => self.cost += converted(),
-            credit => {
+        let RollupKind::Campaign(kind) = rollup.kind else {
+            return;
+        };
+        match kind {
+            CampaignRollup::Touches => self.touches += rollup.value,
+            CampaignRollup::Cost => self.cost += converted(),
+            CampaignRollup::Credit(model) => {
                 let models = Attribution::ALL.into_iter();
-                for (model, credited) in models.zip(&mut self.credited) {
-                    if kinds::credit(model) == credit {
+                for (other, credited) in models.zip(&mut self.credited) {
+                    if other == model {
                         *credited += converted();
                     }
                 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::{Band, Decile, Thresholds};
 use utoipa::ToSchema;
 
@@ -117,7 +118,11 @@ impl Query for ChurnQuery {
     type Answer = ChurnOverview;
 
     fn dependency(&self) -> Option<Dependency> {
-        const KINDS: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
+        const KINDS: [AggregateKind; 3] = [
+            AggregateKind::Scores,
+            AggregateKind::Population,
+            AggregateKind::Evaluation,
+        ];
         Some(Dependency::Kinds(&KINDS))
     }
 
@@ -130,10 +135,10 @@ impl Query for ChurnQuery {
             });
         };
         let customers = counts::totals(snapshot).await?.customers;
-        let bands = counts::by_kind(snapshot, "band").await?;
+        let bands = counts::by_kind(snapshot, CounterKind::Band).await?;
         let purchases = purchase_churn(&definitions, &bands, customers);
         let renewals = if definitions.models.renewal.is_some() {
-            let bands = counts::by_kind(snapshot, "renewal_band").await?;
+            let bands = counts::by_kind(snapshot, CounterKind::RenewalBand).await?;
             renewal_churn(&definitions, &bands, customers)
         } else {
             None

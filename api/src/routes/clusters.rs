@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::counter::CounterKind;
+use tidemark_projections::invalidation::AggregateKind;
 use utoipa::ToSchema;
 
 use super::counts::{self, Evaluation};
@@ -83,7 +84,11 @@ impl Query for ClustersQuery {
     type Answer = Clusters;
 
     fn dependency(&self) -> Option<Dependency> {
-        const KINDS: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
+        const KINDS: [AggregateKind; 3] = [
+            AggregateKind::Scores,
+            AggregateKind::Population,
+            AggregateKind::Evaluation,
+        ];
         Some(Dependency::Kinds(&KINDS))
     }
 
@@ -100,7 +105,7 @@ impl Query for ClustersQuery {
                 evaluation: None,
             });
         };
-        let counted = counts::by_kind(snapshot, "cluster").await?;
+        let counted = counts::by_kind(snapshot, CounterKind::Cluster).await?;
         let scored: i64 = counted.values().sum();
         let centres = trained.model.centres();
         let items = centres.into_iter().zip(&trained.model.sizes).zip(1..);

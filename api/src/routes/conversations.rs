@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::rollups::calendar;
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::rollups::{ConversationRollup, RollupKind};
 use tidemark_projections::state::conversations::Histogram;
 use tidemark_schemas::event::Channel;
 use utoipa::ToSchema;
@@ -19,15 +19,6 @@ use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
-const KINDS: [&str; 7] = [
-    kinds::MESSAGES_IN,
-    kinds::MESSAGES_OUT,
-    kinds::MESSAGES_RATED,
-    kinds::SENTIMENT,
-    kinds::RESPONSES,
-    kinds::INTENTS,
-    kinds::OUTCOMES,
-];
 /// The largest number of items in an answer; of the rest only the number is returned.
 const MOST_ITEMS: usize = 1_000;
 const MOST_INTENTS: usize = 50;
@@ -163,7 +154,7 @@ impl Query for ConversationsQuery {
     type Answer = Conversations;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
+        Some(Dependency::Kinds(&[AggregateKind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Conversations, Problem> {
@@ -178,7 +169,7 @@ impl Query for ConversationsQuery {
         };
         let span = self.days.span(snapshot, &definitions)?;
         let selection = Selection {
-            kinds: &KINDS,
+            kinds: &ConversationRollup::ALL.map(RollupKind::Conversation),
             subjects: &channels(),
             by_day: self.by == By::Day,
             by_item: self.by == By::Agent,
@@ -229,15 +220,18 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, rollup: &Rollup) {
+        let RollupKind::Conversation(kind) = rollup.kind else {
+            return;
+        };
         let detail = || rollup.detail.clone();
-        let sum = match &*rollup.kind {
-            kinds::MESSAGES_IN => &mut self.inbound,
-            kinds::MESSAGES_OUT => &mut self.outbound,
-            kinds::MESSAGES_RATED => &mut self.rated,
-            kinds::SENTIMENT => &mut self.sentiment_thousandths,
-            kinds::INTENTS => self.intents.entry(detail()).or_default(),
-            kinds::OUTCOMES => self.outcomes.entry(detail()).or_default(),
-            _ => {
+        let sum = match kind {
+            ConversationRollup::MessagesIn => &mut self.inbound,
+            ConversationRollup::MessagesOut => &mut self.outbound,
+            ConversationRollup::MessagesRated => &mut self.rated,
+            ConversationRollup::Sentiment => &mut self.sentiment_thousandths,
+            ConversationRollup::Intents => self.intents.entry(detail()).or_default(),
+            ConversationRollup::Outcomes => self.outcomes.entry(detail()).or_default(),
+            ConversationRollup::Responses => {
                 let values = u32::try_from(rollup.value).unwrap_or(u32::MAX);
                 if let Ok(bucket) = rollup.detail.parse() {
                     self.response_ms.add_to(bucket, values);

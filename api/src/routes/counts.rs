@@ -6,16 +6,17 @@ use crate::database::Snapshot;
 use crate::http::Problem;
 use serde::Serialize;
 use sqlx::FromRow;
+use tidemark_projections::counter::CounterKind;
 use utoipa::ToSchema;
 
 /// Reads the tenant's counters of one kind, by name.
 pub(super) async fn by_kind(
     snapshot: &mut Snapshot<'_>,
-    kind: &str,
+    kind: CounterKind,
 ) -> Result<BTreeMap<String, i64>, Problem> {
     let rows = sqlx::query_as::<_, (String, i64)>(include_str!("../sql/counters.sql"))
         .bind(snapshot.tenant())
-        .bind(kind)
+        .bind(kind.name())
         .fetch_all(snapshot.connection())
         .await?;
     Ok(rows.into_iter().collect())
@@ -24,9 +25,10 @@ pub(super) async fn by_kind(
 /// Reads counters by name, of several kinds that share no name. Names without a counter are absent.
 pub(super) async fn by_name(
     snapshot: &mut Snapshot<'_>,
-    kinds: &[&str],
+    kinds: &[CounterKind],
     names: &[String],
 ) -> Result<BTreeMap<String, i64>, Problem> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     let rows = sqlx::query_as::<_, (String, i64)>(include_str!("../sql/counters_named.sql"))
         .bind(snapshot.tenant())
         .bind(kinds)

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::Band;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
@@ -199,7 +199,7 @@ impl Query for CustomersQuery {
 
     /// Segments and stages change together with the customers' rows.
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Customers]))
+        Some(Dependency::Kinds(&[AggregateKind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {

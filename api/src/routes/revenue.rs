@@ -7,8 +7,8 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::definitions::expression::Period;
-use tidemark_projections::invalidation::Kind;
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::invalidation::AggregateKind;
+use tidemark_projections::rollups::{RevenueRollup, RollupKind};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
@@ -17,8 +17,6 @@ use crate::database::Snapshot;
 use crate::http::{Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
-
-const KINDS: [&str; 4] = [kinds::ORDERS, kinds::GROSS, kinds::REFUNDS, kinds::REFUNDED];
 
 /// Revenue by day, week or month
 #[utoipa::path(
@@ -134,7 +132,7 @@ impl Query for RevenueQuery {
     type Answer = Revenue;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
+        Some(Dependency::Kinds(&[AggregateKind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Revenue, Problem> {
@@ -148,7 +146,7 @@ impl Query for RevenueQuery {
         };
         let span = self.days.span(snapshot, &definitions)?;
         let selection = Selection {
-            kinds: &KINDS,
+            kinds: &RevenueRollup::ALL.map(RollupKind::Revenue),
             subjects: &[""],
             by_day: true,
             by_item: false,
@@ -188,15 +186,15 @@ struct InCurrency {
 
 impl Sums {
     fn add(&mut self, rollup: &Rollup) {
-        let Some(currency) = rollup.currency else {
+        let (RollupKind::Revenue(kind), Some(currency)) = (rollup.kind, rollup.currency) else {
             return;
         };
         let sums = self.0.entry(currency).or_default();
-        let sum = match &*rollup.kind {
-            kinds::ORDERS => &mut sums.orders,
-            kinds::GROSS => &mut sums.gross,
-            kinds::REFUNDS => &mut sums.refunds,
-            _ => &mut sums.refunded,
+        let sum = match kind {
+            RevenueRollup::Orders => &mut sums.orders,
+            RevenueRollup::Gross => &mut sums.gross,
+            RevenueRollup::Refunds => &mut sums.refunds,
+            RevenueRollup::Refunded => &mut sums.refunded,
         };
         *sum += rollup.value;
     }

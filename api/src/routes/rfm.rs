@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::counter::CounterKind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::RfmCell;
 use utoipa::ToSchema;
 
@@ -87,7 +88,11 @@ impl Query for RfmQuery {
     type Answer = RfmGrid;
 
     fn dependency(&self) -> Option<Dependency> {
-        const KINDS: [Kind; 3] = [Kind::Scores, Kind::Population, Kind::Evaluation];
+        const KINDS: [AggregateKind; 3] = [
+            AggregateKind::Scores,
+            AggregateKind::Population,
+            AggregateKind::Evaluation,
+        ];
         Some(Dependency::Kinds(&KINDS))
     }
 
@@ -103,7 +108,7 @@ impl Query for RfmQuery {
                 evaluation: None,
             });
         };
-        let sizes = counts::by_kind(snapshot, "rfm").await?;
+        let sizes = counts::by_kind(snapshot, CounterKind::Rfm).await?;
         let cells = cells().map(|cell| CellSize {
             recency: cell.recency,
             frequency: cell.frequency,

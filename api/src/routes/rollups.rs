@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::definitions::expression::Period;
-use tidemark_projections::rollups::calendar;
+use tidemark_projections::rollups::{RollupKind, calendar};
 use tidemark_schemas::{Currency, Instant};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -184,7 +184,7 @@ impl ToSchema for Day {}
 /// A rollup, of one day if days are kept apart.
 #[derive(Debug, Clone)]
 pub(super) struct Rollup {
-    pub(super) kind: String,
+    pub(super) kind: RollupKind,
     pub(super) subject: String,
     pub(super) day: i32,
     pub(super) item: String,
@@ -207,7 +207,7 @@ struct Row {
 /// A selection of rollups.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Selection<'a> {
-    pub(super) kinds: &'a [&'a str],
+    pub(super) kinds: &'a [RollupKind],
     /// The subjects: one empty name for kinds without a subject.
     pub(super) subjects: &'a [&'a str],
     /// Whether days are kept apart.
@@ -222,9 +222,10 @@ pub(super) async fn read(
     selection: Selection<'_>,
     span: Span,
 ) -> Result<Vec<Rollup>, Problem> {
+    let kinds: Vec<&str> = selection.kinds.iter().map(|kind| kind.name()).collect();
     let rows = sqlx::query_as::<_, Row>(include_str!("../sql/rollups.sql"))
         .bind(snapshot.tenant())
-        .bind(selection.kinds)
+        .bind(kinds)
         .bind(selection.subjects)
         .bind(span.from)
         .bind(span.to)
@@ -240,7 +241,7 @@ impl Rollup {
         Ok(Self {
             value: row.value.parse().map_err(Problem::internal)?,
             currency: Currency::new(&row.currency),
-            kind: row.kind,
+            kind: kind_from_name(&row.kind)?,
             subject: row.subject,
             day: row.day,
             item: row.item,
@@ -252,6 +253,12 @@ impl Rollup {
     pub(super) fn converted(&self, definitions: &TenantDefinitions) -> Option<i128> {
         convert(definitions, self.value, self.currency?)
     }
+}
+
+/// Returns the kind of a stored name.
+pub(super) fn kind_from_name(name: &str) -> Result<RollupKind, Problem> {
+    let unknown = || Problem::internal(format!("{name} is not a kind of rollup"));
+    RollupKind::from_name(name).ok_or_else(unknown)
 }
 
 /// Clamps a value to the range of 64-bit integers that answers use.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::counter::CounterKind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_schemas::Instant;
 use utoipa::ToSchema;
 
@@ -71,7 +72,11 @@ impl Query for SegmentsQuery {
     type Answer = Segments;
 
     fn dependency(&self) -> Option<Dependency> {
-        const MOVED_BY: [Kind; 3] = [Kind::Memberships, Kind::Population, Kind::Evaluation];
+        const MOVED_BY: [AggregateKind; 3] = [
+            AggregateKind::Memberships,
+            AggregateKind::Population,
+            AggregateKind::Evaluation,
+        ];
         Some(Dependency::Kinds(&MOVED_BY))
     }
 
@@ -82,7 +87,7 @@ impl Query for SegmentsQuery {
                 evaluation: None,
             });
         };
-        let sizes = counts::by_kind(snapshot, "segment").await?;
+        let sizes = counts::by_kind(snapshot, CounterKind::Segment).await?;
         let evaluation = counts::evaluation(snapshot, definitions.version).await?;
         let counts_from = CountsFrom::read(snapshot, &definitions).await?;
         let at = snapshot.freshness().watermark.unwrap_or(Instant::MIN);

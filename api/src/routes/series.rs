@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::invalidation::Kind;
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::invalidation::AggregateKind;
+use tidemark_projections::rollups::{ConversationRollup, Crossing, RevenueRollup, RollupKind};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
@@ -19,14 +19,18 @@ use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
 /// Rollups that are flows of a day, and rollups that add up to a stock at its end.
-const FLOWS: [&str; 5] = [
-    kinds::ORDERS,
-    kinds::GROSS,
-    kinds::REFUNDED,
-    kinds::MESSAGES_IN,
-    kinds::MESSAGES_OUT,
+const FLOWS: [RollupKind; 5] = [
+    RollupKind::Revenue(RevenueRollup::Orders),
+    RollupKind::Revenue(RevenueRollup::Gross),
+    RollupKind::Revenue(RevenueRollup::Refunded),
+    RollupKind::Conversation(ConversationRollup::MessagesIn),
+    RollupKind::Conversation(ConversationRollup::MessagesOut),
 ];
-const STOCKS: [&str; 3] = [kinds::CUSTOMERS_NEW, kinds::BAND_ENTERED, kinds::BAND_LEFT];
+const STOCKS: [RollupKind; 3] = [
+    RollupKind::CustomersNew,
+    RollupKind::Band(Crossing::Entered),
+    RollupKind::Band(Crossing::Left),
+];
 /// The name of the score whose bands are counted.
 const CHURN: &str = "churn";
 
@@ -89,7 +93,7 @@ impl Query for SeriesQuery {
     type Answer = Series;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
+        Some(Dependency::Kinds(&[AggregateKind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Series, Problem> {
@@ -137,12 +141,22 @@ struct Stocks {
 
 impl Stocks {
     fn add(&mut self, rollup: &Rollup) {
-        match &*rollup.kind {
-            kinds::CUSTOMERS_NEW => self.customers += rollup.value,
-            kinds::BAND_ENTERED | kinds::BAND_LEFT => {
-                *self.bands.entry(rollup.item.clone()).or_default() += signed(rollup);
+        match rollup.kind {
+            RollupKind::CustomersNew => self.customers += rollup.value,
+            RollupKind::Band(crossing) => {
+                let band = self.bands.entry(rollup.item.clone()).or_default();
+                match crossing {
+                    Crossing::Entered => *band += rollup.value,
+                    Crossing::Left => *band -= rollup.value,
+                }
             }
-            _ => {}
+            // Flows.
+            RollupKind::Revenue(_)
+            | RollupKind::Conversation(_)
+            | RollupKind::Campaign(_)
+            | RollupKind::Segment(_)
+            | RollupKind::Stage(_)
+            | RollupKind::Journey(_) => {}
         }
     }
 
@@ -155,39 +169,38 @@ impl Stocks {
         for rollup in rollups {
             self.add(rollup);
         }
-        let of = |kind: &str| {
+        let of = |kind: RollupKind| {
             let rollups = rollups.iter().filter(|rollup| rollup.kind == kind);
             rollups.map(|rollup| rollup.value).sum::<i128>()
         };
-        let money = |kind: &str| {
+        let money = |kind: RollupKind| {
             let rollups = rollups.iter().filter(|rollup| rollup.kind == kind);
             rollups
                 .filter_map(|rollup| rollup.converted(definitions))
                 .sum::<i128>()
         };
-        let (gross, refunded) = (money(kinds::GROSS), money(kinds::REFUNDED));
+        let (gross, refunded) = (
+            money(RollupKind::Revenue(RevenueRollup::Gross)),
+            money(RollupKind::Revenue(RevenueRollup::Refunded)),
+        );
         let bands = self.bands.iter();
         SeriesDay {
             day: Day(day),
             customers: within_64_bits(self.customers),
-            new_customers: within_64_bits(of(kinds::CUSTOMERS_NEW)),
-            orders: within_64_bits(of(kinds::ORDERS)),
+            new_customers: within_64_bits(of(RollupKind::CustomersNew)),
+            orders: within_64_bits(of(RollupKind::Revenue(RevenueRollup::Orders))),
             gross_minor: within_64_bits(gross),
             refunded_minor: within_64_bits(refunded),
             net_minor: within_64_bits(gross - refunded),
-            messages_in: within_64_bits(of(kinds::MESSAGES_IN)),
-            messages_out: within_64_bits(of(kinds::MESSAGES_OUT)),
+            messages_in: within_64_bits(of(RollupKind::Conversation(
+                ConversationRollup::MessagesIn,
+            ))),
+            messages_out: within_64_bits(of(RollupKind::Conversation(
+                ConversationRollup::MessagesOut,
+            ))),
             bands: bands
                 .map(|(band, customers)| (band.clone(), within_64_bits(*customers)))
                 .collect(),
         }
-    }
-}
-
-/// Returns the contribution of a rollup to a stock: exits count negative.
-fn signed(rollup: &Rollup) -> i128 {
-    match &*rollup.kind {
-        kinds::BAND_LEFT => -rollup.value,
-        _ => rollup.value,
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use sqlx::FromRow;
+use tidemark_projections::counter::CounterKind;
 use tidemark_schemas::{Instant, TenantId};
 use utoipa::ToSchema;
 
@@ -119,7 +120,7 @@ impl Query for StatusQuery {
             .fetch_all(snapshot.connection())
             .await?;
         let totals = counts::totals(snapshot).await?;
-        let mut parked = counts::by_kind(snapshot, "parked").await?;
+        let mut parked = counts::by_kind(snapshot, CounterKind::Parked).await?;
         parked.retain(|_, count| *count != 0); // a redrive leaves zeros behind
         let evaluation = match freshness.definitions {
             Some(version) => counts::evaluation(snapshot, version).await?,

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::{Band, RevenueForecast, Trained, ValueModel};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
@@ -75,7 +75,7 @@ impl Query for ValueQuery {
     type Answer = ValueOverview;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Customers]))
+        Some(Dependency::Kinds(&[AggregateKind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<ValueOverview, Problem> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
@@ -31,7 +32,7 @@ pub(crate) struct Pending {
     settled: Vec<SettledRequest>,
     halted: Vec<HaltRow>,
     resumed: Vec<TenantId>,
-    counters: BTreeMap<(TenantId, &'static str, String), i64>,
+    counters: BTreeMap<(TenantId, CounterKind, String), i64>,
     rollups: BTreeMap<TenantId, Rollups>,
 }
 
@@ -74,7 +75,12 @@ impl Pending {
     /// Parks an event for the first time.
     pub(crate) fn park(&mut self, row: ParkedRow) {
         if let Some(tenant) = row.tenant.clone() {
-            self.count(&tenant, "parked", row.reason.as_str().to_owned(), 1);
+            self.count(
+                &tenant,
+                CounterKind::Parked,
+                row.reason.as_str().to_owned(),
+                1,
+            );
         }
         self.parked.push(row);
     }
@@ -95,7 +101,12 @@ impl Pending {
     pub(crate) fn discard(&mut self, row: &ParkedRow) {
         self.unpark(row);
         if let Some(tenant) = &row.tenant {
-            self.count(tenant, "discarded", row.reason.as_str().to_owned(), 1);
+            self.count(
+                tenant,
+                CounterKind::Discarded,
+                row.reason.as_str().to_owned(),
+                1,
+            );
         }
     }
 
@@ -116,18 +127,17 @@ impl Pending {
 
     fn forget_parked(&mut self, row: &ParkedRow) {
         if let Some(tenant) = &row.tenant {
-            self.count(tenant, "parked", row.reason.as_str().to_owned(), -1);
+            self.count(
+                tenant,
+                CounterKind::Parked,
+                row.reason.as_str().to_owned(),
+                -1,
+            );
         }
     }
 
     /// Adds to a counter of the partition's shard.
-    pub(crate) fn count(
-        &mut self,
-        tenant: &TenantId,
-        kind: &'static str,
-        name: String,
-        delta: i64,
-    ) {
+    pub(crate) fn count(&mut self, tenant: &TenantId, kind: CounterKind, name: String, delta: i64) {
         *self
             .counters
             .entry((tenant.clone(), kind, name))

@@ -1,5 +1,6 @@
 //! The rows of one customer at the end of a batch: what differs from the last flush.
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::state_hash;
 use tidemark_projections::evaluated::Delta;
 use tidemark_projections::models::Band;
@@ -31,7 +32,7 @@ pub(crate) fn flush_customer(
     let hash = state_hash(&customer.tenant, &customer.customer, &encoded.state);
     if entry.flushed_hash.is_none() {
         digest.customers += 1;
-        counters.count(&customer.tenant, "customers", String::new(), 1);
+        counters.count(&customer.tenant, CounterKind::Customers, String::new(), 1);
     }
     digest.digest.replace(entry.flushed_hash, Some(hash));
     entry.flushed_hash = Some(hash);

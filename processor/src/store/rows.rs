@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
 use tidemark_projections::evaluated::Change;
 use tidemark_projections::rollups::Rollups;
@@ -188,7 +189,7 @@ pub struct Batch {
     /// Tenants folded again from this batch on.
     pub resumed: Vec<TenantId>,
     /// Deltas: tenant, kind, name, delta (see the `counter` table).
-    pub counters: Vec<(TenantId, &'static str, String, i64)>,
+    pub counters: Vec<(TenantId, CounterKind, String, i64)>,
     /// Deltas of each tenant's rollups; none of a tenant without any.
     pub rollups: BTreeMap<TenantId, Rollups>,
     /// Set when this batch ends at an offset divisible by 50,000: every tenant's counts there.

@@ -6,8 +6,9 @@ use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
     Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
 };
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
-use tidemark_projections::rollups::{Rollup, Rollups, kinds};
+use tidemark_projections::rollups::{Rollup, RollupKind, Rollups};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
@@ -72,9 +73,9 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
         .push((key.clone(), Arc::from("vip"), at("2024-05-01T00:00:00Z")));
     batch
         .counters
-        .push((key.tenant.clone(), "customers", String::new(), 1));
+        .push((key.tenant.clone(), CounterKind::Customers, String::new(), 1));
     let mut rollups = Rollups::default();
-    rollups.add(Rollup::of(kinds::CUSTOMERS_NEW, 19_844), 1);
+    rollups.add(Rollup::new(RollupKind::CustomersNew, 19_844), 1);
     batch.rollups.insert(key.tenant.clone(), rollups);
     batch.digests.push((key.tenant, counts));
     batch

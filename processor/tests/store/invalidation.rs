@@ -2,7 +2,9 @@
 
 use sqlx::Row;
 use tidemark_processor::store::Committed;
-use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation, Kind, slot, tenant_number};
+use tidemark_projections::invalidation::{
+    AggregateKind, COMMITS_KEPT, Invalidation, slot, tenant_number,
+};
 use tidemark_schemas::CustomerKey;
 
 use crate::batches::{after, filled, key, next};
@@ -33,9 +35,9 @@ fn assert_touches(invalidation: &Invalidation, key: &CustomerKey) {
         .find(|(tenant, _)| *tenant == number)
         .unwrap();
     assert_eq!(moved.slots().collect::<Vec<_>>(), [slot(&key.customer)]);
-    let kinds: Vec<Kind> = moved.kinds().collect();
+    let kinds: Vec<AggregateKind> = moved.aggregates().collect();
     assert!(
-        kinds.contains(&Kind::Customers) && kinds.contains(&Kind::Population),
+        kinds.contains(&AggregateKind::Customers) && kinds.contains(&AggregateKind::Population),
         "{kinds:?}"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemark_projections::rollups::{Rollup, Rollups, kinds};
+use tidemark_projections::rollups::{Crossing, RevenueRollup, Rollup, RollupKind, Rollups};
 use tidemark_schemas::Currency;
 
 use crate::batches::{after, next, tenant};
@@ -21,9 +21,10 @@ async fn rollups_add_up_beyond_64_bits_and_apart_by_every_dimension() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
-    let gross = Rollup::of(kinds::GROSS, 19_844).in_currency(Currency::new("EUR").unwrap());
+    let gross = Rollup::new(RollupKind::Revenue(RevenueRollup::Gross), 19_844)
+        .in_currency(Currency::new("EUR").unwrap());
     let (sales, lead) = (Arc::from("sales"), Arc::from("lead"));
-    let stage = Rollup::of(kinds::STAGE_ENTERED, -1).named(&sales);
+    let stage = Rollup::new(RollupKind::Stage(Crossing::Entered), -1).named(&sales);
     let lead = stage.clone().by(&lead, &Arc::from("third"));
     let mut batch = after(&claim, 0);
     let much = i128::from(i64::MAX) * 10;

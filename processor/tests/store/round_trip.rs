@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tidemark_processor::store::{Committed, Reevaluation, TenantDigest};
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
 use tidemark_schemas::Instant;
 
@@ -196,7 +197,14 @@ async fn memberships_positions_and_counters() {
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let (ada, since) = (key("acme", "ada"), at("2024-05-01T12:00:00Z"));
     let later = at("2024-06-01T00:00:00Z");
-    let counted = |delta| (ada.tenant.clone(), "segment", "vip".to_owned(), delta);
+    let counted = |delta| {
+        (
+            ada.tenant.clone(),
+            CounterKind::Segment,
+            "vip".to_owned(),
+            delta,
+        )
+    };
     let (vip, lost) = (Arc::<str>::from("vip"), Arc::<str>::from("lost"));
     let (sales, support) = (Arc::<str>::from("sales"), Arc::<str>::from("support"));
     let lead = Arc::<str>::from("lead");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidemark_schemas::Instant;
 
 use super::{EvaluatedState, offered, placed};
+use crate::counter::CounterKind;
 use crate::journeys::{self, Path};
 use crate::models::Band;
 use crate::outputs::Placement;
@@ -32,7 +33,7 @@ pub struct Delta {
     /// Where models placed the customer before and now, where that is another: counts to move.
     pub placed: Option<(Placement, Placement)>,
     /// Offers and answers, of all and of the members of segments: what to add to counters.
-    pub offers: Vec<(&'static str, String, i64)>,
+    pub offers: Vec<(CounterKind, String, i64)>,
 }
 
 /// A move within a journey, into it or out of it.
@@ -119,26 +120,31 @@ impl Delta {
         }
     }
 
-    /// What to add to the counters of the customer's tenant: kind, name and delta, as the `counter`
-    /// table has them (`segment`; `stage`: `journey/stage`; `band`; `rfm`, `cluster`, `renewal_band`).
-    pub fn counters(&self) -> Vec<(&'static str, String, i64)> {
+    /// Returns the amounts to add to the counters of the customer's tenant: kind, name and amount.
+    pub fn counters(&self) -> Vec<(CounterKind, String, i64)> {
         let mut counters = Vec::new();
         let segments = |names: &[Arc<str>], delta: i64| {
             names
                 .iter()
-                .map(|name| ("segment", String::from(&**name), delta))
+                .map(|name| (CounterKind::Segment, String::from(&**name), delta))
                 .collect::<Vec<_>>()
         };
         counters.extend(segments(&self.entered, 1));
         counters.extend(segments(&self.left, -1));
         for Move { journey, from, to } in &self.moved {
             let name = |stage: &Arc<str>| format!("{journey}/{stage}");
-            counters.extend(from.as_ref().map(|stage| ("stage", name(stage), -1)));
-            counters.extend(to.as_ref().map(|stage| ("stage", name(stage), 1)));
+            counters.extend(
+                from.as_ref()
+                    .map(|stage| (CounterKind::Stage, name(stage), -1)),
+            );
+            counters.extend(
+                to.as_ref()
+                    .map(|stage| (CounterKind::Stage, name(stage), 1)),
+            );
         }
         if let Some((from, to)) = self.band {
-            counters.extend(from.map(|band| ("band", band.name().to_owned(), -1)));
-            counters.extend(to.map(|band| ("band", band.name().to_owned(), 1)));
+            counters.extend(from.map(|band| (CounterKind::Band, band.name().to_owned(), -1)));
+            counters.extend(to.map(|band| (CounterKind::Band, band.name().to_owned(), 1)));
         }
         if let Some((before, now)) = &self.placed {
             counters.extend(placed::counters(before, now));

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::EvaluatedState;
+use crate::counter::CounterKind;
 use crate::definitions::TenantDefinitions;
 use crate::models::Responses;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
@@ -39,12 +40,11 @@ pub(crate) fn offered(state: &CustomerState, definitions: &TenantDefinitions) ->
     offered
 }
 
-/// What to add to counters: kind `offer` by `action/offered` and `action/accepted`, kind
-/// `offer_segment` by `action/segment/offered` and `action/segment/accepted`.
+/// Returns the amounts to add to the counters of offers.
 pub(super) fn counters(
     old: &EvaluatedState,
     new: &EvaluatedState,
-) -> Vec<(&'static str, String, i64)> {
+) -> Vec<(CounterKind, String, i64)> {
     if old.offered.is_empty() && new.offered.is_empty() {
         return Vec::new();
     }
@@ -59,7 +59,7 @@ pub(super) fn counters(
     moved.map(|((kind, name), by)| (kind, name, by)).collect()
 }
 
-fn add(of: &EvaluatedState, sign: i64, sums: &mut BTreeMap<(&'static str, String), i64>) {
+fn add(of: &EvaluatedState, sign: i64, sums: &mut BTreeMap<(CounterKind, String), i64>) {
     for (action, Responses { offered, accepted }) in &of.offered {
         for (what, count) in [("offered", *offered), ("accepted", *accepted)] {
             let by = sign * i64::try_from(count).unwrap_or(i64::MAX);
@@ -67,11 +67,11 @@ fn add(of: &EvaluatedState, sign: i64, sums: &mut BTreeMap<(&'static str, String
                 continue;
             }
             *sums
-                .entry(("offer", format!("{action}/{what}")))
+                .entry((CounterKind::Offer, format!("{action}/{what}")))
                 .or_default() += by;
             for segment in of.segments.keys() {
                 let name = format!("{action}/{segment}/{what}");
-                *sums.entry(("offer_segment", name)).or_default() += by;
+                *sums.entry((CounterKind::OfferSegment, name)).or_default() += by;
             }
         }
     }

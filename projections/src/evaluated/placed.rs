@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ChangeKind, Log, Offered, offered};
+use crate::counter::CounterKind;
 use crate::models::{Band, RfmCell};
 use crate::outputs::Placement;
 use crate::state::StateError;
@@ -16,18 +17,20 @@ const WORTH: u8 = 8;
 const OFFERED: u8 = 16;
 
 /// What of a placement is discrete, as changes and counters have it.
-type Said = [(ChangeKind, Option<Arc<str>>); 3];
+type Said = [(ChangeKind, CounterKind, Option<Arc<str>>); 3];
 
 fn said(placement: &Placement) -> Said {
     let cluster = placement.cluster.map(|number| number.to_string().into());
     [
         (
             ChangeKind::Rfm,
+            CounterKind::Rfm,
             placement.rfm.map(|cell| cell.name().into()),
         ),
-        (ChangeKind::Cluster, cluster),
+        (ChangeKind::Cluster, CounterKind::Cluster, cluster),
         (
             ChangeKind::RenewalBand,
+            CounterKind::RenewalBand,
             placement.renewal.map(|band| band.name().into()),
         ),
     ]
@@ -35,19 +38,19 @@ fn said(placement: &Placement) -> Said {
 
 /// Notes what is different now.
 pub(super) fn note(before: &Placement, now: &Placement, log: &mut Log<'_>) {
-    for ((kind, from), (_, to)) in said(before).into_iter().zip(said(now)) {
+    for ((kind, _, from), (_, _, to)) in said(before).into_iter().zip(said(now)) {
         if from != to {
             log.note(kind, Arc::from(kind.name()), from, to);
         }
     }
 }
 
-/// What to add to counters, of kinds named as those of changes.
-pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(&'static str, String, i64)> {
+/// Returns the amounts to add to counters.
+pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(CounterKind, String, i64)> {
     let mut counters = Vec::new();
-    for ((kind, from), (_, to)) in said(before).into_iter().zip(said(now)) {
+    for ((_, kind, from), (_, _, to)) in said(before).into_iter().zip(said(now)) {
         if from != to {
-            let count = |name: Arc<str>, delta| (kind.name(), String::from(&*name), delta);
+            let count = |name: Arc<str>, delta| (kind, String::from(&*name), delta);
             counters.extend(from.map(|name| count(name, -1)));
             counters.extend(to.map(|name| count(name, 1)));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Path;
 use crate::buckets::bucket_of;
-use crate::rollups::{Rollup, Rollups, kinds};
+use crate::rollups::{JourneyRollup, Rollup, RollupKind, Rollups};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Stays are counted over all days together: by day and bucket there would be too many rollups.
@@ -15,10 +15,18 @@ const ALL_DAYS: i32 = 0;
 pub(crate) fn count(journey: &Arc<str>, path: &Path, times: i128, rollups: &mut Rollups) {
     let nothing: Arc<str> = Arc::default();
     let mut add = |kind, day, item: &Arc<str>, detail: &Arc<str>| {
-        rollups.add(Rollup::of(kind, day).named(journey).by(item, detail), times);
+        rollups.add(
+            Rollup::new(kind, day).named(journey).by(item, detail),
+            times,
+        );
     };
     if let Some(first) = path.steps.first().filter(|_| path.early.is_empty()) {
-        add(kinds::JOURNEY_FLOW, first.day, &nothing, &first.stage);
+        add(
+            RollupKind::Journey(JourneyRollup::Flow),
+            first.day,
+            &nothing,
+            &first.stage,
+        );
     }
     for pair in path.steps.windows(2) {
         let [left, entered] = pair else { continue };
@@ -26,20 +34,40 @@ pub(crate) fn count(journey: &Arc<str>, path: &Path, times: i128, rollups: &mut 
         let bucket = bucket_of(micros / MICROS_PER_SECOND);
         let way = format!("{}>{}", left.stage, entered.stage).into();
         let bucket = bucket.to_string().into();
-        add(kinds::JOURNEY_STAY, ALL_DAYS, &way, &bucket);
         add(
-            kinds::JOURNEY_FLOW,
+            RollupKind::Journey(JourneyRollup::Stay),
+            ALL_DAYS,
+            &way,
+            &bucket,
+        );
+        add(
+            RollupKind::Journey(JourneyRollup::Flow),
             entered.day,
             &left.stage,
             &entered.stage,
         );
     }
     for (stage, place, day, furthest) in path.first_entries() {
-        add(kinds::JOURNEY_ENTERED, day, stage, &nothing);
+        add(
+            RollupKind::Journey(JourneyRollup::Entered),
+            day,
+            stage,
+            &nothing,
+        );
         if furthest > place {
-            add(kinds::JOURNEY_ADVANCED, day, stage, &nothing);
+            add(
+                RollupKind::Journey(JourneyRollup::Advanced),
+                day,
+                stage,
+                &nothing,
+            );
             if furthest == path.last {
-                add(kinds::JOURNEY_COMPLETED, day, stage, &nothing);
+                add(
+                    RollupKind::Journey(JourneyRollup::Completed),
+                    day,
+                    stage,
+                    &nothing,
+                );
             }
         }
     }

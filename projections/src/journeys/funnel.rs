@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::buckets;
 use crate::definitions::Journey;
 use crate::models::double;
-use crate::rollups::kinds;
+use crate::rollups::JourneyRollup;
 
 /// A journey, as the sums of its paths show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,18 +112,18 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a rollup by its kind and dimensions; those that do not concern a journey are left out.
-    pub fn add(&mut self, kind: &str, item: &str, detail: &str, value: i64) {
+    /// Adds a rollup by its kind and dimensions.
+    pub fn add(&mut self, kind: JourneyRollup, item: &str, detail: &str, value: i64) {
         let of_stage = match kind {
-            kinds::JOURNEY_ENTERED => &mut self.entered,
-            kinds::JOURNEY_ADVANCED => &mut self.advanced,
-            kinds::JOURNEY_COMPLETED => &mut self.completed,
-            kinds::JOURNEY_FLOW => {
+            JourneyRollup::Entered => &mut self.entered,
+            JourneyRollup::Advanced => &mut self.advanced,
+            JourneyRollup::Completed => &mut self.completed,
+            JourneyRollup::Flow => {
                 let moves = self.flows.entry((item.to_owned(), detail.to_owned()));
                 *moves.or_default() += value;
                 return;
             }
-            kinds::JOURNEY_STAY => {
+            JourneyRollup::Stay => {
                 let way = item.split_once('>').zip(detail.parse().ok());
                 if let Some(((from, _), bucket)) = way {
                     let stays = self.stays.entry(from.to_owned()).or_default();
@@ -131,7 +131,6 @@ impl Sums {
                 }
                 return;
             }
-            _ => return,
         };
         *of_stage.entry(item.to_owned()).or_default() += value;
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 /// The rule that divides the value of an order among the touches before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attribution {
     /// All to the first touch.
     First,

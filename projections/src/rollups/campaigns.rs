@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidemark_schemas::event::CampaignTouched;
 use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload};
 
-use super::{Rollup, Rollups, kinds};
+use super::{CampaignRollup, Rollup, RollupKind, Rollups};
 use crate::days;
 use crate::models::Attribution;
 use crate::state::activity::Kept;
@@ -31,10 +31,10 @@ const MOST_SHARES: usize = 50;
 
 /// A touch just folded as new, on that day.
 pub(super) fn touched(touch: &CampaignTouched, day: i32, rollups: &mut Rollups) {
-    let rollup = |kind| Rollup::of(kind, day).by(&touch.campaign, &touch.channel);
-    rollups.add(rollup(kinds::TOUCHES), 1);
+    let rollup = |kind| Rollup::new(kind, day).by(&touch.campaign, &touch.channel);
+    rollups.add(rollup(RollupKind::Campaign(CampaignRollup::Touches)), 1);
     if let (Some(minor), Some(currency)) = (touch.cost_minor, touch.currency) {
-        let cost = rollup(kinds::COST).in_currency(currency);
+        let cost = rollup(RollupKind::Campaign(CampaignRollup::Cost)).in_currency(currency);
         rollups.add(cost, i128::from(minor));
     }
 }
@@ -155,7 +155,11 @@ fn share(order: Order<'_>, presences: &[&CampaignLine], times: i128, rollups: &m
     for (currency, minor) in worth(order) {
         for model in Attribution::ALL {
             let credits = model.credit(minor, presences.len());
-            let rollup = Rollup::of(kinds::credit(model), order.placed.day).in_currency(currency);
+            let rollup = Rollup::new(
+                RollupKind::Campaign(CampaignRollup::Credit(model)),
+                order.placed.day,
+            )
+            .in_currency(currency);
             for (line, credit) in presences.iter().zip(credits) {
                 if credit != 0 {
                     let rollup = rollup.clone().by(&line.campaign, &line.channel);

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tidemark_projections::definitions::{Bundle, TenantDefinitions};
 use tidemark_projections::models::Attribution;
-use tidemark_projections::rollups::{Before, Rollup, Rollups, kinds, redefined};
+use tidemark_projections::rollups::{
+    Before, CampaignRollup, ConversationRollup, RevenueRollup, Rollup, RollupKind, Rollups,
+    redefined,
+};
 use tidemark_projections::state::conversations::Histogram;
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::event::Direction;
@@ -79,7 +82,7 @@ fn naive(events: &[CustomerEvent], window: i32) -> Rollups {
     }
     credits(events, &presences, window, &mut rollups);
     if let Some(first) = events.iter().map(|event| event.occurred_at).min() {
-        rollups.add(Rollup::of(kinds::CUSTOMERS_NEW, day(first)), 1);
+        rollups.add(Rollup::new(RollupKind::CustomersNew, day(first)), 1);
     }
     rollups
 }
@@ -93,36 +96,67 @@ fn once(event: &CustomerEvent, rollups: &mut Rollups) {
             let agent = message.agent.clone().unwrap_or_default();
             let channel: Arc<str> = message.channel.as_str().into();
             let mut add = |kind, detail: &Arc<str>, by| {
-                rollups.add(Rollup::of(kind, on).named(&channel).by(&agent, detail), by);
+                rollups.add(Rollup::new(kind, on).named(&channel).by(&agent, detail), by);
             };
             if message.direction == Direction::Inbound {
-                add(kinds::MESSAGES_IN, &nothing, 1);
+                add(
+                    RollupKind::Conversation(ConversationRollup::MessagesIn),
+                    &nothing,
+                    1,
+                );
             } else {
-                add(kinds::MESSAGES_OUT, &nothing, 1);
+                add(
+                    RollupKind::Conversation(ConversationRollup::MessagesOut),
+                    &nothing,
+                    1,
+                );
             }
             if let Some(sentiment) = message.sentiment {
-                add(kinds::MESSAGES_RATED, &nothing, 1);
+                add(
+                    RollupKind::Conversation(ConversationRollup::MessagesRated),
+                    &nothing,
+                    1,
+                );
                 let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
-                add(kinds::SENTIMENT, &nothing, thousandths.parse().unwrap());
+                add(
+                    RollupKind::Conversation(ConversationRollup::Sentiment),
+                    &nothing,
+                    thousandths.parse().unwrap(),
+                );
             }
             if let Some(response_ms) = message.response_ms {
                 let bucket = Histogram::bucket(response_ms).to_string();
-                add(kinds::RESPONSES, &bucket.into(), 1);
+                add(
+                    RollupKind::Conversation(ConversationRollup::Responses),
+                    &bucket.into(),
+                    1,
+                );
             }
             if let Some(intent) = &message.intent {
-                add(kinds::INTENTS, intent, 1);
+                add(
+                    RollupKind::Conversation(ConversationRollup::Intents),
+                    intent,
+                    1,
+                );
             }
         }
         Payload::ConversationClosed(closed) => {
             let agent = closed.agent.clone().unwrap_or_default();
             let outcome = closed.outcome.as_str().into();
-            rollups.add(Rollup::of(kinds::OUTCOMES, on).by(&agent, &outcome), 1);
+            rollups.add(
+                Rollup::new(RollupKind::Conversation(ConversationRollup::Outcomes), on)
+                    .by(&agent, &outcome),
+                1,
+            );
         }
         Payload::CampaignTouched(touch) => {
-            let of = |kind| Rollup::of(kind, on).by(&touch.campaign, &touch.channel);
-            rollups.add(of(kinds::TOUCHES), 1);
+            let of = |kind| Rollup::new(kind, on).by(&touch.campaign, &touch.channel);
+            rollups.add(of(RollupKind::Campaign(CampaignRollup::Touches)), 1);
             if let (Some(minor), Some(currency)) = (touch.cost_minor, touch.currency) {
-                rollups.add(of(kinds::COST).in_currency(currency), i128::from(minor));
+                rollups.add(
+                    of(RollupKind::Campaign(CampaignRollup::Cost)).in_currency(currency),
+                    i128::from(minor),
+                );
             }
         }
         _ => {}
@@ -154,7 +188,9 @@ fn credits(
             for model in Attribution::ALL {
                 let mut sum = 0;
                 for ((_, line), credit) in last.iter().zip(model.credit(minor, last.len())) {
-                    let rollup = Rollup::of(kinds::credit(model), on).in_currency(currency);
+                    let rollup =
+                        Rollup::new(RollupKind::Campaign(CampaignRollup::Credit(model)), on)
+                            .in_currency(currency);
                     rollups.add(rollup.by(&line.0, &line.1), i128::from(credit));
                     sum += i128::from(credit);
                 }
@@ -190,13 +226,19 @@ fn orders(events: &[CustomerEvent]) -> (BTreeMap<Arc<str>, Order>, BTreeMap<Arc<
 fn revenue(events: &[CustomerEvent], rollups: &mut Rollups) {
     let (orders, mut refunds) = orders(events);
     for (order_id, (at, _, amount, currency)) in orders {
-        let rollup = |kind| Rollup::of(kind, day(at)).in_currency(currency);
-        rollups.add(rollup(kinds::ORDERS), 1);
-        rollups.add(rollup(kinds::GROSS), i128::from(amount));
+        let rollup = |kind| Rollup::new(kind, day(at)).in_currency(currency);
+        rollups.add(rollup(RollupKind::Revenue(RevenueRollup::Orders)), 1);
+        rollups.add(
+            rollup(RollupKind::Revenue(RevenueRollup::Gross)),
+            i128::from(amount),
+        );
         for (at, amount, currency) in refunds.remove(&order_id).unwrap_or_default().into_values() {
-            let rollup = |kind| Rollup::of(kind, day(at)).in_currency(currency);
-            rollups.add(rollup(kinds::REFUNDS), 1);
-            rollups.add(rollup(kinds::REFUNDED), i128::from(amount));
+            let rollup = |kind| Rollup::new(kind, day(at)).in_currency(currency);
+            rollups.add(rollup(RollupKind::Revenue(RevenueRollup::Refunds)), 1);
+            rollups.add(
+                rollup(RollupKind::Revenue(RevenueRollup::Refunded)),
+                i128::from(amount),
+            );
         }
     }
 }
@@ -227,9 +269,9 @@ proptest! {
 /// The credits of the last touch, by campaign.
 fn last_credits(events: &[CustomerEvent]) -> BTreeMap<String, i128> {
     let rollups = fold_rollups(events, &[30]).0;
-    let of_last = rollups
-        .iter()
-        .filter(|(rollup, _)| rollup.kind == kinds::credit(Attribution::Last));
+    let of_last = rollups.iter().filter(|(rollup, _)| {
+        rollup.kind == RollupKind::Campaign(CampaignRollup::Credit(Attribution::Last))
+    });
     of_last
         .map(|(rollup, minor)| (rollup.item.to_string(), minor))
         .collect()

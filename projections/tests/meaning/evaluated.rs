@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::evaluated::{Change, Delta, EvaluatedState};
 use tidemark_projections::models::Band;
@@ -223,8 +224,8 @@ fn changes_by_definitions_take_effect_at_the_append_time() {
     assert_eq!(
         delta.counters(),
         [
-            ("segment", "buyers".to_owned(), 1),
-            ("stage", "sales/lead".to_owned(), -1)
+            (CounterKind::Segment, "buyers".to_owned(), 1),
+            (CounterKind::Stage, "sales/lead".to_owned(), -1)
         ]
     );
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::evaluated::{Delta, EvaluatedState};
 use tidemark_projections::outputs::derive;
 use tidemark_schemas::{CustomerEvent, Instant};
@@ -142,13 +143,13 @@ proptest! {
             && places(&before) == places(&after) && delta.rollups.is_empty()
             && before.band == after.band);
         // Counts of all deltas add up to what a first one gives.
-        let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
+        let mut counts: BTreeMap<(CounterKind, String), i64> = BTreeMap::new();
         let first = Delta::between(None, &before);
         for (kind, name, count) in first.counters().into_iter().chain(delta.counters()) {
             *counts.entry((kind, name)).or_default() += count;
         }
         counts.retain(|_, count| *count != 0);
-        let whole: BTreeMap<(&str, String), i64> = Delta::between(None, &after)
+        let whole: BTreeMap<(CounterKind, String), i64> = Delta::between(None, &after)
             .counters()
             .into_iter()
             .map(|(kind, name, count)| ((kind, name), count))

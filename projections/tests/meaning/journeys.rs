@@ -6,7 +6,7 @@ use tidemark_projections::definitions::{Bundle, TenantDefinitions};
 use tidemark_projections::evaluated::{Change, Delta, EvaluatedState};
 use tidemark_projections::journeys::{Funnel, Sums};
 use tidemark_projections::outputs::explain;
-use tidemark_projections::rollups::{Rollups, kinds};
+use tidemark_projections::rollups::{JourneyRollup, RollupKind, Rollups};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, Instant};
 
@@ -85,7 +85,9 @@ impl Followed {
         let mut sums = Sums::default();
         for (rollup, value) in self.rollups.iter() {
             let value = i64::try_from(value).unwrap();
-            sums.add(rollup.kind, &rollup.item, &rollup.detail, value);
+            if let RollupKind::Journey(kind) = rollup.kind {
+                sums.add(kind, &rollup.item, &rollup.detail, value);
+            }
         }
         let journey = &self.definitions.journeys["sales"];
         let here = |stage: &str| {
@@ -99,7 +101,7 @@ impl Followed {
 /// `kind two three day value`.
 pub(crate) fn lines(rollups: &Rollups) -> Vec<String> {
     let lines = rollups.iter().map(|(rollup, value)| {
-        let (kind, day) = (rollup.kind, rollup.day);
+        let (kind, day) = (rollup.kind.name(), rollup.day);
         format!("{kind} {} {} {day} {value}", rollup.item, rollup.detail)
     });
     lines.collect()
@@ -177,9 +179,9 @@ fn the_worst_bottleneck_costs_the_most_completions() {
         ("trial", 50, 20, 10),
         ("customer", 10, 0, 0),
     ] {
-        sums.add(kinds::JOURNEY_ENTERED, stage, "", entered);
-        sums.add(kinds::JOURNEY_ADVANCED, stage, "", advanced);
-        sums.add(kinds::JOURNEY_COMPLETED, stage, "", completed);
+        sums.add(JourneyRollup::Entered, stage, "", entered);
+        sums.add(JourneyRollup::Advanced, stage, "", advanced);
+        sums.add(JourneyRollup::Completed, stage, "", completed);
     }
     let definitions = tenant(1, SALES);
     let funnel = Funnel::of(&definitions.journeys["sales"], |_| 0, &sums);

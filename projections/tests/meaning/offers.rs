@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::evaluated::{Delta, EvaluatedState};
 use tidemark_projections::models::Responses;
 use tidemark_projections::outputs::eligible_actions;
@@ -85,7 +86,7 @@ proptest! {
             let mut flushed: Option<EvaluatedState> = None;
             let mut flush = |evaluated: &mut EvaluatedState| {
                 for (kind, name, by) in Delta::between(flushed.as_ref(), evaluated).counters() {
-                    if kind.starts_with("offer") {
+                    if matches!(kind, CounterKind::Offer | CounterKind::OfferSegment) {
                         *counted.entry(name).or_default() += by;
                     }
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::evaluated::{Cause, Change, ChangeKind, Delta, EvaluatedState};
 use tidemark_projections::models::{Band, RfmCell, TrainedModels};
@@ -66,7 +67,7 @@ proptest! {
         let mut evaluated = EvaluatedState::new(shop.version);
         let mut changes = Vec::new();
         evaluated.redefine(&state, &shop, midnight(day(last + 1)), &mut changes);
-        let mut counts: BTreeMap<(&str, String), i64> = BTreeMap::new();
+        let mut counts: BTreeMap<(CounterKind, String), i64> = BTreeMap::new();
         let mut count = |before: Option<&EvaluatedState>, now: &EvaluatedState| {
             for (kind, name, by) in Delta::between(before, now).counters() {
                 *counts.entry((kind, name)).or_default() += by;
@@ -91,9 +92,9 @@ proptest! {
             prop_assert_eq!(&read, &evaluated);
         }
         // Each customer is in one cell, one cluster and one band at a time.
-        for kind in ["rfm", "cluster", "band"] {
+        for kind in [CounterKind::Rfm, CounterKind::Cluster, CounterKind::Band] {
             let of_kind = counts.iter().filter(|((of, _), _)| *of == kind);
-            prop_assert_eq!(of_kind.map(|(_, count)| count).sum::<i64>(), 1, "{}", kind);
+            prop_assert_eq!(of_kind.map(|(_, count)| count).sum::<i64>(), 1, "{:?}", kind);
         }
         // What is at stake does not melt away while the customer is silent.
         prop_assert!(evaluated.placement.value_minor.unwrap() > 0);

@@ -9,6 +9,7 @@ use tidemark_processor::store::{
     Batch, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
     StoreConfig, TenantDigest,
 };
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::customer::{Customer, InForce, Tracking};
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::digest::state_hash;
@@ -281,7 +282,7 @@ impl Partition {
             let tenant = row.tenant.clone().unwrap();
             batch
                 .counters
-                .push((tenant, "parked", row.reason.to_string(), 1));
+                .push((tenant, CounterKind::Parked, row.reason.to_string(), 1));
         }
         for (tenant, rollups) in std::mem::take(&mut self.rollups) {
             batch.rollups.entry(tenant).or_default().extend(rollups);
@@ -317,7 +318,7 @@ impl Folding {
             );
             batch
                 .counters
-                .push((tenant.clone(), "customers", String::new(), 1));
+                .push((tenant.clone(), CounterKind::Customers, String::new(), 1));
         }
         counts.events += std::mem::take(&mut self.new_events);
         let delta = Delta::between(self.committed.as_ref(), &evaluated);
@@ -365,18 +366,19 @@ fn count(tenant: &TenantId, change: &Change, batch: &mut Batch) {
     for (value, delta) in [(&change.from, -1), (&change.to, 1)] {
         let Some(value) = value else { continue };
         let (kind, name) = match change.kind {
-            ChangeKind::Segment => ("segment", change.name.to_string()),
-            ChangeKind::Stage => ("stage", format!("{}/{value}", change.name)),
+            ChangeKind::Segment => (CounterKind::Segment, change.name.to_string()),
+            ChangeKind::Stage => (CounterKind::Stage, format!("{}/{value}", change.name)),
             ChangeKind::Trigger => continue,
-            ChangeKind::Band | ChangeKind::Rfm | ChangeKind::Cluster | ChangeKind::RenewalBand => {
-                (change.kind.name(), value.to_string())
-            }
+            ChangeKind::Band => (CounterKind::Band, value.to_string()),
+            ChangeKind::Rfm => (CounterKind::Rfm, value.to_string()),
+            ChangeKind::Cluster => (CounterKind::Cluster, value.to_string()),
+            ChangeKind::RenewalBand => (CounterKind::RenewalBand, value.to_string()),
         };
         batch.counters.push((tenant.clone(), kind, name, delta));
     }
 }
 
-type Counter = (TenantId, &'static str, String, i64);
+type Counter = (TenantId, CounterKind, String, i64);
 
 fn summed(counters: Vec<Counter>) -> Vec<Counter> {
     let mut sums = BTreeMap::new();

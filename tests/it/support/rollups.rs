@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::evaluated::{Delta, EvaluatedState};
-use tidemark_projections::rollups::{Rollups, kinds};
+use tidemark_projections::rollups::{
+    CampaignRollup, ConversationRollup, RevenueRollup, RollupKind, Rollups,
+};
 use tidemark_projections::state::conversations::Histogram;
 use tidemark_projections::state::{CustomerState, Folded};
 use tidemark_schemas::event::Direction;
@@ -75,11 +77,11 @@ impl Naive {
     /// Adds the credits that the fold of an event changed.
     pub(crate) fn note_credits(&mut self, tenant: &TenantId, partition: i32, changed: &Rollups) {
         for (rollup, by) in changed.iter() {
-            if rollup.kind.starts_with("campaign.credit.") {
+            if matches!(rollup.kind, RollupKind::Campaign(CampaignRollup::Credit(_))) {
                 let [subject, item, detail] =
                     [&rollup.subject, &rollup.item, &rollup.detail].map(|of| String::from(&**of));
                 let code = rollup.currency.map(|of| of.code().to_owned());
-                let (tenant, kind) = (tenant.to_string(), rollup.kind.to_owned());
+                let (tenant, kind) = (tenant.to_string(), rollup.kind.name().to_owned());
                 let code = code.unwrap_or_default();
                 let place = (
                     tenant, kind, subject, rollup.day, item, detail, code, partition,
@@ -100,24 +102,44 @@ impl Naive {
             |key: &CustomerKey, at, (kind, [subject, item, detail]): Kind<'_>, money: Money| {
                 let code = money.1.map_or_else(String::new, |of| of.code().to_owned());
                 let on = day(definitions, &key.tenant, at);
-                let [tenant, kind] = [key.tenant.as_str(), kind].map(str::to_owned);
+                let [tenant, kind] = [key.tenant.as_str(), kind.name()].map(str::to_owned);
                 let [subject, item, detail] = [subject, item, detail].map(str::to_owned);
                 let place = (tenant, kind, subject, on, item, detail, code, home(key));
                 *sums.entry(place).or_default() += i128::from(money.0);
             };
         for (key, first) in &self.firsts {
-            add(key, *first, (kinds::CUSTOMERS_NEW, [""; 3]), (1, None));
+            add(key, *first, (RollupKind::CustomersNew, [""; 3]), (1, None));
         }
         for (of, (at, _, amount, currency)) in &self.orders {
             let currency = Some(*currency);
-            add(&of.0, *at, (kinds::ORDERS, [""; 3]), (1, currency));
-            add(&of.0, *at, (kinds::GROSS, [""; 3]), (*amount, currency));
+            add(
+                &of.0,
+                *at,
+                (RollupKind::Revenue(RevenueRollup::Orders), [""; 3]),
+                (1, currency),
+            );
+            add(
+                &of.0,
+                *at,
+                (RollupKind::Revenue(RevenueRollup::Gross), [""; 3]),
+                (*amount, currency),
+            );
             for (at, amount, currency) in
                 self.refunds.get(of).into_iter().flat_map(BTreeMap::values)
             {
                 let currency = Some(*currency);
-                add(&of.0, *at, (kinds::REFUNDS, [""; 3]), (1, currency));
-                add(&of.0, *at, (kinds::REFUNDED, [""; 3]), (*amount, currency));
+                add(
+                    &of.0,
+                    *at,
+                    (RollupKind::Revenue(RevenueRollup::Refunds), [""; 3]),
+                    (1, currency),
+                );
+                add(
+                    &of.0,
+                    *at,
+                    (RollupKind::Revenue(RevenueRollup::Refunded), [""; 3]),
+                    (*amount, currency),
+                );
             }
         }
         for event in &self.once {
@@ -130,7 +152,7 @@ impl Naive {
 }
 
 /// A kind with its subject, item and detail.
-type Kind<'a> = (&'a str, [&'a str; 3]);
+type Kind<'a> = (RollupKind, [&'a str; 3]);
 /// An amount with its currency, or a count without one.
 type Money = (i64, Option<Currency>);
 
@@ -143,37 +165,67 @@ fn entries(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
             let bucket = took.map_or_else(String::new, |bucket| bucket.to_string());
             let of = |three| [message.channel.as_str(), agent, three];
             let direction = match message.direction {
-                Direction::Inbound => kinds::MESSAGES_IN,
-                Direction::Outbound => kinds::MESSAGES_OUT,
+                Direction::Inbound => RollupKind::Conversation(ConversationRollup::MessagesIn),
+                Direction::Outbound => RollupKind::Conversation(ConversationRollup::MessagesOut),
             };
             add((direction, of("")), (1, None));
             if let Some(sentiment) = message.sentiment {
                 let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
-                add((kinds::MESSAGES_RATED, of("")), (1, None));
                 add(
-                    (kinds::SENTIMENT, of("")),
+                    (
+                        RollupKind::Conversation(ConversationRollup::MessagesRated),
+                        of(""),
+                    ),
+                    (1, None),
+                );
+                add(
+                    (
+                        RollupKind::Conversation(ConversationRollup::Sentiment),
+                        of(""),
+                    ),
                     (thousandths.parse().unwrap(), None),
                 );
             }
             if took.is_some() {
-                add((kinds::RESPONSES, of(&bucket)), (1, None));
+                add(
+                    (
+                        RollupKind::Conversation(ConversationRollup::Responses),
+                        of(&bucket),
+                    ),
+                    (1, None),
+                );
             }
             if let Some(intent) = &message.intent {
-                add((kinds::INTENTS, of(intent)), (1, None));
+                add(
+                    (
+                        RollupKind::Conversation(ConversationRollup::Intents),
+                        of(intent),
+                    ),
+                    (1, None),
+                );
             }
         }
         Payload::ConversationClosed(closed) => {
             let agent = closed.agent.as_deref().unwrap_or("");
             add(
-                (kinds::OUTCOMES, ["", agent, closed.outcome.as_str()]),
+                (
+                    RollupKind::Conversation(ConversationRollup::Outcomes),
+                    ["", agent, closed.outcome.as_str()],
+                ),
                 (1, None),
             );
         }
         Payload::CampaignTouched(touch) => {
             let of = ["", &*touch.campaign, &*touch.channel];
-            add((kinds::TOUCHES, of), (1, None));
+            add(
+                (RollupKind::Campaign(CampaignRollup::Touches), of),
+                (1, None),
+            );
             if let Some(minor) = touch.cost_minor {
-                add((kinds::COST, of), (minor, touch.currency));
+                add(
+                    (RollupKind::Campaign(CampaignRollup::Cost), of),
+                    (minor, touch.currency),
+                );
             }
         }
         _ => {}
@@ -196,7 +248,7 @@ pub(crate) fn add_journeys(
             let text = |text: &Arc<str>| text.to_string();
             let place = (
                 key.tenant.to_string(),
-                rollup.kind.to_owned(),
+                rollup.kind.name().to_owned(),
                 text(&rollup.subject),
                 rollup.day,
                 text(&rollup.item),

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::models::Band;
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
@@ -92,7 +92,7 @@ impl Query for AtRiskQuery {
     type Answer = CustomersAtRisk;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Customers]))
+        Some(Dependency::Kinds(&[AggregateKind::Customers]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<CustomersAtRisk, Problem> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::Action;
 use tidemark_projections::models::{Candidate, Responses, rank_actions};
 use tidemark_projections::outputs::{Requirement, eligible_actions};
@@ -180,7 +181,11 @@ impl OfferCounters {
             }
         }
         // The three kinds share no counter name, because names of segments and actions hold no slash.
-        let kinds = ["segment", "offer", "offer_segment"];
+        let kinds = [
+            CounterKind::Segment,
+            CounterKind::Offer,
+            CounterKind::OfferSegment,
+        ];
         let counted = counts::by_name(snapshot, &kinds, &names).await?;
         Ok(Self { counted })
     }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::Journey;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_projections::journeys::{Funnel, Sums};
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::rollups::{JourneyRollup, RollupKind};
 use utoipa::IntoParams;
 
 use crate::database::Snapshot;
@@ -14,15 +15,7 @@ use crate::query::Query;
 use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::{JourneyName, JourneyPath};
-use crate::routes::rollups::{Day, Days};
-
-const KINDS: [&str; 5] = [
-    kinds::JOURNEY_FLOW,
-    kinds::JOURNEY_STAY,
-    kinds::JOURNEY_ENTERED,
-    kinds::JOURNEY_ADVANCED,
-    kinds::JOURNEY_COMPLETED,
-];
+use crate::routes::rollups::{Day, Days, kind_from_name};
 
 /// The days.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -79,18 +72,21 @@ impl<A> FunnelQuery<A> {
 
     async fn sums(&self, snapshot: &mut Snapshot<'_>) -> Result<Sums, Problem> {
         let span = self.days.unbounded();
+        let kinds = JourneyRollup::ALL.map(|kind| RollupKind::Journey(kind).name());
         let rows = sqlx::query_as::<_, Row>(include_str!("../../sql/journey_rollups.sql"))
             .bind(snapshot.tenant())
-            .bind(&KINDS[..])
+            .bind(kinds)
             .bind(self.journey.as_str())
             .bind(span.from)
             .bind(span.to)
-            .bind(kinds::JOURNEY_STAY)
+            .bind(RollupKind::Journey(JourneyRollup::Stay).name())
             .fetch_all(snapshot.connection())
             .await?;
         let mut sums = Sums::default();
         for row in rows {
-            sums.add(&row.kind, &row.item, &row.detail, row.value);
+            if let RollupKind::Journey(kind) = kind_from_name(&row.kind)? {
+                sums.add(kind, &row.item, &row.detail, row.value);
+            }
         }
         Ok(sums)
     }
@@ -100,13 +96,16 @@ impl<A: Serialize + Send> Query for FunnelQuery<A> {
     type Answer = A;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Positions, Kind::Rollups]))
+        Some(Dependency::Kinds(&[
+            AggregateKind::Positions,
+            AggregateKind::Rollups,
+        ]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<A, Problem> {
         let definitions = snapshot.definitions().await?;
         let (definitions, journey) = self.journey.find(definitions.as_deref())?;
-        let in_stages = counts::by_kind(snapshot, "stage").await?;
+        let in_stages = counts::by_kind(snapshot, CounterKind::Stage).await?;
         let customers = |stage: &str| {
             let counter = format!("{}/{stage}", self.journey.as_str());
             in_stages.get(&counter).copied().unwrap_or(0)

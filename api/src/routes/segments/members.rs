@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
-use tidemark_projections::invalidation::Kind;
+use tidemark_projections::invalidation::AggregateKind;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
@@ -91,7 +91,10 @@ impl Query for MembersQuery {
 
     fn dependency(&self) -> Option<Dependency> {
         // A re-evaluation that changes no membership still changes `version`.
-        Some(Dependency::Kinds(&[Kind::Memberships, Kind::Evaluation]))
+        Some(Dependency::Kinds(&[
+            AggregateKind::Memberships,
+            AggregateKind::Evaluation,
+        ]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::invalidation::Kind;
-use tidemark_projections::rollups::kinds;
+use tidemark_projections::invalidation::AggregateKind;
+use tidemark_projections::rollups::{Crossing, RollupKind};
 use utoipa::ToSchema;
 
 use crate::database::Snapshot;
@@ -70,7 +70,7 @@ impl Query for SegmentSeriesQuery {
     type Answer = SegmentSeries;
 
     fn dependency(&self) -> Option<Dependency> {
-        Some(Dependency::Kinds(&[Kind::Rollups]))
+        Some(Dependency::Kinds(&[AggregateKind::Rollups]))
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<SegmentSeries, Problem> {
@@ -78,15 +78,16 @@ impl Query for SegmentSeriesQuery {
         let (definitions, _) = self.segment.find(definitions.as_deref())?;
         let span = self.days.span(snapshot, definitions)?;
         let names = [self.segment.as_str()];
+        let kinds = Crossing::ALL.map(RollupKind::Segment);
         let selection = |by_day| Selection {
-            kinds: &[kinds::SEGMENT_ENTERED, kinds::SEGMENT_LEFT],
+            kinds: &kinds,
             subjects: &names,
             by_day,
             by_item: false,
         };
         let mut size = 0;
         for before in rollups::read(snapshot, selection(false), span.before()).await? {
-            size += if before.kind == kinds::SEGMENT_ENTERED {
+            size += if before.kind == RollupKind::Segment(Crossing::Entered) {
                 before.value
             } else {
                 -before.value
@@ -95,7 +96,7 @@ impl Query for SegmentSeriesQuery {
         let mut days: BTreeMap<i32, (i128, i128)> = BTreeMap::new();
         for rollup in rollups::read(snapshot, selection(true), span).await? {
             let (entered, left) = days.entry(rollup.day).or_default();
-            let entry = rollup.kind == kinds::SEGMENT_ENTERED;
+            let entry = rollup.kind == RollupKind::Segment(Crossing::Entered);
             *(if entry { entered } else { left }) += rollup.value;
         }
         let items = (span.from..=span.to).map(|day| {

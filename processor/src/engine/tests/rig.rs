@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::{Bundle, Definitions};
 use tidemark_projections::evaluated::{Change, EvaluatedState};
@@ -314,23 +315,23 @@ impl<'a> Rig<'a> {
             *counters.entry(counter).or_default() += 1;
         };
         for (key, row) in &table.customers {
-            count(key, "customers", String::new());
+            count(key, CounterKind::Customers, String::new());
             if let Some(band) = read(row).1.band {
-                count(key, "band", band.name().to_owned());
+                count(key, CounterKind::Band, band.name().to_owned());
             }
         }
         for (key, segment) in table.memberships.keys() {
-            count(key, "segment", segment.clone());
+            count(key, CounterKind::Segment, segment.clone());
         }
         for ((key, journey), (stage, _)) in &table.positions {
-            count(key, "stage", format!("{journey}/{stage}"));
+            count(key, CounterKind::Stage, format!("{journey}/{stage}"));
         }
         for (tenant, reason) in table
             .parked
             .values()
             .filter_map(|row| Some((row.tenant.clone()?, row.reason)))
         {
-            let counter = (tenant, "parked", reason.as_str().to_owned());
+            let counter = (tenant, CounterKind::Parked, reason.as_str().to_owned());
             *counters.entry(counter).or_default() += 1;
         }
         assert_eq!(table.counters, counters);

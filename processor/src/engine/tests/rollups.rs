@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::evaluated::{Change, ChangeKind, Delta, EvaluatedState};
 use tidemark_projections::models::Attribution;
-use tidemark_projections::rollups::{Rollup, Rollups, kinds};
+use tidemark_projections::rollups::{
+    CampaignRollup, Crossing, RevenueRollup, Rollup, RollupKind, Rollups,
+};
 use tidemark_projections::state::CustomerState;
 use tidemark_projections::state::orders::Order;
 use tidemark_schemas::{Instant, TenantId};
@@ -29,15 +31,18 @@ pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<Tenant
         let state = CustomerState::decode(&row.state).expect("a state");
         let rollups = all.entry(key.tenant.clone()).or_default();
         let first = day(zone(&key.tenant), row.first_seen_at);
-        rollups.add(Rollup::of(kinds::CUSTOMERS_NEW, first), 1);
+        rollups.add(Rollup::new(RollupKind::CustomersNew, first), 1);
         // Of the ways through journeys the laws of projections know more; here it matters that
         // whatever came in between they are counted once.
         let evaluated = EvaluatedState::decode(&row.evaluated).expect("an evaluated state");
         rollups.extend(Delta::between(None, &evaluated).rollups);
         for order in state.orders.iter() {
-            let of = |kind| Rollup::of(kind, order.placed.day).in_currency(order.placed.currency);
-            rollups.add(of(kinds::ORDERS), 1);
-            rollups.add(of(kinds::GROSS), i128::from(order.placed.amount_minor));
+            let of = |kind| Rollup::new(kind, order.placed.day).in_currency(order.placed.currency);
+            rollups.add(of(RollupKind::Revenue(RevenueRollup::Orders)), 1);
+            rollups.add(
+                of(RollupKind::Revenue(RevenueRollup::Gross)),
+                i128::from(order.placed.amount_minor),
+            );
         }
     }
     for (key, row) in &table.customers {
@@ -49,7 +54,7 @@ pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<Tenant
         let rollups = all.entry(key.tenant.clone()).or_default();
         for (line, touches) in state.records().campaigns.iter() {
             for of in touches.counter.days() {
-                let rollup = Rollup::of(kinds::TOUCHES, of.day);
+                let rollup = Rollup::new(RollupKind::Campaign(CampaignRollup::Touches), of.day);
                 rollups.add(rollup.by(&line.campaign, &line.channel), of.events.into());
             }
         }
@@ -82,7 +87,8 @@ fn credit(state: &CustomerState, order: Order<'_>, window: i32, rollups: &mut Ro
     for model in Attribution::ALL {
         let credits = model.credit(order.placed.amount_minor, lines.len());
         for (line, minor) in lines.iter().zip(credits) {
-            let rollup = Rollup::of(kinds::credit(model), day).by(&line.campaign, &line.channel);
+            let rollup = Rollup::new(RollupKind::Campaign(CampaignRollup::Credit(model)), day)
+                .by(&line.campaign, &line.channel);
             rollups.add(rollup.in_currency(order.placed.currency), minor.into());
         }
     }
@@ -93,19 +99,28 @@ fn count(change: &Change, day: i32, rollups: &mut Rollups) {
     let moves = match change.kind {
         ChangeKind::Segment => {
             let entered = to.is_some();
-            let kind = [kinds::SEGMENT_LEFT, kinds::SEGMENT_ENTERED][usize::from(entered)];
-            rollups.add(Rollup::of(kind, day).named(&change.name), 1);
+            let crossing = [Crossing::Left, Crossing::Entered][usize::from(entered)];
+            rollups.add(
+                Rollup::new(RollupKind::Segment(crossing), day).named(&change.name),
+                1,
+            );
             return;
         }
-        ChangeKind::Stage => [(kinds::STAGE_LEFT, from), (kinds::STAGE_ENTERED, to)],
-        ChangeKind::Band => [(kinds::BAND_LEFT, from), (kinds::BAND_ENTERED, to)],
+        ChangeKind::Stage => [
+            (RollupKind::Stage(Crossing::Left), from),
+            (RollupKind::Stage(Crossing::Entered), to),
+        ],
+        ChangeKind::Band => [
+            (RollupKind::Band(Crossing::Left), from),
+            (RollupKind::Band(Crossing::Entered), to),
+        ],
         ChangeKind::Rfm | ChangeKind::Cluster | ChangeKind::RenewalBand | ChangeKind::Trigger => {
             return;
         }
     };
     for (kind, place) in moves {
         if let Some(place) = place {
-            let rollup = Rollup::of(kind, day).named(&change.name);
+            let rollup = Rollup::new(kind, day).named(&change.name);
             rollups.add(rollup.by(place, &"".into()), 1);
         }
     }

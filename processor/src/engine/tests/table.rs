@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidemark_projections::counter::CounterKind;
 use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
@@ -12,7 +13,7 @@ use crate::store::{
 use tidemark_projections::state::LeafId;
 
 /// What the counter table holds.
-pub(super) type Counters = BTreeMap<(TenantId, &'static str, String), i64>;
+pub(super) type Counters = BTreeMap<(TenantId, CounterKind, String), i64>;
 
 /// One partition's rows.
 #[derive(Debug, Clone)]

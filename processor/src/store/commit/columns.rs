@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use sqlx::postgres::PgConnection;
-use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation, Kind};
+use tidemark_projections::counter::CounterKind;
+use tidemark_projections::invalidation::{AggregateKind, COMMITS_KEPT, Invalidation};
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::changes;
@@ -226,7 +227,7 @@ pub(super) async fn counts(
     sqlx::query(include_str!("../counts.sql"))
         .bind(batch.partition)
         .bind(column(&counters, |row| row.0.as_str()))
-        .bind(column(&counters, |row| row.1))
+        .bind(column(&counters, |row| row.1.name()))
         .bind(column(&counters, |row| &*row.2))
         .bind(column(&counters, |row| row.3))
         .bind(column(&digests, |row| row.0.as_str()))
@@ -346,30 +347,38 @@ pub(super) async fn tracked(
 fn invalidation_of(batch: &Batch) -> Invalidation {
     let mut invalidation = Invalidation::default();
     for row in &batch.customers {
-        invalidation.customer(&row.key.tenant, &row.key.customer);
+        invalidation.add_customer(&row.key.tenant, &row.key.customer);
     }
     let entered = batch.memberships.iter().map(|row| &row.0);
     for key in entered.chain(batch.memberships_left.iter().map(|row| &row.0)) {
-        invalidation.kind(&key.tenant, Kind::Memberships);
+        invalidation.add_aggregate(&key.tenant, AggregateKind::Memberships);
     }
     let entered = batch.positions.iter().map(|row| &row.0);
     for key in entered.chain(batch.positions_left.iter().map(|row| &row.0)) {
-        invalidation.kind(&key.tenant, Kind::Positions);
+        invalidation.add_aggregate(&key.tenant, AggregateKind::Positions);
     }
     for (tenant, kind, ..) in &batch.counters {
-        match *kind {
-            "customers" => invalidation.kind(tenant, Kind::Population),
-            "band" | "rfm" | "cluster" | "renewal_band" => invalidation.kind(tenant, Kind::Scores),
-            "segment" => invalidation.kind(tenant, Kind::Memberships),
-            "stage" => invalidation.kind(tenant, Kind::Positions),
-            _ => {} // bands move with customers; what is parked is never kept
-        }
+        let aggregate = match kind {
+            CounterKind::Customers => AggregateKind::Population,
+            CounterKind::Band
+            | CounterKind::Rfm
+            | CounterKind::Cluster
+            | CounterKind::RenewalBand => AggregateKind::Scores,
+            CounterKind::Segment => AggregateKind::Memberships,
+            CounterKind::Stage => AggregateKind::Positions,
+            // No response with these counters is cached.
+            CounterKind::Offer
+            | CounterKind::OfferSegment
+            | CounterKind::Parked
+            | CounterKind::Discarded => continue,
+        };
+        invalidation.add_aggregate(tenant, aggregate);
     }
     for tenant in batch.rollups.keys() {
-        invalidation.kind(tenant, Kind::Rollups);
+        invalidation.add_aggregate(tenant, AggregateKind::Rollups);
     }
     for row in &batch.reevaluations {
-        invalidation.kind(&row.tenant, Kind::Evaluation);
+        invalidation.add_aggregate(&row.tenant, AggregateKind::Evaluation);
     }
     invalidation
 }

@@ -22,7 +22,7 @@ pub(super) async fn rollups(
         sqlx::query(include_str!("../rollups.sql"))
             .bind(batch.partition)
             .bind(column(rows, |row| row.0.as_str()))
-            .bind(column(rows, |row| row.1.kind))
+            .bind(column(rows, |row| row.1.kind.name()))
             .bind(column(rows, |row| &*row.1.subject))
             .bind(column(rows, |row| row.1.day))
             .bind(column(rows, |row| &*row.1.item))
