@@ -148,7 +148,7 @@ fn publish_orders(publisher: &Publisher) {
     }
 }
 
-async fn wait_until_evaluated_anew(projections: &Projections) {
+async fn wait_until_reevaluated(projections: &Projections) {
     wait_for(SOON, "every customer to be re-evaluated", async || {
         let left = "select count(*) from $gen.customer where tenant_id = 'acme'
                     and definition_version < 1";
@@ -229,7 +229,7 @@ async fn changed_definition_reevaluates_every_customer_once_when_the_processor_i
     publisher.flush();
     let processor = site.process(&[]);
     site.wait_until_folded(SOON).await;
-    wait_until_evaluated_anew(&projections).await;
+    wait_until_reevaluated(&projections).await;
     processor.terminate();
 
     assert_moved(&projections).await;

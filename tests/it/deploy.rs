@@ -1,5 +1,5 @@
-//! What is deployed beside the code: containers, alerts, the dashboard and the documented metrics.
-//! Everything that they name exists.
+//! The files that are deployed beside the code: containers, alerts, the dashboard and the
+//! documented metrics. Everything that they name exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

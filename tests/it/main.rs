@@ -2,11 +2,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
-    reason = "a test that cannot do its work has nothing to say but so"
+    reason = "a test that cannot do its work fails there"
 )]
 #![allow(
     clippy::print_stdout,
-    reason = "a test that fails shows what its processes said"
+    reason = "a failed test shows the output of its processes"
 )]
 #![allow(
     clippy::disallowed_methods,

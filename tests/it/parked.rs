@@ -66,7 +66,7 @@ async fn assert_folded(site: &Site, events: &[CustomerEvent]) {
     projections.assert_consistent().await;
 }
 
-/// Creates a site whose registry has no schema for now, with events that are parked because of it.
+/// Creates a site with events that are parked because its registry has no schema for now.
 async fn parked_site(events: &[CustomerEvent]) -> (Site, FaultyRegistry, u32) {
     let site = Site::new().await;
     site.define(DEFINITIONS);

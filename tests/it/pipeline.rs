@@ -1,5 +1,5 @@
-//! The whole pipeline: a real purchase log, whose every customer has the published predictions,
-//! also when the log is imported again; and a single event, visible soon.
+//! The whole pipeline: a real purchase log that gives the published predictions for every customer,
+//! also when it is imported again; and a single event, visible soon.
 
 mod cdnow;
 

@@ -19,7 +19,7 @@ use crate::support::wait::wait_for;
 
 const SOON: Duration = Duration::from_mins(1);
 const DAY: i64 = 86_400_000_000;
-/// Between these two clocks, Berlin changes to summer time.
+/// Berlin changes to summer time between these two clocks.
 const FIRST: &str = "2026-03-01T00:00:00Z";
 const SECOND: &str = "2026-06-15T12:00:00Z";
 

@@ -57,7 +57,7 @@ async fn folded() -> (Site, Running) {
 
 #[track_caller]
 fn assert_as_published(trained: &Value) {
-    for (candidate, family, figures, log_likelihood) in [
+    for (candidate, family, parameters, log_likelihood) in [
         (
             0,
             "mbg_nbd",
@@ -73,14 +73,14 @@ fn assert_as_published(trained: &Value) {
     ] {
         let found = &trained["candidates"][candidate];
         assert_eq!(found["family"], family);
-        for (name, figure) in ["r", "alpha", "a", "b"].into_iter().zip(figures) {
-            assert_near(&found["parameters"][name], figure, figure * 5e-5);
+        for (name, parameter) in ["r", "alpha", "a", "b"].into_iter().zip(parameters) {
+            assert_near(&found["parameters"][name], parameter, parameter * 5e-5);
         }
         assert_near(&found["log_likelihood"], log_likelihood, 0.01);
     }
     let spending = &trained["models"]["spending"]["model"];
-    for (name, figure) in [("p", 6.2496), ("q", 3.7442), ("v", 15.4435)] {
-        assert_near(&spending["parameters"][name], figure, figure * 5e-5);
+    for (name, parameter) in [("p", 6.2496), ("q", 3.7442), ("v", 15.4435)] {
+        assert_near(&spending["parameters"][name], parameter, parameter * 5e-5);
     }
     assert_near(&spending["log_likelihood"], -4_055.918, 0.01);
 }

@@ -5,7 +5,7 @@ import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 
-/** Gives a user of SCRAM another password, as kafka-configs.sh does, which Maven Central lacks. */
+/** Changes the password of a SCRAM user, in place of kafka-configs.sh, which Maven Central lacks. */
 public final class ChangePassword {
     public static void main(String[] arguments) throws Exception {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", arguments[0]))) {

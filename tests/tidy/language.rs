@@ -145,7 +145,7 @@ static ALL: LazyLock<Count> = LazyLock::new(|| {
     all
 });
 
-/// Prints the counts. With `TIDEMARK_WORDS=PATH`, prints also every place in files below that path.
+/// Prints the counts, or with `TIDEMARK_WORDS=PATH` every place in files below that path.
 #[test]
 #[allow(clippy::print_stdout, reason = "the report of scripts/words")]
 #[allow(
@@ -153,10 +153,13 @@ static ALL: LazyLock<Count> = LazyLock::new(|| {
     reason = "scripts/words passes the path on"
 )]
 fn words_report() {
-    println!("{}", table());
-    let Ok(path) = std::env::var("TIDEMARK_WORDS") else {
-        return;
-    };
+    match std::env::var("TIDEMARK_WORDS") {
+        Ok(path) => print!("{}", places_below(&path)),
+        Err(_) => print!("{}", table()),
+    }
+}
+
+fn places_below(path: &str) -> String {
     let mut lists = vec![
         (FRAGMENTS_NAME.to_owned(), &ALL.fragments),
         (PERSONS_NAME.to_owned(), &ALL.persons),
@@ -165,18 +168,16 @@ fn words_report() {
     for (term, places) in TERMS.iter().zip(&ALL.terms) {
         lists.push((format!("{term}, write: {}", term.instead), places));
     }
+    let mut report = String::new();
     for (name, places) in lists {
-        let places: Vec<_> = places
-            .iter()
-            .filter(|place| place.starts_with(&path))
-            .collect();
+        let places = places.iter().filter(|place| place.starts_with(path));
+        let places: Vec<_> = places.map(|place| format!("  {place}\n")).collect();
         if !places.is_empty() {
-            println!("\n{name}: {}", places.len());
-        }
-        for place in places {
-            println!("  {place}");
+            let count = places.len();
+            writeln!(report, "\n{}: {count}\n{}", name.trim(), places.concat()).unwrap();
         }
     }
+    report
 }
 
 /// Returns the counts as a table: a line for each thing counted, a column for each part.

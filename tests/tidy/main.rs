@@ -3,7 +3,7 @@
 //! and the line.
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot read its own project has nothing else to report"
+    reason = "a test that cannot read the project fails there"
 )]
 
 mod arrows;

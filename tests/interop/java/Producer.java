@@ -18,9 +18,10 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * Customer events published by Kafka's own client, whose default partitioner (murmur2) is the topic's.
+ * Publishes customer events with Kafka's own client and its default partitioner (murmur2).
  *
- * <p>Confluent's serializer is not on Maven Central; Apicurio's, told so, writes the same wire format.
+ * <p>Confluent's serializer is not on Maven Central; with these settings Apicurio's writes the same wire
+ * format.
  *
  * <pre>java -cp 'libs/*' Producer.java BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS</pre>
  *
@@ -39,7 +40,7 @@ public final class Producer {
             ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, AvroKafkaSerializer.class.getName(),
             SerdeConfig.REGISTRY_URL, arguments[1],
             SerdeConfig.AUTO_REGISTER_ARTIFACT, true,
-            // The magic byte and a four-byte id, as everybody reads them.
+            // The magic byte and a four-byte id, as in Confluent's wire format.
             SerdeConfig.ENABLE_HEADERS, false,
             SerdeConfig.ENABLE_CONFLUENT_ID_HANDLER, true,
             SerdeConfig.USE_ID, "contentId");

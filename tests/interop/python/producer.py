@@ -1,10 +1,10 @@
-"""Customer events published by confluent-kafka with its AvroSerializer.
+"""Publishes customer events with confluent-kafka and its AvroSerializer.
 
     producer.py BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS PARTITIONER
 
-SCHEMA is the file customer_event.v1.avsc. PARTITIONER must be the topic's, murmur2_random unless it
-was made otherwise: librdkafka's own default, consistent_random, puts customers where nobody looks
-for them, and Tidemark parks their events as `misrouted`.
+SCHEMA is the file customer_event.v1.avsc. PARTITIONER must be the topic's, by default
+murmur2_random: librdkafka's own default, consistent_random, sends customers to other partitions,
+and Tidemark parks their events as `misrouted`.
 """
 
 import sys
@@ -18,7 +18,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 
 def payloads(customer):
-    """What happened to one customer, as (record of the union, fields)."""
+    """Yields the payloads of one customer, as (record of the union, fields)."""
     yield "ProfileUpdated", {"attributes": {"name": customer, "age": 42, "vip": True, "score": 0.5}}
     yield "OrderPlaced", {"order_id": f"o-{customer}", "amount_minor": 1999, "currency": "EUR",
                           "items": None, "channel": "web"}

@@ -1,4 +1,4 @@
-//! A world with one tenant: a shop with five customers, whose every field is known.
+//! A world with one tenant: a shop with five customers, every field of which is known.
 
 use serde_json::json;
 

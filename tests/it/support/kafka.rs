@@ -50,7 +50,7 @@ impl Drop for Broker {
 pub(crate) struct OwnKafka(&'static Kafka);
 
 impl OwnKafka {
-    /// Starts a cluster whose first broker keeps its data in this folder.
+    /// Starts a cluster with the data of its first broker in this folder.
     pub(crate) fn start(brokers: u16, data: &Path) -> Self {
         // Leaks a few hundred bytes, so that all clusters have the lifetime of the shared one.
         Self(Box::leak(Box::new(Kafka::start_on(brokers, Some(data)))))

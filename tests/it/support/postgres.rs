@@ -43,7 +43,7 @@ impl Database {
         Self::at(server.url(&name)).await
     }
 
-    /// Creates and migrates a database whose files are in this empty folder, which belongs to the
+    /// Creates and migrates a database with its files in this empty folder, which belongs to the
     /// server's user.
     pub(crate) async fn in_folder(cluster: &Cluster, folder: &str) -> Self {
         let mut connection = PgConnection::connect(&cluster.url("postgres", "postgres"))
