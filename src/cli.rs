@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Token(commands::token::Arguments),
     /// Print the events of simulated customers, one JSON object a line
     Generate(commands::generate::Arguments),
-    /// Print the description of the read API (OpenAPI 3.1)
+    /// Print the description of the read API, openapi.json
     Openapi(commands::openapi::Arguments),
     /// Print the configuration
     #[command(subcommand)]

@@ -8,7 +8,7 @@ pub(crate) enum Command {
     /// Print the effective configuration, secrets masked
     #[command(after_help = "Example:\n  TIDEMARK_KAFKA__TOPIC=events tidemark config show")]
     Show {
-        /// As one line of JSON
+        /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },

@@ -37,7 +37,7 @@ struct Why {
     as_of: Instant,
     /// The version of the tenant's definitions.
     definitions: i64,
-    /// By the segment's name.
+    /// The explanations, ordered by the segments' names.
     explanations: Vec<Explanation>,
 }
 

@@ -17,11 +17,11 @@ pub struct Truth {
     pub churn: Option<ChurnTruth>,
     /// Amounts of purchases, in units of the tenant's currency.
     pub spending: Option<SpendingModel>,
-    /// By plan: monthly renewals of subscriptions.
+    /// Monthly renewals of subscriptions, by plan.
     pub renewals: BTreeMap<&'static str, RenewalModel>,
-    /// By journey and stage: the moves out of it. Stages that other causes drive are absent.
+    /// The moves out of stages, by journey and stage. Stages that other causes drive are absent.
     pub journeys: BTreeMap<&'static str, BTreeMap<&'static str, Vec<MoveTruth>>>,
-    /// By action and segment: the probability that an offer is accepted.
+    /// The probability that an offer is accepted, by action and segment.
     pub responses: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
 }
 

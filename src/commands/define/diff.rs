@@ -117,7 +117,7 @@ struct Comparison<'a> {
     topic: &'a str,
     before: &'a TenantDefinitions,
     after: &'a TenantDefinitions,
-    /// By version: older definitions, under which some customers are still evaluated.
+    /// Older definitions by version, under which some customers are still evaluated.
     older: BTreeMap<i64, TenantDefinitions>,
 }
 

@@ -127,7 +127,7 @@ async fn decode(config: &Config, parked: &ParkedEvent) -> Result<Value, String> 
             decoder.fetch(id).await.map_err(|error| error.to_string())?;
             decoder.describe(value).map_err(|error| error.to_string())
         }
-        decoded => decoded.map_err(|error| error.to_string()),
+        event => event.map_err(|error| error.to_string()),
     }
 }
 

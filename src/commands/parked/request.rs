@@ -38,7 +38,7 @@ struct Report {
     still_parked: i64,
     /// The number of events to which the owner of their partition has not applied the command yet.
     waiting: i64,
-    /// By tenant and reason in a dry run, by outcome and reason otherwise.
+    /// The numbers of events by tenant and reason in a dry run, by outcome and reason otherwise.
     events: Vec<Line>,
 }
 
@@ -77,12 +77,12 @@ pub(super) async fn redrive(
             .partition(|parked| parked.event.reason == Reason::Misrouted);
         store.request(&request, &positions(&others)).await?;
         let delivered = republisher.publish(misrouted).await?;
-        let republished = Request {
+        let moved = Request {
             action: Action::Republished,
             note: Some("published to the expected partition".to_owned()),
             ..request.clone()
         };
-        store.request(&republished, &delivered).await?;
+        store.request(&moved, &delivered).await?;
     }
     let refused = republisher.refused();
     wait_and_report(store, &request, counts, refused, options).await

@@ -35,7 +35,7 @@ pub(super) struct TenantDiff {
     /// The least clock of the partitions; null before the first record.
     as_of: Option<Instant>,
     customers: u64,
-    /// By name, the segments of both definitions.
+    /// The segments of both definitions, by name.
     segments: BTreeMap<Arc<str>, MemberChanges>,
     #[serde(skip)]
     max_listed: usize,

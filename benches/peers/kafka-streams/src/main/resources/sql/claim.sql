@@ -1,4 +1,4 @@
--- A new owner: whoever held the partition before can write no more.
+-- Claims the partition: the previous owner can no longer write.
 insert into progress (partition, epoch, next_offset)
 values (?, 1, 0)
 on conflict (partition) do update set epoch = progress.epoch + 1

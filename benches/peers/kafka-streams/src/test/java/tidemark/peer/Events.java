@@ -15,7 +15,7 @@ import tidemark.v1.Outcome;
 import tidemark.v1.ProfileUpdated;
 import tidemark.v1.StageEntered;
 
-/** Events as tests want them. */
+/** Events for tests. */
 public final class Events {
     /** 2026-03-27T00:00:00Z, in microseconds. */
     public static final long START = 1_774_569_600_000_000L;

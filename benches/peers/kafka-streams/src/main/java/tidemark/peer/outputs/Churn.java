@@ -17,7 +17,7 @@ final class Churn {
 
     private Churn() {}
 
-    /** P(alive). {@link StrictMath}, so that every machine gives the same. */
+    /** Returns P(alive), by {@link StrictMath}, so that every machine gives the same. */
     static double pAlive(PurchaseHistory history) {
         double last = history.last() / DAYS_PER_WEEK;
         double silence = (history.age() / DAYS_PER_WEEK - last) / (ALPHA + last);

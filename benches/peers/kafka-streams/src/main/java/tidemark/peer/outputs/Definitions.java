@@ -7,7 +7,7 @@ import java.util.Map;
 
 /** The tenants of the bench, as {@code benches/measure} defines them for Tidemark. */
 public final class Definitions {
-    /** Where every tenant's days begin. */
+    /** The zone of every tenant's days. */
     public static final ZoneId ZONE = ZoneId.of("Europe/Berlin");
 
     private static final Tenant TENANT =
@@ -20,8 +20,8 @@ public final class Definitions {
 
     private Definitions() {}
 
-    /** The definitions of a tenant; null of one that is not defined. */
-    public static Tenant of(String tenantId) {
+    /** Returns the definitions of a tenant; null if it is not defined. */
+    public static Tenant find(String tenantId) {
         return tenantId.startsWith("tenant-") ? TENANT : null;
     }
 

@@ -3,13 +3,13 @@ package tidemark.peer.outputs;
 import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
-/** What is known of a customer: segments and since when, churn band, where in each journey. */
+/** The outputs of a customer: segments with the instants of entry, churn band, positions in journeys. */
 public final class EvaluatedState {
     public static final int NO_BAND = -1;
-    /** Of a customer of whom nothing is known. */
+    /** The outputs of a customer without events. */
     public static final EvaluatedState NONE = new EvaluatedState(0, new long[0], NO_BAND, new Position[0]);
 
-    /** A stage and since when; null where none was entered. */
+    /** A stage and the instant of entry; null if no stage was entered. */
     public record Position(String stage, long since) {}
 
     private final long members;
@@ -28,22 +28,22 @@ public final class EvaluatedState {
         return (members & 1L << segment) != 0;
     }
 
-    /** Since when a member. */
+    /** Returns the instant at which the customer entered a segment. */
     public long since(int segment) {
         return since[segment];
     }
 
-    /** 0 low, 1 medium, 2 high, or {@link #NO_BAND}. */
+    /** Returns 0 for low, 1 for medium, 2 for high, or {@link #NO_BAND}. */
     public int band() {
         return band;
     }
 
-    /** The band's name; null without one. */
+    /** Returns the name of the band; null without one. */
     public String bandName() {
         return band == NO_BAND ? null : Churn.NAMES[band];
     }
 
-    /** Where the customer stands in a journey; null for nowhere. */
+    /** Returns the position in a journey; null without one. */
     public Position position(int journey) {
         return journey < positions.length ? positions[journey] : null;
     }

@@ -5,7 +5,7 @@ import tidemark.peer.state.CustomerState;
 import tidemark.peer.state.Days;
 import tidemark.peer.state.Journeys;
 
-/** What follows from a customer's state at an instant; what segments are made of. */
+/** The evaluation of a customer's state at an instant: the values that segments test. */
 public final class Evaluation {
     private final CustomerState state;
     private final Ledger ledger;
@@ -22,7 +22,7 @@ public final class Evaluation {
         }
     }
 
-    /** The evaluated state at an instant (in microseconds), given the one before. */
+    /** Returns the evaluated state at an instant (in microseconds), given the previous one. */
     public static EvaluatedState evaluate(
             CustomerState state, Tenant tenant, long at, EvaluatedState before) {
         Evaluation evaluation = new Evaluation(state, tenant, at);
@@ -41,7 +41,7 @@ public final class Evaluation {
         return new EvaluatedState(evaluation.members, since, evaluation.band, positions);
     }
 
-    /** Where the customer stands: the newest stage that is listed, since its run began. */
+    /** Returns the newest listed stage, since the beginning of its run of entries. */
     private static EvaluatedState.Position position(CustomerState state, Tenant.Journey journey) {
         List<Journeys.Entry> entries = state.journeys().entries(journey.name());
         String stage = null;
@@ -60,22 +60,22 @@ public final class Evaluation {
         return stage == null ? null : new EvaluatedState.Position(stage, since);
     }
 
-    /** Orders ever. */
+    /** Returns the number of all orders. */
     public int orders() {
         return ledger.orders();
     }
 
-    /** Orders of today and the days before, so many in all. */
+    /** Returns the number of orders within a number of days, today included. */
     public int ordersWithin(int days) {
         return ledger.ordersFrom(today - (days - 1));
     }
 
-    /** Money of all orders, in minor units. */
+    /** Returns the revenue of all orders, in minor units. */
     public long revenueMinor() {
         return ledger.netMinor();
     }
 
-    /** Whether an attribute is a whole number of at least so many. */
+    /** Returns whether an attribute is an integer of at least {@code bound}. */
     public boolean atLeast(String attribute, long bound) {
         return state.attributes().get(attribute) instanceof Long value && value >= bound;
     }
@@ -84,7 +84,7 @@ public final class Evaluation {
         return band == Churn.HIGH;
     }
 
-    /** Membership of a segment looked at before. */
+    /** Returns the membership of a segment evaluated before. */
     public boolean isMember(int segment) {
         return (members & 1L << segment) != 0;
     }

@@ -7,8 +7,8 @@ import java.util.Map;
 import tidemark.peer.state.Orders;
 
 /**
- * Orders by day, and their money in the tenant's currency less refunds. An order of which a
- * currency has no rate is left out of the money.
+ * Orders by day, and their revenue in the tenant's currency less refunds. An order with a currency
+ * without a rate does not count towards the revenue.
  */
 final class Ledger {
     /** A day with an order. */
@@ -47,7 +47,7 @@ final class Ledger {
         }
     }
 
-    /** The day of that number, put in its place if it is new. */
+    /** Returns a day by its number, inserted in order if it is new. */
     private Day day(int number) {
         int place = days.size();
         while (place > 0 && days.get(place - 1).day > number) {
@@ -73,7 +73,7 @@ final class Ledger {
         return netMinor;
     }
 
-    /** Orders of a day and all after it. */
+    /** Returns the number of orders on a day and later. */
     int ordersFrom(int number) {
         int sum = 0;
         for (int i = days.size() - 1; i >= 0 && days.get(i).day >= number; i--) {
@@ -82,7 +82,7 @@ final class Ledger {
         return sum;
     }
 
-    /** What the churn model knows of a customer who bought. */
+    /** Returns the input of the churn model for a customer with purchases. */
     PurchaseHistory history(int today) {
         int first = days.get(0).day;
         int last = days.get(days.size() - 1).day - first;

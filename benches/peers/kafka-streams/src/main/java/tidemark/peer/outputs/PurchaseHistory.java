@@ -1,7 +1,7 @@
 package tidemark.peer.outputs;
 
 /**
- * When a customer bought, in days of the tenant's zone.
+ * The purchases of a customer, in days of the tenant's zone.
  *
  * @param repeatDays days with a purchase after the first such day: x
  * @param last from the first purchase to the last: t_x

@@ -5,23 +5,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 
-/** How a tenant's customers are counted, and what its segments and journeys are. */
+/** A tenant's settings, segments and journeys. */
 public record Tenant(
         ZoneId zone,
         String currency,
         Map<String, Rate> rates,
         List<Segment> segments,
         List<Journey> journeys) {
-    /** A customer is a member while the condition holds. Looked at in the order of the list. */
+    /** A segment: customers are members while the condition holds. Evaluated in the order of the list. */
     public record Segment(String name, Predicate<Evaluation> condition) {}
 
-    /** Stages in their order. */
+    /** A journey with its stages in order. */
     public record Journey(String name, List<String> stages) {}
 
-    /** One unit of a currency is worth so many of the tenant's. */
+    /** The exchange rate from a currency to the tenant's. */
     public record Rate(long numerator, long denominator) {}
 
-    /** There is no rate for a currency. */
+    /** A currency has no rate. */
     static final class NoRateException extends Exception {
         private static final long serialVersionUID = 1;
         private static final NoRateException INSTANCE = new NoRateException();
@@ -31,7 +31,7 @@ public record Tenant(
         }
     }
 
-    /** In minor units of the tenant's currency, halves rounded away from zero. */
+    /** Converts to minor units of the tenant's currency, halves rounded away from zero. */
     long convert(long amountMinor, String from) throws NoRateException {
         if (from.equals(currency)) {
             return amountMinor;

@@ -2,11 +2,11 @@ package tidemark.peer.state;
 
 import java.util.TreeMap;
 
-/** How often, first, last and on which days each kind of event happened. */
+/** The number of events of each kind: in total, first, last and by day. */
 public final class Activity {
     private final TreeMap<String, Counter> byName = new TreeMap<>();
 
-    /** Counts one event, not counted before. */
+    /** Counts one event that was not counted before. */
     void record(String name, long at, int day) {
         byName.computeIfAbsent(name, any -> new Counter()).record(at, day);
     }

@@ -1,6 +1,6 @@
 package tidemark.peer.state;
 
-/** The bytes of an attribute's value: null, Boolean, Long, Double or String. */
+/** The encoding of an attribute's value: null, Boolean, Long, Double or String. */
 final class AttributeValues {
     private AttributeValues() {}
 

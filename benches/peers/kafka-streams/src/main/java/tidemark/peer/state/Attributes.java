@@ -7,9 +7,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Attributes, last writer wins by (when, event id), with enough of what was written to say since
- * when the value has held: all points within the dedup horizon, and of the older ones the last, the
- * first of its run of equal values, and the one in front of that.
+ * Attributes by last-writer-wins on (instant, event id), with the points from which the age of a value
+ * follows: all within the dedup horizon, and of the older ones the last, the first of its run of equal
+ * values, and the one before that.
  */
 public final class Attributes {
     /** A value written at an instant by an event. */
@@ -21,16 +21,16 @@ public final class Attributes {
     }
 
     private final TreeMap<String, List<Point>> byName = new TreeMap<>();
-    /** While the horizon is not after this there is nothing to drop. */
+    /** The horizon up to which no point can be dropped. */
     private long pruneAfter = Long.MAX_VALUE;
 
-    /** The current value; null if it was never set or set to null. */
+    /** Returns the current value; null if it was never set or set to null. */
     public Object get(String name) {
         List<Point> points = byName.get(name);
         return points == null ? null : points.get(points.size() - 1).value();
     }
 
-    /** Whether one of these writes falls within an older run, with another value. */
+    /** Returns whether one of these writes falls into an older run, with another value. */
     boolean refuses(Map<String, Object> values, Stamp stamp, long horizon) {
         if (stamp.at() >= horizon) {
             return false;
@@ -64,7 +64,7 @@ public final class Attributes {
         }
     }
 
-    /** Positive zero for negative zero. */
+    /** Replaces negative zero by positive zero. */
     private static Object canonical(Object value) {
         return value instanceof Double number ? (Object) (number + 0.0) : value;
     }
@@ -84,7 +84,7 @@ public final class Attributes {
         return !sameValue(point, end) && start.compareTo(point) < 0 && point.compareTo(end) < 0;
     }
 
-    /** How many points lie before the horizon. */
+    /** Returns the number of points before the horizon. */
     private static int older(List<Point> points, long horizon) {
         int older = points.size();
         while (older > 0 && points.get(older - 1).stamp().at() >= horizon) {
@@ -93,7 +93,7 @@ public final class Attributes {
         return older;
     }
 
-    /** Where the run of equal values begins that ends before {@code end}. */
+    /** Returns the beginning of the run of equal values that ends before {@code end}. */
     private static int runStart(List<Point> points, int end) {
         int start = end - 1;
         while (start > 0 && sameValue(points.get(start - 1), points.get(end - 1))) {
@@ -102,7 +102,7 @@ public final class Attributes {
         return start;
     }
 
-    /** How far the horizon may advance before there is something to drop. */
+    /** Returns the horizon up to which no point can be dropped. */
     private static long prunableAfter(List<Point> points) {
         if (points.size() < 3) {
             return Long.MAX_VALUE;
@@ -131,7 +131,7 @@ public final class Attributes {
         }
     }
 
-    /** The stamps once (one event often sets many), then points that name theirs by its place. */
+    /** Encodes each stamp once (one event often sets many), then points with indexes of stamps. */
     void encode(long first, StateWriter writer) {
         List<Stamp> stamps = new ArrayList<>();
         for (List<Point> points : byName.values()) {

@@ -11,7 +11,7 @@ import tidemark.v1.MessageExchanged;
 
 /** Messages and ends of conversations, per agent, channel and day. */
 public final class Conversations {
-    /** Who served the customer, and how messages travelled; null where not known. */
+    /** The agent and the channel; null where unknown. */
     private record Line(String agent, Channel channel) implements Comparable<Line> {
         private static final Comparator<Line> ORDER =
                 Comparator.comparing(Line::agent, Comparator.nullsFirst(Comparator.naturalOrder()))
@@ -31,7 +31,7 @@ public final class Conversations {
                 .computeIfAbsent(day, any -> new Tally());
     }
 
-    /** Counts one message, not counted before. */
+    /** Counts one message that was not counted before. */
     void exchange(MessageExchanged message, int day) {
         Tally tally = tally(new Line(message.getAgent(), message.getChannel()), day);
         tally.message(message.getDirection() == Direction.inbound);
@@ -46,7 +46,7 @@ public final class Conversations {
         }
     }
 
-    /** Counts one end of a conversation, not counted before. */
+    /** Counts one end of a conversation that was not counted before. */
     void close(ConversationClosed closed, int day) {
         tally(new Line(closed.getAgent(), null), day).outcome(closed.getOutcome());
     }

@@ -5,13 +5,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A count for life, a count a day, and every instant of the last hours. */
+/** A total, counts by day, and every instant of the last hours. */
 final class Counter {
     private long count;
     private long first = Long.MAX_VALUE;
     private long last = Long.MIN_VALUE;
     private final TreeMap<Integer, Integer> days = new TreeMap<>();
-    /** In order; two events at one instant are there twice. */
+    /** Sorted; two events at one instant are two elements. */
     private final List<Long> recent = new ArrayList<>(2);
 
     void record(long at, int day) {

@@ -17,12 +17,12 @@ import tidemark.v1.ProfileUpdated;
 import tidemark.v1.StageEntered;
 
 /**
- * Everything known of one customer, as a function of the set of its events: neither their order nor
- * their repetition leaves a trace. The bytes are those that Tidemark keeps for the same events, so
- * that the two can be compared.
+ * The core state of one customer, a function of the set of its events: it depends neither on their
+ * order nor on repetition. The bytes are those that Tidemark stores for the same events, so that the
+ * two can be compared.
  */
 public final class CustomerState {
-    /** How far behind the newest event one is told from a duplicate. */
+    /** The dedup horizon: older events cannot be told from duplicates. */
     private static final long DEDUP_HORIZON = TimeUnit.MICROSECONDS.convert(Duration.ofDays(7));
 
     private static final int VERSION = 3;
@@ -37,7 +37,7 @@ public final class CustomerState {
     private Activity activity = new Activity();
     private Conversations conversations = new Conversations();
 
-    /** Folds one event in; late ones change nothing. */
+    /** Folds one event; a late one changes nothing. */
     public void fold(CustomerEvent event, ZoneId zone) throws LateException {
         long at = micros(event.getOccurredAt());
         Stamp stamp = new Stamp(at, EventId.of(event.getEventId()));
@@ -84,22 +84,22 @@ public final class CustomerState {
                 || payload instanceof CustomerErased) {
             identity.rememberForLife(stamp.id());
         } else {
-            // Subscriptions, tickets, campaigns, offers and consents, of which the bench has none.
+            // The bench has no subscriptions, tickets, campaigns, offers and consents.
             throw new IllegalArgumentException("not folded here: " + payload.getClass());
         }
     }
 
-    /** Microseconds since 1970. */
+    /** Returns the microseconds since 1970. */
     public static long micros(Instant instant) {
         return instant.getEpochSecond() * 1_000_000 + instant.getNano() / 1_000;
     }
 
-    /** When the earliest event folded occurred. */
+    /** Returns the instant of the earliest folded event. */
     public long first() {
         return first;
     }
 
-    /** When the newest event folded occurred. */
+    /** Returns the instant of the newest folded event. */
     public long last() {
         return last;
     }
@@ -116,7 +116,7 @@ public final class CustomerState {
         return journeys;
     }
 
-    /** Equal states, equal bytes; instants are distances from the first. */
+    /** Encodes the state canonically: equal states, equal bytes. Instants are distances from the first. */
     public void encode(StateWriter writer) {
         writer.raw(VERSION);
         if (empty) {

@@ -10,7 +10,7 @@ public final class Days {
 
     private Days() {}
 
-    /** The day of an instant (in microseconds) in a zone. */
+    /** Returns the day of an instant (in microseconds) in a zone. */
     public static int of(long at, ZoneId zone) {
         Instant instant = Instant.ofEpochSecond(Math.floorDiv(at, MICROS_PER_SECOND));
         long offset = zone.getRules().getOffset(instant).getTotalSeconds();

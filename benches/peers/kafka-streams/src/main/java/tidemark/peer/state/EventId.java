@@ -2,7 +2,7 @@ package tidemark.peer.state;
 
 import java.util.UUID;
 
-/** Which event: a UUID in the order of its bytes, which is not the order of {@link UUID}. */
+/** The id of an event: a UUID in the order of its bytes, which is not the order of {@link UUID}. */
 public record EventId(long high, long low) implements Comparable<EventId> {
     public static EventId of(UUID id) {
         return new EventId(id.getMostSignificantBits(), id.getLeastSignificantBits());

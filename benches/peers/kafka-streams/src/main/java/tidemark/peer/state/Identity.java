@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Which events were folded already: those of high volume by (when, id) within the dedup horizon,
- * consequential ones that no accumulator keeps by id, for life.
+ * The identities of folded events: high-volume ones by (instant, id) within the dedup horizon, and
+ * consequential ones by id for life, unless an accumulator keeps them.
  */
 public final class Identity {
     private final ArrayList<Stamp> recent = new ArrayList<>(4);
     private final List<EventId> forLife = new ArrayList<>(0);
 
-    /** Remembers a high-volume event, unless it is late. False if it was known. */
+    /** Adds a high-volume event, unless it is late; false for a duplicate. */
     boolean admit(Stamp stamp, long horizon) throws LateException {
         if (stamp.at() < horizon) {
             throw new LateException(horizon);
@@ -23,7 +23,7 @@ public final class Identity {
         return Sorted.insert(forLife, id);
     }
 
-    /** Forgets high-volume events older than the horizon. */
+    /** Drops high-volume events older than the horizon. */
     void prune(long horizon) {
         int old = 0;
         while (old < recent.size() && recent.get(old).at() < horizon) {

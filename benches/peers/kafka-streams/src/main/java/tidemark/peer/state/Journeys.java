@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 
-/** For each journey the stages entered, in order: a late one lands in its right place. */
+/** The entries of stages in each journey, in order of their instants. */
 public final class Journeys {
-    /** One stage entered. */
+    /** The entry of a stage. */
     public record Entry(Stamp stamp, String stage) implements Comparable<Entry> {
         @Override
         public int compareTo(Entry other) {

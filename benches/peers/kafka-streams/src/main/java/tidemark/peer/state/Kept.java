@@ -1,7 +1,7 @@
 package tidemark.peer.state;
 
 /**
- * What is in no window any more, behind a customer's newest event.
+ * The bounds before which data are in no window of the customer's newest event.
  *
  * @param exactFrom instants before this one
  * @param firstDay days before this one

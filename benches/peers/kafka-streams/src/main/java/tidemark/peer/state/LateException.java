@@ -1,6 +1,6 @@
 package tidemark.peer.state;
 
-/** An event too far behind the customer's newest to be told from a duplicate. */
+/** An event is too far behind the customer's newest to be told from a duplicate. */
 public final class LateException extends Exception {
     private static final long serialVersionUID = 1;
 

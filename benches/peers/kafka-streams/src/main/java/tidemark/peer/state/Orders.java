@@ -11,14 +11,14 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * Orders and their refunds, each in its own currency. The same order id twice is a newer version of
- * the order; a refund that arrives before its order waits.
+ * Orders and their refunds, each in its own currency. An order id that occurs twice is a newer version
+ * of the order; a refund may arrive before its order.
  */
 public final class Orders {
-    /** An order as last placed, with its day in the tenant's zone. */
+    /** The newest version of an order, with its day in the tenant's zone. */
     public record Placed(Stamp stamp, int day, long amountMinor, String currency) {}
 
-    /** Money given back. */
+    /** A refund. */
     public record Refund(long at, long amountMinor, String currency) {}
 
     private final TreeMap<String, Placed> placed = new TreeMap<>();
@@ -46,7 +46,7 @@ public final class Orders {
                 .putIfAbsent(stamp.id(), new Refund(stamp.at(), amountMinor, currency.intern()));
     }
 
-    /** The currencies once, ascending; amounts name theirs by its place. */
+    /** Encodes each currency once, ascending; amounts have indexes of currencies. */
     void encode(long first, StateWriter writer) {
         List<String> currencies = currencies();
         writer.unsigned(currencies.size());

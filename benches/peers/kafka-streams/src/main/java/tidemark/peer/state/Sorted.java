@@ -3,11 +3,11 @@ package tidemark.peer.state;
 import java.util.Collections;
 import java.util.List;
 
-/** Lists kept in order. */
+/** Sorted lists. */
 final class Sorted {
     private Sorted() {}
 
-    /** Inserts unless it is there; false if it was. Mostly what is new belongs at the end. */
+    /** Inserts an element unless it is present; false if it was. New elements are mostly the last. */
     static <T extends Comparable<? super T>> boolean insert(List<T> list, T value) {
         if (list.isEmpty() || list.get(list.size() - 1).compareTo(value) < 0) {
             list.add(value);

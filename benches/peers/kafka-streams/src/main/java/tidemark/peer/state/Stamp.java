@@ -1,6 +1,6 @@
 package tidemark.peer.state;
 
-/** When an event occurred, in microseconds, and which it is: the order of last-writer-wins. */
+/** An event's instant (in microseconds) and id: the order of last-writer-wins. */
 public record Stamp(long at, EventId id) implements Comparable<Stamp> {
     @Override
     public int compareTo(Stamp other) {

@@ -2,7 +2,7 @@ package tidemark.peer.state;
 
 import java.nio.charset.StandardCharsets;
 
-/** Takes off the front of bytes what {@link StateWriter} appended. */
+/** Reads values from bytes that {@link StateWriter} has written. */
 public final class StateReader {
     private final byte[] bytes;
     private int position;

@@ -3,12 +3,12 @@ package tidemark.peer.state;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** Appends values to bytes: varints (signed ones zigzag first), texts with length in front. */
+/** Appends values to bytes: varints (signed ones in zigzag form), texts after their length. */
 public final class StateWriter {
     private byte[] bytes = new byte[1024];
     private int length;
 
-    /** Starts over, keeping the memory. */
+    /** Clears the bytes, and keeps the memory. */
     public void clear() {
         length = 0;
     }
@@ -39,7 +39,7 @@ public final class StateWriter {
         raw(text.getBytes(StandardCharsets.UTF_8), true);
     }
 
-    /** The bytes, with their length in front or without. */
+    /** Returns the bytes, after their length or without it. */
     public void raw(byte[] value, boolean withLength) {
         if (withLength) {
             unsigned(value.length);
@@ -54,7 +54,7 @@ public final class StateWriter {
         bigEndian(id.low());
     }
 
-    /** The id of a stamp, and when it was as the distance from an earlier instant. */
+    /** Appends the id of a stamp, and its instant as the distance from an earlier one. */
     public void stamp(long from, Stamp stamp) {
         unsigned(stamp.at() - from);
         id(stamp.id());

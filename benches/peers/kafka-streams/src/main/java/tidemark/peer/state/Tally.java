@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import tidemark.v1.Outcome;
 
-/** What was said on one day. */
+/** The messages of one day. */
 final class Tally {
     private int inbound;
     private int outbound;
@@ -23,7 +23,7 @@ final class Tally {
         }
     }
 
-    /** From -1 to 1, kept in thousandths, halves rounded away from zero. */
+    /** Adds a sentiment from -1 to 1, in thousandths, halves rounded away from zero. */
     void sentiment(double sentiment) {
         rated++;
         long rounded = Math.round(Math.abs(sentiment * 1_000));
@@ -42,7 +42,7 @@ final class Tally {
         outcomes.merge(outcome, 1, Integer::sum);
     }
 
-    /** Below four each value has its own. */
+    /** Returns the bucket of a value; values below four have their own. */
     private static int bucket(long value) {
         if (value < 4) {
             return (int) value;

@@ -7,7 +7,7 @@ import tidemark.peer.outputs.Definitions;
 import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 
-/** The rows of one commit, by column: the last of each customer, and what differs from before. */
+/** The rows of one commit, by column: each customer's last state, and the differences. */
 final class Batch {
     /** Customers by column. */
     static final class Customers {
@@ -28,7 +28,7 @@ final class Batch {
         }
     }
 
-    /** Rows of tenant, segment or journey, customer, perhaps a stage, and since when. */
+    /** Rows of tenant, segment or journey, customer, stage (of journeys) and instant of entry. */
     static final class Places {
         final List<String> tenants = new ArrayList<>();
         final List<String> names = new ArrayList<>();
@@ -67,7 +67,7 @@ final class Batch {
     }
 
     private void addDifferences(Customer customer, EvaluatedState before, EvaluatedState now) {
-        Tenant tenant = Definitions.of(customer.tenantId());
+        Tenant tenant = Definitions.find(customer.tenantId());
         for (int i = 0; i < tenant.segments().size(); i++) {
             String segment = tenant.segments().get(i).name();
             boolean was = before.isMember(i);
@@ -78,7 +78,7 @@ final class Batch {
             }
         }
         for (int i = 0; i < tenant.journeys().size(); i++) {
-            // A stage once entered is never taken back: there is nothing to delete.
+            // A customer never leaves all stages of a journey, so no row is deleted.
             EvaluatedState.Position position = now.position(i);
             if (position != null && !position.equals(before.position(i))) {
                 String journey = tenant.journeys().get(i).name();

@@ -15,7 +15,7 @@ import tidemark.peer.avro.Kind;
 import tidemark.peer.outputs.EvaluatedState;
 import tidemark.peer.outputs.Tenant;
 
-/** Tells a topic of every discrete output that changed. */
+/** Sends every change of a discrete output to a topic. */
 final class Changes {
     private final ProcessorContext<byte[], byte[]> context;
     private final SpecificDatumWriter<Change> writer =

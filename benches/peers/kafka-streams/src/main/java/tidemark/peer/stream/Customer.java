@@ -5,7 +5,7 @@ import tidemark.peer.state.CustomerState;
 import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
-/** A customer in memory: state, evaluated, and the evaluated state as last written out. */
+/** A customer in memory: core state, evaluated state, and the evaluated state as last written. */
 final class Customer implements Comparable<Customer> {
     final String key;
     final CustomerState state;
@@ -32,7 +32,7 @@ final class Customer implements Comparable<Customer> {
         return new Customer(key, CustomerState.decode(reader), evaluated, false);
     }
 
-    /** As the store keeps it: the evaluated state, then the bytes of the state. */
+    /** Encodes the customer as the store keeps it: evaluated state, then core state. */
     byte[] encode(byte[] stateBytes, StateWriter writer) {
         writer.clear();
         evaluated.encode(writer);
@@ -40,7 +40,7 @@ final class Customer implements Comparable<Customer> {
         return writer.toBytes();
     }
 
-    /** The tenant: keys are {@code tenant/customer}, and no tenant has a slash. */
+    /** Returns the tenant: keys are {@code tenant/customer}, and tenants have no slash. */
     String tenantId() {
         return key.substring(0, key.indexOf('/'));
     }

@@ -18,18 +18,18 @@ import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
 /**
- * The customers of a partition: objects in front of RocksDB and its changelog, written out when
- * Kafka Streams is about to commit, and to Postgres in the same step.
+ * The customers of a partition: objects in front of RocksDB and its changelog, written when Kafka
+ * Streams is about to commit, and to Postgres in the same step.
  *
- * <p>Streams' own cache would do the coalescing as well, but in bytes: each event would decode and
- * encode its customer. {@link #flushCache} is the one call that Streams makes before it commits.
+ * <p>Streams' own cache coalesces too, but in bytes: each event would decode and encode its customer.
+ * {@link #flushCache} is the one call that Streams makes before it commits.
  *
- * <p>Postgres commits first. If Kafka's transaction then fails, Postgres is ahead: what is read
- * again is folded again, to the same result, and not written until the two are level.
+ * <p>Postgres commits first. If Kafka's transaction then fails, Postgres is ahead: the same events are
+ * folded again to the same result, and nothing is written until the offsets are level.
  */
 final class CustomerStore
         extends WrappedStateStore<KeyValueStore<String, byte[]>, String, byte[]> {
-    /** Sizes and the next offset are kept under the one key that is no customer's. */
+    /** The key of the sizes and the next offset; no customer has it. */
     private static final String PARTITION_KEY = "/";
 
     private final int cachedCustomers;
@@ -40,9 +40,9 @@ final class CustomerStore
 
     private Sink sink;
     private Sizes sizes;
-    /** Of the topic: all before it is in memory; -1 while nothing was read. */
+    /** The offset of the topic before which all events are in memory; -1 before the first. */
     private long nextOffset = -1;
-    /** All before it is in Postgres. */
+    /** The offset before which all events are in Postgres. */
     private long postgresOffset;
     private boolean isFolding;
 
@@ -58,7 +58,7 @@ final class CustomerStore
         sink = sinks.open(context.taskId().partition());
     }
 
-    /** Call once restored, before the first event. */
+    /** Opens the store after it is restored, before the first event. */
     void open() {
         byte[] kept = wrapped().get(PARTITION_KEY);
         StateReader reader = kept == null ? null : new StateReader(kept);
@@ -70,7 +70,7 @@ final class CustomerStore
         }
     }
 
-    /** An event is about to be folded. */
+    /** Begins to fold the event at an offset. */
     void begin(long offset) {
         if (offset >= postgresOffset && nextOffset < postgresOffset && !touched.isEmpty()) {
             writeOut(); // Level with Postgres: what differs from here on is for it, too.
@@ -78,7 +78,7 @@ final class CustomerStore
         isFolding = true;
     }
 
-    /** The event at this offset is folded or parked. */
+    /** Ends folding or parking the event at an offset. */
     void end(long offset) {
         nextOffset = offset + 1;
         isFolding = false;
@@ -101,7 +101,7 @@ final class CustomerStore
         }
     }
 
-    /** Every customer, in memory or not. */
+    /** Passes on every customer, in memory or not. */
     void forEach(Consumer<Customer> action) {
         try (KeyValueIterator<String, byte[]> all = wrapped().all()) {
             while (all.hasNext()) {
@@ -113,10 +113,10 @@ final class CustomerStore
         }
     }
 
-    /** Streams is about to commit, or closes after a failure. */
+    /** Called by Streams before it commits, and when it closes after a failure. */
     @Override
     public void flushCache() {
-        // An event half folded must go nowhere: its transaction is aborted, its task starts anew.
+        // A partly folded event is not written: the transaction is aborted and the task restarts.
         if (!isFolding && (!touched.isEmpty() || nextOffset > postgresOffset)) {
             writeOut();
         }
@@ -140,7 +140,7 @@ final class CustomerStore
         }
         touched.clear();
         batch.sizes(sizes.takeChanged());
-        // Postgres works on its part while RocksDB and the changelog get theirs.
+        // Postgres works on the batch while RocksDB and the changelog are written.
         Future<?> landed = nextOffset > postgresOffset ? sink.write(batch, nextOffset) : null;
         entries.add(KeyValue.pair(PARTITION_KEY, partitionBytes()));
         wrapped().putAll(entries);

@@ -10,7 +10,7 @@ import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.specific.SpecificDatumReader;
 import tidemark.v1.CustomerEvent;
 
-/** Reads events in the Confluent wire format. Of one thread: readers and decoder are reused. */
+/** Decodes events in the Confluent wire format. For one thread: readers and decoder are reused. */
 final class EventDecoder {
     private static final int HEADER = 5;
 

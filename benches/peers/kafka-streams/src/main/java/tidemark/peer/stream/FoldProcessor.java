@@ -16,7 +16,7 @@ import tidemark.peer.state.CustomerState;
 import tidemark.peer.state.LateException;
 import tidemark.v1.CustomerEvent;
 
-/** Folds each event into its customer, evaluates the customer, and says what changed. */
+/** Folds each event into its customer, evaluates the customer, and forwards the changes. */
 final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
     private static final long FUTURE_TOLERANCE_MICROS = 5 * 60 * 1_000_000L;
     private static final Duration CLOCK_INTERVAL = Duration.ofMinutes(1);
@@ -40,7 +40,7 @@ final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
         customers.open();
         changes = new Changes(context);
         midnights = new Midnights();
-        context.schedule(CLOCK_INTERVAL, PunctuationType.WALL_CLOCK_TIME, this::lookAtClock);
+        context.schedule(CLOCK_INTERVAL, PunctuationType.WALL_CLOCK_TIME, this::checkClock);
     }
 
     @Override
@@ -58,15 +58,15 @@ final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
 
     private void fold(CustomerEvent event, Record<byte[], byte[]> record, int partition) {
         String key = event.getTenantId() + "/" + event.getCustomerId();
-        Tenant tenant = Definitions.of(event.getTenantId());
+        Tenant tenant = Definitions.find(event.getTenantId());
         long appendedAt = record.timestamp() * 1_000;
         if (tenant == null) {
             park(record, "unknown_tenant", event.getTenantId());
         } else if (CustomerState.micros(event.getOccurredAt())
                 > appendedAt + FUTURE_TOLERANCE_MICROS) {
-            park(record, "invalid", "occurred_at lies ahead of the append time");
-        } else if (home(key) != partition) {
-            park(record, "misrouted", "it belongs in partition " + home(key));
+            park(record, "invalid", "occurred_at is after the append time");
+        } else if (expectedPartition(key) != partition) {
+            park(record, "misrouted", "the expected partition is " + expectedPartition(key));
         } else {
             Customer customer = customers.get(key);
             try {
@@ -78,7 +78,7 @@ final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
         }
     }
 
-    private int home(String key) {
+    private int expectedPartition(String key) {
         byte[] bytes = key.getBytes(StandardCharsets.UTF_8);
         return BuiltInPartitioner.partitionForKey(bytes, partitions);
     }
@@ -90,14 +90,14 @@ final class FoldProcessor implements Processor<byte[], byte[], byte[], byte[]> {
         customers.touch(customer);
     }
 
-    /** At a tenant's midnight windows and bands move: every customer is looked at anew. */
-    private void lookAtClock(long nowMillis) {
+    /** Re-evaluates every customer after a midnight, since windows and bands depend on the day. */
+    private void checkClock(long nowMillis) {
         long now = nowMillis * 1_000;
         if (!midnights.hasPassed(now)) {
             return;
         }
         customers.forEach(
-                customer -> evaluate(customer, Definitions.of(customer.tenantId()), now));
+                customer -> evaluate(customer, Definitions.find(customer.tenantId()), now));
     }
 
     private void park(Record<byte[], byte[]> record, String reason, String detail) {

@@ -17,11 +17,11 @@ import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler;
 
-/** Runs until it is told to stop. */
+/** Runs the application until it is stopped. */
 public final class Main {
     private Main() {}
 
-    /** Settings come from the environment: see {@link Settings}. */
+    /** Runs with the settings from the environment, see {@link Settings}. */
     public static void main(String[] arguments) throws Exception {
         Settings settings = Settings.fromEnvironment();
         PostgresSink.createTables(settings.databaseUrl());
@@ -40,7 +40,7 @@ public final class Main {
         stopped.await();
     }
 
-    /** Makes the topics written to, if they are not there. */
+    /** Creates missing output topics. */
     private static void createTopics(Settings settings) throws Exception {
         Map<String, Object> broker =
                 Map.of(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, settings.bootstrapServers());

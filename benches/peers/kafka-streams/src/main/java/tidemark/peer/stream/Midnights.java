@@ -3,7 +3,7 @@ package tidemark.peer.stream;
 import tidemark.peer.outputs.Definitions;
 import tidemark.peer.state.Days;
 
-/** Whether a day has begun since this was asked last. */
+/** Reports whether a day has begun since the last call. */
 final class Midnights {
     private int day = Integer.MIN_VALUE;
 

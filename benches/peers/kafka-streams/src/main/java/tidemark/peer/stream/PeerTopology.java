@@ -5,7 +5,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 
-/** One source, one processor with its store, and sinks for what changed and what is parked. */
+/** The topology: one source, one processor with its store, and sinks for changes and parked events. */
 final class PeerTopology {
     static final String STORE = "customers";
     static final String PARKED = "parked";
@@ -20,7 +20,7 @@ final class PeerTopology {
         return of(settings, () -> new FoldProcessor(registry, partitions), sinks);
     }
 
-    /** With another decoder or sink, as tests want it. */
+    /** Builds the topology with another decoder or sink, for tests. */
     static Topology of(
             Settings settings,
             ProcessorSupplier<byte[], byte[], byte[], byte[]> fold,

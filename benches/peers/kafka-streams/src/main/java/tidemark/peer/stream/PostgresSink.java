@@ -17,7 +17,7 @@ import java.util.concurrent.Future;
 
 /**
  * Writes batches to Postgres, each in one transaction behind a fence: its first statement must find
- * the partition as this owner claimed it, so that an owner replaced meanwhile writes nothing.
+ * this owner's epoch, so that a replaced owner writes nothing.
  */
 final class PostgresSink implements Sink {
     private static final Map<String, String> STATEMENTS =
@@ -45,7 +45,7 @@ final class PostgresSink implements Sink {
         }
     }
 
-    /** Makes the tables, if they are not there. */
+    /** Creates missing tables. */
     static void createTables(String url) throws SQLException {
         try (Connection connection = DriverManager.getConnection(url);
                 var statement = connection.createStatement()) {
@@ -176,7 +176,7 @@ final class PostgresSink implements Sink {
         return connection.prepareStatement(STATEMENTS.get(name));
     }
 
-    /** Arrays travel in binary; one of them is a column of rows. */
+    /** Returns a column of rows as an array, sent in binary. */
     private <T> void array(
             PreparedStatement statement, int place, String type, Collection<T> rows, T[] like)
             throws SQLException {

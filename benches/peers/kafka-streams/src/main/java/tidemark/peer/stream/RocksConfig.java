@@ -38,6 +38,6 @@ public final class RocksConfig implements RocksDBConfigSetter {
 
     @Override
     public void close(String store, Options options) {
-        // What is shared lives as long as the process.
+        // The shared objects live as long as the process.
     }
 }

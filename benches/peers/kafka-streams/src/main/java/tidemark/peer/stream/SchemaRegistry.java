@@ -8,7 +8,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import org.apache.avro.Schema;
 
-/** Asks a Confluent-compatible registry for schemas. While it is away this fails, and parks not. */
+/** Fetches schemas from a Confluent-compatible registry. Fails while it is unavailable: nothing is parked. */
 class SchemaRegistry {
     private static final int NOT_FOUND = 404;
     private static final int OK = 200;
@@ -42,12 +42,12 @@ class SchemaRegistry {
         }
     }
 
-    /** A fault of ours, not of the event: the thread ends and the event is read again. */
+    /** The registry is unavailable, which is no fault of the event: the thread ends, and the event is read again. */
     static final class RegistryUnavailableError extends Error {
         private static final long serialVersionUID = 1;
 
         RegistryUnavailableError(String reason) {
-            super("the registry is away: " + reason);
+            super("the registry is unavailable: " + reason);
         }
     }
 }

@@ -2,7 +2,7 @@ package tidemark.peer.stream;
 
 import java.nio.file.Path;
 
-/** From the environment: {@code PEER_…} in capitals. */
+/** The settings, read from environment variables {@code PEER_…}. */
 record Settings(
         String bootstrapServers,
         String registryUrl,

@@ -2,20 +2,20 @@ package tidemark.peer.stream;
 
 import java.util.concurrent.Future;
 
-/** Where the rows of one partition go. */
+/** The destination of the rows of one partition. */
 interface Sink extends AutoCloseable {
     /** Opens the sink of a partition. */
     interface Factory {
         Sink open(int partition);
     }
 
-    /** Shuts out every earlier owner of the partition; gives the offset from which on to write. */
+    /** Claims the partition and fences earlier owners; returns the offset to write from. */
     long claim();
 
-    /** Begins to write all of a batch together with the offset, or nothing. */
+    /** Begins to write a batch together with the offset, atomically. */
     Future<?> write(Batch batch, long nextOffset);
 
-    /** Waits for what was begun. */
+    /** Waits for the batch that was begun. */
     void await(Future<?> begun);
 
     @Override

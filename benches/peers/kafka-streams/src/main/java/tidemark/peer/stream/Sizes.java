@@ -10,9 +10,9 @@ import tidemark.peer.outputs.Tenant;
 import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
-/** How many customers of this partition are in each segment, stage and band, by tenant. */
+/** The numbers of this partition's customers in each segment, stage and band, by tenant. */
 final class Sizes {
-    /** What is counted. */
+    /** The name of a count. */
     record Name(String tenantId, String kind, String name) {}
 
     private final Map<Name, Long> values = new HashMap<>();
@@ -20,7 +20,7 @@ final class Sizes {
 
     void move(Customer customer) {
         String tenantId = customer.tenantId();
-        Tenant tenant = Definitions.of(tenantId);
+        Tenant tenant = Definitions.find(tenantId);
         EvaluatedState before = customer.written;
         EvaluatedState now = customer.evaluated;
         if (customer.isNew) {
@@ -60,7 +60,7 @@ final class Sizes {
         changed.add(name);
     }
 
-    /** What changed since this was asked last, as it now is. */
+    /** Returns the counts that changed since the last call. */
     Map<Name, Long> takeChanged() {
         Map<Name, Long> now = new HashMap<>();
         changed.forEach(name -> now.put(name, values.get(name)));

@@ -1,6 +1,6 @@
 package tidemark.peer.stream;
 
-/** Bytes that are no event. */
+/** The bytes are no event. */
 final class UndecodableException extends Exception {
     private static final long serialVersionUID = 1;
 

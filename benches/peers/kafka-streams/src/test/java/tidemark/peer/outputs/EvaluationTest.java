@@ -17,10 +17,10 @@ import tidemark.peer.state.StateReader;
 import tidemark.peer.state.StateWriter;
 
 class EvaluationTest {
-    private static final Tenant TENANT = Definitions.of("tenant-0");
+    private static final Tenant TENANT = Definitions.find("tenant-0");
 
     @Test
-    void segmentsFollowFromOrdersAttributesAndTime() throws LateException {
+    void segmentsDependOnOrdersAttributesAndTime() throws LateException {
         CustomerState state = new CustomerState();
         state.fold(event(1, START, order("a", 100)), TENANT.zone());
         state.fold(event(2, START + DAY, order("b", 100)), TENANT.zone());
@@ -31,7 +31,7 @@ class EvaluationTest {
                         "buyers1", "buyers2", "lately1", "lately2", "lately3", "lately4",
                         "lately5", "seats1", "seats2"),
                 segments(then));
-        // Long after, nothing was bought lately, and the customer is likely gone.
+        // A year later, no purchase is recent, and the customer has likely churned.
         EvaluatedState later = evaluate(state, START + 365 * DAY, then);
         assertEquals(
                 List.of("buyers1", "buyers2", "drifting1", "drifting2", "seats1", "seats2"),
@@ -41,7 +41,7 @@ class EvaluationTest {
     }
 
     @Test
-    void aPositionLastsSinceItsRunBegan() throws LateException {
+    void aPositionBeginsWithItsRunOfEntries() throws LateException {
         CustomerState state = new CustomerState();
         String[] stages = {"lead", "trial", "unlisted", "trial"};
         for (int i = 0; i < stages.length; i++) {

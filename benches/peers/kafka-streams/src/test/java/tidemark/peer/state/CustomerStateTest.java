@@ -25,9 +25,9 @@ import tidemark.v1.CustomerEvent;
 class CustomerStateTest {
     private static final ZoneId ZONE = ZoneId.of("Europe/Berlin");
 
-    /** As {@code projections/tests/laws/encoding.rs} pins them: the same events, the same bytes. */
+    /** The bytes that {@code projections/tests/laws/encoding.rs} pins for the same events. */
     @Test
-    void theBytesAreTidemarks() throws LateException {
+    void encodedStatesAreThoseOfTidemark() throws LateException {
         String expected =
                 "03808099eac5fda60603"
                         + "010300000000000000000000000000000003"
@@ -54,7 +54,7 @@ class CustomerStateTest {
     }
 
     @Test
-    void neitherOrderNorRepetitionLeavesATrace() throws LateException {
+    void statesDoNotDependOnOrderAndRepetition() throws LateException {
         List<CustomerEvent> events = someEvents();
         String expected = hex(fold(events));
         Random random = new Random(42);
@@ -75,14 +75,14 @@ class CustomerStateTest {
     }
 
     @Test
-    void anActivityBehindTheHorizonIsLateAndChangesNothing() throws LateException {
+    void activitiesBehindTheHorizonAreLateAndChangeNothing() throws LateException {
         CustomerState state = fold(List.of(event(1, START + 8 * DAY, activity())));
         String before = hex(state);
         assertThrows(LateException.class, () -> state.fold(event(2, START, activity()), ZONE));
         assertEquals(before, hex(state));
     }
 
-    /** Of all kinds, within the horizon, so that every order is accepted. */
+    /** Events of all kinds within the horizon, so that they are accepted in any order. */
     private static List<CustomerEvent> someEvents() {
         List<CustomerEvent> events = new ArrayList<>();
         for (int i = 0; i < 40; i++) {

@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 
-/** Remembers what was written. */
+/** Records what is written. */
 final class FakeSink implements Sink {
-    /** Customers, segments entered, and the offset of a batch. */
+    /** The customers, entered segments and offset of a batch. */
     record Written(List<String> customers, List<String> entered, List<String> left, long offset) {}
 
     final List<Written> written = new ArrayList<>();

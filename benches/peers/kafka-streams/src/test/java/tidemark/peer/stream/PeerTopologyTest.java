@@ -34,12 +34,12 @@ class PeerTopologyTest {
     @TempDir Path folder;
 
     @Test
-    void eachCommitWritesWhatDiffers() throws IOException {
+    void commitsWriteTheDifferences() throws IOException {
         FakeSink sink = new FakeSink(0);
         try (TopologyTestDriver driver = driver(sink)) {
             publish(driver, bytes(event(1, START, order("a", 100))));
             publish(driver, bytes(event(2, START, profile("seats", 15L))));
-            // The same event again: written again, for it may have changed something; it did not.
+            // A duplicate is written too, since the sink cannot tell that it changed nothing.
             publish(driver, bytes(event(2, START, profile("seats", 15L))));
             assertEquals(
                     List.of("buyers1", "lately1", "lately2", "lately3", "lately4", "lately5"),
@@ -52,7 +52,7 @@ class PeerTopologyTest {
     }
 
     @Test
-    void whatIsNoEventIsParkedWhole() {
+    void undecodableRecordsAreParkedWhole() {
         FakeSink sink = new FakeSink(0);
         try (TopologyTestDriver driver = driver(sink)) {
             byte[] nonsense = {0, 0, 0, 0, 1, 99};
@@ -64,13 +64,13 @@ class PeerTopologyTest {
                     new String(
                             parked.headers().lastHeader("reason").value(),
                             StandardCharsets.UTF_8));
-            // The position is written all the same.
+            // The position is written nevertheless.
             assertEquals(1, sink.written.get(0).offset());
         }
     }
 
     @Test
-    void whatPostgresHasIsNotWrittenAgain() throws IOException {
+    void commitsThatPostgresHasAreNotWrittenAgain() throws IOException {
         FakeSink sink = new FakeSink(2);
         try (TopologyTestDriver driver = driver(sink)) {
             publish(driver, bytes(event(1, START, order("a", 100))));
