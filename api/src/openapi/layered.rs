@@ -11,7 +11,7 @@ use super::common::{ALWAYS, BEARER, FRESHNESS, KEPT, LIMITS, PARAMETERS, PROBLEM
 use crate::auth::Role;
 use crate::limits::cost;
 
-/// The 404 of a route whose path names a resource.
+/// The 404 of a route that names a resource in its path.
 pub(crate) struct NotFound;
 
 impl IntoResponses for NotFound {

@@ -22,8 +22,8 @@ pub(super) mod at_risk;
 
 /// Churn risk bands and models
 ///
-/// The number of customers in each churn risk band as of their last evaluation, for customers who
-/// buy without a contract and for subscribers, with the models and their calibration on a holdout.
+/// The number of customers in each churn risk band as of their last evaluation, for purchases
+/// without a contract and for subscriptions, with the models and their calibration on a holdout.
 #[utoipa::path(
     get,
     path = "/v1/churn",
@@ -41,11 +41,11 @@ pub(crate) async fn overview(
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChurnOverview {
-    /// Churn of customers who buy without a contract; null until the tenant is defined.
+    /// Churn of customers that buy without a contract; null until the tenant is defined.
     #[schema(required)]
     purchases: Option<ChurnModel>,
     /// Churn of subscribers: the risk of cancellation at the next renewal; null until a renewal
-    /// model is trained. A subscriber who also buys counts in both.
+    /// model is trained. A subscriber that also buys counts in both.
     #[schema(required)]
     renewals: Option<ChurnModel>,
     /// The re-evaluation in progress under newer definitions; null if there is none. Until it
@@ -68,7 +68,7 @@ struct ChurnModel {
     high_from: f64,
     /// The bands, from low to high.
     bands: Vec<BandSize>,
-    /// The number of customers without a score: those who have never bought, or have no
+    /// The number of customers without a score: customers that have never bought, or have no
     /// subscription.
     not_scored: i64,
     /// The calibration of the trained model; null for shipped parameters.

@@ -81,7 +81,7 @@ pub(crate) struct Conversations {
 #[derive(Debug, Serialize, ToSchema)]
 struct ConversationsItem {
     /// The agent, the channel or the day. Null for messages without an agent, and, grouped by
-    /// channel, for closed conversations, whose events have no channel.
+    /// channel, for closed conversations, because their events have no channel.
     #[schema(required)]
     key: Option<String>,
     /// The totals of the item.

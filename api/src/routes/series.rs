@@ -31,7 +31,7 @@ const STOCKS: [RollupKind; 3] = [
     RollupKind::Band(Crossing::Entered),
     RollupKind::Band(Crossing::Left),
 ];
-/// The name of the score whose bands are counted.
+/// The name of the score behind the counted bands.
 const CHURN: &str = "churn";
 
 /// Main metrics by day

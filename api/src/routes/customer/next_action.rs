@@ -26,7 +26,7 @@ use crate::routes::path::CustomerPath;
 ///
 /// The actions the customer is eligible for at the clock of its partition (`as_of`), by expected
 /// value: the value of an accepted offer times the probability of acceptance. The probability is a
-/// Beta-Binomial posterior mean, based on the offers to customers who are in the same segment now.
+/// Beta-Binomial posterior mean, based on the offers to customers that are in the same segment now.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/next-best-action",
@@ -210,7 +210,7 @@ impl OfferCounters {
         self.counted.get(segment).copied().unwrap_or(0)
     }
 
-    /// Returns the smallest segment whose members received offers; the first by name among equals.
+    /// Returns the smallest segment with offers to its members; the first by name among equals.
     fn here<'s>(
         &self,
         action: &str,

@@ -15,9 +15,9 @@ use crate::routes::rollups::Day;
 
 /// Bottlenecks of a journey
 ///
-/// The stages by lost completions: the number of customers who did not advance, times the
-/// completion rate of those who did. Customers who entered a stage recently have had little time to
-/// advance; a `to` some weeks in the past excludes them.
+/// The stages by lost completions: the number of customers that did not advance, times the
+/// completion rate of those that did. Customers that entered a stage recently have had little time
+/// to advance; a `to` some weeks in the past excludes them.
 #[utoipa::path(
     get,
     path = "/v1/journeys/{name}/bottlenecks",
