@@ -1,9 +1,10 @@
-//! Who asks: tokens and roles, and who lets nobody else in.
+//! Authentication: tokens, roles and keys.
 //!
-//! A token names one tenant and one role; nothing else in a request can. [`keys`] are what tokens
-//! are checked with, [`ring`] is where they come from and how they change, [`verifier`] checks.
+//! A token names one tenant and one role; nothing else in a request can. [`verifier`] verifies
+//! tokens with [`keys`], which [`ring`] reads and refreshes.
 
 mod keys;
+mod metrics;
 mod ring;
 mod verifier;
 
@@ -12,39 +13,42 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use tidemark_schemas::TenantId;
 
+pub(crate) use self::metrics::AuthMetrics;
 pub(crate) use self::ring::KeyRing;
+use self::verifier::VerifyError;
 pub(crate) use self::verifier::{TokenId, Verified, Verifier, check_config};
-use crate::http::Problem;
-use crate::{ApiError, Service};
+use crate::ApiError;
+use crate::http::{Peers, Problem};
 
-/// RFC 7518 asks for a key as long as the hash; a shorter one can be found by trying.
+/// The minimum length of a secret. RFC 7518 requires a key as long as the hash; a shorter one can be
+/// found by brute force.
 pub const MIN_SECRET_BYTES: usize = 32;
-/// More would be a second lifetime, not a difference of clocks.
+/// The maximum leeway. More would extend the lifetime of tokens rather than allow for clock skew.
 pub const MAX_LEEWAY_SECONDS: u64 = 300;
 
-/// What the bearer of a token may do in its tenant.
+/// The role of a token in its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads everything of the tenant; each access to personal attributes is audited.
+    /// Reads all data of the tenant. Each access to personal attributes is audited.
     Admin,
-    /// Like [`Role::Admin`] for now: what only administrators may do is not read but changed.
+    /// Reads the same as [`Role::Admin`]; the difference between them is in writes.
     Analyst,
-    /// Reads everything but the values of personal attributes.
+    /// Reads all data but the values of personal attributes.
     Viewer,
 }
 
 impl Role {
-    /// Every role.
+    /// All roles.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Analyst, Self::Viewer];
 
-    /// As in the `role` claim.
+    /// Returns the role as in the `role` claim.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -53,7 +57,7 @@ impl Role {
         }
     }
 
-    /// Whether values of personal attributes are shown.
+    /// Returns true if this role reads the values of personal attributes.
     pub const fn sees_personal_attributes(self) -> bool {
         match self {
             Self::Admin | Self::Analyst => true,
@@ -68,7 +72,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// Not the name of a role.
+/// The error for a text that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a role: expected admin, analyst or viewer")]
 pub struct UnknownRole(String);
@@ -82,25 +86,25 @@ impl FromStr for Role {
     }
 }
 
-/// What a token of ours says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who made the token.
+    /// The issuer.
     pub iss: String,
-    /// For whom.
+    /// The audience.
     pub aud: String,
-    /// Who bears it: recorded when personal attributes are read.
+    /// The subject, which is recorded when personal attributes are read.
     pub sub: String,
-    /// Issued at, in seconds since 1970.
+    /// The time of issue, in seconds since 1970.
     pub iat: u64,
-    /// Expires at, in seconds since 1970.
+    /// The time of expiry, in seconds since 1970.
     pub exp: u64,
-    /// Not valid before, in seconds since 1970.
+    /// The time before which the token is not valid, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// The only tenant it opens.
+    /// The tenant that the token grants access to.
     pub tenant: TenantId,
-    /// What it may do there.
+    /// The role in that tenant.
     pub role: Role,
 }
 
@@ -121,20 +125,20 @@ fn check_secret(secret: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Who asks, once the token is believed.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// The only tenant whose rows this request can reach.
+    /// The tenant, which alone is visible to the request.
     pub(crate) tenant: TenantId,
     pub(crate) role: Role,
     pub(crate) subject: String,
 }
 
-/// Why a request has no caller. The wording is the client's help and gives nothing away: it depends
-/// on the token alone.
+/// The reason why a request is not authenticated. Its text is sent to the client. It depends on the
+/// token alone, so it discloses nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unauthenticated {
-    #[error("a bearer token is needed")]
+    #[error("a bearer token is required")]
     Missing,
     #[error("the Authorization header is not of the form `Bearer <token>`")]
     Malformed,
@@ -142,29 +146,57 @@ pub(crate) enum Unauthenticated {
     Invalid,
     #[error("the token's algorithm is not accepted")]
     Algorithm,
-    #[error("the token is signed with a key that is not known, or not any more")]
+    #[error("the token is signed with a key that is unknown or was removed")]
     Key,
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]
     TooEarly,
-    #[error("the token is of another issuer")]
+    #[error("the token is from another issuer")]
     Issuer,
     #[error("the token is for another audience")]
     Audience,
-    #[error("the token lacks a claim or has one of a wrong form: iss, aud, sub, exp, tenant, role")]
+    #[error("the token lacks a claim, or has a malformed one: iss, aud, sub, exp, tenant, role")]
     Claims,
 }
 
 impl Unauthenticated {
-    /// The `WWW-Authenticate` challenge of RFC 6750: no error code where no token was sent.
-    pub(crate) fn challenge(self) -> String {
+    /// Returns the `WWW-Authenticate` challenge of RFC 6750, without an error code if no token was
+    /// sent.
+    fn challenge(self) -> String {
         match self {
             Self::Missing => "Bearer realm=\"tidemark\"".to_owned(),
             Self::Malformed => "Bearer realm=\"tidemark\", error=\"invalid_request\"".to_owned(),
             _ => format!(
                 "Bearer realm=\"tidemark\", error=\"invalid_token\", error_description=\"{self}\""
             ),
+        }
+    }
+}
+
+impl From<Unauthenticated> for Problem {
+    fn from(reason: Unauthenticated) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "Not authenticated",
+            reason.to_string(),
+        );
+        if let Ok(challenge) = HeaderValue::try_from(reason.challenge()) {
+            let headers = problem.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        problem
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Unauthenticated(reason) => reason.into(),
+            VerifyError::NoKeys => {
+                Self::unavailable("the keys that verify tokens are not known yet")
+            }
         }
     }
 }
@@ -190,7 +222,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Unauthenticated> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Unauthenticated::Missing)?;
     if values.next().is_some() {
-        // Two would let a proxy and us believe different ones.
+        // With two headers, a proxy and this API might each use a different one.
         return Err(Unauthenticated::Malformed);
     }
     let value = value.to_str().map_err(|_| Unauthenticated::Malformed)?;
@@ -202,27 +234,42 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Unauthenticated> {
     Ok(token)
 }
 
-/// Who asks, by the request's token.
-///
-/// A token seen before costs a look into a table. Any other costs the peer a piece of its share,
-/// before its signature is looked at.
-pub(crate) async fn authenticate(
-    service: &Service,
-    request: &mut Request,
-) -> Result<Arc<Verified>, Problem> {
-    let verifier = service.verifier();
-    let token = bearer_token(request.headers());
-    let known = token.ok().and_then(|token| verifier.known(token));
-    let good = if let Some(good) = known {
-        good
-    } else {
-        service.rates().peers.draw(request).inspect_err(|_| {
-            service.admission_metrics().limited("peer");
-        })?;
-        verifier.verify(token?).await?
-    };
-    tracing::Span::current().record("tenant", good.caller.tenant.as_str());
-    Ok(good)
+/// Authenticates requests by their token.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    verifier: Verifier,
+    peers: Arc<Peers>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(verifier: Verifier, peers: Arc<Peers>) -> Self {
+        Self { verifier, peers }
+    }
+
+    /// Returns the verified token of a request.
+    ///
+    /// A token that was verified before costs a lookup. Any other is charged to the rate limit of
+    /// the peer, before its signature is verified.
+    pub(crate) async fn authenticate(
+        &self,
+        request: &mut Request,
+    ) -> Result<Arc<Verified>, Problem> {
+        let token = bearer_token(request.headers());
+        let known = token.ok().and_then(|token| self.verifier.known(token));
+        let verified = if let Some(verified) = known {
+            verified
+        } else {
+            self.peers.draw(request)?;
+            self.verifier.verify(token?).await?
+        };
+        tracing::Span::current().record("tenant", verified.caller.tenant.as_str());
+        Ok(verified)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn metrics(&self) -> &AuthMetrics {
+        self.verifier.metrics()
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidemark_schemas::Instant;
 
-use crate::{Network, Rate};
+use crate::http::{Network, Rate};
 
 /// Everything a [`Service`](crate::Service) needs to know.
 ///

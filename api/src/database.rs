@@ -5,10 +5,11 @@
 //! no other way to a connection, so no query can forget its tenant.
 //!
 //! A transaction is never dropped halfway by a client that goes away or by a timeout (a cancelled
-//! `begin` poisons a pooled connection): the [guard](crate::http::guard) runs each request in a task of
+//! `begin` poisons a pooled connection): the [guard](crate::http::Guard) runs each request in a task of
 //! its own, and time limits are the server's.
 
 mod failure;
+mod metrics;
 mod readiness;
 mod snapshot;
 
@@ -18,23 +19,25 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use moka::future::Cache;
+use prometheus::Registry;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{AssertSqlSafe, Connection};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{Instant, TenantId};
 
+use self::failure::Failure;
 pub(crate) use self::failure::is_unavailable;
+use self::metrics::PoolCollector;
 pub(crate) use self::readiness::Readiness;
 pub(crate) use self::snapshot::{Snapshot, clock, instant};
 use crate::auth::Caller;
 use crate::http::Problem;
 use crate::{ApiError, Config};
-use failure::Failure;
 
 /// Parsed definitions kept: every tenant's current version, and during a change the one before.
 const DEFINITIONS_KEPT: u64 = 10_000;
-/// A connection idle for longer is tried before use; context each time would cost a round trip.
+/// The idle time after which a connection is tested before use. A test costs a round trip.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// What a request will do with its snapshot.
@@ -110,17 +113,23 @@ impl Database {
         }
     }
 
-    /// Of a server that is not there.
+    /// Returns a database that is unavailable.
     #[cfg(test)]
-    pub(crate) fn away(config: &Config) -> Self {
+    pub(crate) fn unavailable(config: &Config) -> Self {
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(1);
         Self::over(options, Session::of(config), config)
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+    /// Registers the metrics of the connection pool.
+    pub(crate) fn register_metrics(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        PoolCollector::register(self.pool.clone(), registry)
+    }
+
+    /// Closes all connections, once they are no longer in use.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 
     /// A connection beside the pool, for who reads no tenant's rows.
@@ -162,7 +171,7 @@ impl Database {
         mut connection: PoolConnection<Postgres>,
         problem: Problem,
     ) -> Result<PoolConnection<Postgres>, Problem> {
-        match Failure::of(&problem) {
+        match Failure::from_problem(&problem) {
             Some(Failure::StalePlan) => connection.clear_cached_statements().await?,
             Some(Failure::ConnectionLost) => {
                 drop(connection.detach()); // not back into the pool

@@ -1,63 +1,58 @@
-//! Why the API cannot start or go on. What goes wrong for one request is a
-//! [`Problem`](crate::http::problem::Problem), not this.
+//! Errors of the API as a component. The error of one request is a
+//! [`Problem`](crate::http::Problem).
 
-/// Why the API cannot start or go on.
+use crate::http::SmallBurst;
+
+/// The reason why the API cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The HS256 secret can be guessed.
-    #[error("the HS256 secret has {bytes} bytes; at least {minimum} are needed")]
+    /// The HS256 secret is short enough to be guessed.
+    #[error("the HS256 secret has {bytes} bytes; at least {minimum} are required")]
     ShortSecret {
-        /// How long it is.
+        /// The length of the secret.
         bytes: usize,
-        /// How long it must be.
+        /// The required length.
         minimum: usize,
     },
-    /// An issuer or audience that every token would have to lack.
+    /// The issuer or audience is empty.
     #[error("auth.{0} is empty")]
     EmptyClaim(&'static str),
-    /// Expired tokens would be accepted for too long.
+    /// The leeway would accept expired tokens for too long.
     #[error("auth.leeway_seconds is {seconds}; at most {maximum} are allowed")]
     LongLeeway {
-        /// What was asked for.
+        /// The configured leeway.
         seconds: u64,
-        /// What is allowed.
+        /// The greatest leeway that is allowed.
         maximum: u64,
     },
-    /// The keys for tokens could not be read at the start.
-    #[error("keys for tokens: {0}")]
+    /// The keys that verify tokens cannot be read at the start.
+    #[error("reading the keys that verify tokens failed: {0}")]
     Keys(String),
-    /// A bucket that no dear request would ever find full enough.
-    #[error("limits.{limit}_burst is {burst}; at least {least} is needed, which one list costs")]
-    SmallBurst {
-        /// `tenant`, `token` or `peer`.
-        limit: &'static str,
-        /// What was asked for.
-        burst: u32,
-        /// What is needed.
-        least: u32,
-    },
-    /// An origin that no browser would send.
+    /// A burst is smaller than the greatest cost of a request.
+    #[error(transparent)]
+    SmallBurst(#[from] SmallBurst),
+    /// An allowed origin is malformed.
     #[error("{0:?} is not an origin such as https://dashboard.example.com")]
     Origin(String),
-    /// A limit of zero would refuse everything.
+    /// A limit is zero, which would refuse every request.
     #[error("{0} must be greater than zero")]
     Zero(&'static str),
-    /// The token could not be signed.
+    /// Signing a token failed.
     #[error("signing the token failed: {0}")]
     Signing(#[source] jsonwebtoken::errors::Error),
-    /// The database address is not one.
+    /// The database URL is malformed.
     #[error("the database url is malformed: {0}")]
     DatabaseUrl(#[source] sqlx::Error),
-    /// Postgres is not there, or refuses us.
+    /// Postgres is unavailable, or refuses the connection.
     #[error("connecting to Postgres failed: {0}")]
     Database(#[source] sqlx::Error),
-    /// Row-level security would not hold.
+    /// The database role bypasses row-level security.
     #[error(
         "the database role {0:?} bypasses row-level security (it is a superuser, or has bypassrls): \
          configure a role that does not, such as tidemark_api"
     )]
     PrivilegedRole(String),
-    /// Two components registered the same metric.
+    /// Registering a metric failed.
     #[error("registering metrics failed: {0}")]
     Metrics(#[from] prometheus::Error),
 }

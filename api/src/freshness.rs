@@ -1,4 +1,4 @@
-//! How fresh an answer is: said in the headers of everything read from the tables.
+//! Freshness: the position of the log that a response reflects, as headers.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -6,23 +6,25 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tidemark_schemas::Instant;
 
+use crate::http::Problem;
+
 const GENERATION: HeaderName = HeaderName::from_static("tidemark-generation");
 const WATERMARK: HeaderName = HeaderName::from_static("tidemark-watermark");
 const LAG: HeaderName = HeaderName::from_static("tidemark-lag");
 const DEFINITIONS: HeaderName = HeaderName::from_static("tidemark-definitions");
 const STALE: HeaderName = HeaderName::from_static("tidemark-stale");
 
-/// The position of the snapshot an answer was read from.
+/// The position of the snapshot that a response was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Freshness {
-    /// Which generation of projections.
+    /// The generation of projections.
     pub(crate) generation: i32,
-    /// The least clock over all partitions: everything appended before it is in the answer.
-    /// `None` until every partition has a clock.
+    /// The least clock of all partitions: everything appended before it is in the response. `None`
+    /// until every partition has a clock.
     pub(crate) watermark: Option<Instant>,
-    /// Records of all partitions seen in the log and not yet folded.
+    /// The number of records that are seen in the log and not folded, over all partitions.
     pub(crate) lag: i64,
-    /// Version of the tenant's definitions in force; `None` for a tenant not yet defined.
+    /// The version of the tenant's definitions in force; `None` before its first.
     pub(crate) definitions: Option<i64>,
 }
 
@@ -34,14 +36,21 @@ impl Freshness {
         if let Some(version) = self.definitions {
             headers.insert(DEFINITIONS, HeaderValue::from(version));
         }
-        if let Some(watermark) = self.watermark.and_then(written) {
+        if let Some(watermark) = self.watermark.and_then(header_value) {
             headers.insert(WATERMARK, watermark);
         }
     }
+
+    /// Returns a problem that was found in this snapshot, with the headers added.
+    pub(crate) fn added_to(&self, mut problem: Problem) -> Problem {
+        self.write(problem.headers_mut());
+        problem
+    }
 }
 
-/// A clock as a header. It moves ten times a second, and is sent with every kept answer.
-fn written(clock: Instant) -> Option<HeaderValue> {
+/// Returns a clock as a header value. The last value is reused, because it is sent with every cached
+/// response and changes ten times a second.
+fn header_value(clock: Instant) -> Option<HeaderValue> {
     thread_local! {
         static LAST: RefCell<Option<(Instant, HeaderValue)>> = const { RefCell::new(None) };
     }
@@ -55,12 +64,12 @@ fn written(clock: Instant) -> Option<HeaderValue> {
     })
 }
 
-/// Of an answer given while the database is away.
+/// The staleness of a response that is sent while the database is unavailable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Staleness {
-    /// Since it was read.
+    /// The time since it was read.
     pub(crate) age: Duration,
-    /// Since it was last known to hold.
+    /// The time since it was last known to be valid.
     pub(crate) stale_for: Duration,
 }
 
@@ -72,9 +81,11 @@ impl Staleness {
     }
 }
 
-/// What was read, with how fresh it is.
+/// A body, with the freshness of the snapshot that it was read from.
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
+    /// The body.
     pub(crate) body: T,
+    /// The freshness of the snapshot.
     pub(crate) freshness: Freshness,
 }

@@ -1,22 +1,24 @@
-//! What stands around the routes, in one place and in order.
+//! The layers around the routes, in order.
 //!
-//! From the outside in, a request of a tenant meets
+//! From the outside in, an authenticated request passes
 //!
-//! 1. the [request middleware](crate::http::middleware): request id, trace, problem documents, security headers, metrics;
+//! 1. the [request middleware](crate::http::RequestMiddleware): request id, trace, problem
+//!    documents, security headers, metrics;
 //! 2. CORS, which answers preflights, and compression;
-//! 3. [authentication](authenticate): the limit of its peer, then its token;
-//! 4. the [rate limits](limit_rate) of its token and its tenant;
-//! 5. the [cache](crate::response_cache): positions are waited for, and what is kept and holds is answered;
-//! 6. the [guard](crate::http::guard): size, requests under way (of all, and of its tenant), time, panics. From here
-//!    on it runs in a task of its own;
+//! 3. [authentication](crate::auth::Authenticator): the rate limit of its peer, then its token;
+//! 4. the [rate limits](crate::rate_limits) of its token and its tenant;
+//! 5. the [response cache](crate::response_cache), which first waits for positions;
+//! 6. the [guard](crate::http::Guard): size, concurrency (in total and of its tenant), time,
+//!    panics. From here on the request runs in a task of its own;
 //! 7. its handler.
 //!
-//! 3 to 6 are [one layer](of_tenant): each of axum's copies all that is within it, also for a
-//! request that goes no further than the cache.
+//! Steps 3 to 6 are one axum layer, because each layer clones everything within it, even for a
+//! request that is answered by the cache.
 //!
-//! Whatever refuses does so before what is dearer than itself. Compression is outside the cache,
-//! so an answer is kept once, and its `ETag` must be a weak one: its bytes may differ on the wire.
+//! A cheap refusal comes before an expensive one. Compression is outside the cache, so a response
+//! is cached once, and its `ETag` must be weak: its bytes may differ on the wire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -29,76 +31,128 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::CorsLayer;
 
-use crate::Service;
-use crate::auth::authenticate;
-use crate::http::guard::guard;
-use crate::http::middleware::request_middleware;
-use crate::http::{Condition, Problem};
-use crate::limits::limit_rate;
+use crate::auth::Authenticator;
+use crate::http::{
+    ConcurrencyLimits, Condition, Guard, Peers, Problem, RequestMiddleware, request_middleware,
+};
+use crate::rate_limits::RateLimits;
+use crate::response_cache::ResponseCache;
 
-/// Around every route whose answer depends on who asks: 3 to 6.
-pub(crate) fn authenticated(service: &Service, routes: Router<Service>) -> Router<Service> {
-    routes.route_layer(from_fn_with_state(service.clone(), of_tenant))
+/// The layers, each with what it needs. Cheap to clone: every clone shares the same limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers {
+    pub(crate) middleware: RequestMiddleware,
+    pub(crate) allowed_origins: Vec<HeaderValue>,
+    pub(crate) body_bytes: usize,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) guard: Guard,
+    pub(crate) authenticated: Arc<AuthenticatedLayer>,
 }
 
-/// What waits has the request to itself, since a body cannot be shared between threads.
-async fn of_tenant(
-    State(service): State<Service>,
+/// Steps 3 to 6 for authenticated routes.
+#[derive(Debug)]
+pub(crate) struct AuthenticatedLayer {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) rates: RateLimits,
+    pub(crate) cache: Arc<ResponseCache>,
+    pub(crate) concurrency: Arc<ConcurrencyLimits>,
+    pub(crate) guard: Guard,
+}
+
+impl Layers {
+    /// Wraps routes that require a token: steps 3 to 6.
+    pub(crate) fn authenticated<S>(&self, routes: Router<S>) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let layer = Arc::clone(&self.authenticated);
+        routes.route_layer(from_fn_with_state(layer, authenticated))
+    }
+
+    /// Wraps the readiness route, which reads the database without a token: the guard of step 6.
+    pub(crate) fn readiness<S>(&self, routes: Router<S>) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        routes.route_layer(from_fn_with_state(self.guard.clone(), guarded))
+    }
+
+    /// Wraps public routes, whose response is the same for every caller: the rate limit of the
+    /// peer.
+    pub(crate) fn public<S>(&self, routes: Router<S>) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        routes.route_layer(from_fn_with_state(Arc::clone(&self.peers), limited))
+    }
+
+    /// Wraps all routes, and the response to a path without a route: steps 1 and 2.
+    pub(crate) fn all<S>(&self, routes: Router<S>) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let layers = ServiceBuilder::new()
+            .layer(from_fn_with_state(
+                self.middleware.clone(),
+                request_middleware,
+            ))
+            .option_layer(cors(&self.allowed_origins))
+            .layer(compression())
+            .layer(DefaultBodyLimit::max(self.body_bytes));
+        routes.layer(layers)
+    }
+}
+
+async fn authenticated(
+    State(layer): State<Arc<AuthenticatedLayer>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let verified = authenticate(&service, &mut request).await?;
-    let quotas = limit_rate(&service, &request, &verified)?;
-    let condition = Condition::of(request.headers());
-    let answered = match service.cache().lookup(&mut request, &verified.caller).await {
+    let verified = layer.authenticator.authenticate(&mut request).await?;
+    let quotas = layer.rates.draw(&request, &verified)?;
+    let condition = Condition::from_headers(request.headers());
+    let caller = &verified.caller;
+    let response = match layer.cache.lookup(&mut request, caller).await {
         Ok(None) => {
-            request.extensions_mut().insert(verified.caller.clone());
-            guard(State(service), request, next).await
+            request.extensions_mut().insert(caller.clone());
+            let (tenant, limits) = (caller.tenant.clone(), Arc::clone(&layer.concurrency));
+            let work = |request| async move {
+                let _permit = limits.acquire(&tenant).await?;
+                Ok(next.run(request).await)
+            };
+            layer.guard.run(request, work).await
         }
         Ok(Some(cached)) => Ok(cached),
         Err(problem) => Err(problem),
     };
-    let mut response = condition.apply(answered.into_response());
+    let mut response = condition.apply(response.into_response());
     quotas.write(response.headers_mut());
     Ok(response)
 }
 
-/// Around a route that asks the database and wants no token: 6 alone.
-pub(crate) fn readiness(service: &Service, routes: Router<Service>) -> Router<Service> {
-    routes.route_layer(from_fn_with_state(service.clone(), guard))
-}
-
-/// Around a route that is the same for everybody: what it costs is charged to its peer.
-pub(crate) fn public(service: &Service, routes: Router<Service>) -> Router<Service> {
-    routes.route_layer(from_fn_with_state(service.clone(), of_peer))
-}
-
-async fn of_peer(
-    State(service): State<Service>,
+async fn guarded(
+    State(guard): State<Guard>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    service.rates().peers.draw(&request).inspect_err(|_| {
-        service.admission_metrics().limited("peer");
-    })?;
+    let work = |request| async move { Ok(next.run(request).await) };
+    guard.run(request, work).await
+}
+
+async fn limited(
+    State(peers): State<Arc<Peers>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    peers.draw(&request)?;
     Ok(next.run(request).await)
 }
 
-/// Around everything, also what is not there: 1 and 2.
-pub(crate) fn of_all(service: &Service, routes: Router<Service>) -> Router<Service> {
-    let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(service.clone(), request_middleware))
-        .option_layer(cors(service.allowed_origins()))
-        .layer(compression())
-        .layer(DefaultBodyLimit::max(service.limits().body_bytes));
-    routes.layer(layers)
-}
-
-/// Smaller bodies fit into a packet as they are.
+/// The size in bytes below which a body fits into a packet uncompressed.
 const COMPRESSED_ABOVE: u64 = 1_024;
 
-/// gzip or zstd, as the client likes; fast rather than small. An event stream must not wait for a
-/// block to fill.
+/// Compresses with gzip or zstd, as accepted, and for speed rather than size. An event stream is
+/// left as it is, because it must not wait until a block is full.
 fn compression() -> CompressionLayer<impl Predicate> {
     let predicate = SizeAbove::new(COMPRESSED_ABOVE).and(NotForContentType::SSE);
     CompressionLayer::new()
@@ -106,19 +160,19 @@ fn compression() -> CompressionLayer<impl Predicate> {
         .compress_when(predicate)
 }
 
-/// What a page of another origin may send and read, where origins are allowed at all. Tokens are in
-/// a header that no browser sends by itself, so nothing here lets one page act for another.
+/// Allows pages of these origins to call the API; `None` if there are none. The token is in a
+/// header that no browser sends by itself, so one page cannot act on behalf of another.
 fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let sent = [
+    let request_headers = [
         header::AUTHORIZATION,
         header::IF_NONE_MATCH,
         HeaderName::from_static("tidemark-wait"),
         HeaderName::from_static("x-request-id"),
     ];
-    let read = [
+    let response_headers = [
         "etag",
         "ratelimit",
         "ratelimit-policy",
@@ -132,8 +186,8 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers(sent)
-        .expose_headers(read.map(HeaderName::from_static))
+        .allow_headers(request_headers)
+        .expose_headers(response_headers.map(HeaderName::from_static))
         .max_age(Duration::from_hours(1));
     Some(layer)
 }

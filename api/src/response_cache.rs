@@ -215,7 +215,7 @@ impl ResponseCache {
         let key = (key.clone(), version);
         let outcome = self.reads.try_get_with_by_ref(&key, read).await;
         self.reads.invalidate(&key).await;
-        outcome.map_err(Problem::Shared)
+        outcome.map_err(|problem| Problem::clone(&problem))
     }
 
     /// Counts a request that bypasses the cache.

@@ -10,16 +10,17 @@ mod conversations;
 mod counts;
 mod customer;
 mod customers;
-mod docs;
 mod health;
 mod journeys;
 mod page;
 mod path;
+mod reference;
 mod revenue;
 mod rfm;
 mod rollups;
 mod segments;
 mod series;
+mod state;
 mod status;
 mod value;
 
@@ -28,18 +29,20 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::state::RouteState;
 use crate::http::Problem;
-use crate::{Service, layers, openapi};
+use crate::layers::Layers;
+use crate::{openapi, pages};
 
-/// Returns every route, within its [layers].
-pub(crate) fn router(service: &Service) -> Router {
+/// Returns every route, within its layers.
+pub(crate) fn router(layers: &Layers, state: RouteState) -> Router {
     let all = Router::new()
-        .merge(layers::authenticated(service, authenticated().into()))
-        .merge(layers::readiness(service, readiness().into()))
-        .merge(layers::public(service, public().into()))
+        .merge(layers.authenticated(authenticated().into()))
+        .merge(layers.readiness(readiness().into()))
+        .merge(layers.public(public().into()))
         .merge(liveness())
-        .fallback(async || Problem::NoSuchRoute);
-    layers::of_all(service, all).with_state(service.clone())
+        .fallback(async || Problem::no_such_route());
+    layers.all(all).with_state(state)
 }
 
 /// Describes every route, with the effects of its layers.
@@ -59,7 +62,7 @@ pub fn document() -> String {
 
 /// Returns the routes whose answer depends on the caller. Routes are added by `routes!` alone, which
 /// brings the description along.
-fn authenticated() -> OpenApiRouter<Service> {
+fn authenticated() -> OpenApiRouter<RouteState> {
     OpenApiRouter::default()
         .routes(routes!(customers::list))
         .routes(routes!(customer::one))
@@ -87,19 +90,19 @@ fn authenticated() -> OpenApiRouter<Service> {
 }
 
 /// Returns the routes that read the database and require no token.
-fn readiness() -> OpenApiRouter<Service> {
+fn readiness() -> OpenApiRouter<RouteState> {
     OpenApiRouter::default().routes(routes!(health::ready))
 }
 
 /// Returns the routes whose answer is the same for every caller.
-fn public() -> OpenApiRouter<Service> {
+fn public() -> OpenApiRouter<RouteState> {
     OpenApiRouter::default()
-        .routes(routes!(docs::document))
-        .routes(routes!(docs::page))
+        .routes(routes!(reference::document))
+        .routes(routes!(pages::reference::page))
 }
 
 /// Returns the routes without a guard, which answer even while the process is overloaded.
-fn liveness() -> OpenApiRouter<Service> {
+fn liveness() -> OpenApiRouter<RouteState> {
     OpenApiRouter::default().routes(routes!(health::healthy))
 }
 

@@ -1,24 +1,26 @@
-//! The API as a component: made of a [`Config`], run on a listener, stopped by a token.
+//! The API as a component: built from a [`Config`], run on a listener, stopped by a token.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::auth::{KeyRing, Verifier};
+use crate::auth::{AuthMetrics, Authenticator, KeyRing, Verifier};
 use crate::database::Database;
-use crate::http::server::serve;
-use crate::limits::{RateLimits, Shares};
-use crate::metrics::{AdmissionMetrics, Metrics, PoolCollector};
+use crate::http::{
+    ConcurrencyLimits, Guard, GuardLimits, HttpMetrics, LimitMetrics, Peers, RequestMiddleware,
+    ServerLimits, serve,
+};
+use crate::layers::{AuthenticatedLayer, Layers};
 use crate::query::Reader;
+use crate::rate_limits::{MAX_COST, RateLimits};
+use crate::readiness::ReadinessCheck;
 use crate::response_cache::{Follower, ResponseCache};
-use crate::{ApiError, Config, Limits, auth, routes};
+use crate::routes::{self, RouteState};
+use crate::{ApiError, Config, Limits, auth};
 
 /// The read API. Cheap to clone: every clone is the same service.
 ///
@@ -41,19 +43,11 @@ pub struct Service(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Arc<Database>,
-    ring: Arc<KeyRing>,
+    keys: Arc<KeyRing>,
     cache: Arc<ResponseCache>,
-    reader: Reader,
-    verifier: Verifier,
-    rates: RateLimits,
-    shares: Shares,
-    metrics: Metrics,
-    admission_metrics: AdmissionMetrics,
+    layers: Layers,
+    routes: RouteState,
     limits: Limits,
-    is_behind_tls: bool,
-    allowed_origins: Vec<HeaderValue>,
-    admission: Arc<Semaphore>,
-    tasks: TaskTracker,
 }
 
 impl Service {
@@ -84,84 +78,97 @@ impl Service {
         database: Database,
         registry: &Registry,
     ) -> Result<Self, ApiError> {
-        let metrics = Metrics::register(registry)?;
-        let admission_metrics = AdmissionMetrics::register(registry)?;
-        let ring = Arc::new(KeyRing::open(&config.auth, admission_metrics.clone()).await?);
-        let of_ring = Arc::clone(&ring);
-        let verifier = Verifier::new(&config.auth, of_ring, admission_metrics.clone())?;
-        PoolCollector::register(database.pool().clone(), registry)?;
+        database.register_metrics(registry)?;
         let database = Arc::new(database);
+        let auth_metrics = AuthMetrics::register(registry)?;
+        let keys = Arc::new(KeyRing::open(&config.auth, auth_metrics.clone()).await?);
+        let verifier = Verifier::new(&config.auth, Arc::clone(&keys), auth_metrics)?;
         let wait_timeout = config.limits.wait_timeout;
-        let cache = ResponseCache::new(&config.cache, wait_timeout, registry)?;
-        let cache = Arc::new(cache);
-        let reader = Reader::new(
+        let cache = Arc::new(ResponseCache::new(&config.cache, wait_timeout, registry)?);
+        let layers = layers(&config, verifier, Arc::clone(&cache), registry)?;
+        let reader = Reader::new(Arc::clone(&database), Arc::clone(&cache), registry)?;
+        let readiness = ReadinessCheck::new(
+            Arc::clone(&keys),
             Arc::clone(&database),
-            Arc::clone(&cache),
-            metrics.audited.clone(),
+            config.limits.ready_staleness,
         );
         Ok(Self(Arc::new(Inner {
             database,
-            ring,
+            keys,
             cache,
-            reader,
-            verifier,
-            rates: RateLimits::new(&config.limits)?,
-            shares: Shares::new(config.connections, &config.limits),
-            is_behind_tls: config.is_behind_tls,
-            allowed_origins: origins(&config.allowed_origins)?,
-            metrics,
-            admission_metrics,
-            admission: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
-            tasks: TaskTracker::new(),
+            layers,
+            routes: RouteState { reader, readiness },
             limits: config.limits,
         })))
     }
 
-    /// Without a database: for tests of what stands around the routes.
+    /// Returns a service without a database, for tests of the layers around the routes.
     #[cfg(test)]
     pub(crate) async fn without_database(config: Config) -> Result<Self, ApiError> {
-        let database = Database::away(&config);
+        let database = Database::unavailable(&config);
         Self::new(config, database, &Registry::new()).await
     }
 
-    /// Connections to Postgres made from now on use this password; those there are stay in.
+    #[cfg(test)]
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.0.layers
+    }
+
+    #[cfg(test)]
+    pub(crate) fn http_metrics(&self) -> &HttpMetrics {
+        self.0.layers.guard.metrics()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn auth_metrics(&self) -> &AuthMetrics {
+        self.0.layers.authenticated.authenticator.metrics()
+    }
+
+    /// Uses this password for new connections to Postgres. Open connections stay open.
     pub fn set_database_password(&self, password: &str) {
         self.0.database.set_password(password);
     }
 
-    /// Every route, for a listener or a test.
+    /// Returns the router of all routes, for a listener or a test.
     pub fn router(&self) -> Router {
-        routes::router(self)
+        routes::router(&self.0.layers, self.0.routes.clone())
     }
 
-    /// Serves until `shutdown`; then answers what is under way, within the drain limit, and closes
-    /// its connections to Postgres.
+    /// Serves until `shutdown`, then answers the requests in progress, within the drain timeout,
+    /// and closes the connections to Postgres.
     pub async fn run(
         self,
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ApiError> {
-        let serving = serve(self.router(), listener, &self.0.limits, shutdown.clone());
+        let limits = &self.0.limits;
+        let server = ServerLimits {
+            connections: limits.connections,
+            head_timeout: limits.head_timeout,
+            drain_timeout: limits.drain_timeout,
+        };
+        let serving = serve(self.router(), listener, server, shutdown.clone());
         let stop = CancellationToken::new();
         let follower = Follower::new(Arc::clone(&self.0.database), Arc::clone(&self.0.cache));
         let following = follower.run(stop.clone());
-        // Until the last request is answered: one may wait for a position.
+        // The follower outlives the last request, which may wait for a position.
         let serving = async {
             serving.await;
             stop.cancel();
         };
-        tokio::join!(serving, following, self.0.ring.keep(shutdown));
-        self.0.tasks.close();
-        let drained = tokio::time::timeout(self.0.limits.statement_timeout, self.0.tasks.wait());
+        tokio::join!(serving, following, self.0.keys.refresh_until(shutdown));
+        let tasks = self.0.layers.guard.tasks();
+        tasks.close();
+        let drained = tokio::time::timeout(limits.statement_timeout, tasks.wait());
         if drained.await.is_err() {
             tracing::warn!(
-                left = self.0.tasks.len(),
-                "requests still under way at the end"
+                left = tasks.len(),
+                "requests were still in progress at the end"
             );
         }
-        // Waits for connections in use, so it needs a limit too.
-        let closed = self.0.database.pool().close();
-        if tokio::time::timeout(self.0.limits.statement_timeout, closed)
+        // Closing waits for connections in use, so it has a time limit too.
+        let closed = self.0.database.close();
+        if tokio::time::timeout(limits.statement_timeout, closed)
             .await
             .is_err()
         {
@@ -169,79 +176,62 @@ impl Service {
         }
         Ok(())
     }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.0.database
-    }
-
-    pub(crate) fn cache(&self) -> &ResponseCache {
-        &self.0.cache
-    }
-
-    pub(crate) fn verifier(&self) -> &Verifier {
-        &self.0.verifier
-    }
-
-    pub(crate) fn ring(&self) -> &KeyRing {
-        &self.0.ring
-    }
-
-    pub(crate) fn rates(&self) -> &RateLimits {
-        &self.0.rates
-    }
-
-    pub(crate) fn shares(&self) -> &Shares {
-        &self.0.shares
-    }
-
-    pub(crate) fn admission_metrics(&self) -> &AdmissionMetrics {
-        &self.0.admission_metrics
-    }
-
-    pub(crate) fn is_behind_tls(&self) -> bool {
-        self.0.is_behind_tls
-    }
-
-    pub(crate) fn allowed_origins(&self) -> &[HeaderValue] {
-        &self.0.allowed_origins
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.metrics
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
-    }
-
-    /// Permits of requests under way.
-    pub(crate) fn admission(&self) -> &Arc<Semaphore> {
-        &self.0.admission
-    }
-
-    /// The tasks requests run in.
-    pub(crate) fn tasks(&self) -> &TaskTracker {
-        &self.0.tasks
-    }
 }
 
-impl FromRef<Service> for Reader {
-    fn from_ref(service: &Service) -> Self {
-        service.0.reader.clone()
-    }
+/// Builds the layers, and registers their metrics.
+fn layers(
+    config: &Config,
+    verifier: Verifier,
+    cache: Arc<ResponseCache>,
+    registry: &Registry,
+) -> Result<Layers, ApiError> {
+    let limits = &config.limits;
+    let http_metrics = HttpMetrics::register(registry)?;
+    let limit_metrics = LimitMetrics::register(registry)?;
+    let peers = Arc::new(Peers::new(
+        limits.peer_rate,
+        MAX_COST,
+        limits.trusted_proxies.clone(),
+        limit_metrics.clone(),
+    )?);
+    let guard_limits = GuardLimits {
+        body_bytes: limits.body_bytes,
+        concurrent_requests: limits.concurrent_requests,
+        request_timeout: limits.request_timeout,
+    };
+    let guard = Guard::new(guard_limits, http_metrics.clone());
+    let authenticated = AuthenticatedLayer {
+        authenticator: Authenticator::new(verifier, Arc::clone(&peers)),
+        rates: RateLimits::new(limits.tenant_rate, limits.token_rate, limit_metrics.clone())?,
+        cache,
+        concurrency: Arc::new(ConcurrencyLimits::new(
+            config.connections,
+            limits.tenant_share_percent,
+            limit_metrics,
+        )),
+        guard: guard.clone(),
+    };
+    Ok(Layers {
+        middleware: RequestMiddleware::new(config.is_behind_tls, http_metrics),
+        allowed_origins: parse_origins(&config.allowed_origins)?,
+        body_bytes: limits.body_bytes,
+        peers,
+        guard,
+        authenticated: Arc::new(authenticated),
+    })
 }
 
-/// A wildcard would let every page of the world in, which nobody means who lists pages.
-fn origins(texts: &[String]) -> Result<Vec<HeaderValue>, ApiError> {
+/// Parses origins. A wildcard is an error, because it would allow every page.
+fn parse_origins(texts: &[String]) -> Result<Vec<HeaderValue>, ApiError> {
     let parse = |text: &String| {
-        let refused = || ApiError::Origin(text.clone());
+        let invalid = || ApiError::Origin(text.clone());
         let host = text.strip_prefix("https://");
         let host = host.or_else(|| text.strip_prefix("http://"));
-        let host = host.ok_or_else(refused)?;
+        let host = host.ok_or_else(invalid)?;
         if host.is_empty() || host.contains(['/', '*', ' ', ',']) {
-            return Err(refused());
+            return Err(invalid());
         }
-        HeaderValue::from_str(text).map_err(|_| refused())
+        HeaderValue::from_str(text).map_err(|_| invalid())
     };
     texts.iter().map(parse).collect()
 }

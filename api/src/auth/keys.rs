@@ -1,6 +1,6 @@
-//! The keys that tokens are checked with. Each has one algorithm, which is the key's and never the
-//! token's: a token signed with HS256 and the text of an RSA key, with `none`, or with the key of
-//! another type finds no key to be checked with.
+//! The keys that verify tokens. The key determines the algorithm, never the token: a token that is
+//! signed with HS256 and the text of an RSA key, with `none`, or with a key of another type matches
+//! no key.
 
 use std::fmt;
 
@@ -16,17 +16,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::Unauthenticated;
 
-/// RFC 7518, 3.3: shorter ones can be broken.
+/// The minimum of RFC 7518, section 3.3. Shorter keys can be broken.
 const MIN_RSA_BYTES: usize = 2048 / 8;
-/// RSA of absurd size is only a way to keep us busy.
+/// The maximum size of an RSA key. A larger one would only cost time to verify with.
 const MAX_RSA_BYTES: usize = 8192 / 8;
 
-/// What a key is, whatever it is called: equal for equal key and algorithm.
+/// The identity of a key, whatever its id: equal for equal key and algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    fn of(algorithm: Algorithm, parts: &[&[u8]]) -> Self {
+    fn new(algorithm: Algorithm, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         hash.update(format!("{algorithm:?}"));
         for part in parts {
@@ -37,7 +37,7 @@ impl Fingerprint {
     }
 }
 
-/// One key.
+/// A key that verifies tokens.
 #[derive(Clone)]
 pub(super) struct Key {
     id: Option<String>,
@@ -55,11 +55,11 @@ impl fmt::Debug for Key {
     }
 }
 
-/// All keys in force at one time.
+/// The keys that are current at one time.
 #[derive(Debug, Clone)]
 pub(super) struct Keys(Vec<Key>);
 
-/// Why a JSON Web Key Set cannot be used. What is not usable about single keys is in the text.
+/// The reason why a JSON Web Key Set cannot be used, with the reasons for single keys in its text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidSet {
     #[error("it is not a JSON Web Key Set: {0}")]
@@ -74,28 +74,28 @@ struct Set {
 }
 
 impl Keys {
-    /// The one key of development.
-    pub(super) fn of_secret(secret: &str) -> Self {
+    /// Returns the single key of a shared secret, for development.
+    pub(super) fn from_secret(secret: &str) -> Self {
         let algorithm = Algorithm::HS256;
         Self(vec![Key {
             id: None,
             algorithm,
-            fingerprint: Fingerprint::of(algorithm, &[secret.as_bytes()]),
+            fingerprint: Fingerprint::new(algorithm, &[secret.as_bytes()]),
             decoding: DecodingKey::from_secret(secret.as_bytes()),
         }])
     }
 
-    /// Reads a JSON Web Key Set (RFC 7517). Keys of unknown types or for other uses are passed over,
-    /// as it asks; a set that has keys and none for us is a mistake. An empty one is not: it says
-    /// that every key is revoked.
-    pub(super) fn of_set(text: &[u8]) -> Result<Self, InvalidSet> {
+    /// Parses a JSON Web Key Set (RFC 7517). Keys of unknown types or for other uses are skipped, as
+    /// it requires. A set with keys, none of which is usable, is an error. An empty set is valid: it
+    /// revokes every key.
+    pub(super) fn from_set(text: &[u8]) -> Result<Self, InvalidSet> {
         let set = serde_json::from_slice::<Set>(text)?;
         let (mut keys, mut refused) = (Vec::new(), Vec::new());
         for value in set.keys {
             let name = value["kid"].as_str().unwrap_or("without kid").to_owned();
             let usable = serde_json::from_value::<Jwk>(value)
                 .map_err(|error| error.to_string())
-                .and_then(|jwk| key_of(&jwk));
+                .and_then(|jwk| key_from_jwk(&jwk));
             match usable {
                 Ok(key) => keys.push(key),
                 Err(reason) => refused.push(format!("{name:?} {reason}")),
@@ -105,7 +105,7 @@ impl Keys {
             return Err(InvalidSet::NothingUsable(refused));
         }
         if !refused.is_empty() {
-            tracing::debug!(passed_over = refused.join("; "), "keys not for us");
+            tracing::debug!(skipped = refused.join("; "), "keys were skipped");
         }
         Ok(Self(keys))
     }
@@ -114,41 +114,42 @@ impl Keys {
         self.0.len()
     }
 
-    /// The key that a token with this header must have been signed with.
+    /// Returns the key that a token with this header must be signed with.
     pub(super) fn find(
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<&Key, Unauthenticated> {
-        // One key without a name is meant by every token.
+        // A single key without an id matches every token.
         let is_only = matches!(self.0.as_slice(), [Key { id: None, .. }]);
-        let is_meant = |key: &&Key| is_only || id.is_none() || key.id.as_deref() == id;
-        let mut meant = self.0.iter().filter(is_meant).peekable();
-        if meant.peek().is_none() {
+        let is_named = |key: &&Key| is_only || id.is_none() || key.id.as_deref() == id;
+        let mut named = self.0.iter().filter(is_named).peekable();
+        if named.peek().is_none() {
             return Err(Unauthenticated::Key);
         }
-        let mut fitting = meant.filter(|key| key.algorithm == algorithm);
-        match (fitting.next(), fitting.next()) {
+        let mut matching = named.filter(|key| key.algorithm == algorithm);
+        match (matching.next(), matching.next()) {
             (Some(key), None) => Ok(key),
             (None, _) => Err(Unauthenticated::Algorithm),
-            // Trying one after the other would make each guess as dear as all of them.
+            // To try several keys would multiply the cost of a forged token.
             (Some(_), Some(_)) => Err(Unauthenticated::Key),
         }
     }
 
-    /// Whether this key is still in force.
-    pub(super) fn holds(&self, fingerprint: Fingerprint) -> bool {
+    /// Returns true if this key is current.
+    pub(super) fn contains(&self, fingerprint: Fingerprint) -> bool {
         self.0.iter().any(|key| key.fingerprint == fingerprint)
     }
 
-    /// Whether these are the same keys under the same names.
+    /// Returns true if these are the same keys with the same ids.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let named = |key: &Key| (key.id.clone(), key.fingerprint);
-        self.0.len() == other.0.len() && self.0.iter().map(named).eq(other.0.iter().map(named))
+        let identity = |key: &Key| (key.id.clone(), key.fingerprint);
+        self.0.len() == other.0.len()
+            && self.0.iter().map(identity).eq(other.0.iter().map(identity))
     }
 }
 
-fn key_of(jwk: &Jwk) -> Result<Key, String> {
+fn key_from_jwk(jwk: &Jwk) -> Result<Key, String> {
     let common = &jwk.common;
     if !matches!(common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return Err("is not for signatures".to_owned());
@@ -180,7 +181,7 @@ fn key_of(jwk: &Jwk) -> Result<Key, String> {
             let parts = vec![decode(&key.x)?];
             (Algorithm::EdDSA, KeyAlgorithm::EdDSA, parts)
         }
-        // A shared secret that is published is none.
+        // A published secret is no secret.
         AlgorithmParameters::OctetKey(_) => return Err("is a shared secret".to_owned()),
         _ => return Err("has a type or curve that is not supported".to_owned()),
     };
@@ -192,7 +193,7 @@ fn key_of(jwk: &Jwk) -> Result<Key, String> {
     Ok(Key {
         id: common.key_id.clone(),
         algorithm,
-        fingerprint: Fingerprint::of(algorithm, &parts),
+        fingerprint: Fingerprint::new(algorithm, &parts),
         decoding,
     })
 }

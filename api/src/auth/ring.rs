@@ -1,9 +1,9 @@
-//! Where keys come from, and how they change while we run.
+//! The key ring: the source of keys, and their refresh while the API runs.
 //!
-//! A file is read again every two seconds. A URL is asked every few minutes, and at once when a
-//! token names a key that is not known: by one request for all who wait, and not again within a
-//! cool-down, so that invented names cannot make us flood the identity provider. Whatever cannot be
-//! read or makes no sense leaves the keys as they are.
+//! A file is read every two seconds. A URL is fetched every few minutes, and at once if a token
+//! names an unknown key: one fetch serves all waiting requests, and a cool-down follows, so that
+//! invented key ids cannot flood the identity provider. If a refresh fails, the keys stay as they
+//! are.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,23 +18,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::check_secret;
 use super::keys::{InvalidSet, Keys};
-use crate::metrics::AdmissionMetrics;
+use super::metrics::AuthMetrics;
 use crate::{ApiError, AuthConfig, KeySource};
 
 const FILE_INTERVAL: Duration = Duration::from_secs(2);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_SET_BYTES: usize = 1024 * 1024;
 
-/// The keys in force, and how to get newer ones.
+/// The current keys, and their source.
 pub(crate) struct KeyRing {
     keys: ArcSwapOption<Keys>,
     source: Source,
-    /// Between two reads by the clock.
+    /// The interval of regular refreshes.
     interval: Duration,
     cool_down: Duration,
-    /// When the last read because of an unknown key began; held while one is under way.
-    last_asked: Mutex<Option<Instant>>,
-    metrics: AdmissionMetrics,
+    /// The start of the last refresh for an unknown key. The lock is held during such a refresh.
+    last_forced: Mutex<Option<Instant>>,
+    metrics: AuthMetrics,
 }
 
 impl fmt::Debug for KeyRing {
@@ -46,7 +46,7 @@ impl fmt::Debug for KeyRing {
 }
 
 enum Source {
-    /// Never changes.
+    /// A secret from the configuration, which never changes.
     Fixed,
     SecretFile(PathBuf),
     SetFile(PathBuf),
@@ -56,7 +56,7 @@ enum Source {
     },
 }
 
-/// Why keys could not be read.
+/// The reason why keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("reading {} failed: {error}", path.display())]
@@ -66,23 +66,20 @@ pub(crate) enum Unreadable {
     },
     #[error("{0}")]
     Secret(ApiError),
-    #[error("context {url} failed: {reason}")]
+    #[error("fetching {url} failed: {reason}")]
     Fetch { url: String, reason: String },
     #[error("{place}: {error}")]
     Set { place: String, error: InvalidSet },
 }
 
 impl KeyRing {
-    /// Reads the keys. Files must be good from the start; an identity provider that is away must
-    /// not keep us from starting, so until it answers every token is answered 503.
-    pub(crate) async fn open(
-        config: &AuthConfig,
-        metrics: AdmissionMetrics,
-    ) -> Result<Self, ApiError> {
+    /// Reads the keys. A file must be valid from the start. An identity provider may be unavailable:
+    /// requests with a token are then answered 503 until it responds.
+    pub(crate) async fn open(config: &AuthConfig, metrics: AuthMetrics) -> Result<Self, ApiError> {
         let (source, keys, interval) = match &config.keys {
             KeySource::Secret(secret) => {
                 check_secret(secret)?;
-                let keys = Keys::of_secret(secret);
+                let keys = Keys::from_secret(secret);
                 (Source::Fixed, Some(Arc::new(keys)), FILE_INTERVAL)
             }
             KeySource::SecretFile(path) => (Source::SecretFile(path.clone()), None, FILE_INTERVAL),
@@ -98,81 +95,81 @@ impl KeyRing {
             source,
             interval,
             cool_down: config.cool_down,
-            last_asked: Mutex::new(None),
+            last_forced: Mutex::new(None),
             metrics,
         };
         match ring.read().await {
-            Ok(Some(keys)) => ring.take(keys),
+            Ok(Some(keys)) => ring.replace(keys),
             Ok(None) => {}
-            Err(error) if matches!(ring.source, Source::SetUrl { .. }) => ring.complain(&error),
+            Err(error) if matches!(ring.source, Source::SetUrl { .. }) => ring.report(&error),
             Err(error) => return Err(ApiError::Keys(error.to_string())),
         }
         Ok(ring)
     }
 
-    /// The keys in force; `None` until the first were read.
+    /// Returns the current keys; `None` before the first successful read.
     pub(super) fn keys(&self) -> Option<Arc<Keys>> {
         self.keys.load_full()
     }
 
-    /// Whether any key was ever read.
+    /// Returns true once keys were read.
     pub(crate) fn is_ready(&self) -> bool {
         self.keys.load().is_some()
     }
 
-    /// Keeps the keys up to date until `shutdown`.
-    pub(crate) async fn keep(&self, shutdown: CancellationToken) {
+    /// Refreshes the keys regularly until `shutdown`.
+    pub(crate) async fn refresh_until(&self, shutdown: CancellationToken) {
         if matches!(self.source, Source::Fixed) {
             return;
         }
         loop {
-            // Without any key nobody gets in, so that one is tried for sooner.
-            let pause = if self.is_ready() {
+            // Without keys no request is authenticated, so the first read is retried sooner.
+            let interval = if self.is_ready() {
                 self.interval
             } else {
                 self.interval.min(FILE_INTERVAL)
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => self.refresh().await,
+                () = tokio::time::sleep(interval) => self.refresh().await,
                 () = shutdown.cancelled() => return,
             }
         }
     }
 
-    /// A token names a key that is not known: perhaps it is new. Returns once it is worth looking
-    /// again.
-    pub(super) async fn look_again(&self) {
+    /// Refreshes the keys because a token names an unknown key, which may be new. Concurrent calls
+    /// share one refresh.
+    pub(super) async fn refresh_for_unknown_key(&self) {
         if !matches!(self.source, Source::SetUrl { .. } | Source::SetFile(_)) {
             return;
         }
-        // Whoever waits here finds the time of the request it waited for.
-        let mut last_asked = self.last_asked.lock().await;
-        if last_asked.is_some_and(|then| then.elapsed() < self.cool_down) {
+        // A call that waited here finds the start of the refresh that it waited for.
+        let mut last_forced = self.last_forced.lock().await;
+        if last_forced.is_some_and(|then| then.elapsed() < self.cool_down) {
             return;
         }
-        *last_asked = Some(Instant::now());
+        *last_forced = Some(Instant::now());
         self.refresh().await;
     }
 
     pub(super) async fn refresh(&self) {
         match self.read().await {
-            Ok(Some(keys)) => self.take(keys),
+            Ok(Some(keys)) => self.replace(keys),
             Ok(None) => {}
-            Err(error) => self.complain(&error),
+            Err(error) => self.report(&error),
         }
     }
 
-    fn take(&self, keys: Keys) {
-        let is_news = self.keys().is_none_or(|known| !known.is_same(&keys));
-        if is_news {
-            tracing::info!(keys = keys.len(), "keys for tokens changed");
+    fn replace(&self, keys: Keys) {
+        let is_different = self.keys().is_none_or(|known| !known.is_same(&keys));
+        if is_different {
+            tracing::info!(keys = keys.len(), "the keys that verify tokens changed");
             self.keys.store(Some(Arc::new(keys)));
         }
     }
 
-    fn complain(&self, error: &Unreadable) {
+    fn report(&self, error: &Unreadable) {
         self.metrics.key_failures.inc();
-        tracing::warn!(%error, "keys for tokens stay as they are");
+        tracing::warn!(%error, "reading the keys that verify tokens failed, the current keys stay in use");
     }
 
     async fn read(&self) -> Result<Option<Keys>, Unreadable> {
@@ -183,11 +180,11 @@ impl KeyRing {
                 let text = String::from_utf8_lossy(&text);
                 let secret = text.trim_end_matches(['\r', '\n']);
                 check_secret(secret).map_err(Unreadable::Secret)?;
-                Ok(Some(Keys::of_secret(secret)))
+                Ok(Some(Keys::from_secret(secret)))
             }
             Source::SetFile(path) => {
                 let place = path.display().to_string();
-                let keys = Keys::of_set(&read_file(path).await?);
+                let keys = Keys::from_set(&read_file(path).await?);
                 keys.map(Some)
                     .map_err(|error| Unreadable::Set { place, error })
             }
@@ -197,7 +194,7 @@ impl KeyRing {
                     Unreadable::Fetch { url, reason }
                 })?;
                 let place = url.clone();
-                let keys = Keys::of_set(&text);
+                let keys = Keys::from_set(&text);
                 keys.map(Some)
                     .map_err(|error| Unreadable::Set { place, error })
             }
@@ -214,8 +211,8 @@ async fn read_file(path: &Path) -> Result<Vec<u8>, Unreadable> {
         })
 }
 
-/// Trusts the certificates in `ca_file` instead of the system's. Follows no redirect: keys come
-/// from where the operator said.
+/// Returns a client that trusts the certificates in `ca_file` instead of those of the system. It
+/// follows no redirect, because keys come from the configured URL alone.
 fn client(url: &str, ca_file: Option<&Path>) -> Result<Client, ApiError> {
     let is_plain = url.starts_with("http://");
     if !is_plain && !url.starts_with("https://") {
@@ -233,13 +230,13 @@ fn client(url: &str, ca_file: Option<&Path>) -> Result<Client, ApiError> {
         let pem = std::fs::read(path).map_err(|error| fail(&error))?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| fail(&error))?;
         if certificates.is_empty() {
-            return Err(fail(&"it holds no certificate"));
+            return Err(fail(&"the file contains no certificate"));
         }
         builder = builder.tls_certs_only(certificates);
     } else if is_plain {
         tracing::warn!(
             url,
-            "keys come unprotected: who changes them on the way makes tokens"
+            "auth.jwks_url is not https: an attacker on the network can replace the keys and issue tokens"
         );
         builder = builder.tls_certs_only([]);
     }
@@ -249,22 +246,22 @@ fn client(url: &str, ca_file: Option<&Path>) -> Result<Client, ApiError> {
 }
 
 async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, String> {
-    let answer = client.get(url).send().await;
-    let mut answer = answer.map_err(|error| chain(&error))?;
-    if !answer.status().is_success() {
-        return Err(format!("it answers {}", answer.status()));
+    let response = client.get(url).send().await;
+    let mut response = response.map_err(|error| chain(&error))?;
+    if !response.status().is_success() {
+        return Err(format!("the response is {}", response.status()));
     }
     let mut text = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| chain(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
         if text.len() + chunk.len() > MAX_SET_BYTES {
-            return Err(format!("it answers more than {MAX_SET_BYTES} bytes"));
+            return Err(format!("the response has more than {MAX_SET_BYTES} bytes"));
         }
         text.extend_from_slice(&chunk);
     }
     Ok(text)
 }
 
-/// reqwest's own text hides what happened.
+/// Returns an error with its sources, because the text of reqwest hides the reason.
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::verifier::MAX_TOKEN_BYTES;
 use super::*;
 use crate::AuthConfig;
-use crate::metrics::AdmissionMetrics;
 
 const SECRET: &str = "a secret of 32 bytes, no shorter";
 const LEEWAY: u64 = 30;
@@ -27,8 +26,8 @@ fn config() -> AuthConfig {
     AuthConfig::new("tidemark", "tidemark-api", SECRET)
 }
 
-fn metrics() -> AdmissionMetrics {
-    AdmissionMetrics::register(&prometheus::Registry::new()).unwrap()
+fn metrics() -> AuthMetrics {
+    AuthMetrics::register(&prometheus::Registry::new()).unwrap()
 }
 
 fn opened(config: &AuthConfig) -> Result<Verifier, ApiError> {
@@ -43,8 +42,11 @@ fn verifier() -> &'static Verifier {
 }
 
 fn verify(token: &str) -> Result<Caller, Unauthenticated> {
-    let verified = verifier().check(token).unwrap();
-    verified.map(|verified| verified.caller)
+    match verifier().check(token) {
+        Ok(verified) => Ok(verified.caller),
+        Err(VerifyError::Unauthenticated(reason)) => Err(reason),
+        Err(VerifyError::NoKeys) => panic!("a secret is a key"),
+    }
 }
 
 fn claims() -> Value {

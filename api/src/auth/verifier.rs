@@ -1,7 +1,7 @@
-//! Checks tokens, and remembers which it found good.
+//! Verifies tokens, and caches the valid ones.
 //!
-//! A signature is checked once. Whether the token has expired and whether its key is still in force
-//! is checked each time, so a token remembered is never good for longer than one that is not.
+//! A signature is verified once. The expiry of the token and of its key are checked each time, so a
+//! cached token is never valid for longer than one that is not cached.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,30 +14,29 @@ use sha2::{Digest as _, Sha256};
 use tidemark_schemas::TenantId;
 
 use super::keys::{Fingerprint, Key, Keys};
+use super::metrics::AuthMetrics;
 use super::ring::KeyRing;
 use super::{Caller, MAX_LEEWAY_SECONDS, Role, Unauthenticated};
-use crate::http::Problem;
-use crate::metrics::AdmissionMetrics;
 use crate::{ApiError, AuthConfig};
 
-/// Longer ones are refused unread.
+/// The maximum length of a token, in bytes. A longer one is refused unread.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const MAX_SUBJECT_BYTES: usize = 255;
-/// Some 10 MB of remembered tokens.
-const TOKENS_REMEMBERED: u64 = 20_000;
-const TOKEN_FORGOTTEN: Duration = Duration::from_mins(10);
+/// The number of cached tokens: some 10 MB.
+const CACHED_TOKENS: u64 = 20_000;
+const CACHED_FOR: Duration = Duration::from_mins(10);
 
-/// A token, without being one: its SHA-256. No two tokens anybody can find have the same.
+/// The SHA-256 of a token, which identifies it without disclosing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenId([u8; 32]);
 
 impl TokenId {
-    fn of(token: &str) -> Self {
+    fn new(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 }
 
-/// What a good token said, and on what that rests.
+/// A verified token: its caller, its lifetime and its key.
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) caller: Caller,
@@ -47,7 +46,7 @@ pub(crate) struct Verified {
     key: Fingerprint,
 }
 
-/// The claims beside those [`Validation`] checks. A repeated one is an error of serde.
+/// The claims beside those that [`Validation`] checks. A repeated claim is an error of serde.
 #[derive(Deserialize)]
 struct OurClaims {
     sub: String,
@@ -58,13 +57,28 @@ struct OurClaims {
     nbf: Option<u64>,
 }
 
-/// Checks tokens.
+/// The reason why a token cannot be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyError {
+    /// The token is not valid.
+    Unauthenticated(Unauthenticated),
+    /// No keys could be read so far.
+    NoKeys,
+}
+
+impl From<Unauthenticated> for VerifyError {
+    fn from(reason: Unauthenticated) -> Self {
+        Self::Unauthenticated(reason)
+    }
+}
+
+/// Verifies tokens.
 pub(crate) struct Verifier {
     ring: Arc<KeyRing>,
-    /// All but the algorithm, which is the key's.
+    /// The rules for claims, without the algorithm, which the key determines.
     validation: Validation,
-    good: Cache<TokenId, Arc<Verified>>,
-    metrics: AdmissionMetrics,
+    cache: Cache<TokenId, Arc<Verified>>,
+    metrics: AuthMetrics,
 }
 
 impl fmt::Debug for Verifier {
@@ -73,7 +87,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// Whether this configuration lets in only who should.
+/// Checks that the configuration excludes tokens of other issuers and audiences, and expired ones.
 pub(crate) fn check_config(config: &AuthConfig) -> Result<(), ApiError> {
     if config.issuer.is_empty() {
         return Err(ApiError::EmptyClaim("issuer"));
@@ -94,7 +108,7 @@ impl Verifier {
     pub(crate) fn new(
         config: &AuthConfig,
         ring: Arc<KeyRing>,
-        metrics: AdmissionMetrics,
+        metrics: AuthMetrics,
     ) -> Result<Self, ApiError> {
         check_config(config)?;
         let mut validation = Validation {
@@ -108,71 +122,69 @@ impl Verifier {
         Ok(Self {
             ring,
             validation,
-            good: Cache::builder()
-                .max_capacity(TOKENS_REMEMBERED)
-                .time_to_live(TOKEN_FORGOTTEN)
+            cache: Cache::builder()
+                .max_capacity(CACHED_TOKENS)
+                .time_to_live(CACHED_FOR)
                 .build(),
             metrics,
         })
     }
 
-    /// What is remembered of this token, if it is still good.
+    /// Returns the cached token, if it is still valid.
     pub(crate) fn known(&self, token: &str) -> Option<Arc<Verified>> {
-        let verified = self.good.get(&TokenId::of(token))?;
+        let verified = self.cache.get(&TokenId::new(token))?;
         let now = get_current_timestamp();
         let leeway = self.validation.leeway;
         let has_expired = verified.expires < now.saturating_sub(leeway);
         let has_begun = verified.begins.is_none_or(|begins| begins <= now + leeway);
-        let is_in_force = self.ring.keys()?.holds(verified.key);
+        let is_in_force = self.ring.keys()?.contains(verified.key);
         if has_expired || !has_begun || !is_in_force {
-            // Checked from the start, it gets the answer that says which of these it is.
+            // A full verification finds the reason, which the response states.
             return None;
         }
         self.metrics.tokens_known.inc();
         Some(verified)
     }
 
-    /// Checks a token from the start, and remembers it if it is good.
-    pub(crate) async fn verify(&self, token: &str) -> Result<Arc<Verified>, Problem> {
-        let mut checked = self.check(token)?;
-        if checked
-            .as_ref()
-            .is_err_and(|error| *error == Unauthenticated::Key)
-        {
-            self.ring.look_again().await;
-            checked = self.check(token)?;
+    /// Verifies a token, and caches it if it is valid. If its key is unknown, the keys are refreshed
+    /// first.
+    pub(crate) async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
+        let mut checked = self.check(token);
+        if matches!(
+            checked,
+            Err(VerifyError::Unauthenticated(Unauthenticated::Key))
+        ) {
+            self.ring.refresh_for_unknown_key().await;
+            checked = self.check(token);
         }
         let verified = Arc::new(checked?);
-        self.good.insert(verified.token, Arc::clone(&verified));
+        self.cache.insert(verified.token, Arc::clone(&verified));
         Ok(verified)
     }
 
-    /// With the keys in force now; a problem where there are none yet.
-    pub(super) fn check(&self, token: &str) -> Result<Result<Verified, Unauthenticated>, Problem> {
-        let keys = self.ring.keys().ok_or(Problem::Unavailable {
-            detail: "the keys that tokens are checked with are not known yet",
-            cause: None,
-        })?;
-        Ok(self.check_with(&keys, token))
+    /// Verifies a token with the current keys.
+    pub(super) fn check(&self, token: &str) -> Result<Verified, VerifyError> {
+        let keys = self.ring.keys().ok_or(VerifyError::NoKeys)?;
+        Ok(self.check_with(&keys, token)?)
     }
 
     fn check_with(&self, keys: &Keys, token: &str) -> Result<Verified, Unauthenticated> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Unauthenticated::Invalid);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(of_header)?;
-        // RFC 7515: extensions marked critical must be understood, and we understand none.
+        let header = jsonwebtoken::decode_header(token).map_err(header_error)?;
+        // RFC 7515: critical extensions must be supported, and none is.
         if header.crit.is_some() {
             return Err(Unauthenticated::Invalid);
         }
         let key = keys.find(header.kid.as_deref(), header.alg)?;
         self.metrics.tokens_checked.inc();
         let claims = self.claims(key, token)?;
-        // It goes into the audit table: PostgreSQL has no NUL in text.
-        let sub_is_sane = !claims.sub.is_empty()
+        // The subject is written to the audit table, and text in Postgres has no NUL.
+        let subject_is_valid = !claims.sub.is_empty()
             && claims.sub.len() <= MAX_SUBJECT_BYTES
             && !claims.sub.chars().any(char::is_control);
-        if !sub_is_sane {
+        if !subject_is_valid {
             return Err(Unauthenticated::Claims);
         }
         Ok(Verified {
@@ -181,7 +193,7 @@ impl Verifier {
                 role: claims.role,
                 subject: claims.sub,
             },
-            token: TokenId::of(token),
+            token: TokenId::new(token),
             expires: claims.exp,
             begins: claims.nbf,
             key: key.fingerprint,
@@ -196,8 +208,8 @@ impl Verifier {
     }
 }
 
-/// A header that is JSON and names no algorithm of ours is told so; any other is no token.
-fn of_header(error: jsonwebtoken::errors::Error) -> Unauthenticated {
+/// Returns the reason for an invalid header: an unknown algorithm, or not a token at all.
+fn header_error(error: jsonwebtoken::errors::Error) -> Unauthenticated {
     match Unauthenticated::from(error) {
         Unauthenticated::Algorithm => Unauthenticated::Algorithm,
         _ => Unauthenticated::Invalid,
@@ -206,9 +218,13 @@ fn of_header(error: jsonwebtoken::errors::Error) -> Unauthenticated {
 
 #[cfg(test)]
 impl Verifier {
-    /// How many good tokens are remembered.
-    pub(super) fn remembered(&self) -> u64 {
-        self.good.run_pending_tasks();
-        self.good.entry_count()
+    pub(super) fn metrics(&self) -> &AuthMetrics {
+        &self.metrics
+    }
+
+    /// Returns the number of cached tokens.
+    pub(super) fn cached(&self) -> u64 {
+        self.cache.run_pending_tasks();
+        self.cache.entry_count()
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Of a problem that an error of Postgres caused; `None` for any other.
-    pub(crate) fn of(problem: &Problem) -> Option<Self> {
+    pub(crate) fn from_problem(problem: &Problem) -> Option<Self> {
         problem.cause()?.downcast_ref::<Error>().map(Self::classify)
     }
 
@@ -69,10 +69,9 @@ pub(crate) fn is_unavailable(error: &Error) -> bool {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match Failure::classify(&error) {
-            Failure::ConnectionLost | Failure::Unavailable => Self::Unavailable {
-                detail: "the database is not available",
-                cause: Some(error.into()),
-            },
+            Failure::ConnectionLost | Failure::Unavailable => {
+                Self::unavailable("the database is not available").with_cause(error)
+            }
             Failure::StalePlan | Failure::Refused => Self::internal(error),
         }
     }
@@ -105,13 +104,13 @@ mod tests {
         let hung_up = Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
         assert!(is_unavailable(&hung_up));
         let problem = Problem::from(hung_up);
-        assert!(matches!(problem, Problem::Unavailable { .. }));
+        assert!(problem.is_unavailable());
     }
 
     #[test]
     fn a_pool_without_a_free_connection_is_no_internal_error() {
         let problem = Problem::from(Error::PoolTimedOut);
-        assert!(matches!(problem, Problem::Unavailable { .. }));
-        assert_eq!(Failure::of(&problem), Some(Failure::Unavailable));
+        assert!(problem.is_unavailable());
+        assert_eq!(Failure::from_problem(&problem), Some(Failure::Unavailable));
     }
 }

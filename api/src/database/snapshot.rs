@@ -60,10 +60,7 @@ impl<'c> Snapshot<'c> {
             .bind(caller.tenant.as_str())
             .fetch_optional(&mut *transaction)
             .await?
-            .ok_or(Problem::Unavailable {
-                detail: "no generation is active yet",
-                cause: None,
-            })?;
+            .ok_or_else(|| Problem::unavailable("no generation is active yet"))?;
         require_own_layout(&generation)?;
         let position = sqlx::query_as::<_, Position>(include_str!("../sql/position.sql"))
             .bind(caller.tenant.as_str())
@@ -116,16 +113,12 @@ impl<'c> Snapshot<'c> {
         if self.generation.fold_version == FOLD_VERSION {
             return Ok(());
         }
-        Err(Problem::Unavailable {
-            detail: "the active generation was folded by another version of Tidemark",
-            cause: Some(
-                format!(
-                    "generation {} has fold version {}, this binary reads {FOLD_VERSION}",
-                    self.generation.id, self.generation.fold_version
-                )
-                .into(),
-            ),
-        })
+        let cause = format!(
+            "generation {} has fold version {}, this binary reads {FOLD_VERSION}",
+            self.generation.id, self.generation.fold_version
+        );
+        let detail = "the active generation was folded by another version of Tidemark";
+        Err(Problem::unavailable(detail).with_cause(cause))
     }
 
     /// The tenant's definitions in force; `None` before its first.
@@ -166,17 +159,13 @@ fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     if generation.layout_version == LAYOUT_VERSION {
         return Ok(());
     }
-    Err(Problem::Unavailable {
-        detail: "the tables of the active generation have the layout of another version of Tidemark",
-        cause: Some(
-            format!(
-                "generation {} has layout {}, this binary reads {LAYOUT_VERSION}: start the \
-                 binary that made it, or fold the topics from the beginning into a new database",
-                generation.id, generation.layout_version
-            )
-            .into(),
-        ),
-    })
+    let detail = "the tables of the active generation have the layout of another version of Tidemark";
+    let cause = format!(
+        "generation {} has layout {}, this binary reads {LAYOUT_VERSION}: start the binary that \
+         made it, or fold the topics from the beginning into a new database",
+        generation.id, generation.layout_version
+    );
+    Err(Problem::unavailable(detail).with_cause(cause))
 }
 
 /// The least clock, once every partition has one.

@@ -1,27 +1,28 @@
-//! `If-None-Match`: who has the answer already is told so, not sent it again.
+//! `If-None-Match`: 304 for a response that the client has already.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-/// The entity tags a client has; none for most requests.
+/// The entity tags that a client sent; most requests have none.
 #[derive(Debug)]
 pub(crate) struct Condition(Vec<HeaderValue>);
 
 impl Condition {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads the entity tags of a request.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::IF_NONE_MATCH);
         Self(values.iter().cloned().collect())
     }
 
-    /// 304 in the place of a 200 that the client has; its headers stay, for they say how fresh it
-    /// is.
+    /// Replaces a 200 that the client has already by a 304. Its headers stay, because they state how
+    /// fresh it is.
     pub(crate) fn apply(&self, mut response: Response) -> Response {
         if self.0.is_empty() || response.status() != StatusCode::OK {
             return response;
         }
         let etag = response.headers().get(header::ETAG);
-        if !etag.is_some_and(|etag| self.names(etag)) {
+        if !etag.is_some_and(|etag| self.contains(etag)) {
             return response;
         }
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -30,8 +31,8 @@ impl Condition {
         response
     }
 
-    /// By weak comparison, as RFC 9110 has it for this header. Our tags have no comma in them.
-    fn names(&self, etag: &HeaderValue) -> bool {
+    /// Compares weakly, as RFC 9110 requires for this header. Tags of this API contain no comma.
+    fn contains(&self, etag: &HeaderValue) -> bool {
         let Ok(etag) = etag.to_str() else {
             return false;
         };
@@ -58,13 +59,13 @@ mod tests {
         let mut response = Response::new(Body::from("{}"));
         let etag = HeaderValue::from_static("W/\"1-abc\"");
         response.headers_mut().insert(header::ETAG, etag);
-        let answered = Condition::of(&headers).apply(response);
-        assert_eq!(answered.status(), status, "{sent:?}");
-        assert_eq!(answered.headers()[header::ETAG], "W/\"1-abc\"");
+        let answer = Condition::from_headers(&headers).apply(response);
+        assert_eq!(answer.status(), status, "{sent:?}");
+        assert_eq!(answer.headers()[header::ETAG], "W/\"1-abc\"");
     }
 
     #[test]
-    fn tags_are_compared_weakly() {
+    fn entity_tags_are_compared_weakly() {
         check(&["W/\"1-abc\""], 304);
         check(&["\"1-abc\""], 304);
         check(&["\"x\", W/\"1-abc\""], 304);
@@ -77,11 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_can_be_had_already() {
+    fn only_a_200_becomes_a_304() {
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
-        assert_eq!(Condition::of(&headers).apply(response).status(), 404);
+        assert_eq!(
+            Condition::from_headers(&headers).apply(response).status(),
+            404
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! Query strings and paths, read strictly: what is not understood is refused, never ignored.
+//! Strict extractors of query strings and paths: an unknown parameter is refused, never ignored.
 //!
-//! A misspelt filter that is silently dropped answers a question nobody asked.
+//! A misspelt filter that is ignored would give the response to another query.
 
 use axum::extract::{self, FromRequestParts, Query};
 use axum::http::Uri;
@@ -8,10 +8,10 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::Problem;
+use super::problem::Problem;
 
-/// The query string as a struct with `deny_unknown_fields`: an unknown parameter, one given twice,
-/// a value of a wrong form, and an escape that is no UTF-8 are each a 400 that says which.
+/// The query string as a struct with `deny_unknown_fields`: 400 for an unknown or repeated parameter,
+/// a malformed value, and an escape that is not UTF-8. The problem names the parameter.
 #[derive(Debug)]
 pub(crate) struct QueryParams<T>(pub(crate) T);
 
@@ -23,31 +23,26 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParams<T> {
     }
 }
 
-/// What a route without parameters takes: an unknown one is refused there too.
+/// The query parameters of a route that has none. An unknown parameter is refused there too.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoParams {}
 
 fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     let query = uri.query().unwrap_or_default();
-    // The decoder behind `Query` would put a replacement character where a byte is wrong.
+    // The decoder behind `Query` would replace invalid bytes by replacement characters.
     if !is_utf8_when_decoded(query) {
-        let detail = "the query string has an escape that is not UTF-8, or not an escape";
-        return Err(Problem::Malformed {
-            parameter: None,
-            detail: detail.to_owned(),
-        });
+        return Err(Problem::malformed(
+            "the query string has an escape that is not UTF-8, or not an escape",
+        ));
     }
     let parsed = Query::try_from_uri(uri).map_err(|rejection| {
         use std::error::Error;
-        // The source says which parameter and why; around it is only "failed to deserialize".
+        // The source names the parameter; the error itself is only "failed to deserialize".
         let detail = rejection
             .source()
             .map_or_else(|| rejection.to_string(), ToString::to_string);
-        Problem::Malformed {
-            parameter: None,
-            detail: format!("the query string: {detail}"),
-        }
+        Problem::malformed(format!("the query string: {detail}"))
     })?;
     Ok(parsed.0)
 }
@@ -73,7 +68,7 @@ fn is_utf8_when_decoded(query: &str) -> bool {
     std::str::from_utf8(&decoded).is_ok()
 }
 
-/// The variable part of a path, or the tuple of them, decoded; 400 where its escapes are no UTF-8.
+/// The parameter of a path, or a tuple of its parameters; 400 if an escape is not UTF-8.
 #[derive(Debug)]
 pub(crate) struct Path<T = String>(pub(crate) T);
 
@@ -82,9 +77,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = extract::Path::<T>::from_request_parts(parts, state).await;
-        let extract::Path(name) = path.map_err(|rejection| Problem::Malformed {
-            parameter: None,
-            detail: format!("the path: {}", rejection.body_text()),
+        let extract::Path(name) = path.map_err(|rejection| {
+            Problem::malformed(format!("the path: {}", rejection.body_text()))
         })?;
         Ok(Self(name))
     }
@@ -96,34 +90,34 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Asked {
+    struct Params {
         limit: Option<u32>,
         segment: Option<String>,
     }
 
-    fn ask(query: &str) -> Result<Asked, String> {
+    fn parse_query(query: &str) -> Result<Params, String> {
         let uri = Uri::try_from(format!("/v1/customers?{query}")).map_err(|e| e.to_string())?;
         parse(&uri).map_err(|problem| problem.to_string())
     }
 
     #[test]
-    fn values_are_decoded() {
-        let asked =
-            ask("limit=7&segment=at%20risk+%C3%BC").map(|asked| (asked.limit, asked.segment));
-        assert_eq!(asked, Ok((Some(7), Some("at risk ü".to_owned()))));
-        assert!(ask("").is_ok());
+    fn percent_encoded_values_are_decoded() {
+        let params = parse_query("limit=7&segment=at%20risk+%C3%BC");
+        let values = params.map(|params| (params.limit, params.segment));
+        assert_eq!(values, Ok((Some(7), Some("at risk ü".to_owned()))));
+        assert!(parse_query("").is_ok());
     }
 
     #[track_caller]
-    fn check_refused(query: &str, says: &str) {
-        match ask(query) {
-            Ok(asked) => panic!("{query:?} was accepted: {asked:?}"),
-            Err(detail) => assert!(detail.contains(says), "{detail:?} lacks {says:?}"),
+    fn check_refused(query: &str, expected: &str) {
+        match parse_query(query) {
+            Ok(params) => panic!("{query:?} was accepted: {params:?}"),
+            Err(detail) => assert!(detail.contains(expected), "{detail:?} lacks {expected:?}"),
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn an_invalid_parameter_is_named_in_the_problem() {
         check_refused("segmant=x", "segmant");
         check_refused("limit=1&limit=2", "limit");
         check_refused("limit=ten", "limit");

@@ -1,66 +1,109 @@
-//! What keeps one request from hurting the others: admission, share, time, size, panics.
+//! The guard: limits of size, concurrency and time, and isolation of panics, for each request.
 //!
-//! Each request runs in a task of its own. A client that goes away, or a timeout, then drops only
-//! the waiting: the work itself goes on to its end (soon, by the statement timeout) and gives its
-//! connection back in order. See [`crate::database`].
+//! Every request runs in a task of its own. If the client disconnects or the request times out,
+//! only the wait for the task ends. The work itself continues to its end (soon, by the statement
+//! timeout) and returns its database connection in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 use prometheus::IntGauge;
+use tokio::sync::Semaphore;
 use tokio::task::JoinError;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-use crate::Service;
-use crate::auth::Caller;
-use crate::http::Problem;
+use super::metrics::HttpMetrics;
+use super::problem::Problem;
 
-/// Middleware of every route that does work.
-pub(crate) async fn guard(
-    State(service): State<Service>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let limits = service.limits();
-    if declared_length(&request) > limits.body_bytes as u64 {
-        return Err(Problem::TooLarge {
-            limit: limits.body_bytes,
-        });
+/// The limits that a guard enforces.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GuardLimits {
+    /// The size of a request's body, in bytes.
+    pub(crate) body_bytes: usize,
+    /// The number of requests in progress.
+    pub(crate) concurrent_requests: usize,
+    /// The time until a request is answered 503.
+    pub(crate) request_timeout: Duration,
+}
+
+/// Runs requests within limits. Cheap to clone: every clone shares the same limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    limits: GuardLimits,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    metrics: HttpMetrics,
+}
+
+impl Guard {
+    pub(crate) fn new(limits: GuardLimits, metrics: HttpMetrics) -> Self {
+        Self {
+            limits,
+            permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            tasks: TaskTracker::new(),
+            metrics,
+        }
     }
-    let Ok(permit) = Arc::clone(service.admission()).try_acquire_owned() else {
-        service.metrics().shed.inc();
-        return Err(Problem::Overloaded);
-    };
-    let counted = Counted::new(&service.metrics().in_flight);
-    let tenant = request.extensions().get::<Caller>();
-    let tenant = tenant.map(|caller| caller.tenant.clone());
-    let shares = service.clone();
-    let work = async move {
-        let place = match &tenant {
-            Some(tenant) => Some(shares.shares().enter(tenant).await.inspect_err(|_| {
-                shares.admission_metrics().limited("share");
-            })?),
-            None => None,
+
+    /// The tasks of requests, also of those whose client is gone.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    #[cfg(test)]
+    pub(crate) fn metrics(&self) -> &HttpMetrics {
+        &self.metrics
+    }
+
+    /// Runs a request; a problem if it exceeds a limit or panics.
+    pub(crate) async fn run<F>(
+        &self,
+        request: Request,
+        work: impl FnOnce(Request) -> F,
+    ) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        if declared_length(&request) > self.limits.body_bytes as u64 {
+            return Err(Problem::too_large(self.limits.body_bytes));
+        }
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            self.metrics.shed.inc();
+            return Err(Problem::retryable(
+                "overloaded",
+                "Too many concurrent requests",
+                "too many requests are in progress",
+            ));
         };
-        let response = next.run(request).await;
-        drop((permit, place, counted)); // held by the work, not by whoever waits for it
-        Ok(response)
-    };
-    let task = service.tasks().spawn(work.instrument(Span::current()));
-    match tokio::time::timeout(limits.request_timeout, task).await {
-        Ok(Ok(answered)) => answered,
-        Ok(Err(error)) => Err(Problem::internal(panic_message(error))),
-        Err(_) => {
-            service.metrics().timed_out.inc();
-            Err(Problem::TimedOut)
+        let in_flight = InFlight::new(&self.metrics.in_flight);
+        let work = work(request);
+        let work = async move {
+            let response = work.await;
+            drop((permit, in_flight)); // held by the work, not by the wait for it
+            response
+        };
+        let task = self.tasks.spawn(work.instrument(Span::current()));
+        match tokio::time::timeout(self.limits.request_timeout, task).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => Err(Problem::internal(panic_message(error))),
+            Err(_) => {
+                self.metrics.timed_out.inc();
+                Err(Problem::retryable(
+                    "timed-out",
+                    "Request timed out",
+                    "the answer took too long",
+                ))
+            }
         }
     }
 }
 
-/// A body of unknown length is limited where it is read, by [`axum::extract::DefaultBodyLimit`].
+/// Returns the declared length of the body. A body of undeclared length is limited while it is
+/// read, by [`axum::extract::DefaultBodyLimit`].
 fn declared_length(request: &Request) -> u64 {
     let length = request.headers().get(header::CONTENT_LENGTH);
     length
@@ -77,17 +120,17 @@ fn panic_message(error: JoinError) -> String {
     format!("panicked: {}", message.unwrap_or("without a message"))
 }
 
-/// Counts the request as under way until dropped.
-struct Counted(IntGauge);
+/// Counts a request as in progress until dropped.
+struct InFlight(IntGauge);
 
-impl Counted {
+impl InFlight {
     fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -1,5 +1,5 @@
-//! What every answer has, whichever route it came from: a request id, security headers, a place in
-//! the log and in the metrics; and, where it is an error, the form of a problem document.
+//! The request middleware, around every route: request id, security headers, log and metrics, and
+//! problem documents as the bodies of errors.
 
 use std::time::Duration;
 
@@ -10,12 +10,11 @@ use axum::response::Response;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::Service;
-use crate::http::problem::{self};
-use crate::http::request_id::{self};
-use crate::http::{Problem, RequestId};
+use super::metrics::HttpMetrics;
+use super::problem::{self, Problem};
+use super::request_id::{self, RequestId};
 
-/// Nothing here is a page, and everything is somebody's data.
+/// Security headers for responses that are data of a tenant. A page sets its own.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -35,19 +34,35 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         HeaderValue::from_static("private, no-store"),
     ),
 ];
-/// Sent only where TLS is known to be in front: it cannot be taken back.
-const A_YEAR_OF_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+/// HSTS for a year. It is sent only behind TLS, because browsers do not forget it.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
-/// Where no route matched: paths are without number, labels must not be.
+/// The label of requests without a matching route. Their paths are unbounded, so they are no label.
 const UNMATCHED: &str = "unmatched";
 
-/// The outermost middleware.
+/// The state of [`request_middleware`].
+#[derive(Debug, Clone)]
+pub(crate) struct RequestMiddleware {
+    is_behind_tls: bool,
+    metrics: HttpMetrics,
+}
+
+impl RequestMiddleware {
+    pub(crate) fn new(is_behind_tls: bool, metrics: HttpMetrics) -> Self {
+        Self {
+            is_behind_tls,
+            metrics,
+        }
+    }
+}
+
+/// The outermost layer of a request.
 pub(crate) async fn request_middleware(
-    State(service): State<Service>,
+    State(state): State<RequestMiddleware>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let request_id = RequestId::of(request.headers());
+    let request_id = RequestId::from_headers(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let uri = request.uri().clone();
@@ -60,19 +75,17 @@ pub(crate) async fn request_middleware(
 
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        // A route that knows better (how long it may be cached) has said so already.
+        // A route may have set its own value, such as how long a response may be cached.
         headers.entry(name).or_insert(value);
     }
     headers.append(header::VARY, HeaderValue::from_static("authorization"));
-    if service.is_behind_tls() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_TLS);
+    if state.is_behind_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     headers.insert(request_id::HEADER, request_id.header_value());
     let elapsed = started.elapsed();
-    service
-        .metrics()
-        .answered(route, response.status(), elapsed);
-    span.in_scope(|| log(response.status(), elapsed, problem.as_deref()));
+    state.metrics.record(route, response.status(), elapsed);
+    span.in_scope(|| log(response.status(), elapsed, problem.as_ref()));
     response
 }
 
@@ -88,39 +101,39 @@ fn span(request: &Request, route: &str, request_id: &RequestId) -> Span {
     )
 }
 
-/// One line per request, and the only place where the cause of a 5xx is told.
+/// Logs one line for each request. The cause of a 5xx is logged here alone.
 fn log(status: StatusCode, elapsed: Duration, problem: Option<&Problem>) {
     let status = status.as_u16();
     if let Some(cause) = problem.and_then(Problem::cause) {
-        let cause = chain(cause.as_ref());
+        let cause = chain(cause);
         tracing::error!(status, ?elapsed, cause, "failed");
     } else if status == StatusCode::TOO_MANY_REQUESTS.as_u16() {
-        // A flood must not become one of the log as well: its refusals are counted.
+        // Refusals are counted, so that a flood of requests does not flood the log.
         tracing::debug!(status, ?elapsed, "refused");
     } else {
         tracing::info!(status, ?elapsed, "answered");
     }
 }
 
-/// An error and everything it came from, on one line.
+/// Returns an error and its sources, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        let said = error.to_string();
-        if !text.contains(&said) {
+        let source_text = error.to_string();
+        if !text.contains(&source_text) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&source_text);
         }
         source = error.source();
     }
     text
 }
 
-/// The trace id of a W3C `traceparent`, so that our log lines can be found from the caller's trace.
+/// Returns the trace id of a W3C `traceparent`, which connects log lines with the caller's trace.
 fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let sent = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = sent.split('-');
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = value.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_hex = |text: &str, length: usize| {
@@ -151,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_valid_traceparent_is_believed() {
+    fn only_a_valid_traceparent_has_a_trace_id() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         check(
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",

@@ -1,4 +1,4 @@
-//! The name of one request: the client's if it sent a sane one, else ours.
+//! Request ids: as sent by the client, or generated.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,23 +10,26 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_BYTES: usize = 128;
 
-/// In the answer's header, in every problem document, in the log and in the audit table.
+/// The id of a request, in the response header, problem documents, the log and the audit table.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The client's, if it is one value of letters, digits, `.`, `_` and `-`: it must be harmless
-    /// in a log line and in a header. Else a new one.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Returns the id that the client sent, if it is valid: letters, digits, `.`, `_` and `-`, which
+    /// are harmless in a log line and in a header. Returns a new id otherwise.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         match headers.get(HEADER) {
-            Some(sent) if sent.to_str().is_ok_and(is_sane) => Self(sent.clone()),
+            Some(sent) if sent.to_str().is_ok_and(is_valid) => Self(sent.clone()),
             _ => Self::generate(),
         }
     }
 
-    /// Ours are the hashes of a count, keyed at random once: to ask the system for randomness is a
-    /// call that a kept answer does without.
-    #[allow(clippy::disallowed_methods, reason = "names requests, decides nothing")]
+    /// Returns the hash of a counter, with a random key that is drawn once: a system call for each
+    /// request would be slow.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "ids of requests have no other effect"
+    )]
     fn generate() -> Self {
         static KEY: LazyLock<u64> = LazyLock::new(|| Uuid::new_v4().as_u64_pair().0);
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -49,7 +52,7 @@ impl RequestId {
     }
 }
 
-fn is_sane(id: &str) -> bool {
+fn is_valid(id: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=MAX_BYTES).contains(&id.len()) && id.bytes().all(is_allowed)
 }
@@ -63,11 +66,15 @@ mod tests {
     fn check(sent: &str, kept: bool) {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_str(sent).unwrap());
-        assert_eq!(RequestId::of(&headers).as_str() == sent, kept, "{sent:?}");
+        assert_eq!(
+            RequestId::from_headers(&headers).as_str() == sent,
+            kept,
+            "{sent:?}"
+        );
     }
 
     #[test]
-    fn sane_ids_are_kept_and_others_replaced() {
+    fn valid_ids_are_kept_and_invalid_ids_are_replaced() {
         check("6f1c2d3e-0000-4a5b-8c7d-9e0f1a2b3c4d", true);
         check("trace_1.retry-2", true);
         check(&"a".repeat(128), true);
@@ -79,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_we_make_are_sane_and_differ() {
+    fn generated_ids_are_valid_and_unique() {
         let (first, second) = (RequestId::generate(), RequestId::generate());
-        assert!(is_sane(first.as_str()));
+        assert!(is_valid(first.as_str()));
         assert_ne!(first.as_str(), second.as_str());
     }
 }

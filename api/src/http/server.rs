@@ -1,7 +1,7 @@
-//! The accept loop: sockets in, answers out, until told to stop; then the last answers, in time.
+//! The accept loop, and the drain of connections at shutdown.
 //!
-//! axum's own `serve` neither limits how long a client may take to send a request's head nor how
-//! long a drain lasts, so one silent client could hold it open for ever.
+//! axum's own `serve` limits neither the time to receive the head of a request nor the time of a
+//! drain, so one silent client could block a shutdown for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +18,29 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::Limits;
-use crate::limits::Peer;
+use super::limits::Peer;
 
-/// Bytes of a request's head; also the least hyper takes.
+/// The size of the head of a request, in bytes. It is the minimum that hyper supports.
 const HEAD_BYTES: usize = 32 * 1024;
-/// After an accept failed (out of file descriptors): trying at once would only spin.
+/// The pause after a failed accept (such as for lack of file descriptors), to avoid a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`, then drains within the limit.
+/// The limits of a server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerLimits {
+    /// The number of open connections. Further clients wait to be accepted.
+    pub(crate) connections: usize,
+    /// The time to receive the head of a request, and so also to wait for it on an idle connection.
+    pub(crate) head_timeout: Duration,
+    /// The time to answer the requests in progress after shutdown began.
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Serves until `shutdown`, then drains the connections.
 pub(crate) async fn serve(
     router: Router,
     listener: TcpListener,
-    limits: &Limits,
+    limits: ServerLimits,
     shutdown: CancellationToken,
 ) {
     let connections = TaskTracker::new();
@@ -53,14 +63,14 @@ pub(crate) async fn serve(
     {
         tracing::warn!(
             open = connections.len(),
-            "connections still open after the drain timeout"
+            "connections were still open after the drain timeout"
         );
     }
 }
 
-/// HTTP/1.1 alone: telling HTTP/2 without TLS apart means waiting for a client's first bytes, for
-/// which there is no time limit. Proxies that end TLS speak HTTP/2 to clients and this to us.
-fn server(limits: &Limits) -> Builder<TokioExecutor> {
+/// Configures HTTP/1.1 alone. To detect HTTP/2 without TLS, hyper waits for the first bytes of a
+/// client without a time limit. Proxies that terminate TLS offer HTTP/2 to clients themselves.
+fn server(limits: ServerLimits) -> Builder<TokioExecutor> {
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server
         .http1()
@@ -70,7 +80,7 @@ fn server(limits: &Limits) -> Builder<TokioExecutor> {
     server
 }
 
-/// The next client, once a slot is free; `None` at shutdown.
+/// Accepts the next client, once a slot is free; `None` at shutdown.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -94,7 +104,7 @@ async fn accept(
     }
 }
 
-/// One client's connection.
+/// The connection of one client.
 struct Connection {
     server: Builder<TokioExecutor>,
     router: Router,
@@ -104,7 +114,7 @@ struct Connection {
 
 impl Connection {
     async fn run(self, stream: TcpStream) {
-        // Answers are small and written at once: waiting to fill a packet only delays them.
+        // Responses are small and written at once, so Nagle's algorithm would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "setting nodelay failed");
         }

@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::http::problem::Document;
+use crate::http::Document;
 
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearer";

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Response, SecurityRequirement};
 
 use super::common::{ALWAYS, BEARER, FRESHNESS, KEPT, LIMITS, PARAMETERS, PROBLEMS, STALE};
 use crate::auth::Role;
-use crate::limits::cost;
+use crate::rate_limits::cost;
 
 /// The 404 of a route that names a resource in its path.
 pub(crate) struct NotFound;
@@ -20,7 +20,7 @@ impl IntoResponses for NotFound {
     }
 }
 
-/// Adds the effects of [`crate::layers::authenticated`]: token, limits, cache, guard.
+/// Adds the effects of [`crate::layers::Layers::authenticated`]: token, limits, cache, guard.
 pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     for (path, operation) in operations(&mut described) {
         let any_role = Role::ALL.map(|role| SecurityRequirement::new(BEARER, [role.as_str()]));
@@ -45,7 +45,7 @@ pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// Adds the effects of [`crate::layers::readiness`]: the guard.
+/// Adds the effects of [`crate::layers::Layers::readiness`]: the guard.
 pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);
@@ -58,7 +58,7 @@ pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// Adds the effects of [`crate::layers::public`]: the limit of the peer.
+/// Adds the effects of [`crate::layers::Layers::public`]: the limit of the peer.
 pub(crate) fn public(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);

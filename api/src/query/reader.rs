@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, Registry};
 use serde::Serialize;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
@@ -28,13 +28,18 @@ impl Reader {
     pub(crate) fn new(
         database: Arc<Database>,
         cache: Arc<ResponseCache>,
-        audited: IntCounter,
-    ) -> Self {
-        Self {
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let audited = IntCounter::new(
+            "tidemark_api_audited_reads_total",
+            "Reads of personal attributes recorded in the audit table.",
+        )?;
+        registry.register(Box::new(audited.clone()))?;
+        Ok(Self {
             database,
             cache,
             audited,
-        }
+        })
     }
 
     /// Responds to a query: reads its answer and caches it where that is allowed. While the
@@ -125,7 +130,7 @@ impl Reader {
         let body = query
             .read(&mut snapshot)
             .await
-            .map_err(|problem| problem.read_at(freshness))?;
+            .map_err(|problem| freshness.added_to(problem))?;
         snapshot.close().await?;
         Ok(Fresh { body, freshness })
     }

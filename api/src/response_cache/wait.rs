@@ -57,7 +57,7 @@ impl AwaitedPositions {
         let mut seen = positions.subscribe();
         match tokio::time::timeout(limit, self.wait_until_folded(&mut seen)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Problem::NotFolded { limit }),
+            Err(_) => Err(not_folded(limit)),
         }
     }
 
@@ -73,9 +73,7 @@ impl AwaitedPositions {
                 return Ok(());
             }
             if seen.changed().await.is_err() {
-                return Err(Problem::NotFolded {
-                    limit: Duration::ZERO,
-                });
+                return Err(not_folded(Duration::ZERO));
             }
         }
     }
@@ -125,10 +123,14 @@ fn parse(text: &str) -> Result<Position, Problem> {
 }
 
 fn malformed(detail: &str) -> Problem {
-    Problem::Malformed {
-        parameter: Some("tidemark-wait"),
-        detail: format!("Tidemark-Wait: {detail}; expected <topic>/<partition>@<offset>"),
-    }
+    let detail = format!("Tidemark-Wait: {detail}; expected <topic>/<partition>@<offset>");
+    Problem::malformed(detail).with_parameter("tidemark-wait")
+}
+
+fn not_folded(limit: Duration) -> Problem {
+    let seconds = limit.as_secs_f32();
+    let detail = format!("what Tidemark-Wait names was not folded within {seconds} s");
+    Problem::retryable("not-folded", "Not folded yet", detail)
 }
 
 #[cfg(test)]
@@ -183,10 +185,8 @@ mod tests {
             "a/1@9223372036854775808",
             "a/1 @1",
         ] {
-            assert!(
-                matches!(awaited(&[text]), Err(Problem::Malformed { .. })),
-                "{text:?}"
-            );
+            let problem = awaited(&[text]).unwrap_err();
+            assert_eq!(problem.kind(), "malformed", "{text:?}");
         }
     }
 }

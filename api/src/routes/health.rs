@@ -6,8 +6,8 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
 use crate::http::Problem;
+use crate::readiness::ReadinessCheck;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Healthy {
@@ -53,31 +53,8 @@ pub(crate) struct Ready {
     tag = "service",
     responses((status = 200, description = "Requests can be answered.", body = Ready)),
 )]
-pub(crate) async fn ready(State(service): State<Service>) -> Result<Json<Ready>, Problem> {
-    if !service.ring().is_ready() {
-        let detail = "the keys that tokens are checked with are not known yet";
-        return Err(Problem::Unavailable {
-            detail,
-            cause: None,
-        });
-    }
-    let readiness = service.database().readiness().await?;
-    let readiness = readiness.ok_or(Problem::Unavailable {
-        detail: "no generation is active yet",
-        cause: None,
-    })?;
-    if let Some(limit) = service.limits().ready_staleness {
-        let is_fresh = readiness
-            .staleness_seconds
-            .is_some_and(|seconds| seconds <= limit.as_secs_f64());
-        if !is_fresh {
-            let detail = "the projections are further behind than allowed";
-            return Err(Problem::Unavailable {
-                detail,
-                cause: None,
-            });
-        }
-    }
+pub(crate) async fn ready(State(check): State<ReadinessCheck>) -> Result<Json<Ready>, Problem> {
+    let readiness = check.run().await?;
     Ok(Json(Ready {
         status: "ready",
         generation: readiness.generation,

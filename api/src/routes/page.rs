@@ -32,10 +32,7 @@ pub(super) fn malformed_cursor() -> Problem {
 fn refused(error: InvalidCursor) -> Problem {
     let detail = error.to_string();
     match error {
-        InvalidCursor::Malformed => Problem::Malformed {
-            parameter: Some("cursor"),
-            detail,
-        },
+        InvalidCursor::Malformed => Problem::malformed(detail).with_parameter("cursor"),
         InvalidCursor::Foreign => Problem::unprocessable("cursor", detail),
     }
 }
@@ -190,14 +187,9 @@ mod tests {
         assert_eq!(page(None, None).unwrap().rows(), 51);
         assert!(page(Some(500), None).is_ok());
         for limit in [0, 501, u32::MAX] {
-            let refused = page(Some(limit), None);
-            assert!(matches!(
-                refused,
-                Err(Problem::Unprocessable {
-                    parameter: "limit",
-                    ..
-                })
-            ));
+            let refused = page(Some(limit), None).unwrap_err();
+            assert_eq!(refused.kind(), "unprocessable");
+            assert_eq!(refused.parameter(), Some("limit"));
         }
     }
 }

@@ -65,10 +65,7 @@ impl SegmentName {
         definitions: Option<&'d TenantDefinitions>,
     ) -> Result<(&'d TenantDefinitions, &'d Segment), Problem> {
         let found = definitions.and_then(|all| Some((all, all.segment(&self.0)?)));
-        found.ok_or_else(|| Problem::NotFound {
-            kind: "segment",
-            name: self.0.clone(),
-        })
+        found.ok_or_else(|| Problem::not_found("segment", &self.0))
     }
 }
 
@@ -84,10 +81,7 @@ impl JourneyName {
         definitions: Option<&'d TenantDefinitions>,
     ) -> Result<(&'d TenantDefinitions, &'d Journey), Problem> {
         let found = definitions.and_then(|all| Some((all, all.journeys.get(&*self.0)?)));
-        found.ok_or_else(|| Problem::NotFound {
-            kind: "journey",
-            name: self.0.clone(),
-        })
+        found.ok_or_else(|| Problem::not_found("journey", &self.0))
     }
 }
 

@@ -111,9 +111,9 @@ pub(super) fn today(snapshot: &Snapshot<'_>, definitions: &TenantDefinitions) ->
 }
 
 fn day(parameter: &'static str, text: &str) -> Result<i32, Problem> {
-    calendar::day_of_text(text).ok_or_else(|| Problem::Malformed {
-        parameter: Some(parameter),
-        detail: format!("{parameter} is {text:?}; it must be a date, like 2025-03-30"),
+    calendar::day_of_text(text).ok_or_else(|| {
+        let detail = format!("{parameter} is {text:?}; it must be a date, like 2025-03-30");
+        Problem::malformed(detail).with_parameter(parameter)
     })
 }
 

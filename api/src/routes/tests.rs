@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::Value;
@@ -221,7 +220,7 @@ async fn an_invalid_request_id_is_replaced() {
 /// Returns routes that panic, hang or read a body, behind the real middleware.
 fn misbehaving(service: &Service) -> Router {
     let never = std::sync::Arc::new(Notify::new());
-    Router::new()
+    let routes = Router::new()
         .route(
             "/panic",
             get(async || -> &'static str { panic!("the secret is 42") }),
@@ -236,18 +235,9 @@ fn misbehaving(service: &Service) -> Router {
                 never.notified().await;
                 "never"
             }),
-        )
-        .route_layer(from_fn_with_state(
-            service.clone(),
-            crate::http::guard::guard,
-        ))
-        .layer(axum::extract::DefaultBodyLimit::max(
-            service.limits().body_bytes,
-        ))
-        .layer(from_fn_with_state(
-            service.clone(),
-            crate::http::middleware::request_middleware,
-        ))
+        );
+    let layers = service.layers();
+    layers.all(layers.readiness(routes))
 }
 
 #[tokio::test]
@@ -265,9 +255,9 @@ async fn a_request_over_the_time_limit_is_answered_503() {
     let (status, headers, document) = ask(&misbehaving(&service), request("GET", "/hang")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_problem(&headers, &document, 503, "timed-out", "/hang");
-    assert_eq!(service.metrics().timed_out.get(), 1);
+    assert_eq!(service.http_metrics().timed_out.get(), 1);
     // The work itself is not cancelled: it still counts as in flight.
-    assert_eq!(service.metrics().in_flight.get(), 1);
+    assert_eq!(service.http_metrics().in_flight.get(), 1);
 }
 
 #[tokio::test]
@@ -275,15 +265,17 @@ async fn requests_over_the_concurrency_limit_are_shed_at_once() {
     let service = service(|config| config.limits.concurrent_requests = 1).await;
     let router = misbehaving(&service);
     let hanging = service
+        .layers()
+        .guard
         .tasks()
         .spawn(router.clone().oneshot(request("GET", "/hang")));
-    while service.metrics().in_flight.get() == 0 {
+    while service.http_metrics().in_flight.get() == 0 {
         tokio::task::yield_now().await;
     }
     let (_, headers, document) = ask(&router, request("GET", "/hang")).await;
     assert_problem(&headers, &document, 503, "overloaded", "/hang");
     assert_eq!(headers["retry-after"], "1");
-    assert_eq!(service.metrics().shed.get(), 1);
+    assert_eq!(service.http_metrics().shed.get(), 1);
     hanging.abort();
 }
 

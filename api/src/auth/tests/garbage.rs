@@ -77,6 +77,6 @@ proptest! {
 
     #[test]
     fn no_text_is_a_set_of_keys_by_accident(text in any::<Vec<u8>>()) {
-        prop_assert!(keys::Keys::of_set(&text).is_err());
+        prop_assert!(keys::Keys::from_set(&text).is_err());
     }
 }

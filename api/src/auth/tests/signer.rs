@@ -6,7 +6,6 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use super::super::verifier::Verified;
 use super::*;
 use crate::KeySource;
-use crate::http::Problem;
 
 /// A key of an identity provider, made for this test.
 pub(super) struct Signer {
@@ -84,9 +83,9 @@ pub(super) async fn file_of(keys: &[&Signer]) -> (tempfile::NamedTempFile, Arc<K
 }
 
 #[track_caller]
-pub(super) fn refused(answer: Result<Arc<Verified>, Problem>) -> Unauthenticated {
+pub(super) fn refused(answer: Result<Arc<Verified>, VerifyError>) -> Unauthenticated {
     match answer {
-        Err(Problem::Unauthenticated(reason)) => reason,
+        Err(VerifyError::Unauthenticated(reason)) => reason,
         other => panic!("expected a refusal of the token, got {other:?}"),
     }
 }

@@ -52,10 +52,7 @@ impl Found {
             .bind(topic)
             .fetch_optional(snapshot.connection())
             .await?;
-        let row = row.ok_or_else(|| Problem::NotFound {
-            kind: "customer",
-            name: id.to_string(),
-        })?;
+        let row = row.ok_or_else(|| Problem::not_found("customer", id.as_str()))?;
         snapshot.require_own_fold_version()?;
         let (Some(used), Some(newest)) = (row.definitions, row.newest_definitions) else {
             let detail = format!("customer {id} has state, its tenant no definitions");

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, header};
 
 use super::*;
-use crate::limits::Peer;
+use crate::http::Peer;
 use crate::{Network, Rate};
 
 fn rate(per_second: u32, burst: u32) -> Rate {
@@ -68,11 +68,11 @@ async fn a_peer_over_its_limit_is_refused_before_its_token_is_verified() {
     assert_eq!(status, PAST);
     let mut guesses = 0;
     let (headers, document) = loop {
-        let checked = service.admission_metrics().tokens_checked.get();
+        let checked = service.auth_metrics().tokens_checked.get();
         let guess = from([192, 0, 2, 1], &format!("{good}{guesses}"));
         let (status, headers, document) = ask(&router, guess).await;
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let checked_now = service.admission_metrics().tokens_checked.get();
+            let checked_now = service.auth_metrics().tokens_checked.get();
             assert_eq!(checked_now, checked);
             break (headers, document);
         }
@@ -178,7 +178,7 @@ async fn large_responses_are_compressed_as_accepted() {
     let sizes = Router::new()
         .route("/large", get(async || "x".repeat(10_000)))
         .route("/small", get(async || "x".repeat(100)));
-    let router = crate::layers::of_all(&service, sizes).with_state(service.clone());
+    let router = service.layers().all(sizes);
     let answer = async |path: &str, accepted: &'static str| {
         let mut request = request("GET", path);
         let accepted = HeaderValue::from_static(accepted);

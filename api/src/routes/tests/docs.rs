@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::Rate;
-use crate::limits::{Peer, priced_routes};
+use crate::http::Peer;
+use crate::rate_limits::priced_routes;
 use crate::routes::description;
 
 /// Returns a request without a token.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::http::server::serve;
+use crate::http::{ServerLimits, serve};
 
 #[tokio::test]
 async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutdown() {
@@ -26,8 +26,13 @@ async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutd
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
-    let serving = TaskTracker::new()
-        .spawn(async move { serve(router, listener, &crate::Limits::default(), stop).await });
+    let limits = ServerLimits {
+        connections: 8,
+        head_timeout: Duration::from_secs(75),
+        drain_timeout: Duration::from_secs(15),
+    };
+    let serving =
+        TaskTracker::new().spawn(async move { serve(router, listener, limits, stop).await });
 
     let mut client = TcpStream::connect(address).await.unwrap();
     client

@@ -1,7 +1,7 @@
-//! Whoever is at the other end of a connection, before it has shown a good token.
+//! The rate limit of peers: client addresses, for requests without a known token.
 //!
-//! Checking a signature is the dearest thing a stranger can make us do, so a peer may do it only so
-//! often. A token that was checked before is not a stranger's.
+//! To verify a signature is the most expensive work that an unauthenticated request causes, so its
+//! rate is limited by address. A token that was verified before is exempt.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,50 +10,58 @@ use std::str::FromStr;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 
-use super::Quotas;
-use super::buckets::Buckets;
-use crate::http::Problem;
-use crate::{ApiError, Limits};
+use super::buckets::{Buckets, SmallBurst};
+use super::{LimitMetrics, Quotas, Rate};
+use crate::http::problem::Problem;
 
-/// The address a connection came from.
+/// The remote address of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The buckets of peers, and whose word we take for who the peer is.
+/// The buckets of peers, and the proxies that are trusted to name the peer.
 #[derive(Debug)]
 pub(crate) struct Peers {
     buckets: Option<Buckets<IpAddr>>,
-    trusted: Vec<Network>,
+    trusted_proxies: Vec<Network>,
+    metrics: LimitMetrics,
 }
 
 impl Peers {
-    pub(super) fn new(limits: &Limits) -> Result<Self, ApiError> {
+    /// Returns a limit for requests that cost `max_cost` at most.
+    pub(crate) fn new(
+        rate: Rate,
+        max_cost: u32,
+        trusted_proxies: Vec<Network>,
+        metrics: LimitMetrics,
+    ) -> Result<Self, SmallBurst> {
         Ok(Self {
-            buckets: Buckets::of("peer", limits.peer_rate)?,
-            trusted: limits.trusted_proxies.clone(),
+            buckets: Buckets::new("peer", rate, max_cost)?,
+            trusted_proxies,
+            metrics,
         })
     }
 
-    /// Draws for one check of a token.
+    /// Draws a cost of 1 from the bucket of the peer; 429 if the limit is exceeded.
     pub(crate) fn draw(&self, request: &Request) -> Result<(), Problem> {
         let peer = request.extensions().get::<Peer>();
         let (Some(buckets), Some(Peer(address))) = (&self.buckets, peer) else {
             return Ok(());
         };
         let client = self.client(*address, request.headers());
-        match buckets.draw(household(client), 1) {
-            (_, None) => Ok(()),
-            (quota, Some(refusal)) => Err(Problem::RateLimited {
-                refusal,
-                quotas: Quotas(vec![quota]),
-            }),
-        }
+        let (quota, exceeded) = buckets.draw(network_prefix(client), 1);
+        let Some(exceeded) = exceeded else {
+            return Ok(());
+        };
+        self.metrics.count(exceeded.limit);
+        Err(exceeded.into_problem(&Quotas(vec![quota])))
     }
 
-    /// Each proxy adds at the end whom it heard it from. What proxies of ours say is true as far as
-    /// the first that is not ours; what is before that, anybody can write.
+    /// Returns the client of a connection. Each proxy appends the address that it was called from to
+    /// `X-Forwarded-For`, so the header is read from its end up to the first address that is no
+    /// trusted proxy. Anything before that may be forged.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let is_trusted = |address: IpAddr| self.trusted.iter().any(|net| net.contains(address));
+        let is_trusted =
+            |address: IpAddr| self.trusted_proxies.iter().any(|net| net.contains(address));
         if !is_trusted(peer) {
             return peer;
         }
@@ -73,8 +81,9 @@ impl Peers {
     }
 }
 
-/// One customer of a provider has at least a /64 of IPv6, and so any number of addresses.
-fn household(address: IpAddr) -> IpAddr {
+/// Returns the /64 prefix of an IPv6 address, because one subscriber has at least a /64 and so any
+/// number of addresses; returns an IPv4 address as it is.
+fn network_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let network = u128::from(v6) & (u128::MAX << 64);
@@ -84,14 +93,14 @@ fn household(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Addresses that begin alike, such as `10.0.0.0/8`, or a single one.
+/// A network such as `10.0.0.0/8`, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
     prefix: u32,
 }
 
-/// Not a network.
+/// The error for a text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an address or a network such as 10.0.0.0/8")]
 pub struct InvalidNetwork(String);
@@ -147,6 +156,7 @@ impl fmt::Display for Network {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use axum::http::HeaderValue;
+    use prometheus::Registry;
 
     use super::*;
 
@@ -165,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_hold_what_begins_alike() {
+    fn a_network_contains_the_addresses_with_its_prefix() {
         check_contains("10.0.0.0/8", "10.200.3.4", true);
         check_contains("10.0.0.0/8", "11.0.0.0", false);
         check_contains("192.0.2.7", "192.0.2.7", true);
@@ -189,20 +199,22 @@ mod tests {
 
     #[track_caller]
     fn check_client(peer: &str, forwarded: &[&str], expected: &str) {
-        let limits = Limits {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            ..Limits::default()
-        };
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
         }
-        let peers = Peers::new(&limits).unwrap();
+        let rate = Rate {
+            per_second: 0,
+            burst: 0,
+        };
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        let metrics = LimitMetrics::register(&Registry::new()).unwrap();
+        let peers = Peers::new(rate, 5, trusted, metrics).unwrap();
         assert_eq!(peers.client(address(peer), &headers), address(expected));
     }
 
     #[test]
-    fn only_our_proxies_are_believed() {
+    fn only_trusted_proxies_name_the_client() {
         check_client("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
         check_client("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
         check_client(
@@ -220,15 +232,18 @@ mod tests {
     }
 
     #[test]
-    fn a_household_is_one_peer() {
+    fn addresses_with_one_64_bit_prefix_are_one_peer() {
         assert_eq!(
-            household(address("2001:db8::1:2:3:4")),
-            household(address("2001:db8::9"))
+            network_prefix(address("2001:db8::1:2:3:4")),
+            network_prefix(address("2001:db8::9"))
         );
         assert_ne!(
-            household(address("2001:db8:0:1::1")),
-            household(address("2001:db8:0:2::1"))
+            network_prefix(address("2001:db8:0:1::1")),
+            network_prefix(address("2001:db8:0:2::1"))
         );
-        assert_eq!(household(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+        assert_eq!(
+            network_prefix(address("::ffff:192.0.2.1")),
+            address("192.0.2.1")
+        );
     }
 }

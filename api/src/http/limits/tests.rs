@@ -1,70 +1,69 @@
-//! Rates: what is drawn, what is told, what is kept.
+//! Tests of token buckets: draws, headers and memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 
 use super::*;
 
+const MAX_COST: u32 = 5;
 const RATE: Rate = Rate {
     per_second: 10,
     burst: 50,
 };
 
 fn buckets() -> Buckets<u32> {
-    Buckets::of("tenant", RATE).unwrap().unwrap()
+    Buckets::new("tenant", RATE, MAX_COST).unwrap().unwrap()
 }
 
 #[test]
-fn a_bucket_gives_its_burst_and_then_says_when() {
+fn a_bucket_allows_its_burst_and_then_returns_the_time_to_wait() {
     let buckets = buckets();
     for drawn in 1..=10 {
-        let (quota, refusal) = buckets.draw(1, 5);
-        assert_eq!(refusal, None);
+        let (quota, exceeded) = buckets.draw(1, 5);
+        assert_eq!(exceeded, None);
         assert!(
             (50 - drawn * 5..=50).contains(&quota.remaining),
             "{quota:?}"
         );
     }
-    let (quota, refusal) = buckets.draw(1, 5);
+    let (quota, exceeded) = buckets.draw(1, 5);
     assert_eq!((quota.remaining, quota.reset), (0, 5));
-    let wait = refusal.unwrap().wait;
+    let wait = exceeded.unwrap().wait;
     assert!(
         wait > Duration::ZERO && wait <= Duration::from_millis(500),
         "{wait:?}"
     );
-    assert_eq!(buckets.draw(2, 5).1, None, "another's bucket is its own");
+    assert_eq!(buckets.draw(2, 5).1, None, "each key has its own bucket");
 }
 
 #[test]
-fn without_a_rate_there_is_no_limit_and_a_burst_must_hold_the_dearest() {
-    let without = Rate {
+fn a_rate_of_zero_disables_the_limit_and_a_burst_below_the_greatest_cost_is_an_error() {
+    let disabled = Rate {
         per_second: 0,
         burst: 0,
     };
-    assert!(Buckets::<u32>::of("tenant", without).unwrap().is_none());
+    let none = Buckets::<u32>::new("tenant", disabled, MAX_COST).unwrap();
+    assert!(none.is_none());
     let small = Rate {
         per_second: 1,
-        burst: UNNAMED_COST - 1,
+        burst: MAX_COST - 1,
     };
-    assert!(matches!(
-        Buckets::<u32>::of("tenant", small),
-        Err(ApiError::SmallBurst { .. })
-    ));
+    let expected = SmallBurst {
+        limit: "tenant",
+        burst: 4,
+        minimum: 5,
+    };
+    let refused = Buckets::<u32>::new("tenant", small, MAX_COST);
+    assert_eq!(refused.unwrap_err(), expected);
 }
 
 #[test]
-fn memory_is_bounded_whoever_asks() {
-    let buckets = Buckets::of("peer", RATE).unwrap().unwrap();
+fn memory_is_bounded_for_any_number_of_clients() {
+    let buckets = Buckets::new("peer", RATE, MAX_COST).unwrap().unwrap();
     for key in 0..120_000_u32 {
         buckets.draw(key, 1);
     }
-    assert!(buckets.kept() <= 100_000);
-}
-
-#[test]
-fn no_route_costs_more_than_the_dearest() {
-    assert!(priced_routes().all(|route| (1..=UNNAMED_COST).contains(&cost(route))));
-    assert!(cost("/v1/customers") > cost("/v1/customers/{id}"));
+    assert!(buckets.count() <= 100_000);
 }
 
 #[test]
@@ -96,19 +95,20 @@ fn headers_follow_the_draft() {
 }
 
 proptest! {
-    /// Whatever is asked for in whatever portions, no more is given than the bucket holds and what
-    /// flowed in meanwhile.
+    /// Any sequence of draws gets at most the burst and what refills meanwhile.
     #[test]
-    fn never_more_is_given_than_there_is(costs in prop::collection::vec(1..=5_u32, 1..60)) {
+    fn no_more_is_drawn_than_the_burst_and_the_refill(
+        costs in prop::collection::vec(1..=5_u32, 1..60),
+    ) {
         let buckets = buckets();
         let begun = std::time::Instant::now();
-        let mut given = 0;
+        let mut drawn = 0;
         for cost in costs {
             if buckets.draw(1, cost).1.is_none() {
-                given += cost;
+                drawn += cost;
             }
         }
-        let flowed = 10 * (u32::try_from(begun.elapsed().as_secs()).unwrap() + 1);
-        prop_assert!(given <= RATE.burst + flowed);
+        let refilled = 10 * (u32::try_from(begun.elapsed().as_secs()).unwrap() + 1);
+        prop_assert!(drawn <= RATE.burst + refilled);
     }
 }

@@ -1,0 +1,3 @@
+//! Pages: files for browsers, which are not part of the API.
+
+pub(crate) mod reference;
