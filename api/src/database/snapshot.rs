@@ -159,7 +159,8 @@ fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     if generation.layout_version == LAYOUT_VERSION {
         return Ok(());
     }
-    let detail = "the tables of the active generation have the layout of another version of Tidemark";
+    let detail =
+        "the tables of the active generation have the layout of another version of Tidemark";
     let cause = format!(
         "generation {} has layout {}, this binary reads {LAYOUT_VERSION}: start the binary that \
          made it, or fold the topics from the beginning into a new database",
