@@ -28,7 +28,7 @@ static PAGE: LazyLock<StaticResponse> = LazyLock::new(|| {
     StaticResponse::new(page.into(), html, HeaderValue::try_from(policy).ok())
 });
 
-/// Returns a page that shows this document
+/// This reference as a page
 #[utoipa::path(
     get,
     path = "/docs",

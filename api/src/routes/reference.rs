@@ -12,7 +12,7 @@ static DOCUMENT: LazyLock<StaticResponse> = LazyLock::new(|| {
     StaticResponse::new(super::document().into(), json, None)
 });
 
-/// Returns this document
+/// This reference as JSON
 ///
 /// The `OpenAPI` 3.1 document, generated from the code. `/docs` shows it as a page.
 #[utoipa::path(
