@@ -33,7 +33,7 @@ impl Captured {
 
     fn rows(&self) -> usize {
         let all = self.batches.values().flatten();
-        all.map(|batch| batch.customers.len()).sum()
+        all.map(|batch| batch.rows.customers.len()).sum()
     }
 }
 

@@ -9,6 +9,7 @@
 //! Needs sessions of its own (`search_path` and role are set once per connection): a pooler in
 //! front of Postgres must pool sessions, not transactions.
 
+pub mod batch;
 mod claim;
 mod commit;
 pub(crate) mod connections;
@@ -19,24 +20,25 @@ mod generation;
 mod kept;
 mod load;
 mod operators;
-mod rows;
 
 use std::sync::Arc;
 
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
+pub use self::batch::{
+    Batch, ChangeSet, CustomerRow, HaltRow, Outcome, ParkedRow, Reevaluation, Rows, SettledRequest,
+    TenantDigest, TrackedRow,
+};
+pub use self::claim::Claim;
+pub use self::commit::Committed;
 use self::connections::Connections;
-pub use self::database::Database;
+pub use self::database::{BundleRow, Database};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::OperatorCommand;
 pub use self::operators::{
     Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
-};
-pub use self::rows::{
-    Batch, BundleRow, ChangeSet, Claim, Committed, CustomerRow, HaltRow, Outcome, ParkedRow,
-    Reevaluation, SettledRequest, TenantDigest, TrackedRow,
 };
 use crate::parking::Reason;
 

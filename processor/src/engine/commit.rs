@@ -54,8 +54,9 @@ pub(super) async fn commit(
                     #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
                     metrics
                         .commit_customers
-                        .observe(batch.customers.len() as f64);
-                    let changes: usize = batch.changes.iter().map(|set| set.changes.len()).sum();
+                        .observe(batch.rows.customers.len() as f64);
+                    let changes: usize =
+                        batch.rows.changes.iter().map(|set| set.changes.len()).sum();
                     metrics.changes.inc_by(changes as u64);
                     if let Some(kept) = shared.kept.get() {
                         kept.push(batch);

@@ -225,7 +225,7 @@ impl Folder {
         };
         // Its row goes, and may have been the only one: what is due next is written anew.
         entry.timer = None;
-        self.pending.delete_timer((due, customer.clone()));
+        self.pending.rows.timers.fire((due, customer.clone()));
         self.catch_up(customer, due);
     }
 
@@ -249,7 +249,10 @@ impl Folder {
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
         effects.extend(entry.customer.advance(definitions, until));
         entry.changes.extend(effects.changes);
-        self.pending.add_rollups(&customer.tenant, effects.rollups);
+        self.pending
+            .rows
+            .rollups
+            .add(&customer.tenant, effects.rollups);
         self.note_due(customer, effects.next_due);
     }
 
@@ -301,7 +304,10 @@ impl Folder {
             untouch(entry, &mut self.pending);
         }
         entry.changes.extend(effects.changes);
-        self.pending.add_rollups(&customer.tenant, effects.rollups);
+        self.pending
+            .rows
+            .rollups
+            .add(&customer.tenant, effects.rollups);
         self.note_due(customer, effects.next_due);
         if fold.outcome == Ok(Folded::New) {
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
@@ -320,13 +326,13 @@ impl Folder {
         }
         if let Some(later) = entry.timer.replace(due) {
             let later = (later, customer.clone());
-            if self.pending.withdraw_timer(&later) {
+            if self.pending.rows.timers.withdraw(&later) {
                 self.timers.remove(&later);
             }
         }
         let due = (due, customer.clone());
         if self.timers.insert(due.clone()) {
-            self.pending.write_timer(due);
+            self.pending.rows.timers.write(due);
         }
     }
 }

@@ -7,8 +7,7 @@ use tidemark_projections::models::Band;
 use tidemark_schemas::CustomerKey;
 
 use super::cache::Entry;
-use super::pending::Pending;
-use crate::store::{Batch, CustomerRow, TenantDigest};
+use crate::store::{CustomerRow, Rows, TenantDigest};
 
 /// Writes a touched customer into the batch, its hash into the digest and its moves into the
 /// counters and rollups.
@@ -17,8 +16,7 @@ pub(crate) fn flush_customer(
     entry: &mut Entry,
     batch_number: u64,
     digest: &mut TenantDigest,
-    counters: &mut Pending,
-    batch: &mut Batch,
+    rows: &mut Rows,
 ) {
     entry.dirty = false;
     entry.batch = batch_number;
@@ -32,18 +30,20 @@ pub(crate) fn flush_customer(
     let hash = state_hash(&customer.tenant, &customer.customer, &encoded.state);
     if entry.flushed_hash.is_none() {
         digest.customers += 1;
-        counters.count(&customer.tenant, CounterKind::Customers, String::new(), 1);
+        rows.counts
+            .add(&customer.tenant, CounterKind::Customers, String::new(), 1);
     }
     digest.digest.replace(entry.flushed_hash, Some(hash));
     entry.flushed_hash = Some(hash);
 
     let mut delta = Delta::between(before.as_ref(), evaluated);
     for (kind, name, by) in delta.counters() {
-        counters.count(&customer.tenant, kind, name, by);
+        rows.counts.add(&customer.tenant, kind, name, by);
     }
-    counters.add_rollups(&customer.tenant, std::mem::take(&mut delta.rollups));
-    write_delta(customer, delta, batch);
-    batch.customers.push(CustomerRow {
+    rows.rollups
+        .add(&customer.tenant, std::mem::take(&mut delta.rollups));
+    write_delta(customer, delta, rows);
+    rows.customers.push(CustomerRow {
         key: customer.clone(),
         state: encoded.state,
         tracked: encoded.tracked,
@@ -57,27 +57,27 @@ pub(crate) fn flush_customer(
     });
 }
 
-fn write_delta(customer: &CustomerKey, delta: Delta, batch: &mut Batch) {
+fn write_delta(customer: &CustomerKey, delta: Delta, rows: &mut Rows) {
     let memberships = delta
         .memberships
         .into_iter()
         .map(|(segment, since)| (customer.clone(), segment, since));
-    batch.memberships.extend(memberships);
+    rows.memberships.entered.extend(memberships);
     let left = delta
         .left
         .into_iter()
         .map(|segment| (customer.clone(), segment));
-    batch.memberships_left.extend(left);
+    rows.memberships.left.extend(left);
     let positions = delta
         .positions
         .into_iter()
         .map(|(journey, stage, since)| (customer.clone(), journey, stage, since));
-    batch.positions.extend(positions);
+    rows.positions.entered.extend(positions);
     let left = delta
         .positions_left
         .into_iter()
         .map(|journey| (customer.clone(), journey));
-    batch.positions_left.extend(left);
+    rows.positions.left.extend(left);
 }
 
 /// A band as the `customer` table holds it.

@@ -1,15 +1,36 @@
 //! Taking a partition.
 
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
-use tidemark_projections::digest::Digest;
-use tidemark_projections::state::LeafId;
 use tidemark_schemas::{Instant, TenantId};
 
+use super::batch::{Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
-use super::decode::{instant, tenant};
+use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
-use super::rows::{Claim, Reevaluation, TenantDigest, TrackedRow};
+
+/// What a claim of a partition found. Load nothing of the partition before this.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The epoch of the fence, valid until another claim.
+    pub epoch: i64,
+    /// The number of commits since the partition began: every batch adds one.
+    pub commits: i64,
+    /// The first offset not folded.
+    pub next_offset: i64,
+    /// The partition's clock.
+    pub clock: Instant,
+    /// The last sequence given to a change.
+    pub change_seq: i64,
+    /// The version of the definitions in force; -1 before the first.
+    pub definitions: i64,
+    /// Customers, events folded and digest of each tenant.
+    pub digests: Vec<(TenantId, TenantDigest)>,
+    /// Re-evaluations that are not finished.
+    pub reevaluations: Vec<Reevaluation>,
+    /// The leaves tracked, and from when on each is exact.
+    pub tracked: Vec<TrackedRow>,
+}
 
 /// An epoch lost in a crash would be issued again, so claims wait for the disk.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
@@ -70,52 +91,21 @@ async fn try_claim(
         clock: instant(&progress, "clock")?,
         change_seq: progress.try_get("change_seq")?,
         definitions: progress.try_get("definitions")?,
-        digests: digests.iter().map(digest).collect::<Result<_, _>>()?,
+        digests: digests
+            .iter()
+            .map(TenantDigest::from_row)
+            .collect::<Result<_, _>>()?,
         reevaluations: reevaluations
             .iter()
-            .map(reevaluation)
+            .map(Reevaluation::from_row)
             .collect::<Result<_, _>>()?,
-        tracked: tracked.iter().map(tracked_leaf).collect::<Result<_, _>>()?,
+        tracked: tracked
+            .iter()
+            .map(TrackedRow::from_row)
+            .collect::<Result<_, _>>()?,
     };
     transaction.commit().await?;
     Ok(claim)
-}
-
-fn digest(row: &PgRow) -> Result<(TenantId, TenantDigest), StoreError> {
-    let tenant = tenant(row)?;
-    let bytes: &[u8] = row.try_get("digest")?;
-    let bytes = bytes.try_into().map_err(|_| {
-        StoreError::Damaged(format!(
-            "the digest of tenant {tenant} has {} bytes",
-            bytes.len()
-        ))
-    })?;
-    let counts = TenantDigest {
-        customers: row.try_get("customers")?,
-        events: row.try_get("events")?,
-        digest: Digest::from_bytes(bytes),
-    };
-    Ok((tenant, counts))
-}
-
-fn reevaluation(row: &PgRow) -> Result<Reevaluation, StoreError> {
-    Ok(Reevaluation {
-        tenant: tenant(row)?,
-        version: row.try_get("version")?,
-        activated_at: instant(row, "activated_at")?,
-        cursor: row.try_get("cursor")?,
-        evaluated: row.try_get("evaluated")?,
-        done: false,
-    })
-}
-
-fn tracked_leaf(row: &PgRow) -> Result<TrackedRow, StoreError> {
-    let leaf: i64 = row.try_get("leaf")?;
-    Ok(TrackedRow {
-        tenant: tenant(row)?,
-        leaf: LeafId(leaf.cast_unsigned()),
-        exact_from: Some(instant(row, "exact_from")?),
-    })
 }
 
 /// Ends the session that holds the partition's row for longer than a commit may take: a process

@@ -1,16 +1,21 @@
 //! One batch, one transaction, the fence first.
 
-mod changes;
-mod columns;
-mod operators;
-mod rollups;
-
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
+use tidemark_projections::invalidation::COMMITS_KEPT;
 
+use super::batch::Batch;
 use super::connections::{Connections, answered};
 use super::error::{Fault, StoreError};
-use super::rows::{Batch, Committed};
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// The batch is written.
+    Yes,
+    /// Another process owns the partition, or the database went back in time: nothing was written.
+    Fenced,
+}
 
 /// `begin` and its setting in one round trip.
 const BEGIN: [&str; 2] = [
@@ -65,23 +70,30 @@ async fn transaction(
             Committed::Fenced
         });
     }
-    columns::customers(&mut transaction, batch).await?;
-    columns::memberships(&mut transaction, batch).await?;
-    columns::positions(&mut transaction, batch).await?;
-    columns::timers(&mut transaction, batch).await?;
-    columns::changes(&mut transaction, batch).await?;
-    columns::parked(&mut transaction, topic, batch).await?;
-    operators::requests(&mut transaction, topic, batch).await?;
-    operators::halts(&mut transaction, batch).await?;
-    columns::counts(&mut transaction, batch).await?;
-    rollups::rollups(&mut transaction, batch).await?;
-    columns::checkpoint(&mut transaction, batch).await?;
-    columns::activation(&mut transaction, batch).await?;
-    columns::reevaluations(&mut transaction, batch).await?;
-    columns::tracked(&mut transaction, batch).await?;
-    columns::invalidation(&mut transaction, batch).await?;
+    batch.write(&mut transaction, topic).await?;
+    write_invalidation(&mut transaction, batch).await?;
     transaction.commit().await?;
     Ok(Committed::Yes)
+}
+
+/// Writes what the batch invalidates in response caches.
+async fn write_invalidation(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<(), sqlx::Error> {
+    let invalidation = batch.invalidation();
+    if invalidation.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("invalidation.sql"))
+        .bind(batch.partition)
+        .bind(batch.old_commits + 1)
+        .bind(batch.epoch)
+        .bind(invalidation.encode())
+        .bind(COMMITS_KEPT)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn pass_fence(

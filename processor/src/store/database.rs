@@ -5,14 +5,26 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{Instant, TenantId};
 
 use super::StoreConfig;
 use super::connections::{self, Connections, Login, answered};
 use super::decode::instant;
 use super::error::{StoreError, sql_state};
 use super::generation::Generation;
-use super::rows::BundleRow;
+
+/// A record of the definitions topic as kept in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleRow {
+    /// The offset on the definitions topic.
+    pub version: i64,
+    /// The record's append time.
+    pub appended_at: Instant,
+    /// The record's bytes as text.
+    pub bundle: String,
+    /// Why it was not applied.
+    pub rejected: Option<String>,
+}
 
 /// What was announced as in force must not be forgotten in a crash.
 const BEGIN: &str = "begin; set local synchronous_commit = on";

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::rows::Batch;
+use super::batch::Batch;
 
 /// Batches in the order in which they landed. Cheap to clone.
 #[derive(Debug, Clone, Default)]

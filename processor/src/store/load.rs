@@ -5,29 +5,12 @@ use sqlx::postgres::PgRow;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
+use super::batch::{CustomerRow, ParkedRow};
 use super::connections::{Connections, answered};
-use super::decode::{instant, key, parked_row, tenant};
+use super::decode::{instant, key, tenant};
 use super::error::StoreError;
 use super::operators::Action;
-use super::rows::{CustomerRow, ParkedRow};
 use crate::parking::Reason;
-
-fn customer(row: &PgRow) -> Result<CustomerRow, StoreError> {
-    Ok(CustomerRow {
-        key: key(row)?,
-        state: row.try_get("state")?,
-        tracked: row
-            .try_get::<Option<Vec<u8>>, _>("tracked")?
-            .unwrap_or_default(),
-        evaluated: row.try_get("evaluated")?,
-        evaluated_at: instant(row, "evaluated_at")?,
-        definition_version: row.try_get("definition_version")?,
-        first_seen_at: instant(row, "first_seen_at")?,
-        last_seen_at: instant(row, "last_seen_at")?,
-        band: row.try_get("band")?,
-        value_minor: row.try_get("value_minor")?,
-    })
-}
 
 pub(super) async fn customers(
     connections: &Connections,
@@ -48,7 +31,11 @@ pub(super) async fn customers(
         .bind(ids)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    pooled.settle(rows)?.iter().map(customer).collect()
+    pooled
+        .settle(rows)?
+        .iter()
+        .map(CustomerRow::from_row)
+        .collect()
 }
 
 pub(super) async fn tenant_customers(
@@ -66,7 +53,11 @@ pub(super) async fn tenant_customers(
         .bind(limit)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    pooled.settle(rows)?.iter().map(customer).collect()
+    pooled
+        .settle(rows)?
+        .iter()
+        .map(CustomerRow::from_row)
+        .collect()
 }
 
 pub(super) async fn timers(
@@ -118,7 +109,11 @@ pub(super) async fn parked(
         .bind(limit)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    pooled.settle(rows)?.iter().map(parked_row).collect()
+    pooled
+        .settle(rows)?
+        .iter()
+        .map(ParkedRow::from_row)
+        .collect()
 }
 
 /// The tenants of whom events are parked in a partition for a reason.
@@ -172,7 +167,11 @@ fn command(row: &PgRow) -> Result<OperatorCommand, StoreError> {
         action: Action::named(action)
             .ok_or_else(|| StoreError::Damaged(format!("unknown operator command: {action:?}")))?,
         offset: row.try_get("offset")?,
-        event: if gone { None } else { Some(parked_row(row)?) },
+        event: if gone {
+            None
+        } else {
+            Some(ParkedRow::from_row(row)?)
+        },
     })
 }
 

@@ -11,7 +11,7 @@ use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
 pub use self::queries::OperatorStore;
-use super::rows::{Outcome, ParkedRow};
+use super::batch::{Outcome, ParkedRow};
 use crate::parking::Reason;
 
 /// Which parked events; what is `None` matches all.

@@ -67,17 +67,18 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
         events: 10,
         digest: Digest(7),
     };
-    batch.customers.push(customer(key.clone(), b"state"));
-    batch
-        .memberships
-        .push((key.clone(), Arc::from("vip"), at("2024-05-01T00:00:00Z")));
-    batch
-        .counters
-        .push((key.tenant.clone(), CounterKind::Customers, String::new(), 1));
+    batch.rows.customers.push(customer(key.clone(), b"state"));
+    batch.rows.memberships.entered.push((
+        key.clone(),
+        Arc::from("vip"),
+        at("2024-05-01T00:00:00Z"),
+    ));
+    let counts_of_rows = &mut batch.rows.counts;
+    counts_of_rows.add(&key.tenant, CounterKind::Customers, String::new(), 1);
     let mut rollups = Rollups::default();
     rollups.add(Rollup::new(RollupKind::CustomersNew, 19_844), 1);
-    batch.rollups.insert(key.tenant.clone(), rollups);
-    batch.digests.push((key.tenant, counts));
+    batch.rows.rollups.add(&key.tenant, rollups);
+    batch.rows.counts.digests.push((key.tenant, counts));
     batch
 }
 

@@ -77,7 +77,7 @@ async fn changes() {
         changes: changes.iter().copied().cloned().collect(),
     };
     let mut batch = after(&claim, 0);
-    batch.changes = vec![
+    batch.rows.changes = vec![
         set(2, &bob, &[&defined]),
         set(1, &ada, &[&entered, &scored, &left, &moved]),
     ];
@@ -101,8 +101,8 @@ async fn changes() {
 
     // A sequence given twice is a bug that must not pass, and leaves nothing behind.
     let mut again = next(&batch);
-    again.changes.clone_from(&batch.changes);
-    again.customers.push(customer(ada.clone(), b"state"));
+    again.rows.changes.clone_from(&batch.rows.changes);
+    again.rows.customers.push(customer(ada.clone(), b"state"));
     let error = store.commit(TOPIC, &again).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
     assert_eq!(store.load_customers(&[ada]).await.unwrap(), []);
@@ -122,7 +122,7 @@ async fn where_models_place_customers() {
         change(ChangeKind::Trigger, "win_back", None, Some("discount")),
     ];
     let mut batch = after(&claim, 0);
-    batch.changes = vec![ChangeSet {
+    batch.rows.changes = vec![ChangeSet {
         seq: 1,
         key: key("acme", "ada"),
         definition_version: 4,
@@ -199,9 +199,9 @@ async fn ids_of_changes_follow_from_their_content() {
         let claim = store.claim(TOPIC, partition, "a").await.unwrap();
         let mut batch = after(&claim, partition);
         let first = std::slice::from_ref(&alike);
-        batch.changes = vec![set(1, "ada", 4, first)];
+        batch.rows.changes = vec![set(1, "ada", 4, first)];
         if partition == 1 {
-            batch.changes = vec![
+            batch.rows.changes = vec![
                 set(1, "bob", 4, first),
                 set(2, "ada", 5, first),
                 set(3, "ada", 4, &[first, &others].concat()),

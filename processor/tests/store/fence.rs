@@ -22,7 +22,7 @@ async fn a_claim_begins_at_nothing_and_a_commit_moves_it() {
         (second.epoch, second.commits, second.next_offset),
         (2, 1, 10)
     );
-    assert_eq!(second.digests, batch.digests);
+    assert_eq!(second.digests, batch.rows.counts.digests);
 }
 
 #[tokio::test]

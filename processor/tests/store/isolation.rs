@@ -63,9 +63,12 @@ async fn populated() -> Database {
         let claim = store.claim(TOPIC, partition, "a").await.unwrap();
         let mut batch = filled(after(&claim, partition), tenant_id, "ada");
         let (tenant, ada) = (tenant(tenant_id), key(tenant_id, "ada"));
-        batch
-            .positions
-            .push((ada.clone(), Arc::from("sales"), Arc::from("lead"), since));
+        batch.rows.positions.entered.push((
+            ada.clone(),
+            Arc::from("sales"),
+            Arc::from("lead"),
+            since,
+        ));
         a_row_everywhere(&mut batch, &tenant, &ada, since);
         store.commit(TOPIC, &batch).await.unwrap();
         operators
@@ -105,11 +108,11 @@ async fn populated() -> Database {
 
 /// A row of the customer in every table that [`filled`] leaves empty.
 fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, since: Instant) {
-    batch.timers.push((since, ada.clone()));
-    batch.checkpoint = Some(batch.digests.clone());
-    batch.activation = Some((1, since));
-    batch.tracked.push(tracked(tenant, 7, Some(since)));
-    batch.reevaluations.push(Reevaluation {
+    batch.rows.timers.write((since, ada.clone()));
+    batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
+    batch.rows.activation = Some((1, since));
+    batch.rows.tracked.push(tracked(tenant, 7, Some(since)));
+    batch.rows.reevaluations.set(Reevaluation {
         tenant: tenant.clone(),
         version: 1,
         activated_at: since,
@@ -126,14 +129,14 @@ fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, sin
         cause: Cause::Timer,
         definition_version: 1,
     };
-    batch.changes.push(ChangeSet {
+    batch.rows.changes.push(ChangeSet {
         seq: 1,
         key: ada.clone(),
         definition_version: change.definition_version,
         changes: vec![change],
     });
-    batch.halted.push(halted(tenant));
-    batch.parked.push(late(tenant, since));
+    batch.rows.halts.halted.push(halted(tenant));
+    batch.rows.parked.parked.push(late(tenant, since));
 }
 
 async fn be(connection: &mut PgConnection, tenant: &str) {

@@ -30,8 +30,8 @@ async fn what_was_committed_synchronously_survives_a_crash() {
     cluster.start_again();
     assert_eq!(store.commit(TOPIC, &second).await.unwrap(), Committed::Yes);
     let keys = [
-        first.customers[0].key.clone(),
-        second.customers[0].key.clone(),
+        first.rows.customers[0].key.clone(),
+        second.rows.customers[0].key.clone(),
     ];
     assert_eq!(store.load_customers(&keys).await.unwrap().len(), 2);
 }
@@ -55,8 +55,8 @@ async fn a_crash_rewinds_offset_and_state_together() {
     let claimed = store.claim(TOPIC, 0, "b").await.unwrap();
     assert_eq!(claimed.epoch, claim.epoch + 1);
     let keys = [
-        first.customers[0].key.clone(),
-        second.customers[0].key.clone(),
+        first.rows.customers[0].key.clone(),
+        second.rows.customers[0].key.clone(),
     ];
     let customers = store.load_customers(&keys).await.unwrap();
     match kept {

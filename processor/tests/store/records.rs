@@ -42,7 +42,7 @@ async fn parked_events() {
         headers: Vec::new(),
         ..parked(5)
     };
-    batch.parked = vec![parked(9), bare, parked(7), parked(8)];
+    batch.rows.parked.parked = vec![parked(9), bare, parked(7), parked(8)];
     assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
     let load = async |after, limit| {
         let acme = tenant("acme");
@@ -63,8 +63,8 @@ async fn parked_events() {
         detail: "too old".to_owned(),
         ..parked(8)
     };
-    second.unparked = vec![7, 8];
-    second.parked = vec![late.clone()];
+    second.rows.parked.unparked = vec![7, 8];
+    second.rows.parked.parked = vec![late.clone()];
     store.commit(TOPIC, &second).await.unwrap();
     assert_eq!(load(-1, 9).await, [parked(9)]);
     let found = store

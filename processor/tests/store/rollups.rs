@@ -28,18 +28,20 @@ async fn rollups_add_up_beyond_64_bits_and_apart_by_every_dimension() {
     let lead = stage.clone().by(&lead, &Arc::from("third"));
     let mut batch = after(&claim, 0);
     let much = i128::from(i64::MAX) * 10;
-    batch.rollups.insert(
-        tenant("acme"),
+    batch.rows.rollups.add(
+        &tenant("acme"),
         rollups(&[(&gross, much), (&stage, 1), (&lead, 2)]),
     );
     store.commit(TOPIC, &batch).await.unwrap();
     let mut second = next(&batch);
     second
+        .rows
         .rollups
-        .insert(tenant("acme"), rollups(&[(&gross, 7), (&stage, -1)]));
+        .add(&tenant("acme"), rollups(&[(&gross, 7), (&stage, -1)]));
     second
+        .rows
         .rollups
-        .insert(tenant("globex"), rollups(&[(&gross, 5)]));
+        .add(&tenant("globex"), rollups(&[(&gross, 5)]));
     store.commit(TOPIC, &second).await.unwrap();
 
     let rows: Vec<(String,)> = sqlx::query_as(

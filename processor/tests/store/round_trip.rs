@@ -1,5 +1,6 @@
 //! What was written is read back as it was.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_processor::store::{Committed, Reevaluation, TenantDigest};
@@ -19,6 +20,7 @@ async fn customers() {
     // Odd ids, empty and binary state, the ends of time; not in order.
     for id in ["zoë", "a'b\"c\\", "Ada", "ada", "{x,null}"] {
         batch
+            .rows
             .customers
             .push(customer(key("acme", id), id.as_bytes()));
     }
@@ -29,27 +31,33 @@ async fn customers() {
     extreme.evaluated_at = Instant::MIN;
     extreme.first_seen_at = Instant::MIN;
     extreme.last_seen_at = Instant::MAX;
-    batch.customers.push(extreme);
+    batch.rows.customers.push(extreme);
     assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
 
-    let mut keys: Vec<_> = batch.customers.iter().map(|row| row.key.clone()).collect();
+    let mut keys: Vec<_> = batch
+        .rows
+        .customers
+        .iter()
+        .map(|row| row.key.clone())
+        .collect();
     keys.push(key("acme", "nobody"));
     keys.push(keys[0].clone());
     let mut found = store.load_customers(&keys).await.unwrap();
     found.sort_by(|a, b| a.key.cmp(&b.key));
-    batch.customers.sort_by(|a, b| a.key.cmp(&b.key));
-    assert_eq!(found, batch.customers);
+    batch.rows.customers.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(found, batch.rows.customers);
     assert_eq!(store.load_customers(&[]).await.unwrap(), []);
 
     // The last state counts.
     let mut second = next(&batch);
     second
+        .rows
         .customers
         .push(customer(key("acme", "ada"), b"newer"));
     store.commit(TOPIC, &second).await.unwrap();
     assert_eq!(
         store.load_customers(&[key("acme", "ada")]).await.unwrap(),
-        second.customers
+        second.rows.customers
     );
 }
 
@@ -60,8 +68,8 @@ async fn a_tenants_customers_in_pages() {
     let claim = store.claim(TOPIC, 1, "a").await.unwrap();
     let mut batch = after(&claim, 1);
     for id in ["b", "B", "é", "a", "c"] {
-        batch.customers.push(customer(key("acme", id), b""));
-        batch.customers.push(customer(key("globex", id), b""));
+        batch.rows.customers.push(customer(key("acme", id), b""));
+        batch.rows.customers.push(customer(key("globex", id), b""));
     }
     store.commit(TOPIC, &batch).await.unwrap();
     let acme = tenant("acme");
@@ -94,13 +102,15 @@ async fn timers() {
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     let (noon, night) = (at("2024-05-01T12:00:00Z"), at("2024-05-02T00:00:00Z"));
     let mut batch = after(&claim, 0);
-    batch.timers = vec![
+    for timer in [
         (night, key("b", "1")),
         (night, key("a", "2")),
         (night, key("a", "1")),
         (noon, key("c", "1")),
         (Instant::MIN, key("d", "1")),
-    ];
+    ] {
+        batch.rows.timers.write(timer);
+    }
     store.commit(TOPIC, &batch).await.unwrap();
     let mut expected = vec![
         (Instant::MIN, key("d", "1")),
@@ -120,8 +130,12 @@ async fn timers() {
 
     let mut second = next(&batch);
     // One that is earlier, one that is there already; one that fired, one that nobody knows
-    second.timers = vec![(noon, key("a", "1")), (night, key("a", "2"))];
-    second.timers_fired = vec![(night, key("b", "1")), (noon, key("b", "1"))];
+    for timer in [(noon, key("a", "1")), (night, key("a", "2"))] {
+        second.rows.timers.write(timer);
+    }
+    for timer in [(night, key("b", "1")), (noon, key("b", "1"))] {
+        second.rows.timers.fire(timer);
+    }
     store.commit(TOPIC, &second).await.unwrap();
     expected.pop();
     expected.insert(1, (noon, key("a", "1")));
@@ -151,10 +165,12 @@ async fn what_a_claim_finds() {
     let mut batch = after(&claim, 3);
     batch.definitions = 12;
     batch.change_seq = 77;
-    batch.digests = vec![(tenant("b"), counts(1)), (tenant("a"), counts(2))];
-    batch.checkpoint = Some(batch.digests.clone());
-    batch.activation = Some((12, at("2024-05-01T10:00:00Z")));
-    batch.reevaluations = vec![going("b", false), going("a", true)];
+    batch.rows.counts.digests = vec![(tenant("b"), counts(1)), (tenant("a"), counts(2))];
+    batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
+    batch.rows.activation = Some((12, at("2024-05-01T10:00:00Z")));
+    for reevaluation in [going("b", false), going("a", true)] {
+        batch.rows.reevaluations.set(reevaluation);
+    }
     store.commit(TOPIC, &batch).await.unwrap();
 
     let claim = store.claim(TOPIC, 3, "b").await.unwrap();
@@ -198,33 +214,29 @@ async fn memberships_positions_and_counters() {
     let (ada, since) = (key("acme", "ada"), at("2024-05-01T12:00:00Z"));
     let later = at("2024-06-01T00:00:00Z");
     let counted = |delta| {
-        (
-            ada.tenant.clone(),
-            CounterKind::Segment,
-            "vip".to_owned(),
-            delta,
-        )
+        let counter = (ada.tenant.clone(), CounterKind::Segment, "vip".to_owned());
+        BTreeMap::from([(counter, delta)])
     };
     let (vip, lost) = (Arc::<str>::from("vip"), Arc::<str>::from("lost"));
     let (sales, support) = (Arc::<str>::from("sales"), Arc::<str>::from("support"));
     let lead = Arc::<str>::from("lead");
     let mut batch = after(&claim, 0);
-    batch.memberships = vec![
+    batch.rows.memberships.entered = vec![
         (ada.clone(), Arc::clone(&vip), since),
         (ada.clone(), Arc::clone(&lost), since),
     ];
-    batch.positions = vec![
+    batch.rows.positions.entered = vec![
         (ada.clone(), Arc::clone(&support), Arc::clone(&lead), since),
         (ada.clone(), Arc::clone(&sales), Arc::clone(&lead), since),
     ];
-    batch.counters = vec![counted(1)];
+    batch.rows.counts.counters = counted(1);
     store.commit(TOPIC, &batch).await.unwrap();
     let mut second = next(&batch);
-    second.memberships = vec![(ada.clone(), vip, later)];
-    second.memberships_left = vec![(ada.clone(), lost)];
-    second.positions = vec![(ada.clone(), sales, Arc::from("won"), later)];
-    second.positions_left = vec![(ada.clone(), support)];
-    second.counters = vec![counted(-3)];
+    second.rows.memberships.entered = vec![(ada.clone(), vip, later)];
+    second.rows.memberships.left = vec![(ada.clone(), lost)];
+    second.rows.positions.entered = vec![(ada.clone(), sales, Arc::from("won"), later)];
+    second.rows.positions.left = vec![(ada.clone(), support)];
+    second.rows.counts.counters = counted(-3);
     store.commit(TOPIC, &second).await.unwrap();
 
     let mut admin = database.admin().await;

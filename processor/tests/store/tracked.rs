@@ -14,7 +14,7 @@ async fn a_claim_finds_what_is_tracked_in_its_partition_and_from_when_on() {
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
     assert!(claim.tracked.is_empty());
     let mut batch = after(&claim, 0);
-    batch.tracked = vec![
+    batch.rows.tracked = vec![
         tracked(&globex, 7, Some(since)),
         tracked(&acme, u64::MAX, Some(since)),
         tracked(&acme, 7, Some(since)),
@@ -23,7 +23,7 @@ async fn a_claim_finds_what_is_tracked_in_its_partition_and_from_when_on() {
 
     // When one is given up and another one comes
     let mut batch = next(&batch);
-    batch.tracked = vec![
+    batch.rows.tracked = vec![
         tracked(&acme, 7, None),
         tracked(&acme, 8, Some(since.plus_micros(1))),
     ];
@@ -52,7 +52,7 @@ async fn a_customer_without_counters_has_none() {
     let with = customer(key("acme", "ada"), b"state");
     let mut without = customer(key("acme", "bob"), b"state");
     without.tracked = Vec::new();
-    batch.customers = vec![with.clone(), without.clone()];
+    batch.rows.customers = vec![with.clone(), without.clone()];
     store.commit(TOPIC, &batch).await.unwrap();
     let keys = [with.key.clone(), without.key.clone()];
     let mut found = store.load_customers(&keys).await.unwrap();

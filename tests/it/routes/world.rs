@@ -231,7 +231,7 @@ impl World {
         let here = &mut self.partitions[partition];
         let clock = Instant::from_micros(here.last.clock).unwrap();
         let mut batch = here.batch(clock, reevaluation.version);
-        batch.reevaluations.push(reevaluation);
+        batch.rows.reevaluations.set(reevaluation);
         self.write(partition, batch).await;
     }
 
@@ -273,22 +273,23 @@ impl Partition {
             let counts = self.digests.entry(key.tenant.clone()).or_default();
             folding.write(key, counts, &mut batch);
         }
-        batch.digests = self
+        batch.rows.counts.digests = self
             .digests
             .iter()
             .map(|(tenant, counts)| (tenant.clone(), *counts))
             .collect();
         for row in &self.parked {
             let tenant = row.tenant.clone().unwrap();
+            let reason = row.reason.to_string();
             batch
-                .counters
-                .push((tenant, CounterKind::Parked, row.reason.to_string(), 1));
+                .rows
+                .counts
+                .add(&tenant, CounterKind::Parked, reason, 1);
         }
         for (tenant, rollups) in std::mem::take(&mut self.rollups) {
-            batch.rollups.entry(tenant).or_default().extend(rollups);
+            batch.rows.rollups.add(&tenant, rollups);
         }
-        batch.parked = std::mem::take(&mut self.parked);
-        batch.counters = summed(batch.counters);
+        batch.rows.parked.parked = std::mem::take(&mut self.parked);
         batch
     }
 }
@@ -317,21 +318,23 @@ impl Folding {
                 Some(state_hash(tenant, &key.customer, &encoded.state)),
             );
             batch
-                .counters
-                .push((tenant.clone(), CounterKind::Customers, String::new(), 1));
+                .rows
+                .counts
+                .add(tenant, CounterKind::Customers, String::new(), 1);
         }
         counts.events += std::mem::take(&mut self.new_events);
         let delta = Delta::between(self.committed.as_ref(), &evaluated);
-        let rollups = batch.rollups.entry(tenant.clone()).or_default();
-        rollups.extend(delta.rollups);
-        let offers = delta.offers.into_iter();
-        let offers = offers.map(|(kind, name, by)| (tenant.clone(), kind, name, by));
-        batch.counters.extend(offers);
+        batch.rows.rollups.add(tenant, delta.rollups);
+        for (kind, name, by) in delta.offers {
+            batch.rows.counts.add(tenant, kind, name, by);
+        }
         for (segment, since) in delta.memberships {
-            batch.memberships.push((key.clone(), segment, since));
+            let entered = (key.clone(), segment, since);
+            batch.rows.memberships.entered.push(entered);
         }
         for (journey, stage, since) in delta.positions {
-            batch.positions.push((key.clone(), journey, stage, since));
+            let entered = (key.clone(), journey, stage, since);
+            batch.rows.positions.entered.push(entered);
         }
         let changes = std::mem::take(&mut self.changes);
         for change in &changes {
@@ -339,14 +342,14 @@ impl Folding {
         }
         if !changes.is_empty() {
             batch.change_seq += 1;
-            batch.changes.push(ChangeSet {
+            batch.rows.changes.push(ChangeSet {
                 seq: batch.change_seq,
                 key: key.clone(),
                 definition_version: evaluated.definition_version,
                 changes,
             });
         }
-        batch.customers.push(CustomerRow {
+        batch.rows.customers.push(CustomerRow {
             key: key.clone(),
             state: encoded.state,
             tracked: encoded.tracked,
@@ -374,20 +377,8 @@ fn count(tenant: &TenantId, change: &Change, batch: &mut Batch) {
             ChangeKind::Cluster => (CounterKind::Cluster, value.to_string()),
             ChangeKind::RenewalBand => (CounterKind::RenewalBand, value.to_string()),
         };
-        batch.counters.push((tenant.clone(), kind, name, delta));
+        batch.rows.counts.add(tenant, kind, name, delta);
     }
-}
-
-type Counter = (TenantId, CounterKind, String, i64);
-
-fn summed(counters: Vec<Counter>) -> Vec<Counter> {
-    let mut sums = BTreeMap::new();
-    for (tenant, kind, name, delta) in counters {
-        *sums.entry((tenant, kind, name)).or_insert(0) += delta;
-    }
-    sums.into_iter()
-        .map(|((tenant, kind, name), delta)| (tenant, kind, name, delta))
-        .collect()
 }
 
 pub(crate) fn tenant(id: &str) -> TenantId {

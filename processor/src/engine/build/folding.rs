@@ -128,7 +128,7 @@ impl PartitionTask {
             }
         };
         if let Some(request) = *request {
-            self.folder.pending_mut().settle(SettledRequest {
+            self.folder.pending_mut().rows.settled.push(SettledRequest {
                 request,
                 offset: before.offset,
                 outcome,
@@ -196,7 +196,7 @@ impl PartitionTask {
             "too many of the tenant's records are parked: it is halted here, and its events wait \
              until it is resumed"
         );
-        self.folder.pending_mut().halt(HaltRow {
+        self.folder.pending_mut().rows.halts.halted.push(HaltRow {
             tenant: tenant.clone(),
             offset,
             parked: i32::try_from(parked).unwrap_or(i32::MAX),

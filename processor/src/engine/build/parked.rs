@@ -141,7 +141,7 @@ impl PartitionTask {
             }
             (None, _) => (Outcome::Gone, None),
         };
-        self.folder.pending_mut().settle(SettledRequest {
+        self.folder.pending_mut().rows.settled.push(SettledRequest {
             request,
             offset,
             outcome,
@@ -177,7 +177,12 @@ impl PartitionTask {
         for (tenant, _) in halts.into_iter().filter(|(_, resumed)| *resumed) {
             if self.halts.resume(&tenant) {
                 tracing::info!(partition = self.partition, %tenant, "the tenant is resumed");
-                self.folder.pending_mut().resume(tenant.clone());
+                self.folder
+                    .pending_mut()
+                    .rows
+                    .halts
+                    .resumed
+                    .push(tenant.clone());
                 self.redrive.push_back(Redrive::new(tenant, Reason::Halted));
             }
         }

@@ -36,10 +36,10 @@ impl Folder {
             return redrive;
         }
         self.definitions_version = version;
-        self.pending.activation = Some((version, self.clock));
+        self.pending.rows.activation = Some((version, self.clock));
         for tenant in &changed {
             let tracked = self.tracked.activate(tenant, self.clock);
-            self.pending.tracked.extend(tracked);
+            self.pending.rows.tracked.extend(tracked);
             if self
                 .digests
                 .get(&tenant.id)
@@ -53,9 +53,7 @@ impl Folder {
                     evaluated: 0,
                     done: false,
                 };
-                self.pending
-                    .reevaluations
-                    .insert(tenant.id.clone(), begun.clone());
+                self.pending.rows.reevaluations.set(begun.clone());
                 self.reevaluations.insert(tenant.id.clone(), begun);
             }
         }
@@ -98,9 +96,7 @@ impl Folder {
             None => reevaluation.done = true,
         }
         reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
-        self.pending
-            .reevaluations
-            .insert(tenant.clone(), reevaluation.clone());
+        self.pending.rows.reevaluations.set(reevaluation.clone());
         self.reevaluations.insert(tenant.clone(), reevaluation);
         for row in rows {
             let customer = row.key.clone();

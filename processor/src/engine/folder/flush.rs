@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tidemark_schemas::TenantId;
 
 use super::Folder;
+use crate::engine::pending::Pending;
 use crate::engine::rows;
 use crate::store::{Batch, ChangeSet};
 
@@ -20,37 +21,22 @@ pub(crate) struct BatchEnd {
 impl Folder {
     /// Ends the batch under construction and returns what it writes.
     pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut batch = Batch {
-            partition: self.partition,
-            epoch: self.epoch,
-            old_commits: self.commits,
-            old_next_offset: self.next_offset,
-            new_next_offset: end.next_offset,
-            clock: self.clock.micros(),
-            log_end: end.log_end.max(end.next_offset),
-            definitions: self.definitions_version,
-            ..Batch::default()
-        };
+        let Pending {
+            mut touched,
+            mut rows,
+        } = std::mem::take(&mut self.pending);
         let mut counted: BTreeSet<TenantId> = BTreeSet::new();
         // In the order of their keys: neighbours share pages.
-        pending.touched.sort_unstable();
-        for customer in &std::mem::take(&mut pending.touched) {
+        touched.sort_unstable();
+        for customer in &touched {
             let Some(entry) = self.cache.get_mut(customer) else {
                 continue;
             };
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            rows::flush_customer(
-                customer,
-                entry,
-                self.batch,
-                digest,
-                &mut pending,
-                &mut batch,
-            );
+            rows::flush_customer(customer, entry, self.batch, digest, &mut rows);
             if !entry.changes.is_empty() {
                 self.change_seq += 1;
-                batch.changes.push(ChangeSet {
+                rows.changes.push(ChangeSet {
                     seq: self.change_seq,
                     key: customer.clone(),
                     definition_version: entry.customer.evaluated().definition_version,
@@ -60,14 +46,24 @@ impl Folder {
             counted.insert(customer.tenant.clone());
             self.cache.remeasure(customer);
         }
-        batch.digests = counted
+        rows.counts.digests = counted
             .into_iter()
             .filter_map(|tenant| self.digests.get(&tenant).map(|counts| (tenant, *counts)))
             .collect();
         let checkpoint = || self.digests.clone().into_iter().collect();
-        batch.checkpoint = end.checkpoint.then(checkpoint);
-        batch.change_seq = self.change_seq;
-        pending.write_into(&mut batch);
+        rows.checkpoint = end.checkpoint.then(checkpoint);
+        let batch = Batch {
+            partition: self.partition,
+            epoch: self.epoch,
+            old_commits: self.commits,
+            old_next_offset: self.next_offset,
+            new_next_offset: end.next_offset,
+            clock: self.clock.micros(),
+            log_end: end.log_end.max(end.next_offset),
+            change_seq: self.change_seq,
+            definitions: self.definitions_version,
+            rows,
+        };
         self.batch += 1;
         self.commits += 1;
         self.next_offset = end.next_offset;

@@ -104,12 +104,12 @@ impl Table {
         assert!(self.clock <= clock, "the clock went back");
         self.clock = clock;
         self.definitions = batch.definitions;
-        if let Some((version, at)) = batch.activation {
+        if let Some((version, at)) = batch.rows.activation {
             self.activations.push((version, before, at));
         }
         self.write_rows(&batch);
         self.write_outputs(&batch);
-        for row in batch.changes {
+        for row in batch.rows.changes {
             self.change_seq += 1;
             assert_eq!(
                 row.seq, self.change_seq,
@@ -118,31 +118,33 @@ impl Table {
             self.changes.push(row);
         }
         assert_eq!(batch.change_seq, self.change_seq);
-        for (tenant, kind, name, delta) in batch.counters {
-            *self.counters.entry((tenant, kind, name)).or_default() += delta;
+        for (counter, delta) in batch.rows.counts.counters {
+            *self.counters.entry(counter).or_default() += delta;
         }
         self.counters.retain(|_, value| *value != 0);
-        for (tenant, rollups) in batch.rollups {
+        for (tenant, rollups) in batch.rows.rollups.iter() {
             assert!(!rollups.is_empty(), "nothing is not written");
-            self.rollups.entry(tenant).or_default().extend(rollups);
+            let held = self.rollups.entry(tenant.clone()).or_default();
+            held.extend(rollups.clone());
         }
-        self.digests.extend(batch.digests);
-        for row in batch.tracked {
+        self.digests.extend(batch.rows.counts.digests);
+        for row in batch.rows.tracked {
             let key = (row.tenant, row.leaf);
             match row.exact_from {
                 Some(exact_from) => assert!(self.tracked.insert(key, exact_from).is_none()),
                 None => assert!(self.tracked.remove(&key).is_some(), "it was not tracked"),
             }
         }
-        let reevaluations = batch.reevaluations.into_iter();
-        self.reevaluations
-            .extend(reevaluations.map(|reevaluation| (reevaluation.tenant.clone(), reevaluation)));
+        for reevaluation in batch.rows.reevaluations.iter() {
+            let tenant = reevaluation.tenant.clone();
+            self.reevaluations.insert(tenant, reevaluation.clone());
+        }
         true
     }
 
     fn write_rows(&mut self, batch: &Batch) {
         let mut once = BTreeSet::new();
-        for row in &batch.customers {
+        for row in &batch.rows.customers {
             assert!(
                 once.insert(&row.key),
                 "{:?} stands twice in a batch",
@@ -151,41 +153,38 @@ impl Table {
             self.customers.insert(row.key.clone(), row.clone());
         }
         let mut once = BTreeSet::new();
-        for due in &batch.timers {
+        for due in batch.rows.timers.written() {
             assert!(once.insert(&due.1), "two timers of {:?} in a batch", due.1);
             self.timers.insert(due.clone());
         }
-        for due in &batch.timers_fired {
-            assert!(
-                !batch.timers.contains(due) && self.timers.remove(due),
-                "{due:?} fired without a row"
-            );
+        for due in batch.rows.timers.fired() {
+            assert!(self.timers.remove(due), "{due:?} fired without a row");
         }
-        for offset in &batch.unparked {
+        for offset in &batch.rows.parked.unparked {
             assert!(
                 self.parked.remove(offset).is_some(),
                 "{offset} was not parked"
             );
         }
-        for row in &batch.parked {
+        for row in &batch.rows.parked.parked {
             self.parked.insert(row.offset, row.clone());
         }
     }
 
     fn write_outputs(&mut self, batch: &Batch) {
-        for (customer, segment) in &batch.memberships_left {
+        for (customer, segment) in &batch.rows.memberships.left {
             let left = (customer.clone(), segment.to_string());
             assert!(self.memberships.remove(&left).is_some(), "not in {left:?}");
         }
-        for (customer, segment, since) in &batch.memberships {
+        for (customer, segment, since) in &batch.rows.memberships.entered {
             let entered = (customer.clone(), segment.to_string());
             self.memberships.insert(entered, *since);
         }
-        for (customer, journey) in &batch.positions_left {
+        for (customer, journey) in &batch.rows.positions.left {
             let left = (customer.clone(), journey.to_string());
             assert!(self.positions.remove(&left).is_some(), "not in {left:?}");
         }
-        for (customer, journey, stage, since) in &batch.positions {
+        for (customer, journey, stage, since) in &batch.rows.positions.entered {
             let place = (customer.clone(), journey.to_string());
             self.positions.insert(place, (stage.to_string(), *since));
         }

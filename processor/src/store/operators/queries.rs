@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::{Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request};
 use crate::parking::Reason;
+use crate::store::batch::{Outcome, ParkedRow};
 use crate::store::connections::{Connections, answered};
 use crate::store::database::Database;
-use crate::store::decode::{instant, parked_row, reason, reason_if_any};
+use crate::store::decode::{instant, reason, reason_if_any};
 use crate::store::error::StoreError;
 use crate::store::generation::Generation;
-use crate::store::rows::Outcome;
 
 /// What was asked must not be forgotten in a crash.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
@@ -96,7 +96,7 @@ impl OperatorStore {
         let event = |row: &PgRow| {
             Ok(ParkedEvent {
                 partition: row.try_get("partition")?,
-                event: parked_row(row)?,
+                event: ParkedRow::from_row(row)?,
                 parked_at: instant(row, "parked_at")?,
             })
         };

@@ -1,12 +1,64 @@
-//! The changes of one customer as `change_set` holds them; generation.sql says how, and its view
-//! `change` reads them.
+//! Rows of `change_set`: what one commit changes of one customer. generation.sql describes the JSON,
+//! and its view `change` reads it.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
+use sqlx::postgres::PgConnection;
 use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
+use tidemark_schemas::CustomerKey;
 
-/// What one evaluation found changed.
+use super::columns::{ROWS_AT_ONCE, column, customer, sorted, tenant};
+use super::{CommitContext, ROW_BYTES, RowKind};
+
+/// What one commit changes of one customer.
+#[derive(Debug, Clone)]
+pub struct ChangeSet {
+    /// Contiguous per partition, from 1.
+    pub seq: i64,
+    /// The customer.
+    pub key: CustomerKey,
+    /// The definitions all of them were computed with.
+    pub definition_version: i64,
+    /// The changes, in order; never empty.
+    pub changes: Vec<Change>,
+}
+
+impl RowKind for Vec<ChangeSet> {
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        self.iter()
+            .map(|set| ROW_BYTES + set.changes.len() * size_of::<Change>())
+            .sum()
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        context: CommitContext<'_>,
+    ) -> Result<(), sqlx::Error> {
+        let rows = sorted(self, |row| row.seq);
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let json: Result<Vec<String>, _> =
+                rows.iter().map(|row| to_json(&row.changes)).collect();
+            sqlx::query(include_str!("../changes.sql"))
+                .bind(context.partition)
+                .bind(column(rows, |row| row.seq))
+                .bind(column(rows, |row| tenant(&row.key)))
+                .bind(column(rows, |row| customer(&row.key)))
+                .bind(column(rows, |row| row.definition_version))
+                .bind(json.map_err(|error| sqlx::Error::Encode(error.into()))?)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The changes that one evaluation found.
 #[derive(Debug, Serialize)]
 struct Evaluation<'a> {
     at: i64,
@@ -29,8 +81,8 @@ struct Evaluation<'a> {
     triggers: Vec<(&'a str, Option<&'a str>)>,
 }
 
-/// As JSON text.
-pub(super) fn to_json(changes: &[Change]) -> serde_json::Result<String> {
+/// Returns the changes as JSON text.
+fn to_json(changes: &[Change]) -> serde_json::Result<String> {
     let evaluations: Vec<Evaluation<'_>> = changes
         .chunk_by(|left, right| {
             (left.effective_at, left.cause) == (right.effective_at, right.cause)
@@ -40,7 +92,7 @@ pub(super) fn to_json(changes: &[Change]) -> serde_json::Result<String> {
     serde_json::to_string(&evaluations)
 }
 
-/// Of changes with one stamp.
+/// Groups changes with the same instant and cause.
 fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
     let first = changes.first()?;
     let mut evaluation = Evaluation {
