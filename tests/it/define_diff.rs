@@ -198,7 +198,7 @@ async fn text_output_names_some_customers_and_invalid_files_are_rejected() {
         "acme: changes to version 0\n",
         "    ~ buyers\n        - {\"when\":{\"orders\":{\"count\":{\"gte\":1}}}}\n",
         "    buyers: 53 -> 17 (+0 -36)\n      - customer-01, customer-02 and 34 more\n",
-        "    searchers: asks for activities not counted yet: exact from when it is applied",
+        "    searchers: needs activities that are not counted yet: exact from when it is applied",
     ] {
         assert!(told.contains(line), "{line:?} is missing in\n{told}");
     }
