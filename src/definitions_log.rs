@@ -12,14 +12,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
-use tidemark_processor::refusal::{Heard, explain};
+use tidemark_kafka::config::ANSWER_WITHIN;
+use tidemark_kafka::diagnostics::LastError;
+use tidemark_kafka::topics::require_partitions;
+use tidemark_kafka::{ConnectError, KafkaConfig};
 use tidemark_projections::definitions::{Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected};
 use tidemark_schemas::Instant;
-
-use crate::config;
-use crate::kafka::{
-    ANSWER, client_config, lookup_consumer, require_partitions, unreachable_broker, wrong_property,
-};
 
 /// The topic has one partition.
 const PARTITION: i32 = 0;
@@ -29,7 +27,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// The definitions topic, read up to some offset.
 #[derive(Debug, Clone)]
 pub(crate) struct DefinitionsLog {
-    kafka: config::Kafka,
+    kafka: KafkaConfig,
     /// What its records add up to.
     pub(crate) definitions: Definitions,
     next_offset: i64,
@@ -44,7 +42,7 @@ struct Record {
 
 impl DefinitionsLog {
     /// Reads the topic from its beginning to its end. Blocks.
-    pub(crate) fn read(kafka: &config::Kafka) -> anyhow::Result<Self> {
+    pub(crate) fn read(kafka: &KafkaConfig) -> anyhow::Result<Self> {
         let partitions = require_partitions(kafka, &kafka.definitions_topic)?;
         if partitions != 1 {
             bail!(
@@ -119,10 +117,10 @@ impl DefinitionsLog {
 
     fn read_on(&self) -> anyhow::Result<Vec<Record>> {
         let topic = &self.kafka.definitions_topic;
-        let consumer = lookup_consumer(&self.kafka)?;
+        let consumer = self.kafka.lookup_consumer()?;
         let (low, high) = consumer
-            .fetch_watermarks(topic, PARTITION, ANSWER)
-            .map_err(|error| unreachable_broker(&explain(&consumer, &error), &self.kafka))?;
+            .fetch_watermarks(topic, PARTITION, ANSWER_WITHIN)
+            .map_err(|error| self.kafka.unreachable(&consumer, &error))?;
         if low > self.next_offset {
             bail!(
                 "topic {topic} begins at offset {low}: its first records are gone, and with them \
@@ -139,7 +137,7 @@ impl DefinitionsLog {
     }
 }
 
-fn read_to_end(consumer: &BaseConsumer<Heard>, topic: &str) -> anyhow::Result<Vec<Record>> {
+fn read_to_end(consumer: &BaseConsumer<LastError>, topic: &str) -> anyhow::Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut deadline = Deadline::now() + READ_TIMEOUT;
     while Deadline::now() < deadline {
@@ -171,18 +169,19 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
 }
 
 /// Appends a record and returns its offset.
-async fn publish(kafka: &config::Kafka, record: &[u8]) -> anyhow::Result<i64> {
-    let producer: FutureProducer = client_config(kafka)
+async fn publish(kafka: &KafkaConfig, record: &[u8]) -> anyhow::Result<i64> {
+    let producer: FutureProducer = kafka
+        .client()
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "30000")
         .set("message.max.bytes", "2097152")
         .create()
-        .map_err(|error| wrong_property(&error))?;
+        .map_err(ConnectError::from_creation)?;
     let message = FutureRecord::<(), [u8]>::to(&kafka.definitions_topic)
         .partition(PARTITION)
         .payload(record);
     let delivery = producer
-        .send(message, ANSWER)
+        .send(message, ANSWER_WITHIN)
         .await
         .map_err(|(error, _): (KafkaError, OwnedMessage)| error)
         .with_context(|| format!("cannot publish to {}", kafka.definitions_topic))?;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use tidemark_kafka::ConnectError;
+
 /// A wrong command line or configuration, reported before anything was done: exit code 2. Every other
 /// error has exit code 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,9 +25,14 @@ impl Usage {
 pub(crate) fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.downcast_ref::<Usage>().is_some() => ExitCode::from(2),
+        Err(error) if is_usage(error) => ExitCode::from(2),
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    let property = matches!(error.downcast_ref(), Some(ConnectError::Property(_)));
+    property || error.downcast_ref::<Usage>().is_some()
 }
 
 /// Returns the name among `known` that is most similar to `given`, if one is similar enough.

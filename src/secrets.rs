@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tidemark_processor::Access;
+use tidemark_processor::Credentials;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,9 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Secrets {
     config: Config,
-    in_force: Access,
+    in_force: Credentials,
     /// As last read, which counts if the next look finds the same.
-    last: Access,
+    last: Credentials,
     /// What was last complained of, so that it is said once.
     complaints: Vec<String>,
 }
@@ -34,27 +34,29 @@ impl Secrets {
     pub(crate) fn of(config: &Config) -> Self {
         let revealed =
             |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
-        let access = Access {
+        let credentials = Credentials {
             database_password: revealed(&config.database.password),
             registry_password: revealed(&config.registry.password),
-            kafka_properties: config.kafka.properties.clone(),
-            kafka_files: BTreeMap::new(),
+            kafka: tidemark_kafka::Credentials {
+                properties: config.kafka.properties.clone(),
+                files: BTreeMap::new(),
+            },
         };
         let mut secrets = Self {
             config: config.clone(),
-            last: access.clone(),
-            in_force: access,
+            last: credentials.clone(),
+            in_force: credentials,
             complaints: Vec::new(),
         };
         let mut files = BTreeMap::new();
         secrets.read_kafka_files(&mut files, &mut Vec::new());
-        secrets.in_force.kafka_files.clone_from(&files);
-        secrets.last.kafka_files = files;
+        secrets.in_force.kafka.files.clone_from(&files);
+        secrets.last.kafka.files = files;
         secrets
     }
 
     /// In force now.
-    pub(crate) fn access(&self) -> &Access {
+    pub(crate) fn credentials(&self) -> &Credentials {
         &self.in_force
     }
 
@@ -62,7 +64,7 @@ impl Secrets {
     pub(crate) async fn keep(
         mut self,
         shutdown: CancellationToken,
-        tell: impl Fn(&Access),
+        tell: impl Fn(&Credentials),
     ) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -100,7 +102,7 @@ impl Secrets {
         is_news
     }
 
-    fn read(&self, complaints: &mut Vec<String>) -> Access {
+    fn read(&self, complaints: &mut Vec<String>) -> Credentials {
         let mut found = self.in_force.clone();
         let config = &self.config;
         let database = config.database.password_file.as_deref();
@@ -113,10 +115,10 @@ impl Secrets {
         }
         for (property, path) in &config.kafka.property_files {
             if let Some(value) = secret(Some(path), complaints) {
-                found.kafka_properties.insert(property.clone(), value);
+                found.kafka.properties.insert(property.clone(), value);
             }
         }
-        self.read_kafka_files(&mut found.kafka_files, complaints);
+        self.read_kafka_files(&mut found.kafka.files, complaints);
         found
     }
 
@@ -187,8 +189,8 @@ mod tests {
         fs::write(folder.path().join("database"), "new\n").unwrap();
         assert!(!secrets.look());
         assert!(secrets.look());
-        let access = secrets.access().clone();
-        assert_eq!(access.database_password.as_deref(), Some("new"));
+        let credentials = secrets.credentials().clone();
+        assert_eq!(credentials.database_password.as_deref(), Some("new"));
         assert!(!secrets.look(), "it is told once");
     }
 
@@ -196,7 +198,7 @@ mod tests {
     fn an_empty_file_and_one_that_is_gone_leave_the_secret_as_it_was() {
         let folder = TempDir::new().unwrap();
         let mut secrets = given(&folder);
-        let before = secrets.access().clone();
+        let before = secrets.credentials().clone();
         for change in ["empty", "gone"] {
             for name in ["database", "key.pem"] {
                 let path = folder.path().join(name);
@@ -206,7 +208,7 @@ mod tests {
                 }
             }
             assert!(!secrets.look() && !secrets.look(), "{change}");
-            assert_eq!(secrets.access(), &before);
+            assert_eq!(secrets.credentials(), &before);
             assert_eq!(secrets.complaints.len(), 2, "{:?}", secrets.complaints);
         }
     }

@@ -27,18 +27,9 @@ fn processor_config(
     config: &Config,
     clock: WallClock,
 ) -> Result<tidemark_processor::Config, Usage> {
-    let kafka = config.kafka.clone();
     let limits = &config.processor;
     Ok(tidemark_processor::Config {
-        kafka: tidemark_processor::KafkaConfig {
-            bootstrap_servers: kafka.bootstrap_servers,
-            topic: kafka.topic,
-            definitions_topic: kafka.definitions_topic,
-            group: kafka.group,
-            client_id: kafka.client_id,
-            partitioner: kafka.partitioner,
-            properties: kafka.properties,
-        },
+        kafka: config.kafka.connection(),
         registry: registry_config(&config.registry),
         store: StoreConfig {
             url: database::url(&config.database)?,

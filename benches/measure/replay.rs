@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tidemark_kafka::KafkaConfig;
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::store::{Batch, Committed, Database, Store, StoreConfig};
-use tidemark_processor::{Config, KafkaConfig, Limits, Processor};
+use tidemark_processor::{Config, Limits, Processor};
 use tidemark_schemas::Partitioner;
 use tidemark_schemas::registry::RegistryConfig;
 use tokio::task::JoinSet;

@@ -1,10 +1,8 @@
 //! What the processor is told. Grouped by concern; the root package reads files and variables.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
-use tidemark_schemas::Partitioner;
+use tidemark_kafka::KafkaConfig;
 use tidemark_schemas::registry::RegistryConfig;
 
 use crate::clock::WallClock;
@@ -23,37 +21,6 @@ pub struct Config {
     pub clock: WallClock,
     /// How much at once.
     pub limits: Limits,
-}
-
-/// Where the log is and how to read it.
-#[derive(Clone)]
-pub struct KafkaConfig {
-    /// `host:port`, comma-separated.
-    pub bootstrap_servers: String,
-    /// The topic of customer events.
-    pub topic: String,
-    /// The topic of definitions: one partition.
-    pub definitions_topic: String,
-    /// The consumer group; its committed offsets are for dashboards only.
-    pub group: String,
-    /// How this client names itself to the brokers, and the owner of claims to operators.
-    pub client_id: String,
-    /// How producers choose the partition of a key.
-    pub partitioner: Partitioner,
-    /// Any librdkafka property (security, timeouts); what correctness depends on cannot be set.
-    pub properties: BTreeMap<String, String>,
-}
-
-/// Without the values of properties: passwords are among them.
-impl fmt::Debug for KafkaConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaConfig")
-            .field("bootstrap_servers", &self.bootstrap_servers)
-            .field("topic", &self.topic)
-            .field("group", &self.group)
-            .field("properties", &self.properties.keys())
-            .finish_non_exhaustive()
-    }
 }
 
 /// Bounds on work and memory.
@@ -107,16 +74,3 @@ impl Default for Limits {
         }
     }
 }
-
-/// Properties that carry the laws; a configuration that names one is refused.
-pub const RESERVED_PROPERTIES: &[&str] = &[
-    "auto.offset.reset",
-    "bootstrap.servers",
-    "client.id",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.partition.eof",
-    "group.id",
-    "isolation.level",
-    "partition.assignment.strategy",
-];

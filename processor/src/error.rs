@@ -1,5 +1,7 @@
 //! What ends a processor.
 
+use tidemark_kafka::ConnectError;
+
 use crate::store::StoreError;
 
 /// Why the processor stopped, or could not start. What waiting can cure is not among these once
@@ -54,4 +56,20 @@ pub enum ProcessorError {
     /// A thread or task of ours ended when it should not have.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl From<ConnectError> for ProcessorError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Property(reason) => Self::Property(reason),
+            ConnectError::Client(error) => Self::Property(error.to_string()),
+            ConnectError::Unreachable { servers, reason } => Self::Unreachable { servers, reason },
+            ConnectError::NoTopic { topic, .. } => Self::Topic {
+                topic,
+                reason: "does not exist".to_owned(),
+            },
+            ConnectError::Topic { topic, reason } => Self::Topic { topic, reason },
+            ConnectError::EmbeddedBroker(error) => Self::Kafka(error),
+        }
+    }
 }

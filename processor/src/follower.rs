@@ -8,6 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
+use tidemark_kafka::KafkaConfig;
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::{Instant, TenantId};
 use tokio::runtime::Handle;
@@ -15,9 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::WallClock;
-use crate::config::KafkaConfig;
 use crate::error::ProcessorError;
-use crate::intake::{client_config, has_changed, log_error};
+use crate::intake::{has_changed, log_error};
 use crate::metrics::Metrics;
 use crate::store::{BundleRow, Database, StoreError};
 
@@ -236,7 +236,8 @@ fn consumer_from(
     kafka: &KafkaConfig,
     next: i64,
 ) -> Result<BaseConsumer<FollowerContext>, KafkaError> {
-    let consumer: BaseConsumer<FollowerContext> = client_config(kafka)
+    let consumer: BaseConsumer<FollowerContext> = kafka
+        .consumer()
         .set("group.id", format!("{}-definitions", kafka.group))
         .create_with_context(FollowerContext)?;
     let mut list = TopicPartitionList::new();

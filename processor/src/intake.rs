@@ -7,7 +7,7 @@
 mod assignment;
 mod client;
 mod event;
-mod owned;
+mod handle;
 mod watermarks;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
+use tidemark_kafka::KafkaConfig;
 use tidemark_projections::definitions::Definitions;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::client::has_changed;
 use self::client::intake_config;
-pub(crate) use self::client::{client_config, has_changed};
 pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
-use self::owned::{Ends, Owned};
+use self::handle::{ExitQueue, PartitionHandle};
 use self::watermarks::Watermarks;
-use crate::config::KafkaConfig;
 use crate::engine::Shared;
 use crate::error::ProcessorError;
 use crate::record::{Input, Record};
@@ -57,12 +57,12 @@ pub(crate) struct Intake {
     definitions: watch::Receiver<Definitions>,
     kafka: watch::Receiver<KafkaConfig>,
     shutdown: CancellationToken,
-    owned: HashMap<i32, Owned>,
+    handles: HashMap<i32, PartitionHandle>,
     /// Offsets whose folding panicked, by partition.
     poisoned: HashMap<i32, BTreeSet<i64>>,
     /// Partitions fenced, and when to claim them again.
     again: HashMap<i32, Instant>,
-    ends: Ends,
+    exits: ExitQueue,
     watermarks: Watermarks,
     client_id: String,
     /// The group knows this process by `group.instance.id`, and keeps its place while it restarts.
@@ -74,13 +74,13 @@ pub(crate) struct Intake {
 impl std::fmt::Debug for Intake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Intake")
-            .field("owned", &self.owned.keys())
+            .field("owned", &self.handles.keys())
             .finish_non_exhaustive()
     }
 }
 
 impl Drop for Intake {
-    /// However this ends: a consumer that is dropped while its rebalances are kept for a loop that
+    /// However this exits: a consumer that is dropped while its rebalances are kept for a loop that
     /// has ended would wait for ever.
     fn drop(&mut self) {
         self.consumer.context().close();
@@ -103,7 +103,8 @@ impl Intake {
             .create_with_context(IntakeContext::default())?;
         consumer.subscribe(&[&kafka.topic])?;
         // What an open transaction has appended is not ours to read yet, but it is there.
-        let asking: BaseConsumer<IntakeContext> = client_config(&kafka)
+        let asking: BaseConsumer<IntakeContext> = kafka
+            .consumer()
             .set("isolation.level", "read_uncommitted")
             .create_with_context(IntakeContext::default())?;
         let watermarks = Watermarks::watch(asking, kafka.topic, shared.clock)?;
@@ -112,10 +113,10 @@ impl Intake {
             runtime,
             definitions,
             shutdown,
-            owned: HashMap::new(),
+            handles: HashMap::new(),
             poisoned: HashMap::new(),
             again: HashMap::new(),
-            ends: Ends::default(),
+            exits: ExitQueue::default(),
             watermarks,
             client_id: kafka.client_id,
             has_a_place: kafka.properties.contains_key("group.instance.id"),
@@ -204,17 +205,17 @@ impl Intake {
     }
 
     fn pass_on(&mut self, partition: i32, record: Record) {
-        let share = self.shared.budget.queue_share(self.owned.len());
-        let Some(owned) = self.owned.get_mut(&partition) else {
+        let share = self.shared.budget.queue_share(self.handles.len());
+        let Some(handle) = self.handles.get_mut(&partition) else {
             return;
         };
-        owned.send(record, &self.shared.budget);
-        if !owned.paused && owned.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
+        handle.send(record, &self.shared.budget);
+        if !handle.paused && handle.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
             let mut list = TopicPartitionList::new();
             list.add_partition(&self.shared.topic, partition);
             match self.consumer.pause(&list) {
                 Ok(()) => {
-                    owned.paused = true;
+                    handle.paused = true;
                     tracing::debug!(partition, "paused: its queue is full");
                 }
                 Err(error) => tracing::warn!(partition, %error, "not paused"),
@@ -225,13 +226,13 @@ impl Intake {
     /// Lets partitions fetch again whose queue has drained: hysteresis, since a pause throws away
     /// what librdkafka has fetched ahead.
     fn resume_drained(&mut self) {
-        let share = self.shared.budget.queue_share(self.owned.len());
-        for (partition, owned) in &mut self.owned {
-            if owned.paused && owned.queue.bytes.load(Ordering::Relaxed) < share / 10 * 3 {
+        let share = self.shared.budget.queue_share(self.handles.len());
+        for (partition, handle) in &mut self.handles {
+            if handle.paused && handle.queue.bytes.load(Ordering::Relaxed) < share / 10 * 3 {
                 let mut list = TopicPartitionList::new();
                 list.add_partition(&self.shared.topic, *partition);
                 match self.consumer.resume(&list) {
-                    Ok(()) => owned.paused = false,
+                    Ok(()) => handle.paused = false,
                     Err(error) => tracing::warn!(partition, %error, "not resumed"),
                 }
             }
@@ -240,7 +241,7 @@ impl Intake {
 
     /// The position covers what consumers never see: aborted and control records.
     fn pass_on_end(&mut self, partition: i32) {
-        let Some(owned) = self.owned.get(&partition) else {
+        let Some(handle) = self.handles.get(&partition) else {
             return;
         };
         let position = self.consumer.position().ok().and_then(|positions| {
@@ -250,14 +251,14 @@ impl Intake {
                 .to_raw()
         });
         if let Some(position) = position.filter(|position| *position >= 0) {
-            owned.tell(Input::EndOfPartition { position });
+            handle.tell(Input::EndOfPartition { position });
         }
     }
 
     fn pass_on_watermarks(&mut self) -> Result<(), ProcessorError> {
         for (partition, end, asked_at) in self.watermarks.take()? {
-            if let Some(owned) = self.owned.get(&partition) {
-                owned.tell(Input::LogEnd { end, asked_at });
+            if let Some(handle) = self.handles.get(&partition) {
+                handle.tell(Input::LogEnd { end, asked_at });
             }
         }
         Ok(())
@@ -277,8 +278,8 @@ impl Intake {
         }
         self.last_commit = Instant::now();
         let mut list = TopicPartitionList::new();
-        for (partition, owned) in &self.owned {
-            let offset = Offset::Offset(owned.queue.committed.load(Ordering::Relaxed));
+        for (partition, handle) in &self.handles {
+            let offset = Offset::Offset(handle.queue.committed.load(Ordering::Relaxed));
             // An offset we made ourselves is valid.
             drop(list.add_partition_offset(&self.shared.topic, *partition, offset));
         }
@@ -309,8 +310,8 @@ impl Intake {
     /// Which partition's next record is gone from the log.
     fn find_trimmed(&self) -> Option<ProcessorError> {
         let topic = &self.shared.topic;
-        for (partition, owned) in &self.owned {
-            let wanted = owned.queue.position.load(Ordering::Relaxed);
+        for (partition, handle) in &self.handles {
+            let wanted = handle.queue.position.load(Ordering::Relaxed);
             let (low, high) = self
                 .consumer
                 .fetch_watermarks(topic, *partition, LEAVE)
@@ -332,7 +333,7 @@ impl Intake {
     /// unless the group is to keep our place, which is given away only when the session has timed
     /// out.
     fn leave(&mut self) {
-        let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        let partitions: Vec<i32> = self.handles.keys().copied().collect();
         self.give_up(&partitions, false);
         self.last_commit = Instant::now();
         self.watermarks.stop();

@@ -4,30 +4,28 @@
 //! - `intake`: the poll thread; one partition's records to one task.
 //! - `engine`: the task of a partition: fold, fire timers, commit.
 //! - [`store`]: Postgres, the fence, migrations.
-//! - `access`: secrets that change while we run.
+//! - `credentials`: credentials that change while it runs.
 //! - `follower`: definitions from their topic.
 //! - [`parking`]: what cannot be folded is kept.
 
-mod access;
 pub mod clock;
 mod config;
+mod credentials;
 mod engine;
 mod error;
 mod follower;
-mod headers;
 mod intake;
 mod memory;
 mod metrics;
 pub mod migrate;
 pub mod parking;
 mod record;
-pub mod refusal;
 mod service;
 pub mod store;
 mod threads;
 
-pub use access::Access;
-pub use config::{Config, HaltLimit, KafkaConfig, Limits, RESERVED_PROPERTIES};
+pub use config::{Config, HaltLimit, Limits};
+pub use credentials::Credentials;
 pub use error::ProcessorError;
 pub use metrics::Metrics;
 pub use service::Processor;

@@ -1,9 +1,8 @@
 //! What the intake hands to a partition's task.
 
 use rdkafka::message::Message;
+use tidemark_kafka::headers;
 use tidemark_schemas::Instant;
-
-use crate::headers;
 
 /// A record as it came, detached from librdkafka's buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]

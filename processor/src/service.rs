@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use tidemark_kafka::{KafkaConfig, topics};
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
 use tidemark_schemas::registry::RegistryClient;
@@ -15,20 +14,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::{self, Access, Doors};
-use crate::config::{Config, KafkaConfig, RESERVED_PROPERTIES};
+use crate::config::Config;
+use crate::credentials::{self, Clients, Credentials};
 use crate::engine::Shared;
 use crate::error::ProcessorError;
 use crate::follower::Follower;
-use crate::intake::{Intake, client_config};
+use crate::intake::Intake;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
-use crate::refusal::{Heard, explain};
 use crate::store::{Database, KeptBatches, Store};
 use crate::threads;
 
-const METADATA: Duration = Duration::from_secs(10);
-const JOIN_AGAIN: Duration = Duration::from_secs(1);
+/// The pause between two attempts to join the group.
+const JOIN_EVERY: Duration = Duration::from_secs(1);
 /// How long the threads may take to end; then the process ends without them.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
@@ -38,8 +36,8 @@ pub struct Processor {
     shared: Arc<Shared>,
     follower: Follower,
     definitions: watch::Receiver<Definitions>,
-    doors: Doors,
-    access: Option<watch::Receiver<Access>>,
+    clients: Clients,
+    credentials: Option<watch::Receiver<Credentials>>,
     stop: CancellationToken,
 }
 
@@ -49,7 +47,7 @@ impl Processor {
         config: Config,
         registry: &prometheus::Registry,
     ) -> Result<Self, ProcessorError> {
-        check_properties(&config.kafka)?;
+        config.kafka.check_properties()?;
         let metrics =
             Metrics::register(registry).map_err(|e| ProcessorError::Internal(e.to_string()))?;
         let database = Database::connect(&config.store).await?;
@@ -58,16 +56,17 @@ impl Processor {
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
         let kafka = config.kafka.clone();
-        let partitions = threads::run(move || count_partitions(&kafka)).await?;
+        let partitions =
+            threads::run(move || Ok(topics::require_partitions(&kafka, &kafka.topic)?)).await?;
         check_topic(&config.kafka, partitions, &store)?;
         let stop = CancellationToken::new();
-        let doors = Doors {
+        let clients = Clients {
             kafka: watch::channel(config.kafka.clone()).0,
             database: database.clone(),
             registry: Arc::clone(&client),
         };
         let (follower, definitions) = Follower::start(
-            doors.kafka.subscribe(),
+            clients.kafka.subscribe(),
             database,
             config.clock,
             metrics.clone(),
@@ -91,16 +90,16 @@ impl Processor {
             shared,
             follower,
             definitions,
-            doors,
-            access: None,
+            clients,
+            credentials: None,
             stop,
         })
     }
 
-    /// Uses what is sent from now on, while running: secrets are changed without a restart.
+    /// Applies credentials as they change, without a restart.
     #[must_use]
-    pub fn with_access(mut self, access: watch::Receiver<Access>) -> Self {
-        self.access = Some(access);
+    pub fn with_credentials(mut self, credentials: watch::Receiver<Credentials>) -> Self {
+        self.credentials = Some(credentials);
         self
     }
 
@@ -116,14 +115,14 @@ impl Processor {
             shared,
             follower,
             definitions,
-            doors,
-            access,
+            clients,
+            credentials,
             stop,
         } = self;
         // Dropped or panicking, this tells the threads to stop.
         let _stopping = stop.clone().drop_guard();
         let threads = run_threads(
-            doors.kafka.subscribe(),
+            clients.kafka.subscribe(),
             Arc::clone(&shared),
             follower,
             definitions,
@@ -131,7 +130,7 @@ impl Processor {
         );
         let outcome = tokio::select! {
             outcome = end_in_time(threads, shutdown, &stop, END_WITHIN) => outcome,
-            never = access::keep(access, &doors) => match never {},
+            never = credentials::follow(credentials, &clients) => match never {},
         };
         stop.cancel();
         shared.commits.close();
@@ -194,9 +193,8 @@ async fn end_in_time(
         })
 }
 
-/// Joins the group and folds until told to stop. What changed of what lets us in is taken up by
-/// leaving and joining again: every partition is drained, and claimed anew where its projections
-/// stand.
+/// Joins the group and folds until told to stop. Changed credentials mean leaving the group and
+/// rejoining it: every partition is drained, and claimed again at its projections' position.
 fn consume(
     kafka: &watch::Receiver<KafkaConfig>,
     shared: &Arc<Shared>,
@@ -215,59 +213,16 @@ fn consume(
         );
         match intake {
             Ok(intake) => intake.run()?,
-            // A key that is being replaced while we look fits its certificate a moment later.
+            // A key that is just being replaced fits its certificate a moment later.
             Err(error) if has_joined => {
                 tracing::warn!(%error, "not joined yet");
-                thread::sleep(JOIN_AGAIN);
+                thread::sleep(JOIN_EVERY);
             }
             Err(error) => return Err(error),
         }
         has_joined = true;
     }
     Ok(())
-}
-
-fn check_properties(kafka: &KafkaConfig) -> Result<(), ProcessorError> {
-    match kafka
-        .properties
-        .keys()
-        .find(|name| RESERVED_PROPERTIES.contains(&name.as_str()))
-    {
-        Some(name) => Err(ProcessorError::Property(format!(
-            "{name} cannot be set: the laws rest on it"
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Asks the brokers how many partitions the topic has.
-pub(crate) fn count_partitions(kafka: &KafkaConfig) -> Result<i32, ProcessorError> {
-    let consumer: BaseConsumer<Heard> = client_config(kafka)
-        .set_log_level(RDKafkaLogLevel::Info)
-        .create_with_context(Heard::default())
-        .map_err(|error| ProcessorError::Property(error.to_string()))?;
-    let missing = |reason: String| ProcessorError::Topic {
-        topic: kafka.topic.clone(),
-        reason,
-    };
-    let metadata = consumer
-        .fetch_metadata(Some(&kafka.topic), METADATA)
-        .map_err(|error| {
-            let reason = explain(&consumer, &error);
-            let servers = kafka.bootstrap_servers.clone();
-            ProcessorError::Unreachable { servers, reason }
-        })?;
-    let topic = metadata
-        .topics()
-        .iter()
-        .find(|topic| topic.name() == kafka.topic)
-        .ok_or_else(|| missing("does not exist".to_owned()))?;
-    if let Some(error) = topic.error() {
-        return Err(missing(
-            rdkafka::error::RDKafkaErrorCode::from(error).to_string(),
-        ));
-    }
-    i32::try_from(topic.partitions().len()).map_err(|error| missing(error.to_string()))
 }
 
 fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<(), ProcessorError> {

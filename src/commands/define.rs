@@ -171,7 +171,7 @@ pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result
 }
 
 pub(super) async fn read_log(config: &Config) -> anyhow::Result<DefinitionsLog> {
-    let kafka = config.kafka.clone();
+    let kafka = config.kafka.connection();
     tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka)).await?
 }
 

@@ -1,8 +1,9 @@
 //! `tidemark migrate`
 
+use tidemark_kafka::topics::require_partitions;
+
 use crate::config::Config;
 use crate::database;
-use crate::kafka::require_partitions;
 use crate::output;
 use crate::services::prepare_database;
 
@@ -15,7 +16,7 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let Arguments {} = arguments;
-    let kafka = config.kafka.clone();
+    let kafka = config.kafka.connection();
     let url = database::url(&config.database)?;
     let partitions =
         tokio::task::spawn_blocking(move || require_partitions(&kafka, &kafka.topic)).await??;

@@ -23,12 +23,12 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
     let mut parts = Parts::new()?;
     let secrets = Secrets::of(&config);
-    let (changed, access) = watch::channel(secrets.access().clone());
+    let (changed, credentials) = watch::channel(secrets.credentials().clone());
     let processor = start_processor(&config, wall_clock(arguments.clock), &registry)
         .await?
-        .with_access(access);
-    let keep = secrets.keep(parts.shutdown(), move |access| {
-        changed.send_replace(access.clone());
+        .with_credentials(credentials);
+    let keep = secrets.keep(parts.shutdown(), move |credentials| {
+        changed.send_replace(credentials.clone());
     });
     parts.spawn("reader of secret files", keep);
     parts.spawn(

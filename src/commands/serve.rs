@@ -26,8 +26,8 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let secrets = Secrets::of(&config);
     let service = connect_api(&config, api, &registry).await?;
     let told = service.clone();
-    let keep = secrets.keep(parts.shutdown(), move |access| {
-        if let Some(password) = &access.database_password {
+    let keep = secrets.keep(parts.shutdown(), move |credentials| {
+        if let Some(password) = &credentials.database_password {
             told.set_database_password(password);
         }
     });

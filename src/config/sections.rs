@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
+use tidemark_kafka::KafkaConfig;
 use tidemark_schemas::Partitioner;
 
 pub use self::api::{Api, ApiLimits, Auth};
@@ -52,6 +53,21 @@ pub struct Kafka {
     pub properties: BTreeMap<String, String>,
     /// Properties of librdkafka, each value read from the named file.
     pub property_files: BTreeMap<String, PathBuf>,
+}
+
+impl Kafka {
+    /// Returns what clients of Kafka need of it.
+    pub fn connection(&self) -> KafkaConfig {
+        KafkaConfig {
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            topic: self.topic.clone(),
+            definitions_topic: self.definitions_topic.clone(),
+            group: self.group.clone(),
+            client_id: self.client_id.clone(),
+            partitioner: self.partitioner,
+            properties: self.properties.clone(),
+        }
+    }
 }
 
 impl Default for Kafka {

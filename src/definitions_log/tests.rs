@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use super::*;
-use crate::kafka::broker::EmbeddedBroker;
+use tidemark_kafka::broker::EmbeddedBroker;
+
+use crate::config;
 
 /// A broker with nothing defined.
-fn broker() -> (EmbeddedBroker, config::Kafka) {
-    let mut kafka = config::Kafka::default();
+fn broker() -> (EmbeddedBroker, KafkaConfig) {
+    let mut kafka = config::Kafka::default().connection();
     let broker = EmbeddedBroker::start(&kafka, 1).unwrap();
     kafka.bootstrap_servers = broker.bootstrap_servers();
     (broker, kafka)
@@ -19,7 +21,7 @@ fn bundle(tenant: &str, zone: &str, based_on: Option<i64>) -> Bundle {
     bundle
 }
 
-async fn read(kafka: &config::Kafka) -> DefinitionsLog {
+async fn read(kafka: &KafkaConfig) -> DefinitionsLog {
     let kafka = kafka.clone();
     tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka))
         .await

@@ -1,11 +1,11 @@
 //! Publishing events: Avro, the customer's key, the configured partitioner.
 
+use tidemark_kafka::producer::{Deliveries, Publisher, Undelivered};
 use tidemark_schemas::CustomerEvent;
 use tidemark_schemas::codec::{Encoder, SCHEMA};
 use tidemark_schemas::registry::{RegistryClient, RegistryConfig};
 
 use super::pace::Pace;
-use super::producer::{Deliveries, Publisher, Undelivered};
 use crate::config::{Config, Registry};
 use crate::database::Generation;
 
@@ -34,7 +34,7 @@ impl EventSink {
         } else {
             Pace::Free
         };
-        let kafka = config.kafka.clone();
+        let kafka = config.kafka.connection();
         let publisher =
             tokio::task::spawn_blocking(move || Publisher::connect(&kafka, &kafka.topic)).await??;
         Ok(Self {

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::bail;
+use tidemark_kafka::producer::Publisher;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::producer::Publisher;
 use crate::database::Generation;
 
 /// Unfolded records allowed per partition.

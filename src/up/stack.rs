@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use tidemark_kafka::broker::EmbeddedBroker;
+use tidemark_kafka::topics;
 use tidemark_processor::ProcessorError;
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::TenantId;
@@ -16,8 +18,7 @@ use super::token_file::TokenFile;
 use super::tokens::Signer;
 use crate::config::{Config, Secret};
 use crate::database::Generation;
-use crate::kafka::broker::EmbeddedBroker;
-use crate::kafka::{events, topics};
+use crate::kafka::events;
 use crate::services::{
     Interrupts, Parts, api_config, connect_api, listen, prepare_database, serve, serve_metrics,
     start_processor, wall_clock,
@@ -160,9 +161,8 @@ impl Stack {
             });
         }
         let partitions = {
-            let kafka = config.kafka.clone();
-            let topic = kafka.topic.clone();
-            tokio::task::spawn_blocking(move || crate::kafka::require_partitions(&kafka, &topic))
+            let kafka = config.kafka.connection();
+            tokio::task::spawn_blocking(move || topics::require_partitions(&kafka, &kafka.topic))
                 .await??
         };
         prepare_database(&config.database.url, config, partitions).await?;
@@ -260,10 +260,13 @@ async fn start_broker(
 ) -> anyhow::Result<Option<EmbeddedBroker>> {
     if let Some(bootstrap_servers) = &options.kafka {
         config.kafka.bootstrap_servers.clone_from(bootstrap_servers);
-        topics::ensure(&config.kafka, options.partitions).await?;
+        let kafka = config.kafka.connection();
+        let asked = kafka.clone();
+        let existing = tokio::task::spawn_blocking(move || topics::existing(&asked)).await??;
+        topics::create_missing(&kafka, existing, options.partitions).await?;
         return Ok(None);
     }
-    let broker = EmbeddedBroker::start(&config.kafka, options.partitions)?;
+    let broker = EmbeddedBroker::start(&config.kafka.connection(), options.partitions)?;
     config.kafka.bootstrap_servers = broker.bootstrap_servers();
     // Settings for a real broker (TLS, passwords) do not fit the embedded one.
     config.kafka.properties.clear();

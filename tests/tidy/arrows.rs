@@ -60,10 +60,26 @@ fn arrows_point_one_way() {
     ];
     assert_builds_without("tidemark-schemas", &["--all-features"], &above);
     assert_builds_without("tidemark-projections", &[], &above[..3]);
+    assert_builds_without(
+        "tidemark-kafka",
+        &[],
+        &[
+            "tidemark",
+            "tidemark-api",
+            "tidemark-processor",
+            "tidemark-projections",
+            "sqlx",
+        ],
+    );
     assert_builds_without("tidemark-processor", &[], &["tidemark", "tidemark-api"]);
     assert_builds_without(
         "tidemark-api",
         &[],
-        &["tidemark", "tidemark-processor", "rdkafka"],
+        &[
+            "tidemark",
+            "tidemark-kafka",
+            "tidemark-processor",
+            "rdkafka",
+        ],
     );
 }

@@ -18,7 +18,6 @@ use crates::{Crate, Module};
 /// only become shorter.
 const CIRCLES: &[&str] = &[
     "processor/src/engine: commit, redrive, task",
-    "processor/src: access, service",
     "processor/src: parking, store",
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",

@@ -7,8 +7,8 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::owned::Prepared;
-use super::{CLAIM_AGAIN_AFTER, Intake, LEAVE, owned};
+use super::handle::PendingPartition;
+use super::{CLAIM_AGAIN_AFTER, Intake, LEAVE, handle};
 use crate::engine::Ended;
 use crate::error::ProcessorError;
 
@@ -32,10 +32,10 @@ impl Intake {
 
     /// Claims one partition, however long the database is away: its first offset not folded, and
     /// its task, not running yet. `None` when told to stop.
-    fn claim(&self, partition: i32) -> Result<Option<(i64, Prepared)>, ProcessorError> {
+    fn claim(&self, partition: i32) -> Result<Option<(i64, PendingPartition)>, ProcessorError> {
         let poisoned = self.poisoned.get(&partition).cloned().unwrap_or_default();
         let (shared, definitions) = (Arc::clone(&self.shared), self.definitions.clone());
-        self.runtime.block_on(owned::claim_and_prepare(
+        self.runtime.block_on(handle::claim_and_prepare(
             shared,
             partition,
             &self.client_id,
@@ -46,9 +46,9 @@ impl Intake {
     }
 
     /// From here on what is polled of the partition goes to this task.
-    fn start(&mut self, partition: i32, prepared: Prepared) {
-        let owned = prepared.start(&self.runtime, &self.ends);
-        if let Some(before) = self.owned.insert(partition, owned) {
+    fn start(&mut self, partition: i32, prepared: PendingPartition) {
+        let handle = prepared.start(&self.runtime, &self.exits);
+        if let Some(before) = self.handles.insert(partition, handle) {
             before.stop();
         }
     }
@@ -79,14 +79,14 @@ impl Intake {
         self.consumer.incremental_unassign(&list)
     }
 
-    /// Ends the tasks of partitions that are ours no more. Unless they were lost, a commit under
+    /// ExitQueue the tasks of partitions that are ours no more. Unless they were lost, a commit under
     /// way may finish first; the fence keeps out what finishes later.
     pub(super) fn give_up(&mut self, partitions: &[i32], lost: bool) {
         let mut ending = Vec::new();
         for partition in partitions {
             self.again.remove(partition);
-            if let Some(owned) = self.owned.remove(partition) {
-                ending.push(owned.stop());
+            if let Some(handle) = self.handles.remove(partition) {
+                ending.push(handle.stop());
             }
         }
         if !lost {
@@ -101,7 +101,7 @@ impl Intake {
     }
 
     fn note_ownership(&self) {
-        let owned: Vec<i32> = self.owned.keys().copied().collect();
+        let owned: Vec<i32> = self.handles.keys().copied().collect();
         tracing::info!(partitions = ?owned, "owned partitions");
         self.shared
             .metrics
@@ -111,11 +111,11 @@ impl Intake {
     }
 
     pub(super) fn handle_ended(&mut self) -> Result<(), ProcessorError> {
-        for (partition, incarnation, ended) in self.ends.take() {
+        for (partition, incarnation, ended) in self.exits.take() {
             let current = self
-                .owned
+                .handles
                 .get(&partition)
-                .is_some_and(|owned| owned.incarnation == incarnation);
+                .is_some_and(|handle| handle.incarnation == incarnation);
             match ended {
                 Ended::Failed(error) if current => return Err(error),
                 Ended::Failed(error) => {
@@ -149,7 +149,7 @@ impl Intake {
             .collect();
         for partition in due {
             self.again.remove(&partition);
-            if !self.owned.contains_key(&partition) || self.consumer.assignment_lost() {
+            if !self.handles.contains_key(&partition) || self.consumer.assignment_lost() {
                 continue;
             }
             let Some((next_offset, prepared)) = self.claim(partition)? else {

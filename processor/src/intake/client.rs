@@ -1,30 +1,11 @@
 //! The configuration of consumers.
 
 use rdkafka::ClientConfig;
+use tidemark_kafka::KafkaConfig;
 use tokio::sync::watch;
 
-use crate::config::{KafkaConfig, Limits};
+use crate::config::Limits;
 use crate::memory::prefetch_bytes;
-
-/// Returns the properties that every consumer has.
-pub(crate) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("max.poll.interval.ms", "600000")
-        .set("socket.keepalive.enable", "true");
-    for (property, value) in &kafka.properties {
-        config.set(property, value);
-    }
-    config
-        .set("bootstrap.servers", &kafka.bootstrap_servers)
-        .set("client.id", &kafka.client_id)
-        .set("auto.offset.reset", "error")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed");
-    config
-}
 
 /// Whether the configuration has changed: clients made with the last one are to be replaced.
 pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
@@ -35,7 +16,7 @@ pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
 /// Returns the properties of the consumer of events. What it fetches ahead has its part of the
 /// memory budget.
 pub(super) fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
-    let mut config = client_config(kafka);
+    let mut config = kafka.consumer();
     let prefetch = prefetch_bytes(limits.memory_bytes);
     for (property, value) in [
         ("queued.max.messages.kbytes", prefetch / 1024),

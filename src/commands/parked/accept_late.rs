@@ -14,8 +14,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
+use tidemark_kafka::diagnostics::LastError;
 use tidemark_processor::parking::Reason;
-use tidemark_processor::refusal::Heard;
 use tidemark_processor::store::{OperatorStore, ParkedEvent, ParkedFilter};
 use tidemark_projections::definitions::Bundle;
 use tidemark_schemas::codec::{DecodeError, Decoder};
@@ -30,7 +30,6 @@ use crate::config::{Config, user_name};
 use crate::definitions_log::DefinitionsLog;
 use crate::failure::Usage;
 use crate::kafka::events::registry_config;
-use crate::kafka::lookup_consumer;
 use crate::output;
 
 /// The number of rows read at once.
@@ -236,8 +235,11 @@ async fn folded_before(
     Ok(folded)
 }
 
-fn consumer_from_beginning(config: &Config, partition: i32) -> anyhow::Result<BaseConsumer<Heard>> {
-    let consumer = lookup_consumer(&config.kafka)?;
+fn consumer_from_beginning(
+    config: &Config,
+    partition: i32,
+) -> anyhow::Result<BaseConsumer<LastError>> {
+    let consumer = config.kafka.connection().lookup_consumer()?;
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(&config.kafka.topic, partition, Offset::Beginning)?;
     consumer.assign(&assignment)?;
@@ -246,7 +248,7 @@ fn consumer_from_beginning(config: &Config, partition: i32) -> anyhow::Result<Ba
 
 /// Passes on every record up to the end of the partition. Blocks.
 fn each_record(
-    consumer: &BaseConsumer<Heard>,
+    consumer: &BaseConsumer<LastError>,
     mut handle: impl FnMut(i64, &[u8]),
 ) -> anyhow::Result<()> {
     let mut deadline = Instant::now() + READ_TIMEOUT;
@@ -274,7 +276,7 @@ async fn append_decisions(
     for (tenant, event) in wanted.keys() {
         by_tenant.entry(tenant).or_default().push(*event);
     }
-    let kafka = config.kafka.clone();
+    let kafka = config.kafka.connection();
     let mut log = tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka)).await??;
     let subject = user_name();
     for (tenant, events) in by_tenant {

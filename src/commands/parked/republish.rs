@@ -6,16 +6,17 @@
 
 use std::sync::Arc;
 
+use tidemark_kafka::KafkaConfig;
+use tidemark_kafka::producer::{Publisher, Republished};
 use tidemark_processor::store::ParkedEvent;
 use tidemark_schemas::{CustomerId, CustomerKey, Partitioner};
 
-use crate::config::{Config, Kafka};
-use crate::kafka::producer::{Again, Publisher};
+use crate::config::Config;
 use crate::output;
 
 /// Publishes misrouted events to their expected partitions.
 pub(super) struct Republisher {
-    kafka: Kafka,
+    kafka: KafkaConfig,
     partitions: i32,
     partitioner: Partitioner,
     /// Connected when the first event needs it.
@@ -26,7 +27,7 @@ pub(super) struct Republisher {
 impl Republisher {
     pub(super) fn new(config: &Config, partitions: i32) -> Self {
         Self {
-            kafka: config.kafka.clone(),
+            kafka: config.kafka.connection(),
             partitions,
             partitioner: config.kafka.partitioner,
             publisher: None,
@@ -87,14 +88,14 @@ fn publish(
         let sent = expected(parked)
             .ok_or("the event names no valid tenant and customer".to_owned())
             .and_then(|partition| {
-                let again = Again {
+                let record = Republished {
                     partition,
                     key: event.key.as_deref(),
                     value: event.value.as_deref(),
                     headers: &event.headers,
                 };
                 publisher
-                    .send_again(line, &again)
+                    .republish(line, &record)
                     .map_err(|failed| failed.reason)
             });
         match sent {

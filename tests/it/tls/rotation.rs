@@ -8,7 +8,7 @@ use crate::support::secure::USER;
 use crate::support::wait::wait_until;
 
 const READ: &str = "secret files have changed";
-const JOINED: &str = "joining anew";
+const JOINED: &str = "Kafka accepts the new credentials";
 const CLAIMED: &str = "claimed";
 
 /// Asserts that each event is folded once and none is parked.
@@ -67,7 +67,7 @@ async fn passwords(secure: &mut Secure, mut access: Settings) {
     // until the broker knows it
     access.kafka_password = Some("second-of-kafka");
     secure.configure(&access);
-    wait_until_logged(&mut process, "not let in with what changed", 1);
+    wait_until_logged(&mut process, "Kafka refuses the new credentials", 1);
     assert!(!process.log().contains(JOINED), "{}", process.log_tail());
     secure.kafka.set_password("second-of-kafka");
     wait_until_logged(&mut process, JOINED, 1);

@@ -1,7 +1,6 @@
-//! Publishing: every record's fate is known, by the line it came from.
+//! Publishing with a known result for every record, by the line of the input that it came from.
 //!
-//! Blocking by design: a publisher has nothing else to do than wait for the broker. Run it on a
-//! blocking thread.
+//! Its calls block: run it on a blocking thread.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,29 +12,30 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
-use super::{client_config, require_partitions, wrong_property};
-use crate::config;
+use crate::config::KafkaConfig;
+use crate::error::ConnectError;
+use crate::topics::require_partitions;
 
-/// How long the broker may take for one record, retries included.
+/// The time within which a broker must accept a record, retries included.
 const DELIVERY_TIMEOUT_MS: &str = "60000";
 
 /// A record that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
-    /// The line it came from.
+    /// The line of the input.
     pub line: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What became of the records sent so far.
+/// The results of the records sent so far.
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries {
-    /// Accepted by the broker.
+    /// The number of records that a broker accepted.
     pub delivered: u64,
-    /// Not accepted.
+    /// The records that no broker accepted.
     pub undelivered: Vec<Undelivered>,
-    /// Per partition: the offset after the last record accepted.
+    /// The offset after the last accepted record, by partition.
     pub ends: BTreeMap<i32, i64>,
 }
 
@@ -71,16 +71,16 @@ impl ProducerContext for Context {
     }
 }
 
-/// A record as it was found, and where it belongs.
+/// A record to be published to the partition where it belongs, otherwise unchanged.
 #[derive(Debug, Clone, Copy)]
-pub struct Again<'a> {
-    /// Its home.
+pub struct Republished<'a> {
+    /// The partition.
     pub partition: i32,
-    /// As it came.
+    /// The key.
     pub key: Option<&'a [u8]>,
-    /// As it came.
+    /// The value.
     pub value: Option<&'a [u8]>,
-    /// As they came.
+    /// The headers: names and values.
     pub headers: &'a [(String, Option<Vec<u8>>)],
 }
 
@@ -95,10 +95,10 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Connects, and checks that the topic is there. Blocks.
-    pub fn connect(kafka: &config::Kafka, topic: &str) -> anyhow::Result<Self> {
+    /// Connects, and checks that the topic exists. Blocks.
+    pub fn connect(kafka: &KafkaConfig, topic: &str) -> Result<Self, ConnectError> {
         require_partitions(kafka, topic)?;
-        let mut client = client_config(kafka);
+        let mut client = kafka.client();
         client
             .set("partitioner", kafka.partitioner.librdkafka_name())
             .set("enable.idempotence", "true")
@@ -107,44 +107,44 @@ impl Publisher {
             .set("linger.ms", "20");
         let producer = client
             .create_with_context(Context::default())
-            .map_err(|error| wrong_property(&error))?;
+            .map_err(ConnectError::from_creation)?;
         Ok(Self {
             producer,
             topic: topic.to_owned(),
         })
     }
 
-    /// Hands one record to the broker, waiting while the queue is full. What becomes of it is in
-    /// [`Self::finish`]; an error here concerns this record alone.
+    /// Queues one record, waiting while the queue is full. [`Self::finish`] returns its result; an
+    /// error here concerns this record alone.
     pub fn send(&self, line: u64, key: &str, value: &[u8]) -> Result<(), Undelivered> {
         let record = BaseRecord::with_opaque_to(&self.topic, Box::new(line))
             .key(key)
             .payload(value);
-        self.hand_over(line, record)
+        self.queue(line, record)
     }
 
-    /// Hands a record over as it is found elsewhere, to a partition chosen already.
-    pub fn send_again(&self, line: u64, again: &Again<'_>) -> Result<(), Undelivered> {
+    /// Queues a record for a given partition.
+    pub fn republish(&self, line: u64, record: &Republished<'_>) -> Result<(), Undelivered> {
         let mut headers = OwnedHeaders::new();
-        for (name, value) in again.headers {
+        for (name, value) in record.headers {
             headers = headers.insert(Header {
                 key: name,
                 value: value.as_ref(),
             });
         }
-        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(line))
-            .partition(again.partition)
+        let mut queued = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(line))
+            .partition(record.partition)
             .headers(headers);
-        if let Some(key) = again.key {
-            record = record.key(key);
+        if let Some(key) = record.key {
+            queued = queued.key(key);
         }
-        if let Some(value) = again.value {
-            record = record.payload(value);
+        if let Some(value) = record.value {
+            queued = queued.payload(value);
         }
-        self.hand_over(line, record)
+        self.queue(line, queued)
     }
 
-    fn hand_over<K: ToBytes + ?Sized, V: ToBytes + ?Sized>(
+    fn queue<K: ToBytes + ?Sized, V: ToBytes + ?Sized>(
         &self,
         line: u64,
         mut record: BaseRecord<'_, K, V, Box<u64>>,
@@ -168,19 +168,20 @@ impl Publisher {
         Ok(())
     }
 
-    /// How many records are accepted by now, and up to which offset of each partition.
+    /// Returns the number of records accepted so far, and the offset after the last of each
+    /// partition.
     pub fn accepted(&self) -> (u64, BTreeMap<i32, i64>) {
         self.producer.poll(Duration::ZERO);
         let deliveries = self.deliveries();
         (deliveries.delivered, deliveries.ends.clone())
     }
 
-    /// Gives the broker a moment.
-    pub fn poll(&self, moment: Duration) {
-        self.producer.poll(moment);
+    /// Waits for results for at most this long.
+    pub fn poll(&self, at_most: Duration) {
+        self.producer.poll(at_most);
     }
 
-    /// Waits until the fate of every record is known.
+    /// Waits for the result of every record, and returns all results.
     pub fn finish(&self) -> Deliveries {
         let deadline = Instant::now() + Duration::from_secs(90);
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {

@@ -1,7 +1,7 @@
-//! Why a broker does not let a client in, in the words of whoever must change a setting.
+//! The reason why a broker refuses a client, with the setting to look at.
 //!
-//! librdkafka tells the caller no more than "Broker transport failure"; the reason is only in its
-//! log and in its error events. [`Heard`] keeps the last of them.
+//! librdkafka returns no more than "Broker transport failure"; the reason is only in its log and in
+//! its error events. [`LastError`] keeps the last of them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 
-/// Said of the client itself, not of a broker.
+/// The words of an error that concerns the client itself, not a broker.
 const NOT_A_REASON: &str = "brokers are down";
 
-/// Settings by the words of a reason that speak of them: the first that fits.
+/// The setting to look at, by words of the reason: the first that fits.
 const SETTINGS: &[(&str, &str)] = &[
     (
         "invalid credentials",
@@ -49,16 +49,16 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A context that keeps the last complaint of its client.
+/// A client context that keeps the last error.
 #[derive(Debug, Default)]
-pub struct Heard(Mutex<Option<String>>);
+pub struct LastError(Mutex<Option<String>>);
 
-/// How often, and how long each time, a client is given the word.
+/// The number of polls for a reason, and the duration of each.
 const LISTEN: (u32, Duration) = (20, Duration::from_millis(50));
 
-/// An error of a client with what it has to say about it, and which setting to look at. Blocks for
-/// up to a second: what a client says waits in its queue until somebody asks.
-pub fn explain(consumer: &BaseConsumer<Heard>, error: &KafkaError) -> String {
+/// Returns the reason behind a client's error, and the setting to look at. Blocks for up to a
+/// second: the client's error events wait in its queue until it is polled.
+pub fn explain(consumer: &BaseConsumer<LastError>, error: &KafkaError) -> String {
     let (times, moment) = LISTEN;
     for _ in 0..times {
         drop(consumer.poll(moment));
@@ -69,13 +69,13 @@ pub fn explain(consumer: &BaseConsumer<Heard>, error: &KafkaError) -> String {
     error.to_string()
 }
 
-impl Heard {
+impl LastError {
     fn last(&self) -> Option<String> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.clone()
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
-    fn hear(&self, reason: &str) {
+    fn keep(&self, reason: &str) {
         if !reason.contains(NOT_A_REASON) {
             let reason = without_prefix(reason).to_owned();
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
@@ -83,21 +83,21 @@ impl Heard {
     }
 }
 
-impl ClientContext for Heard {
+impl ClientContext for LastError {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         tracing::debug!(?level, facility, "librdkafka: {text}");
         if facility == "FAIL" {
-            self.hear(text);
+            self.keep(text);
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "Kafka");
-        self.hear(reason);
+        self.keep(reason);
     }
 }
 
-impl ConsumerContext for Heard {}
+impl ConsumerContext for LastError {}
 
 /// Lines of the log begin with the thread that wrote them, in brackets.
 fn without_prefix(text: &str) -> &str {
@@ -110,7 +110,7 @@ fn without_prefix(text: &str) -> &str {
     }
 }
 
-/// Where to look, in brackets.
+/// Returns the setting to look at, in brackets.
 fn advice(reason: &str) -> String {
     SETTINGS
         .iter()

@@ -13,14 +13,14 @@ use std::sync::Once;
 use rdkafka::message::Headers;
 
 /// The name under which a header is kept whose name is not UTF-8: the replacement character.
-pub(crate) const UNREADABLE: &str = "\u{fffd}";
+pub const UNREADABLE: &str = "\u{fffd}";
 
 thread_local! {
     static READING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Copies a record's headers, in order.
-pub(crate) fn read(headers: &impl Headers) -> Vec<(String, Option<Vec<u8>>)> {
+pub fn read(headers: &impl Headers) -> Vec<(String, Option<Vec<u8>>)> {
     keep_quiet_while_reading();
     (0..headers.count())
         .map(|index| {

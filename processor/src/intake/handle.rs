@@ -23,22 +23,22 @@ static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// How tasks ended, for the poll thread.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ends(Arc<Mutex<Vec<(i32, u64, Ended)>>>);
+pub(crate) struct ExitQueue(Arc<Mutex<Vec<(i32, u64, Ended)>>>);
 
-impl Ends {
+impl ExitQueue {
     pub(crate) fn take(&self) -> Vec<(i32, u64, Ended)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn push(&self, partition: i32, incarnation: u64, ended: Ended) {
-        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.push((partition, incarnation, ended));
+        let mut exits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        exits.push((partition, incarnation, ended));
     }
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Owned {
+pub(crate) struct PartitionHandle {
     /// Tells this task from one before it of the same partition.
     pub(crate) incarnation: u64,
     pub(crate) queue: Arc<Queue>,
@@ -49,7 +49,7 @@ pub(crate) struct Owned {
     task: JoinHandle<()>,
 }
 
-impl Owned {
+impl PartitionHandle {
     /// Queues a record; its bytes are in the budget until the task takes it.
     pub(crate) fn send(&self, record: Record, budget: &Budget) {
         let bytes = record.bytes();
@@ -80,7 +80,7 @@ impl Owned {
 }
 
 /// A task with its wiring, not running yet.
-pub(crate) struct Prepared {
+pub(crate) struct PendingPartition {
     partition: i32,
     task: PartitionTask,
     queue: Arc<Queue>,
@@ -88,11 +88,11 @@ pub(crate) struct Prepared {
     stop: CancellationToken,
 }
 
-impl Prepared {
-    /// Runs the task on the runtime; how it ends goes to `ends`.
-    pub(crate) fn start(self, runtime: &Handle, ends: &Ends) -> Owned {
+impl PendingPartition {
+    /// Runs the task on the runtime; how it ends goes to `exits`.
+    pub(crate) fn start(self, runtime: &Handle, exits: &ExitQueue) -> PartitionHandle {
         let incarnation = INCARNATIONS.fetch_add(1, Ordering::Relaxed);
-        let (ends, partition, task) = (ends.clone(), self.partition, self.task);
+        let (exits, partition, task) = (exits.clone(), self.partition, self.task);
         let task = runtime.spawn(async move {
             let ended = match Handle::current().spawn(task.run()).await {
                 Ok(ended) => ended,
@@ -100,12 +100,12 @@ impl Prepared {
                     "the task of partition {partition} {error}"
                 ))),
             };
-            ends.push(partition, incarnation, ended);
+            exits.push(partition, incarnation, ended);
         });
         let Self {
             queue, input, stop, ..
         } = self;
-        Owned {
+        PartitionHandle {
             incarnation,
             queue,
             paused: false,
@@ -126,7 +126,7 @@ pub(crate) async fn claim_and_prepare(
     definitions: watch::Receiver<Definitions>,
     poisoned: BTreeSet<i64>,
     shutdown: &CancellationToken,
-) -> Result<Option<(i64, Prepared)>, ProcessorError> {
+) -> Result<Option<(i64, PendingPartition)>, ProcessorError> {
     loop {
         // Cut short, a claim is rolled back, or one of nobody: either is harmless.
         let attempt = tokio::select! {
@@ -154,7 +154,7 @@ async fn prepare(
     owner: &str,
     definitions: &watch::Receiver<Definitions>,
     poisoned: &BTreeSet<i64>,
-) -> Result<(i64, Prepared), StoreError> {
+) -> Result<(i64, PendingPartition), StoreError> {
     let claim = shared.store.claim(&shared.topic, partition, owner).await?;
     let next_offset = claim.next_offset;
     tracing::info!(partition, epoch = claim.epoch, next_offset, "claimed");
@@ -174,7 +174,7 @@ async fn prepare(
     .await?;
     Ok((
         next_offset,
-        Prepared {
+        PendingPartition {
             partition,
             task,
             queue,

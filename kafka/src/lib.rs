@@ -1,0 +1,24 @@
+//! How Kafka is spoken to. The processor and the command line use it; the API does not depend on it.
+//!
+//! - [`config`]: the configuration of clients, and the clients made from it.
+//! - [`credentials`]: passwords, certificates and keys that change while clients run.
+//! - [`diagnostics`]: the reason why a broker refuses a client.
+//! - [`topics`]: partition counts, and the creation of topics.
+//! - [`producer`]: publishing with a known result for every record.
+//! - [`headers`]: a record's headers, whatever their names are.
+//! - [`broker`]: the embedded broker.
+//!
+//! It reads no configuration files, knows no database, and starts no threads of its own.
+
+pub mod broker;
+pub mod config;
+pub mod credentials;
+pub mod diagnostics;
+mod error;
+pub mod headers;
+pub mod producer;
+pub mod topics;
+
+pub use config::KafkaConfig;
+pub use credentials::Credentials;
+pub use error::ConnectError;
