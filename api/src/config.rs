@@ -1,4 +1,4 @@
-//! What the API must be told. Reads no file and no environment: that is the root's.
+//! The configuration of the API, as data. The composition root reads files and the environment.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tidemark_schemas::Instant;
 
 use crate::http::{Network, Rate};
 
-/// Everything a [`Service`](crate::Service) needs to know.
+/// The configuration of a [`Service`](crate::Service).
 ///
 /// ```
 /// use tidemark_api::{AuthConfig, Config};
@@ -19,31 +19,30 @@ use crate::http::{Network, Rate};
 /// ```
 #[derive(Clone)]
 pub struct Config {
-    /// `postgres://…` of a login role that may take on `role`.
+    /// The URL, `postgres://…`, with a login role that can `set role` to `role`.
     pub database_url: String,
-    /// Role to take on after connecting. It must be subject to row-level security: the API refuses
-    /// to start as a superuser. `None` keeps the login role.
+    /// The role to set after connecting; `None` keeps the login role. It must be subject to row-level
+    /// security: the API refuses to start as a superuser.
     pub role: Option<String>,
-    /// Connections at most; also how many requests can read at once.
+    /// The size of the connection pool, and so the number of concurrent reads.
     pub connections: u32,
-    /// Whom to believe.
+    /// The verification of tokens.
     pub auth: AuthConfig,
-    /// A fixed instant that stands in for the wall clock: the age of the data is measured by it.
-    /// Tokens expire by real time all the same.
+    /// A fixed instant in place of the wall clock, from which the age of the data is measured. Tokens
+    /// still expire by real time.
     pub clock: Option<Instant>,
-    /// How much one client may ask.
+    /// The limits of clients, requests and connections.
     pub limits: Limits,
-    /// Whether clients come by TLS (which something in front of us ends): browsers are then told
-    /// never to come without it again.
+    /// True if a proxy in front terminates TLS. Responses then carry HSTS.
     pub is_behind_tls: bool,
-    /// Origins whose pages may call, such as `https://dashboard.example.com`.
+    /// The origins of pages that may call the API, such as `https://dashboard.example.com`.
     pub allowed_origins: Vec<String>,
-    /// How much is kept of what was answered.
+    /// The response cache.
     pub cache: CacheConfig,
 }
 
 impl Config {
-    /// The usual role, ten connections, the default limits.
+    /// Returns a configuration with the role `tidemark_api`, ten connections and the default limits.
     pub fn new(database_url: impl Into<String>, auth: AuthConfig) -> Self {
         Self {
             database_url: database_url.into(),
@@ -75,39 +74,39 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Which tokens are believed.
+/// The verification of tokens.
 #[derive(Clone)]
 pub struct AuthConfig {
-    /// The `iss` every token must have.
+    /// The required `iss` of every token.
     pub issuer: String,
-    /// The `aud` every token must have (or have among its audiences).
+    /// The required `aud` of every token, or one of its audiences.
     pub audience: String,
-    /// What signatures are checked with.
+    /// The source of the keys that verify signatures.
     pub keys: KeySource,
-    /// How far clocks may differ when `exp` and `nbf` are checked; at most
+    /// The clock skew that is allowed when `exp` and `nbf` are checked; at most
     /// [`MAX_LEEWAY_SECONDS`](crate::auth::MAX_LEEWAY_SECONDS).
     pub leeway_seconds: u64,
-    /// How often a URL is asked for its keys.
+    /// The interval at which keys are fetched from a URL.
     pub refresh: Duration,
-    /// How long after a token with an unknown key the next one makes us ask again.
+    /// The time after a fetch for an unknown key before the next one.
     pub cool_down: Duration,
 }
 
-/// Where the keys come from. Files are read again when they change.
+/// The source of the keys. A changed file is read again.
 #[derive(Clone)]
 pub enum KeySource {
-    /// Shared secret of HS256, of at least [`MIN_SECRET_BYTES`](crate::auth::MIN_SECRET_BYTES):
-    /// for development, since whoever checks tokens with it can also make them.
+    /// A shared secret for HS256, of at least [`MIN_SECRET_BYTES`](crate::auth::MIN_SECRET_BYTES).
+    /// It is for development, because a secret that verifies tokens can also issue them.
     Secret(String),
-    /// The same, in a file.
+    /// A file with a shared secret.
     SecretFile(PathBuf),
-    /// A JSON Web Key Set with keys of RS256, ES256 and `EdDSA`.
+    /// A file with a JSON Web Key Set, with keys for RS256, ES256 and `EdDSA`.
     JwksFile(PathBuf),
-    /// The same, from an identity provider.
+    /// The URL of a JSON Web Key Set at an identity provider.
     JwksUrl {
-        /// By https, unless it is on the same machine.
+        /// The URL. It should be https, unless the provider is on the same machine.
         url: String,
-        /// Certificates (PEM) to trust instead of the system's.
+        /// A file with certificates (PEM) to trust instead of those of the system.
         ca_file: Option<PathBuf>,
     },
 }
@@ -124,7 +123,7 @@ impl fmt::Debug for KeySource {
 }
 
 impl AuthConfig {
-    /// With a shared secret, for development, and a leeway of 30 seconds.
+    /// Returns a configuration with a shared secret, for development, and a leeway of 30 seconds.
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -133,8 +132,8 @@ impl AuthConfig {
         Self::with_keys(issuer, audience, KeySource::Secret(hs256_secret.into()))
     }
 
-    /// With a leeway of 30 seconds; a URL is asked every five minutes, and for the sake of unknown
-    /// keys twice a minute at most.
+    /// Returns a configuration with a leeway of 30 seconds, a refresh every five minutes, and a
+    /// cool-down of 30 seconds after a fetch for an unknown key.
     pub fn with_keys(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -164,12 +163,12 @@ impl fmt::Debug for AuthConfig {
     }
 }
 
-/// How much is kept of what was answered, and how long.
+/// The size of the response cache, and its use while the database is unavailable.
 #[derive(Debug, Clone)]
 pub struct CacheConfig {
-    /// Bytes of answers at most; zero keeps none.
+    /// The size of the cache, in bytes; zero disables it.
     pub bytes: u64,
-    /// While the database is away, answers are given that were read at most so long ago.
+    /// The greatest age of the responses that are served while the database is unavailable.
     pub stale_for: Duration,
 }
 
@@ -182,44 +181,44 @@ impl Default for CacheConfig {
     }
 }
 
-/// How much is accepted before the process would suffer.
+/// The limits that protect the process and its tenants from overload.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Requests under way at once; more are answered 503 at once.
+    /// The number of concurrent requests. Further requests are answered 503 at once.
     pub concurrent_requests: usize,
-    /// What one tenant may have of the connections to Postgres at once, in percent; more of its
-    /// requests wait in line.
+    /// The share of the connections to Postgres that one tenant may use at once, in percent. Further
+    /// requests of the tenant queue.
     pub tenant_share_percent: usize,
-    /// What one tenant may ask, with all its tokens, in costs: see docs/OPERATIONS.md.
+    /// The rate limit of one tenant with all its tokens, in costs; see docs/OPERATIONS.md.
     pub tenant_rate: Rate,
-    /// What may be asked with one token, in costs.
+    /// The rate limit of one token, in costs.
     pub token_rate: Rate,
-    /// How many tokens not seen before, good or bad, one peer may show.
+    /// The rate limit of one peer, in requests with a token that is not cached, valid or not.
     pub peer_rate: Rate,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies with a trusted `X-Forwarded-For`.
     pub trusted_proxies: Vec<Network>,
-    /// Open connections; more wait to be accepted.
+    /// The number of open connections. Further clients wait to be accepted.
     pub connections: usize,
-    /// How long a request may take until it is answered 503.
+    /// The time limit of a request, after which it is answered 503.
     pub request_timeout: Duration,
-    /// How long one SQL statement may take: Postgres ends it. Less than `request_timeout`, so that
-    /// abandoned work ends soon after.
+    /// The time limit of one SQL statement, enforced by Postgres. It is less than `request_timeout`,
+    /// so that abandoned work ends soon after.
     pub statement_timeout: Duration,
-    /// How long a request waits for the position its `Tidemark-Wait` names. Less than
-    /// `request_timeout`, so that there is time to answer.
+    /// The time limit for the positions in `Tidemark-Wait`. It is less than `request_timeout`, so that
+    /// there is time to answer.
     pub wait_timeout: Duration,
-    /// How long a request waits for a database connection.
+    /// The time limit to acquire a database connection.
     pub acquire_timeout: Duration,
-    /// How long a client may take to send the head of a request, and so also how long a connection
-    /// may be idle between two. Longer than a proxy in front keeps idle connections, else it may
-    /// send a request on one that is just being closed.
+    /// The time limit to receive the head of a request, and so also for idle connections. It is longer
+    /// than a proxy in front keeps idle connections; otherwise the proxy may send a request on a
+    /// connection that is just being closed.
     pub head_timeout: Duration,
-    /// Bytes of a request's body.
+    /// The size of a request's body, in bytes.
     pub body_bytes: usize,
-    /// How long the last requests may take after shutdown began.
+    /// The time limit of requests in progress after shutdown begins.
     pub drain_timeout: Duration,
-    /// `/readyz` fails when the watermark is further than this behind the database's clock; `None`
-    /// (right with a fixed clock, and where answers that say they are old beat none) never does.
+    /// The age of the watermark, by the database's clock, above which `/readyz` fails; `None` never
+    /// fails. `None` suits a fixed clock, and services where a stale response is better than none.
     pub ready_staleness: Option<Duration>,
 }
 

@@ -1,25 +1,24 @@
-//! Where a page ended, as an opaque text the client sends back for the next one.
+//! Cursors: the end of a page, as an opaque text that the client sends back for the next one.
 //!
-//! A cursor carries a fingerprint of what was asked (tenant, route, filters), so that one taken
-//! from another question is noticed instead of answered with a page that makes no sense. It is no
-//! secret and grants nothing: the tenant of a page comes from the token, whatever the cursor says.
+//! A cursor carries a fingerprint of its query (tenant, route, filters), so a cursor from another
+//! query is refused. It is no secret and grants nothing: the tenant comes from the token alone.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tidemark_schemas::CustomerId;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Bumped when the form changes: an old one is then refused, not misread.
+/// The version of the format. A cursor of another version is refused.
 const FORM: u8 = 1;
 const FINGERPRINT_BYTES: usize = 16;
 
-/// What a cursor belongs to.
+/// The fingerprint of the query that a cursor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Question([u8; FINGERPRINT_BYTES]);
 
 impl Question {
-    /// Of the parts that make two pages pages of one list: tenant, route, every filter. An absent
-    /// filter is a part too.
+    /// Returns the fingerprint of the parts of a query: tenant, route and every filter, also an
+    /// absent one.
     pub(crate) fn new(parts: &[Option<&str>]) -> Self {
         let mut hasher = Xxh3::new();
         for part in parts {
@@ -32,18 +31,18 @@ impl Question {
     }
 }
 
-/// Why a text is not a cursor of this question.
+/// The reason why a text is not a cursor of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidCursor {
-    /// No cursor at all.
-    #[error("not a cursor this API gave out")]
+    /// The text is no cursor.
+    #[error("not a cursor of this API")]
     Malformed,
-    /// Of another tenant, route or set of filters.
+    /// The cursor belongs to another tenant, route or set of filters.
     #[error("the cursor belongs to another query: follow it with the filters it was given for")]
     Foreign,
 }
 
-/// The text of a cursor: the page ended with this customer, or whatever the list goes by.
+/// Encodes a cursor after the last row of a page, by the key that the list is ordered by.
 pub(crate) fn encode(question: &Question, last: &str) -> String {
     let mut bytes = Vec::with_capacity(1 + FINGERPRINT_BYTES + last.len());
     bytes.push(FORM);
@@ -52,13 +51,13 @@ pub(crate) fn encode(question: &Question, last: &str) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The customer with which the page before ended.
+/// Decodes the last customer of the previous page.
 pub(crate) fn decode(question: &Question, text: &str) -> Result<CustomerId, InvalidCursor> {
     let last = decode_text(question, text)?;
     CustomerId::new(last).map_err(|_| InvalidCursor::Malformed)
 }
 
-/// The text with which the page before ended, in a list that does not go by customers.
+/// Decodes the last key of the previous page, in a list that is not ordered by customer.
 pub(crate) fn decode_text(question: &Question, text: &str) -> Result<String, InvalidCursor> {
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_comes_back_as_it_was() {
+    fn decoding_inverts_encoding() {
         let asked = question(&[Some("acme"), Some("/v1/customers"), None]);
         for id in ["a", "zoë/2", "日本", &"x".repeat(255)] {
             assert_eq!(decode(&asked, &encode(&asked, id)).unwrap().as_str(), id);
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_question_is_foreign() {
+    fn a_cursor_of_another_query_is_foreign() {
         let list = Some("/v1/customers");
         check_foreign(&[Some("acme"), list, None], &[Some("other"), list, None]);
         check_foreign(&[Some("acme"), list, None], &[Some("acme"), list, Some("")]);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_malformed() {
+    fn any_other_text_is_malformed() {
         let asked = question(&[Some("acme")]);
         check_malformed("");
         check_malformed("not base64!");

@@ -1,12 +1,12 @@
-//! Postgres, read-only and one tenant at a time.
+//! The database: read-only snapshots of one tenant.
 //!
 //! Every request reads one snapshot: a repeatable-read transaction that names its tenant for
 //! row-level security and looks up the active generation before it reads anything else. There is
-//! no other way to a connection, so no query can forget its tenant.
+//! no other way to a pooled connection, so no query can omit its tenant.
 //!
-//! A transaction is never dropped halfway by a client that goes away or by a timeout (a cancelled
-//! `begin` poisons a pooled connection): the [guard](crate::http::Guard) runs each request in a task of
-//! its own, and time limits are the server's.
+//! Neither a disconnect nor a timeout drops a transaction halfway, because a cancelled `begin` poisons
+//! a pooled connection: the [guard](crate::http::Guard) runs each request in a task of its own, and
+//! Postgres enforces the time limits.
 
 mod failure;
 mod metrics;
@@ -35,40 +35,41 @@ use crate::auth::Caller;
 use crate::http::Problem;
 use crate::{ApiError, Config};
 
-/// Parsed definitions kept: every tenant's current version, and during a change the one before.
-const DEFINITIONS_KEPT: u64 = 10_000;
+/// The number of cached definitions: the current version of each tenant and, during a change, the
+/// previous one.
+const CACHED_DEFINITIONS: u64 = 10_000;
 /// The idle time after which a connection is tested before use. A test costs a round trip.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// What a request will do with its snapshot.
+/// The access of a query to its snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Reads only.
+    /// Read-only.
     Read,
-    /// Reads, and may record that it did.
+    /// Reads, and may write an audit row.
     Audited,
 }
 
-/// The pool, and what is remembered between requests.
+/// The connection pool, and the cached definitions.
 #[derive(Debug)]
 pub(crate) struct Database {
     pool: PgPool,
     options: ArcSwap<PgConnectOptions>,
     session: Session,
-    /// By tenant and version; a version never changes, so nothing ever expires.
+    /// The definitions by tenant and version. A version never changes, so none expires.
     definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
-    /// Instead of the database's own clock.
+    /// The instant in place of the database's clock.
     clock: Option<Instant>,
 }
 
 impl Database {
-    /// Connects, and refuses a role that row-level security does not bind.
+    /// Connects, and refuses a role that bypasses row-level security.
     pub(crate) async fn connect(config: &Config) -> Result<Self, ApiError> {
         let options = PgConnectOptions::from_str(&config.database_url)
             .map_err(ApiError::DatabaseUrl)?
             .application_name("tidemark-api");
-        let session = Session::of(config);
-        // Not through the pool, which tries for long and then only says that it tried for long.
+        let session = Session::from_config(config);
+        // Not through the pool, which retries for long and then reports a timeout, not the reason.
         let mut connection = session
             .connect(&options)
             .await
@@ -81,11 +82,11 @@ impl Database {
             return Err(ApiError::PrivilegedRole(role));
         }
         connection.close().await.map_err(ApiError::Database)?;
-        Ok(Self::over(options, session, config))
+        Ok(Self::connect_lazily(options, session, config))
     }
 
-    /// Connects when first asked.
-    fn over(options: PgConnectOptions, session: Session, config: &Config) -> Self {
+    /// Returns a database that connects on the first use.
+    fn connect_lazily(options: PgConnectOptions, session: Session, config: &Config) -> Self {
         let (alone, session_alone) = (options.clone(), session.clone());
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
@@ -108,7 +109,7 @@ impl Database {
             pool,
             options: ArcSwap::from_pointee(alone),
             session: session_alone,
-            definitions: Cache::new(DEFINITIONS_KEPT),
+            definitions: Cache::new(CACHED_DEFINITIONS),
             clock: config.clock,
         }
     }
@@ -119,7 +120,7 @@ impl Database {
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(1);
-        Self::over(options, Session::of(config), config)
+        Self::connect_lazily(options, Session::from_config(config), config)
     }
 
     /// Registers the metrics of the connection pool.
@@ -132,19 +133,19 @@ impl Database {
         self.pool.close().await;
     }
 
-    /// A connection beside the pool, for who reads no tenant's rows.
+    /// Opens a connection outside the pool, for reads of rows that belong to no tenant.
     pub(crate) async fn connect_unpooled(&self) -> Result<PgConnection, sqlx::Error> {
         self.session.connect(&self.options.load_full()).await
     }
 
-    /// Connections made from now on use this password; those there are stay in.
+    /// Uses this password for new connections. Open connections stay open.
     pub(crate) fn set_password(&self, password: &str) {
         let options = PgConnectOptions::clone(&self.options.load()).password(password);
         self.pool.set_connect_options(options.clone());
         self.options.store(Arc::new(options));
     }
 
-    /// Takes a connection from the pool.
+    /// Acquires a pooled connection.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Problem> {
         Ok(self.pool.acquire().await?)
     }
@@ -186,7 +187,8 @@ impl Database {
         Ok(connection)
     }
 
-    /// Whether Postgres answers, and how far the active generation is; for no tenant.
+    /// Returns the active generation and its staleness, without a tenant; `None` if no generation is
+    /// active.
     pub(crate) async fn readiness(&self) -> Result<Option<Readiness>, Problem> {
         let mut connection = self.pool.acquire().await?;
         let transaction = connection
@@ -196,7 +198,7 @@ impl Database {
     }
 }
 
-/// What is set once on each connection.
+/// The settings of each connection.
 #[derive(Debug, Clone)]
 struct Session {
     role: Option<String>,
@@ -204,7 +206,7 @@ struct Session {
 }
 
 impl Session {
-    fn of(config: &Config) -> Self {
+    fn from_config(config: &Config) -> Self {
         let milliseconds = config.limits.statement_timeout.as_millis();
         Self {
             role: config.role.clone(),
@@ -225,7 +227,7 @@ impl Session {
             .await?;
         if let Some(role) = &self.role {
             let role = role.replace('"', "\"\"");
-            // `set role` takes no parameter; the name is configuration, and quoted.
+            // `set role` takes no parameter, so the name, which is configuration, is quoted.
             let statement = AssertSqlSafe(format!("set role \"{role}\""));
             sqlx::raw_sql(statement).execute(connection).await?;
         }

@@ -46,9 +46,9 @@ use crate::auth::Caller;
 use crate::freshness::Staleness;
 use crate::http::Problem;
 
-/// How long a response is valid at most, whatever its version.
+/// The greatest time for which a response is valid, whatever its version.
 const VALID_FOR: Duration = Duration::from_secs(30);
-/// How long versions are trusted after the follower last succeeded.
+/// The time for which versions are trusted after the follower last succeeded.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// The number of reads that are coalesced at a time; further ones run on their own.
 const COALESCED_READS: u64 = 10_000;
@@ -65,7 +65,7 @@ pub(crate) struct ResponseCache {
     positions: watch::Sender<Option<Arc<Positions>>>,
     /// The follower could not reach the database.
     database_is_unavailable: AtomicBool,
-    /// How long a request waits for the positions in its `Tidemark-Wait` header.
+    /// The time limit for the positions in a `Tidemark-Wait` header.
     wait_timeout: Duration,
     metrics: Metrics,
 }

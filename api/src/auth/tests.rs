@@ -1,4 +1,4 @@
-//! Every way a token can be wrong, and the one in which it is right.
+//! Tests of the verification of tokens.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod garbage;
@@ -31,7 +31,7 @@ fn metrics() -> AuthMetrics {
 }
 
 fn opened(config: &AuthConfig) -> Result<Verifier, ApiError> {
-    // A secret is there at once.
+    // A secret is available at once.
     let ring = KeyRing::open(config, metrics()).now_or_never().unwrap()?;
     Verifier::new(config, Arc::new(ring), metrics())
 }
@@ -76,7 +76,7 @@ fn check(token: &str, expected: Unauthenticated) {
     assert_eq!(verify(token).unwrap_err(), expected);
 }
 
-/// The good claims with one changed, or removed where `value` is null.
+/// Returns valid claims with one changed, or removed if `value` is null.
 #[track_caller]
 fn check_claim(name: &str, value: Value, expected: Unauthenticated) {
     let mut claims = claims();
@@ -90,7 +90,7 @@ fn check_claim(name: &str, value: Value, expected: Unauthenticated) {
 }
 
 #[test]
-fn a_good_token_names_tenant_role_and_subject() {
+fn a_valid_token_gives_tenant_role_and_subject() {
     let caller = verify(&sign(&claims())).unwrap();
     assert_eq!(caller.tenant.as_str(), "acme");
     assert_eq!(caller.role, Role::Viewer);
@@ -98,7 +98,7 @@ fn a_good_token_names_tenant_role_and_subject() {
 }
 
 #[test]
-fn what_we_issue_we_accept() {
+fn issued_tokens_are_accepted() {
     let now = get_current_timestamp();
     let claims = Claims {
         iss: "tidemark".to_owned(),
@@ -115,14 +115,14 @@ fn what_we_issue_we_accept() {
 }
 
 #[test]
-fn an_audience_among_others_is_ours() {
+fn one_of_several_audiences_is_accepted() {
     let mut claims = claims();
     claims["aud"] = json!(["somebody-else", "tidemark-api"]);
     assert!(verify(&sign(&claims)).is_ok());
 }
 
 #[test]
-fn times_are_kept_with_leeway() {
+fn expiry_and_not_before_are_checked_with_leeway() {
     let now = get_current_timestamp();
     check_claim("exp", json!(now - LEEWAY - 2), Unauthenticated::Expired);
     check_claim("exp", json!(0), Unauthenticated::Expired);
@@ -133,7 +133,7 @@ fn times_are_kept_with_leeway() {
 }
 
 #[test]
-fn foreign_tokens_are_refused() {
+fn tokens_of_other_issuers_audiences_and_keys_are_refused() {
     check_claim("iss", json!("somebody-else"), Unauthenticated::Issuer);
     check_claim("aud", json!("somebody-else"), Unauthenticated::Audience);
     check_claim("aud", json!([]), Unauthenticated::Audience);
@@ -146,7 +146,7 @@ fn foreign_tokens_are_refused() {
 }
 
 #[test]
-fn every_claim_is_needed_and_has_a_form() {
+fn a_missing_or_malformed_claim_is_refused() {
     for name in ["iss", "aud", "sub", "exp", "tenant", "role"] {
         check_claim(name, Value::Null, Unauthenticated::Claims);
     }
@@ -162,7 +162,7 @@ fn every_claim_is_needed_and_has_a_form() {
 }
 
 #[test]
-fn a_claim_given_twice_is_not_a_choice() {
+fn a_repeated_claim_is_refused() {
     let now = get_current_timestamp();
     let payload = format!(
         r#"{{"iss":"tidemark","aud":"tidemark-api","sub":"ada","exp":{},"role":"viewer",
@@ -173,7 +173,7 @@ fn a_claim_given_twice_is_not_a_choice() {
     check(&token, Unauthenticated::Claims);
 }
 
-/// Signs a header and payload that the library would not make.
+/// Signs a header and payload that the library does not produce.
 fn sign_text(header: &str, payload: &str) -> String {
     let message = format!(
         "{}.{}",
@@ -186,7 +186,7 @@ fn sign_text(header: &str, payload: &str) -> String {
 }
 
 #[test]
-fn the_algorithm_is_pinned() {
+fn an_algorithm_other_than_that_of_the_key_is_refused() {
     let payload = URL_SAFE_NO_PAD.encode(claims().to_string());
     for algorithm in ["none", "None", "NONE", "HS999"] {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#));
@@ -200,7 +200,7 @@ fn the_algorithm_is_pinned() {
 }
 
 #[test]
-fn an_extension_marked_critical_is_refused() {
+fn a_critical_extension_is_refused() {
     let mut header = Header::new(Algorithm::HS256);
     header.crit = Some(vec!["exp".to_owned()]);
     check(
@@ -246,7 +246,7 @@ fn check_header(values: &[&[u8]], expected: Result<&str, Unauthenticated>) {
 }
 
 #[test]
-fn one_bearer_token_is_read() {
+fn exactly_one_bearer_token_is_accepted() {
     check_header(&[b"Bearer abc"], Ok("abc"));
     check_header(&[b"bearer  abc"], Ok("abc"));
     check_header(&[], Err(Unauthenticated::Missing));
@@ -282,7 +282,7 @@ fn challenges_follow_rfc_6750() {
 }
 
 #[test]
-fn weak_configuration_is_refused_at_start() {
+fn a_weak_configuration_is_an_error_at_the_start() {
     let short = "x".repeat(MIN_SECRET_BYTES - 1);
     let short = AuthConfig::new("tidemark", "tidemark-api", short);
     assert!(matches!(
@@ -305,13 +305,13 @@ fn weak_configuration_is_refused_at_start() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_has_no_secrets() {
     let shown = format!("{:?} {:?}", config(), verifier());
     assert!(!shown.contains(SECRET));
 }
 
 #[test]
-fn roles_are_named_alike_everywhere() {
+fn role_names_are_the_same_in_all_formats() {
     for role in Role::ALL {
         assert_eq!(role.as_str().parse(), Ok(role));
         assert_eq!(serde_json::to_value(role).unwrap(), json!(role.as_str()));

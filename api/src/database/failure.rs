@@ -1,31 +1,31 @@
-//! What an error of Postgres means: try once more, ask to come back, or own up.
+//! Classifies errors of Postgres: retry, answer 503, or answer 500.
 
 use sqlx::Error;
 
 use crate::http::Problem;
 
-/// The ways reading can fail.
+/// The class of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Another generation is active than the one this connection's plans were made for.
+    /// Another generation is active than the one that the plans of this connection were made for.
     StalePlan,
-    /// The connection died, perhaps long ago: another may live.
+    /// The connection is lost. A retry on another one may succeed.
     ConnectionLost,
-    /// Away, restarting, out of connections, or too slow: waiting helps.
+    /// Postgres is unavailable, restarting, out of connections or too slow. A later retry may succeed.
     Unavailable,
-    /// A bug, or a foreign hand: waiting does not help.
+    /// Postgres refuses the statement. A retry fails too.
     Refused,
 }
 
 impl Failure {
-    /// Of a problem that an error of Postgres caused; `None` for any other.
+    /// Returns the class of the error behind a problem; `None` if it is not an error of Postgres.
     pub(crate) fn from_problem(problem: &Problem) -> Option<Self> {
         problem.cause()?.downcast_ref::<Error>().map(Self::classify)
     }
 
     fn classify(error: &Error) -> Self {
         match error {
-            // Protocol: a proxy without a server behind it hangs up in the middle of a word.
+            // Protocol: a proxy without a server behind it closes the connection within a message.
             Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::BeginFailed => {
                 Self::ConnectionLost
             }
@@ -37,17 +37,17 @@ impl Failure {
         }
     }
 
-    /// By SQLSTATE.
+    /// Classifies a SQLSTATE.
     fn classify_state(code: &str) -> Self {
         match code {
-            // feature_not_supported is how "cached plan must not change result type" comes; a
-            // table or schema can be missing when its generation was dropped under a plan.
+            // "cached plan must not change result type" is a feature_not_supported; a table or schema
+            // is missing if its generation was dropped after the plan was made.
             "0A000" | "3F000" | "42P01" => Self::StalePlan,
             // admin_shutdown, crash_shutdown, idle_in_transaction_session_timeout
             "57P01" | "57P02" | "25P03" => Self::ConnectionLost,
             // cannot_connect_now, query_canceled (the statement timeout), lock_not_available,
-            // serialization_failure, deadlock_detected; and a login refused: we were let in at the
-            // start, so a password is being changed
+            // serialization_failure, deadlock_detected; and a refused login: the first login succeeded,
+            // so the password is being changed
             "57P03" | "57014" | "55P03" | "40001" | "40P01" | "28000" | "28P01" => {
                 Self::Unavailable
             }
@@ -58,7 +58,7 @@ impl Failure {
     }
 }
 
-/// Whether Postgres is not there, or not yet.
+/// Returns true if Postgres is unavailable.
 pub(crate) fn is_unavailable(error: &Error) -> bool {
     matches!(
         Failure::classify(error),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_told_apart() {
+    fn sqlstates_are_classified() {
         let table = [
             ("0A000", Failure::StalePlan),
             ("42P01", Failure::StalePlan),
@@ -100,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_unavailable() {
-        let hung_up = Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
-        assert!(is_unavailable(&hung_up));
-        let problem = Problem::from(hung_up);
+    fn a_connection_closed_within_a_message_is_unavailable() {
+        let closed = Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(is_unavailable(&closed));
+        let problem = Problem::from(closed);
         assert!(problem.is_unavailable());
     }
 
     #[test]
-    fn a_pool_without_a_free_connection_is_no_internal_error() {
+    fn a_timeout_of_the_pool_is_unavailable() {
         let problem = Problem::from(Error::PoolTimedOut);
         assert!(problem.is_unavailable());
         assert_eq!(Failure::from_problem(&problem), Some(Failure::Unavailable));

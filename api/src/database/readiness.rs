@@ -1,4 +1,4 @@
-//! Whether there is anything to answer from. Of no tenant: reads no tenant's row.
+//! The active generation and its staleness. No row of a tenant is read.
 
 use sqlx::postgres::Postgres;
 use sqlx::{FromRow, Transaction};
@@ -7,12 +7,12 @@ use tidemark_schemas::Instant;
 
 use crate::http::Problem;
 
-/// The active generation and how old its watermark is.
+/// The active generation, and the age of its watermark.
 #[derive(Debug, FromRow)]
 pub(crate) struct Readiness {
     pub(crate) generation: i32,
     pub(crate) partitions: i32,
-    /// Seconds from the watermark to the wall clock; `None` until every partition has begun.
+    /// The age of the watermark, in seconds; `None` until every partition has progress.
     #[sqlx(skip)]
     pub(crate) staleness_seconds: Option<f64>,
 }
@@ -24,8 +24,8 @@ struct Age {
 }
 
 impl Readiness {
-    /// By the database's clock, unless another stands in for it. `None` where no generation is
-    /// active.
+    /// Reads the active generation, and the age of its watermark by `clock`, or by the database's
+    /// clock; `None` if no generation is active.
     pub(super) async fn read(
         mut transaction: Transaction<'_, Postgres>,
         clock: Option<Instant>,

@@ -1,4 +1,4 @@
-//! One tenant's rows as of one moment.
+//! Snapshots: the rows of one tenant, as of one transaction.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::auth::Caller;
 use crate::freshness::Freshness;
 use crate::http::Problem;
 
-/// A transaction with its tenant named and the active generation's tables on the search path.
+/// A transaction with its tenant set for row-level security, and the tables of the active generation
+/// on the search path.
 #[derive(Debug)]
 pub(crate) struct Snapshot<'c> {
     transaction: Transaction<'c, Postgres>,
@@ -30,9 +31,9 @@ pub(crate) struct Generation {
     pub(crate) id: i32,
     fold_version: i32,
     layout_version: i32,
-    /// The log it is folded from.
+    /// The topic that it is folded from.
     pub(crate) topic: String,
-    /// Of that log.
+    /// The number of partitions of the topic.
     pub(crate) partitions: i32,
 }
 
@@ -82,7 +83,7 @@ impl<'c> Snapshot<'c> {
         })
     }
 
-    /// Commits: what was read needs no more, what was recorded must last before it is answered.
+    /// Commits the transaction, so that audit rows are durable before the response is sent.
     pub(crate) async fn close(self) -> Result<(), Problem> {
         Ok(self.transaction.commit().await?)
     }
@@ -91,7 +92,7 @@ impl<'c> Snapshot<'c> {
         &mut self.transaction
     }
 
-    /// Who asks. Bind its tenant in every statement, though row-level security would do.
+    /// The caller. Every statement binds its tenant, in addition to row-level security.
     pub(crate) fn caller(&self) -> &'c Caller {
         self.caller
     }
@@ -108,7 +109,7 @@ impl<'c> Snapshot<'c> {
         self.freshness
     }
 
-    /// Says so where this binary cannot read the states of the active generation.
+    /// Returns a problem if the states of the active generation have another fold version.
     pub(crate) fn require_own_fold_version(&self) -> Result<(), Problem> {
         if self.generation.fold_version == FOLD_VERSION {
             return Ok(());
@@ -121,7 +122,7 @@ impl<'c> Snapshot<'c> {
         Err(Problem::unavailable(detail).with_cause(cause))
     }
 
-    /// The tenant's definitions in force; `None` before its first.
+    /// Returns the tenant's definitions in force; `None` before its first.
     pub(crate) async fn definitions(&mut self) -> Result<Option<Arc<TenantDefinitions>>, Problem> {
         match self.freshness.definitions {
             Some(version) => self.definitions_of(version).await.map(Some),
@@ -129,7 +130,7 @@ impl<'c> Snapshot<'c> {
         }
     }
 
-    /// The tenant's definitions of a version that exists.
+    /// Returns an existing version of the tenant's definitions.
     pub(crate) async fn definitions_of(
         &mut self,
         version: i64,
@@ -154,7 +155,7 @@ impl<'c> Snapshot<'c> {
     }
 }
 
-/// Returns an error where the tables have another layout than the statements here expect.
+/// Returns a problem if the tables have another layout than the statements here expect.
 fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     if generation.layout_version == LAYOUT_VERSION {
         return Ok(());
@@ -169,7 +170,7 @@ fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     Err(Problem::unavailable(detail).with_cause(cause))
 }
 
-/// The least clock, once every partition has one.
+/// Returns the least clock of all partitions; `None` until every partition has one.
 fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
     if position.partitions < i64::from(generation.partitions) {
         return None;
@@ -177,12 +178,12 @@ fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
     position.clock.and_then(clock)
 }
 
-/// A stored partition clock; `None` before the partition's first record.
+/// Converts a stored partition clock; `None` before the partition's first record.
 pub(crate) fn clock(micros: i64) -> Option<Instant> {
     Instant::from_micros(micros).filter(|clock| *clock > Instant::MIN)
 }
 
-/// A stored instant.
+/// Converts a stored instant.
 pub(crate) fn instant(micros: i64) -> Result<Instant, Problem> {
     Instant::from_micros(micros)
         .ok_or_else(|| Problem::internal(format!("stored {micros} is not an instant")))

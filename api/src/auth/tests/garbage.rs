@@ -1,10 +1,10 @@
-//! Whatever a header holds: a refusal, never a fault of ours, and never entry.
+//! Fuzz tests: an arbitrary token is refused without a panic.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Text that looks more or less like a token.
+/// Generates text that resembles a token.
 fn token_like() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just(String::new()),
@@ -18,7 +18,7 @@ fn token_like() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..6).prop_map(|parts| parts.join("."))
 }
 
-/// A good token with some bytes changed.
+/// Generates a valid token with some bytes changed.
 fn nearly_good() -> impl Strategy<Value = String> {
     let change = (any::<prop::sample::Index>(), "[A-Za-z0-9._=-]");
     prop::collection::vec(change, 1..4).prop_map(|changes| {
@@ -43,14 +43,14 @@ fn headers(values: &[Vec<u8>]) -> HeaderMap {
 
 proptest! {
     #[test]
-    fn garbage_is_refused(token in prop_oneof![token_like(), ".*"]) {
+    fn arbitrary_tokens_are_refused(token in prop_oneof![token_like(), ".*"]) {
         prop_assert!(verify(&token).is_err());
         prop_assert!(verifier().known(&token).is_none());
     }
 
-    /// The last letter of a signature has bits that say nothing, so a changed one may be the same.
+    /// The last character of a signature has unused bits, so a changed token may have the same bytes.
     #[test]
-    fn a_changed_token_says_what_the_good_one_said_or_nothing(token in nearly_good()) {
+    fn a_changed_token_is_refused_or_has_the_same_claims(token in nearly_good()) {
         if let Ok(caller) = verify(&token) {
             prop_assert_eq!(caller.tenant.as_str(), "acme");
             prop_assert_eq!(caller.role, Role::Viewer);
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_a_set_of_keys_by_accident(text in any::<Vec<u8>>()) {
+    fn arbitrary_bytes_are_no_key_set(text in any::<Vec<u8>>()) {
         prop_assert!(keys::Keys::from_set(&text).is_err());
     }
 }

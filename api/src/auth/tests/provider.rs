@@ -1,4 +1,4 @@
-//! Identity providers: how often they are asked, and what is made of those that misbehave.
+//! Tests of keys from an identity provider: fetches, cool-down and faults.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,21 +14,21 @@ use super::signer::{Signer, over, refused, set_of};
 use super::*;
 use crate::KeySource;
 
-/// An identity provider that answers from a script, its last word for ever.
+/// An identity provider that responds from a script, and repeats the last response.
 struct Provider {
     url: String,
-    asked: Arc<AtomicUsize>,
+    fetches: Arc<AtomicUsize>,
     script: Arc<Mutex<VecDeque<(StatusCode, String)>>>,
 }
 
 impl Provider {
     async fn start(script: Vec<(StatusCode, String)>) -> Self {
-        let asked = Arc::new(AtomicUsize::new(0));
+        let fetches = Arc::new(AtomicUsize::new(0));
         let script = Arc::new(Mutex::new(VecDeque::from(script)));
-        let (count, answers) = (Arc::clone(&asked), Arc::clone(&script));
+        let (count, answers) = (Arc::clone(&fetches), Arc::clone(&script));
         let answer = async move || {
             count.fetch_add(1, Ordering::SeqCst);
-            // Long enough for others to come while one request is under way.
+            // Long enough for concurrent requests to wait for this one.
             tokio::time::sleep(Duration::from_millis(30)).await;
             let mut answers = answers.lock().unwrap();
             let next = answers.front().cloned().unwrap();
@@ -41,7 +41,11 @@ impl Provider {
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let router = Router::new().route("/keys", get(answer));
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
-        Self { url, asked, script }
+        Self {
+            url,
+            fetches,
+            script,
+        }
     }
 
     fn source(&self) -> KeySource {
@@ -51,17 +55,17 @@ impl Provider {
         }
     }
 
-    fn says(&self, status: StatusCode, body: &str) {
+    fn respond_with(&self, status: StatusCode, body: &str) {
         *self.script.lock().unwrap() = VecDeque::from([(status, body.to_owned())]);
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
     }
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_asked_for_once_by_all_and_not_soon_again() {
+async fn concurrent_requests_with_an_unknown_key_share_one_fetch_and_a_cool_down() {
     let (old, new) = (
         Signer::new(Algorithm::ES256, "old"),
         Signer::new(Algorithm::ES256, "new"),
@@ -69,12 +73,12 @@ async fn an_unknown_key_is_asked_for_once_by_all_and_not_soon_again() {
     let provider = Provider::start(vec![(StatusCode::OK, set_of(&[&old]))]).await;
     let (_, verifier) = over(provider.source(), |_| {}).await;
     assert!(verifier.verify(&old.token()).await.is_ok());
-    assert_eq!(provider.asked(), 1);
-    provider.says(StatusCode::OK, &set_of(&[&old, &new]));
+    assert_eq!(provider.fetches(), 1);
+    provider.respond_with(StatusCode::OK, &set_of(&[&old, &new]));
     let token = new.token();
     let together = futures::future::join_all((0..20).map(|_| verifier.verify(&token))).await;
     assert!(together.iter().all(Result::is_ok));
-    assert_eq!(provider.asked(), 2, "one request for all");
+    assert_eq!(provider.fetches(), 2, "one request for all");
     for number in 0..20 {
         let invented = Signer::new(Algorithm::ES256, &format!("invented {number}"));
         assert_eq!(
@@ -82,11 +86,15 @@ async fn an_unknown_key_is_asked_for_once_by_all_and_not_soon_again() {
             Unauthenticated::Key
         );
     }
-    assert_eq!(provider.asked(), 2, "within the cool-down nothing is asked");
+    assert_eq!(
+        provider.fetches(),
+        2,
+        "within the cool-down nothing is asked"
+    );
 }
 
 #[tokio::test]
-async fn after_the_cool_down_an_unknown_key_is_asked_for_again() {
+async fn an_unknown_key_is_fetched_again_after_the_cool_down() {
     let (old, new) = (
         Signer::new(Algorithm::ES256, "old"),
         Signer::new(Algorithm::ES256, "new"),
@@ -98,8 +106,8 @@ async fn after_the_cool_down_an_unknown_key_is_asked_for_again() {
         refused(verifier.verify(&new.token()).await),
         Unauthenticated::Key
     );
-    assert_eq!(provider.asked(), 2);
-    provider.says(StatusCode::OK, &set_of(&[&new]));
+    assert_eq!(provider.fetches(), 2);
+    provider.respond_with(StatusCode::OK, &set_of(&[&new]));
     tokio::time::sleep(cool_down).await;
     assert!(verifier.verify(&new.token()).await.is_ok());
     assert_eq!(
@@ -109,7 +117,7 @@ async fn after_the_cool_down_an_unknown_key_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_or_talks_nonsense_leaves_the_keys() {
+async fn the_keys_stay_if_the_provider_fails_or_responds_with_nonsense() {
     let key = Signer::new(Algorithm::RS256, "a");
     let provider = Provider::start(vec![(StatusCode::OK, set_of(&[&key]))]).await;
     let (ring, verifier) = over(provider.source(), |_| {}).await;
@@ -125,7 +133,7 @@ async fn a_provider_that_is_away_or_talks_nonsense_leaves_the_keys() {
         ),
     ];
     for (status, body) in faults {
-        provider.says(status, &body);
+        provider.respond_with(status, &body);
         ring.refresh().await;
         assert!(
             verifier.verify(&key.token()).await.is_ok(),
@@ -135,7 +143,7 @@ async fn a_provider_that_is_away_or_talks_nonsense_leaves_the_keys() {
 }
 
 #[tokio::test]
-async fn until_a_provider_answers_tokens_wait_and_nothing_else() {
+async fn tokens_cannot_be_verified_until_the_provider_first_responds() {
     let key = Signer::new(Algorithm::EdDSA, "a");
     let fault = (StatusCode::SERVICE_UNAVAILABLE, String::new());
     let provider = Provider::start(vec![fault]).await;
@@ -143,7 +151,7 @@ async fn until_a_provider_answers_tokens_wait_and_nothing_else() {
     assert!(!ring.is_ready());
     let answer = verifier.verify(&key.token()).await;
     assert!(matches!(answer, Err(VerifyError::NoKeys)), "{answer:?}");
-    provider.says(StatusCode::OK, &set_of(&[&key]));
+    provider.respond_with(StatusCode::OK, &set_of(&[&key]));
     ring.refresh().await;
     assert!(ring.is_ready() && verifier.verify(&key.token()).await.is_ok());
 }

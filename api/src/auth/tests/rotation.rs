@@ -1,4 +1,4 @@
-//! Keys of every type, in files that change and are damaged.
+//! Tests of keys of every type, in files that change or are damaged.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::KeySource;
 
 #[tokio::test]
-async fn every_algorithm_is_checked_with_its_key() {
+async fn a_token_of_every_algorithm_is_verified_with_its_key() {
     let keys = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
     let keys = keys.map(|algorithm| Signer::new(algorithm, &format!("{algorithm:?}")));
     let (_file, _, verifier) = file_of(&keys.each_ref()).await;
@@ -24,7 +24,7 @@ async fn every_algorithm_is_checked_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_public_key_is_not_a_shared_secret() {
+async fn a_public_key_does_not_verify_as_a_shared_secret() {
     let rsa = Signer::new(Algorithm::RS256, "a");
     let ec = Signer::new(Algorithm::ES256, "b");
     let (_file, _, verifier) = file_of(&[&rsa, &ec]).await;
@@ -43,7 +43,7 @@ async fn a_public_key_is_not_a_shared_secret() {
             Unauthenticated::Algorithm
         );
     }
-    // The name of a key of another type.
+    // The id of a key of another type.
     let mut header = Header::new(Algorithm::ES256);
     header.kid = Some("a".to_owned());
     let confused = jsonwebtoken::encode(&header, &claims(), &ec.private).unwrap();
@@ -62,7 +62,7 @@ async fn a_public_key_is_not_a_shared_secret() {
 }
 
 #[tokio::test]
-async fn a_remembered_token_ends_with_its_key_and_its_time() {
+async fn a_cached_token_expires_with_its_key_and_its_time() {
     let (old, new) = (
         Signer::new(Algorithm::ES256, "old"),
         Signer::new(Algorithm::EdDSA, "new"),
@@ -72,7 +72,7 @@ async fn a_remembered_token_ends_with_its_key_and_its_time() {
     assert!(verifier.known(&token).is_none(), "not seen before");
     verifier.verify(&token).await.unwrap();
     assert!(verifier.known(&token).is_some());
-    // Which one it is does not matter to a key that only got another name.
+    // A key with another id is still the same key.
     let mut renamed = Signer::new(Algorithm::ES256, "x");
     renamed.public = old.public.clone();
     renamed.public["kid"] = json!("renamed");
@@ -101,7 +101,7 @@ async fn a_remembered_token_ends_with_its_key_and_its_time() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_again_when_it_changes_and_damage_leaves_the_keys() {
+async fn a_changed_key_set_file_is_read_and_a_damaged_one_leaves_the_keys() {
     let (first, second) = (
         Signer::new(Algorithm::ES256, "1"),
         Signer::new(Algorithm::ES256, "2"),
@@ -138,7 +138,7 @@ async fn a_file_is_read_again_when_it_changes_and_damage_leaves_the_keys() {
 }
 
 #[tokio::test]
-async fn a_secret_file_is_read_again_when_it_changes() {
+async fn a_changed_secret_file_is_read() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{SECRET}\n")).unwrap();
     let (ring, verifier) = over(KeySource::SecretFile(file.path().to_owned()), |_| {}).await;
@@ -158,7 +158,7 @@ async fn a_secret_file_is_read_again_when_it_changes() {
 }
 
 #[test]
-fn keys_not_for_us_are_passed_over() {
+fn unusable_keys_of_a_set_are_skipped() {
     let good = Signer::new(Algorithm::ES256, "good");
     let with = |name: &str, value: Value| {
         let mut key = good.public.clone();
@@ -190,7 +190,7 @@ fn keys_not_for_us_are_passed_over() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_right_is_refused_at_the_start() {
+async fn an_invalid_key_source_is_an_error_at_the_start() {
     let missing = KeySource::JwksFile("no/such/file".into());
     let ftp = KeySource::JwksUrl {
         url: "ftp://example.com/keys".to_owned(),

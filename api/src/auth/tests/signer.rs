@@ -1,4 +1,4 @@
-//! Keys made for a test, tokens signed with them, and verifiers that know them.
+//! Test support: generated keys, tokens signed with them, and verifiers with those keys.
 
 use jsonwebtoken::jwk::Jwk;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
@@ -7,7 +7,7 @@ use super::super::verifier::Verified;
 use super::*;
 use crate::KeySource;
 
-/// A key of an identity provider, made for this test.
+/// A generated key of an identity provider.
 pub(super) struct Signer {
     pub(super) algorithm: Algorithm,
     pub(super) private: EncodingKey,
@@ -74,7 +74,7 @@ pub(super) async fn over(
     (ring, verifier)
 }
 
-/// A file with these keys, and a verifier that reads it.
+/// Returns a file with these keys, and a verifier that reads it.
 pub(super) async fn file_of(keys: &[&Signer]) -> (tempfile::NamedTempFile, Arc<KeyRing>, Verifier) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), set_of(keys)).unwrap();
