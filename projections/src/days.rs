@@ -16,6 +16,15 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// Since 1970 no zone has set its clocks back by more (Vostok in Antarctica did by as much).
 const LARGEST_SETBACK: i64 = 7 * 3_600 * MICROS_PER_SECOND;
 
+/// A duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duration {
+    /// An exact number of microseconds: written in seconds, minutes or hours.
+    Exact(i64),
+    /// A number of days in the tenant's zone, which daylight saving makes longer or shorter.
+    Days(i32),
+}
+
 /// The number of a date.
 pub(crate) fn number_of(date: Date) -> i32 {
     let days = date.duration_since(EPOCH).as_hours() / 24;

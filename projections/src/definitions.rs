@@ -39,6 +39,7 @@ pub use journeys::Journey;
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};
 pub use reactions::{Action, Trigger};
+pub(crate) use settings::MAX_ATTRIBUTION_DAYS;
 pub use source::{AttributeDeclaration, TenantSource};
 pub(crate) use touching::Touched;
 

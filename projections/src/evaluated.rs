@@ -16,7 +16,6 @@ use crate::outputs::{Found, History, Placement, Scores, evaluate_knowing};
 use crate::state::CustomerState;
 use log::{Log, Stamp};
 
-mod change;
 mod delta;
 mod encoding;
 mod log;
@@ -24,10 +23,9 @@ mod offered;
 mod placed;
 mod positions;
 
-pub use change::{Cause, Change, ChangeKind};
+pub use crate::change::{Cause, Change, ChangeKind};
+pub use crate::outputs::Offered;
 pub use delta::{Delta, Move};
-pub use offered::Offered;
-pub(crate) use offered::offered;
 
 /// What was last known of one customer.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@
 //! - [`state`]: core state, a function of the *set* of a customer's events.
 //! - [`definitions`]: tenants, segments and journeys, as files and as records of a topic.
 //! - [`outputs`]: `derive(state, definitions, at)` and `next_change`.
+//! - [`explain`]: why a customer is in a segment, and which actions it may be offered.
+//! - [`change`]: changes of discrete outputs.
 //! - [`evaluated`]: what was last known of a customer and since when; yields changes.
 //! - [`rollups`]: what dashboards add up, as the deltas that each step of folding makes.
 //! - [`counter`]: kinds of counters: how many customers, offers and parked events there are now.
@@ -18,15 +20,18 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod buckets;
+pub mod change;
 pub mod counter;
 pub mod customer;
 mod days;
 pub mod definitions;
 pub mod digest;
 pub mod evaluated;
+pub mod explain;
 pub mod invalidation;
 pub mod journeys;
 pub mod models;
+mod number;
 pub mod outputs;
 pub mod rollups;
 pub mod state;

@@ -7,7 +7,6 @@
 //! whole minor units, halves rounded away from zero. An order is left out of the money, and counted
 //! as unconverted, if its currency or that of one of its refunds has no rate.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,13 +20,12 @@ use crate::models::Band;
 use crate::state::CustomerState;
 
 mod conditions;
-mod eligible;
 mod evaluate;
 mod events;
-mod explain;
 mod habits;
 mod ledger;
 mod members;
+pub(crate) mod offered;
 mod placement;
 mod predictions;
 mod records;
@@ -37,16 +35,17 @@ mod summaries;
 mod tallies;
 mod timeline;
 
-pub use eligible::{Requirement, eligible_actions};
 pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
-pub(crate) use evaluate::{Found, Scores};
-pub use explain::{Explanation, Reason, explain};
+pub(crate) use evaluate::{Evaluation, Found, Scores};
+pub(crate) use habits::counter;
 pub use members::History;
+pub use offered::Offered;
 pub use placement::Placement;
 pub use predictions::{
     ConversionOutput, Percentile, Predictions, RenewalOutput, Scored, ValueHorizon, ValueOutput,
     next_rfm_change, predict,
 };
+pub(crate) use summaries::records_summary;
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
 };
@@ -201,7 +200,7 @@ pub fn derive_knowing(
         journeys,
         segments,
         churn,
-        records: summaries::records_summary(state.records(), definitions),
+        records: records_summary(state.records(), definitions),
     }
 }
 
@@ -233,43 +232,4 @@ pub fn next_change(
     at: Instant,
 ) -> Option<Instant> {
     evaluate(state, definitions, at).next_change
-}
-
-/// Compares numbers exactly, whole or not; `None` unless both are numbers.
-pub(crate) fn compare_numbers(left: &AttributeValue, right: &AttributeValue) -> Option<Ordering> {
-    match (left, right) {
-        (AttributeValue::Long(left), AttributeValue::Long(right)) => Some(left.cmp(right)),
-        (AttributeValue::Double(left), AttributeValue::Double(right)) => {
-            left.get().partial_cmp(&right.get())
-        }
-        (AttributeValue::Long(left), AttributeValue::Double(right)) => {
-            Some(compare_long(*left, right.get()))
-        }
-        (AttributeValue::Double(left), AttributeValue::Long(right)) => {
-            Some(compare_long(*right, left.get()).reverse())
-        }
-        _ => None,
-    }
-}
-
-/// Neither side is rounded: 2^53 + 1 is greater than 2^53 as a double.
-fn compare_long(left: i64, right: f64) -> Ordering {
-    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
-    if right >= TWO_TO_63 {
-        return Ordering::Less;
-    }
-    if right < -TWO_TO_63 {
-        return Ordering::Greater;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "within range, and cut on purpose"
-    )]
-    let whole = right as i64;
-    // The rest of the comparison is about the digits after the point.
-    left.cmp(&whole).then_with(|| {
-        0.0_f64
-            .partial_cmp(&right.fract())
-            .unwrap_or(Ordering::Equal)
-    })
 }

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload};
 
 use self::campaigns::{Orders, Rule};
+use crate::change::{Change, ChangeKind};
 use crate::days;
 use crate::definitions::TenantDefinitions;
-use crate::evaluated::{Change, ChangeKind};
 use crate::state::{CustomerState, FoldRules};
 
 pub mod calendar;

@@ -4,7 +4,7 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 use serde_json::Value;
 use tidemark_projections::definitions::TenantDefinitions;
-use tidemark_projections::outputs::{Explanation, Reason, explain};
+use tidemark_projections::explain::{Explanation, Reason, explain};
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use crate::config::Config;

@@ -22,7 +22,6 @@ const CIRCLES: &[&str] = &[
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",
     "projections/src/outputs: evaluate, members, placement, predictions, stages",
-    "projections/src: definitions, evaluated, journeys, outputs, rollups, state",
     "schemas/src/event: payloads, reading, validate, words",
     "schemas/src: event, ids, names, openapi",
 ];

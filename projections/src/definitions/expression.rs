@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 use tidemark_schemas::{AttributeValue, Instant};
 
-pub use super::quantities::Duration;
+pub use crate::days::Duration;
 use crate::models::Band;
 use crate::state::LeafId;
 

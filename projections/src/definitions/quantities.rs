@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use tidemark_schemas::{Currency, Instant};
 
-use crate::days;
+use crate::days::{self, Duration};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
@@ -16,15 +16,6 @@ const MAX_WINDOW_HOURS: i64 = 72;
 const MAX_DIGITS: usize = 9;
 /// Ten to the [`MAX_DIGITS`]: what rates are scaled by.
 const RATE_SCALE_DIGITS: u32 = 9;
-
-/// A duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duration {
-    /// Exactly this long, in microseconds: written in seconds, minutes or hours.
-    Exact(i64),
-    /// Days of the tenant's zone, which daylight saving makes longer or shorter.
-    Days(i32),
-}
 
 /// `45s`, `30m`, `12h`, `90d` or `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

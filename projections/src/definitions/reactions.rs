@@ -9,7 +9,7 @@ use super::language::{Language, decimal_text, each, money, one_of, whole_number}
 use super::problems::{Problems, unknown};
 use super::source::{ActionSource, TriggerSource};
 use super::tree::{Node, Place};
-use crate::evaluated::{Change, ChangeKind};
+use crate::change::{Change, ChangeKind};
 
 /// The largest number of actions, and of triggers, of a tenant.
 pub(super) const MAX_REACTIONS: usize = 100;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use tidemark_schemas::{Currency, TenantId};
 
-pub(crate) use self::reports::Reports;
+pub(crate) use self::reports::{MAX_ATTRIBUTION_DAYS, Reports};
 use super::fields::{self, Fields};
 use super::language::decimal_text;
 use super::problems::{Problems, unknown};

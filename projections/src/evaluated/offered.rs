@@ -10,35 +10,10 @@ use std::sync::Arc;
 
 use super::EvaluatedState;
 use crate::counter::CounterKind;
-use crate::definitions::TenantDefinitions;
 use crate::models::Responses;
+use crate::outputs::Offered;
+use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
-use crate::state::{CustomerState, StateError};
-
-/// By action.
-pub type Offered = BTreeMap<Arc<str>, Responses>;
-
-/// Of the actions that are defined. An offer that is not answered counts as one not accepted.
-pub(crate) fn offered(state: &CustomerState, definitions: &TenantDefinitions) -> Offered {
-    let mut offered = Offered::new();
-    if definitions.actions.is_empty() {
-        return offered;
-    }
-    for offer in state.records().offers.iter() {
-        let name = &offer.offered.action;
-        if definitions
-            .actions
-            .iter()
-            .any(|action| action.name == *name)
-        {
-            let responses = offered.entry(Arc::clone(name)).or_default();
-            responses.offered += 1;
-            let accepted = offer.answer.is_some_and(|answer| answer.accepted);
-            responses.accepted += u64::from(accepted);
-        }
-    }
-    offered
-}
 
 /// Returns the amounts to add to the counters of offers.
 pub(super) fn counters(

@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::event::ActivityTracked;
 use tidemark_schemas::{AttributeValue, Instant};
 
-use super::compare_numbers;
 use super::evaluate::Evaluation;
 use super::ledger::{Totals, totals_of};
 use crate::days;
@@ -17,9 +16,10 @@ use crate::definitions::expression::{
     OrderWindow, OrdersCondition, StageCondition,
 };
 use crate::journeys::runs;
+use crate::number::compare_numbers;
 
 impl Evaluation<'_> {
-    pub(super) fn attribute(&mut self, condition: &AttributeCondition) -> bool {
+    pub(crate) fn attribute(&mut self, condition: &AttributeCondition) -> bool {
         let current = self.state.attributes.get(&condition.name);
         let value = current
             .map(|current| current.value)
@@ -45,7 +45,7 @@ impl Evaluation<'_> {
 
     /// Whether something that began then has lasted that long. Days are days of the calendar: from
     /// ten o'clock to ten o'clock.
-    pub(super) fn has_lasted(&mut self, since: Instant, duration: Duration) -> bool {
+    pub(crate) fn has_lasted(&mut self, since: Instant, duration: Duration) -> bool {
         let long_enough = match duration {
             Duration::Exact(micros) => Some(since.plus_micros(micros)),
             Duration::Days(days) => {
@@ -82,7 +82,7 @@ impl Evaluation<'_> {
         start <= self.at && end.is_none_or(|end| self.at < end)
     }
 
-    pub(super) fn orders(&mut self, condition: &OrdersCondition) -> bool {
+    pub(crate) fn orders(&mut self, condition: &OrdersCondition) -> bool {
         match condition.window {
             OrderWindow::Ever => orders_hold(condition, self.ledger().totals()),
             OrderWindow::Between(from, to) => {
@@ -109,7 +109,7 @@ impl Evaluation<'_> {
         }
     }
 
-    pub(super) fn stage(&mut self, condition: &StageCondition) -> bool {
+    pub(crate) fn stage(&mut self, condition: &StageCondition) -> bool {
         let journey = self.definitions.journeys.get(&condition.journey);
         let current = journey.and_then(|journey| self.stage_in(journey));
         if !condition.is.is_empty()
@@ -142,7 +142,7 @@ impl Evaluation<'_> {
         wanted.is_some_and(|wanted| reached.any(|place| place >= wanted))
     }
 
-    pub(super) fn churn(&mut self, condition: &ChurnCondition) -> bool {
+    pub(crate) fn churn(&mut self, condition: &ChurnCondition) -> bool {
         self.score();
         let (Some(band), Some(p_alive)) = (self.band, self.p_alive) else {
             return false;
@@ -205,7 +205,7 @@ fn satisfies(test: &AttributeTest, value: Option<&AttributeValue>, zone: &TimeZo
 impl ActivityPattern {
     /// Whether an activity is one of these. Of a property without a value everything is false but
     /// what is of an attribute, too.
-    pub(super) fn fits(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
+    pub(crate) fn fits(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
         let holds = |condition: &AttributeCondition| {
             let value = activity.properties.get(&condition.name);
             let value = value.filter(|value| !matches!(value, AttributeValue::Null));

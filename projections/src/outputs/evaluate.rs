@@ -8,12 +8,12 @@ use tidemark_schemas::Instant;
 
 use super::ledger::Ledger;
 use super::members::History;
+use super::offered::{Offered, offered};
 use super::placement::Placement;
 use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
 use crate::definitions::{Expression, TenantDefinitions, Touched};
-use crate::evaluated::{Offered, offered};
 use crate::models::{Band, PurchaseHistory};
 use crate::state::CustomerState;
 
@@ -66,7 +66,7 @@ pub fn evaluate_knowing<'a>(
 }
 
 /// As [`evaluate_knowing`], with the orders it was made of.
-pub(super) fn evaluate_with_ledger<'a>(
+pub(crate) fn evaluate_with_ledger<'a>(
     known: History,
     state: &'a CustomerState,
     definitions: &'a TenantDefinitions,
@@ -172,14 +172,14 @@ impl<'a> Found<'a> {
 /// `next_change` is the minimum over the conditions looked at. Those skipped, because another one
 /// already decided, need no say: as long as those looked at stay as they are, the same ones are
 /// skipped again.
-pub(super) struct Evaluation<'a> {
-    pub(super) known: History,
-    pub(super) state: &'a CustomerState,
-    pub(super) definitions: &'a TenantDefinitions,
-    pub(super) at: Instant,
-    pub(super) history: Option<PurchaseHistory>,
-    pub(super) p_alive: Option<f64>,
-    pub(super) band: Option<Band>,
+pub(crate) struct Evaluation<'a> {
+    pub(crate) known: History,
+    pub(crate) state: &'a CustomerState,
+    pub(crate) definitions: &'a TenantDefinitions,
+    pub(crate) at: Instant,
+    pub(crate) history: Option<PurchaseHistory>,
+    pub(crate) p_alive: Option<f64>,
+    pub(crate) band: Option<Band>,
     segments: Vec<bool>,
     scored: bool,
     // Looked up at most once, and not at all where nothing depends on them.
@@ -190,7 +190,7 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         known: History,
         state: &'a CustomerState,
         definitions: &'a TenantDefinitions,
@@ -214,7 +214,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Finds the band, and the membership of those segments that are wanted, by place.
-    pub(super) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
+    pub(crate) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
         self.score();
         self.segments = vec![false; self.definitions.segments.len()];
         for place in 0..self.segments.len() {
@@ -254,24 +254,24 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The membership found of each segment.
-    pub(super) fn into_members(self) -> Vec<bool> {
+    pub(crate) fn into_members(self) -> Vec<bool> {
         self.segments
     }
 
     /// The earliest later instant at which something looked at may change by itself.
-    pub(super) fn next_change(&self) -> Option<Instant> {
+    pub(crate) fn next_change(&self) -> Option<Instant> {
         self.next_change
     }
 
     /// The orders.
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         let (state, definitions) = (self.state, self.definitions);
         let of = || Ledger::of(&state.orders, definitions);
         self.ledger.get_or_init(of)
     }
 
     /// Where the customer stands in the journeys without conditions, in the order of their names.
-    pub(super) fn stages_by_events(&self) -> &[Standpoint<'a>] {
+    pub(crate) fn stages_by_events(&self) -> &[Standpoint<'a>] {
         self.stages.get_or_init(|| {
             let journeys = self.definitions.journeys.values();
             let by_events = journeys.filter(|journey| journey.entered_by.is_empty());
@@ -281,14 +281,14 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The tenant's day.
-    pub(super) fn today(&self) -> i32 {
+    pub(crate) fn today(&self) -> i32 {
         *self
             .today
             .get_or_init(|| days::day_of(&self.definitions.rules.zone, self.at))
     }
 
     /// Notes that something may change at an instant, if that is still to come.
-    pub(super) fn may_change_at(&mut self, instant: Option<Instant>) {
+    pub(crate) fn may_change_at(&mut self, instant: Option<Instant>) {
         let Some(instant) = instant.filter(|instant| *instant > self.at) else {
             return;
         };
@@ -298,7 +298,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Notes that something may change when the customer reaches an age in days.
-    pub(super) fn may_change_at_age(&mut self, age: Option<i64>) {
+    pub(crate) fn may_change_at_age(&mut self, age: Option<i64>) {
         let first = self.ledger().days.first().map(|day| i64::from(day.day));
         let day = first
             .zip(age)
@@ -308,7 +308,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Scores churn; the band changes on the day on which the risk reaches the next threshold.
-    pub(super) fn score(&mut self) {
+    pub(crate) fn score(&mut self) {
         if std::mem::replace(&mut self.scored, true) || self.state.orders.is_empty() {
             return;
         }
@@ -332,7 +332,7 @@ impl<'a> Evaluation<'a> {
         self.may_change_at_age(age);
     }
 
-    pub(super) fn holds(&mut self, expression: &Expression) -> bool {
+    pub(crate) fn holds(&mut self, expression: &Expression) -> bool {
         match expression {
             Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
             Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),
@@ -356,12 +356,12 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Membership of a segment evaluated before.
-    pub(super) fn is_member(&self, reference: &SegmentReference) -> bool {
+    pub(crate) fn is_member(&self, reference: &SegmentReference) -> bool {
         self.is_member_at(reference.index)
     }
 
     /// As [`Self::is_member`], of the segment at a place.
-    pub(super) fn is_member_at(&self, place: usize) -> bool {
+    pub(crate) fn is_member_at(&self, place: usize) -> bool {
         self.segments.get(place).copied().unwrap_or(false)
     }
 }

@@ -9,7 +9,7 @@ use crate::definitions::expression::{Ago, Bounds, Duration, EventCondition, Even
 use crate::state::activity::Counter;
 
 impl Evaluation<'_> {
-    pub(super) fn event(&mut self, condition: &EventCondition) -> bool {
+    pub(crate) fn event(&mut self, condition: &EventCondition) -> bool {
         let Some(counter) = counter(self.state, &condition.name, condition.tracked) else {
             let never = condition.first_time.is_none() && condition.last.is_none();
             return never && count_holds(&condition.count, 0);
@@ -20,7 +20,7 @@ impl Evaluation<'_> {
     }
 
     /// Whether bounds hold of how many fall into a window.
-    pub(super) fn counted(
+    pub(crate) fn counted(
         &mut self,
         window: EventWindow,
         bounds: &Bounds<i64>,
@@ -66,7 +66,7 @@ impl Evaluation<'_> {
     }
 
     /// Whether something was as long ago as asked.
-    pub(super) fn was(&mut self, asked: Option<Ago>, then: Instant) -> bool {
+    pub(crate) fn was(&mut self, asked: Option<Ago>, then: Instant) -> bool {
         let (duration, within) = match asked {
             None => return true,
             Some(Ago::Within(duration)) => (duration, true),
@@ -78,7 +78,7 @@ impl Evaluation<'_> {
     }
 
     /// When what was then will be longer ago than that; `None` for never.
-    pub(super) fn within_until(&self, duration: Duration, then: Instant) -> Option<Instant> {
+    pub(crate) fn within_until(&self, duration: Duration, then: Instant) -> Option<Instant> {
         let zone = &self.definitions.rules.zone;
         match duration {
             Duration::Exact(micros) => Some(then.plus_micros(micros)),
@@ -89,6 +89,6 @@ impl Evaluation<'_> {
     }
 }
 
-pub(super) fn count_holds(bounds: &Bounds<i64>, count: u64) -> bool {
+pub(crate) fn count_holds(bounds: &Bounds<i64>, count: u64) -> bool {
     bounds.hold(|bound| i128::from(count).cmp(&i128::from(*bound)))
 }

@@ -13,13 +13,13 @@ use crate::state::tracked::{Pace, Steps};
 use crate::state::{Asked, CustomerState, LeafId};
 
 impl Evaluation<'_> {
-    pub(super) fn sequence(&mut self, condition: &SequenceCondition) -> bool {
+    pub(crate) fn sequence(&mut self, condition: &SequenceCondition) -> bool {
         let completed = self.state.tracked.completed(condition.tracked);
         completed.is_some_and(|then| self.was(condition.within.map(Ago::Within), then))
     }
 
     /// As time passes periods only leave, oldest first; the one under way begins empty.
-    pub(super) fn regularly(&mut self, condition: &RegularlyCondition) -> bool {
+    pub(crate) fn regularly(&mut self, condition: &RegularlyCondition) -> bool {
         let period = condition.period;
         let Some(counter) = counter(self.state, &condition.name, condition.tracked) else {
             return false;
@@ -45,7 +45,7 @@ impl Evaluation<'_> {
     }
 
     /// The newest day on which it was taken up again decides.
-    pub(super) fn restarted(&mut self, condition: &RestartedCondition) -> bool {
+    pub(crate) fn restarted(&mut self, condition: &RestartedCondition) -> bool {
         let Some(counter) = counter(self.state, &condition.name, condition.tracked) else {
             return false;
         };
@@ -69,7 +69,7 @@ impl Evaluation<'_> {
 }
 
 /// What counts the activities of a name, or those of a tracked leaf.
-pub(super) fn counter<'s>(
+pub(crate) fn counter<'s>(
     state: &'s CustomerState,
     name: &str,
     tracked: Option<LeafId>,

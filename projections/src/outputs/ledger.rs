@@ -17,13 +17,13 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.orders += other.orders;
         self.converted += other.converted;
         self.net_minor += other.net_minor;
     }
 
-    pub(super) fn subtract(&mut self, other: Self) {
+    pub(crate) fn subtract(&mut self, other: Self) {
         self.orders -= other.orders;
         self.converted -= other.converted;
         self.net_minor -= other.net_minor;
@@ -70,25 +70,25 @@ impl Ledger {
         Self { days }
     }
 
-    pub(super) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         totals_of(&self.days)
     }
 
     /// The totals of the days between two, both included.
-    pub(super) fn totals_between(&self, from: i32, to: i32) -> Totals {
+    pub(crate) fn totals_between(&self, from: i32, to: i32) -> Totals {
         let start = self.days.partition_point(|day| day.day < from);
         let end = self.days.partition_point(|day| day.day <= to);
         totals_of(self.days.get(start..end).unwrap_or_default())
     }
 
     /// The days from one on.
-    pub(super) fn days_from(&self, from: i32) -> &[Day] {
+    pub(crate) fn days_from(&self, from: i32) -> &[Day] {
         let start = self.days.partition_point(|day| day.day < from);
         self.days.get(start..).unwrap_or_default()
     }
 
     /// What churn models know of a customer; `None` of one who never bought.
-    pub(super) fn purchase_history(&self, today: i32) -> Option<PurchaseHistory> {
+    pub(crate) fn purchase_history(&self, today: i32) -> Option<PurchaseHistory> {
         let (first, last) = (self.days.first()?.day, self.days.last()?.day);
         let last = i64::from(last) - i64::from(first);
         Some(PurchaseHistory {
@@ -130,7 +130,7 @@ impl Ledger {
     }
 
     /// Mean of the daily totals after the first day, none below zero.
-    pub(super) fn mean_repeat_value_minor(&self) -> Option<f64> {
+    pub(crate) fn mean_repeat_value_minor(&self) -> Option<f64> {
         let (count, sum) = self.repeat_spending();
         #[expect(clippy::cast_precision_loss, reason = "the mean is a double")]
         let mean = sum as f64 / f64::from(count);
@@ -138,7 +138,7 @@ impl Ledger {
     }
 }
 
-pub(super) fn totals_of(days: &[Day]) -> Totals {
+pub(crate) fn totals_of(days: &[Day]) -> Totals {
     let mut totals = Totals::default();
     for day in days {
         totals.add(day.totals);

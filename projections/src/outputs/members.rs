@@ -59,14 +59,14 @@ impl History {
     }
 
     /// The stages of a journey that conditions entered before.
-    pub(super) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
+    pub(crate) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
         let mut known = self.triggers.iter();
         let known = known.find(|(name, _)| *name == journey.name);
         known.map_or_else(Vec::new, |(_, triggers)| triggers.clone())
     }
 
     /// Since when the customer has been in a segment that it is in now.
-    pub(super) fn since(&self, place: usize) -> Instant {
+    pub(crate) fn since(&self, place: usize) -> Instant {
         let mut known = self.since.iter();
         let known = known.find(|(other, _)| *other == place);
         known.map_or(self.entered, |(_, since)| *since)
@@ -74,7 +74,7 @@ impl History {
 }
 
 impl Evaluation<'_> {
-    pub(super) fn member_for(&mut self, condition: &MemberForCondition) -> bool {
+    pub(crate) fn member_for(&mut self, condition: &MemberForCondition) -> bool {
         if !self.is_member(&condition.segment) {
             return false;
         }
@@ -82,12 +82,12 @@ impl Evaluation<'_> {
         self.has_lasted(since, condition.duration)
     }
 
-    pub(super) fn bucket(&self, condition: &BucketCondition) -> bool {
+    pub(crate) fn bucket(&self, condition: &BucketCondition) -> bool {
         let customer = self.state.customer();
         customer.is_some_and(|customer| condition.holds(customer))
     }
 
-    pub(super) fn manual(&self, condition: &ManualCondition) -> bool {
+    pub(crate) fn manual(&self, condition: &ManualCondition) -> bool {
         let customer = self.state.customer();
         customer.is_some_and(|customer| condition.holds(customer))
     }

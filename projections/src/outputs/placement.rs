@@ -28,12 +28,12 @@ pub struct Placement {
 
 /// How likely one subscription is to be cancelled at its next renewal.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RenewalRisk {
-    pub(super) risk: f64,
+pub(crate) struct RenewalRisk {
+    pub(crate) risk: f64,
     /// How often it was renewed.
-    pub(super) renewed: u32,
+    pub(crate) renewed: u32,
     /// The day of the next renewal, if there is such a day.
-    pub(super) next: Option<i32>,
+    pub(crate) next: Option<i32>,
 }
 
 impl TrainedModels {
@@ -46,7 +46,7 @@ impl TrainedModels {
 
 impl Evaluation<'_> {
     /// The placement, and when time alone changes it.
-    pub(super) fn place(&mut self) -> Placement {
+    pub(crate) fn place(&mut self) -> Placement {
         let mut placement = Placement::default();
         if !self.definitions.models.place_customers() {
             return placement;
@@ -112,7 +112,7 @@ impl Evaluation<'_> {
     }
 
     /// `None` of a trial, and of what is cancelled.
-    pub(super) fn renewal_risk(
+    pub(crate) fn renewal_risk(
         &self,
         model: &TrainedRenewal,
         subscription: &Subscription,

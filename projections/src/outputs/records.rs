@@ -10,7 +10,7 @@ use crate::definitions::expression::{
 };
 
 impl Evaluation<'_> {
-    pub(super) fn record(&mut self, condition: &RecordCondition) -> bool {
+    pub(crate) fn record(&mut self, condition: &RecordCondition) -> bool {
         match condition {
             RecordCondition::Subscription(condition) => self.subscription(condition),
             RecordCondition::Ticket(condition) => self.ticket(condition),
@@ -203,12 +203,12 @@ impl Passing {
 }
 
 /// Whether a list names it; an empty one names all.
-pub(super) fn listed<T: PartialEq>(list: &[T], one: &T) -> bool {
+pub(crate) fn listed<T: PartialEq>(list: &[T], one: &T) -> bool {
     list.is_empty() || list.contains(one)
 }
 
 /// Whether bounds hold of an amount; no bound holds of one that is not known.
-pub(super) fn holds_of(bounds: &Bounds<i64>, amount: Option<i128>) -> bool {
+pub(crate) fn holds_of(bounds: &Bounds<i64>, amount: Option<i128>) -> bool {
     bounds.0.is_empty()
         || amount.is_some_and(|amount| bounds.hold(|bound| amount.cmp(&i128::from(*bound))))
 }

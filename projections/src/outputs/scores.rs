@@ -11,7 +11,7 @@ use crate::definitions::expression::{
 use crate::models::{MAX_AGE, PERCENTILE_DAYS, PurchaseHistory, discounted_value};
 
 impl Evaluation<'_> {
-    pub(super) fn scored(&mut self, condition: &ScoreCondition) -> bool {
+    pub(crate) fn scored(&mut self, condition: &ScoreCondition) -> bool {
         if let ScoreCondition::Conversion(condition) = condition {
             return self.conversion(condition);
         }
@@ -116,7 +116,7 @@ impl Evaluation<'_> {
 
     /// Days with a purchase and what they are worth, as `value` asks for them; `None` of one who never
     /// bought.
-    pub(super) fn expected_value(&self, condition: &ValueCondition) -> Option<(f64, f64)> {
+    pub(crate) fn expected_value(&self, condition: &ValueCondition) -> Option<(f64, f64)> {
         let history = self.history?;
         let churn = &self.definitions.churn;
         let mean = mean_purchase_minor(self.ledger(), self.definitions);

@@ -14,7 +14,7 @@ use crate::state::journeys::StageEntry;
 impl<'a> Evaluation<'a> {
     /// Where the customer stands, in the order of the journeys' names, once the membership of all
     /// segments that conditions are made of is known.
-    pub(super) fn all_stages(&self) -> Vec<Standpoint<'a>> {
+    pub(crate) fn all_stages(&self) -> Vec<Standpoint<'a>> {
         let mut stages = self.stages_by_events().to_vec();
         for journey in self.definitions.conditional_journeys() {
             stages.extend(self.stage_in(journey));
@@ -25,7 +25,7 @@ impl<'a> Evaluation<'a> {
 
     /// Where the customer stands in a journey. A segment that asks for it comes after those that
     /// its stages' conditions are made of.
-    pub(super) fn stage_in(&self, journey: &'a Journey) -> Option<Standpoint<'a>> {
+    pub(crate) fn stage_in(&self, journey: &'a Journey) -> Option<Standpoint<'a>> {
         if journey.entered_by.is_empty() {
             let mut stages = self.stages_by_events().iter();
             return stages
@@ -36,7 +36,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The stages that conditions have entered so far, of every journey with conditions.
-    pub(super) fn all_triggers(&self) -> Triggers {
+    pub(crate) fn all_triggers(&self) -> Triggers {
         let journeys = self.definitions.conditional_journeys();
         journeys
             .map(|journey| (Arc::clone(&journey.name), self.triggers(journey)))
@@ -44,7 +44,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The stages of a journey that conditions have entered so far.
-    pub(super) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
+    pub(crate) fn triggers(&self, journey: &Journey) -> Vec<Trigger> {
         if journey.entered_by.is_empty() {
             return Vec::new();
         }
@@ -61,7 +61,7 @@ impl<'a> Evaluation<'a> {
 
 /// The newest stage that belongs to the journey, since the run of it began. Stages the definition
 /// does not list are as if they had not been entered.
-pub(super) fn standpoint<'a>(
+pub(crate) fn standpoint<'a>(
     state: &'a CustomerState,
     journey: &'a Journey,
     triggers: &[Trigger],

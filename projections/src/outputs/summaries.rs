@@ -181,7 +181,7 @@ impl CampaignOutput {
     }
 }
 
-pub(super) fn records_summary(
+pub(crate) fn records_summary(
     records: &Records,
     definitions: &TenantDefinitions,
 ) -> RecordsSummary {

@@ -15,7 +15,7 @@ use crate::state::campaigns::Touches;
 use crate::state::conversations::{Histogram, Line, Tally};
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn campaign(&mut self, condition: &CampaignCondition) -> bool {
+    pub(crate) fn campaign(&mut self, condition: &CampaignCondition) -> bool {
         let lines = self.state.records().campaigns.iter().filter(|(line, _)| {
             listed(&condition.names, &line.campaign) && listed(&condition.channels, &line.channel)
         });
@@ -65,7 +65,7 @@ impl<'a> Evaluation<'a> {
         holds
     }
 
-    pub(super) fn conversation(&mut self, condition: &ConversationCondition) -> bool {
+    pub(crate) fn conversation(&mut self, condition: &ConversationCondition) -> bool {
         let days = self.said_by_day(condition);
         // Time takes days away, oldest first: so they are added up from the newest, and what holds
         // of each day and those after it is what will hold once those before it are gone.

@@ -17,15 +17,13 @@ use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload};
 
 use super::{CampaignRollup, Rollup, RollupKind, Rollups};
 use crate::days;
+use crate::definitions::MAX_ATTRIBUTION_DAYS;
 use crate::models::Attribution;
 use crate::state::activity::Kept;
 use crate::state::campaigns::CampaignLine;
 use crate::state::orders::Order;
 use crate::state::{CustomerState, FoldRules};
 
-/// The longest window a tenant may ask for, in days. Touches are kept for 400: what is left is for
-/// orders that arrive late.
-pub(crate) const LONGEST_WINDOW: i32 = 90;
 /// No more campaigns and days share an order: the last ones before it.
 const MOST_SHARES: usize = 50;
 
@@ -64,7 +62,7 @@ impl Rule {
     pub(super) fn new(window: i32, newest: Instant) -> Self {
         Self {
             window,
-            unsettled_from: Kept::behind(newest).first_day + LONGEST_WINDOW,
+            unsettled_from: Kept::behind(newest).first_day + MAX_ATTRIBUTION_DAYS,
         }
     }
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 use tidemark_projections::evaluated::EvaluatedState;
-use tidemark_projections::outputs::{explain, next_change};
+use tidemark_projections::explain::explain;
+use tidemark_projections::outputs::next_change;
 use tidemark_schemas::Instant;
 
 use crate::random::{DAY, definitions, histories, state_of};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::{Bundle, TenantDefinitions};
 use tidemark_projections::evaluated::{Change, Delta, EvaluatedState};
+use tidemark_projections::explain::explain;
 use tidemark_projections::journeys::{Funnel, Sums};
-use tidemark_projections::outputs::explain;
 use tidemark_projections::rollups::{JourneyRollup, RollupKind, Rollups};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::{CustomerEvent, Instant};

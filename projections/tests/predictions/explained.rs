@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::evaluated::EvaluatedState;
-use tidemark_projections::outputs::{Explanation, explain, predict};
+use tidemark_projections::explain::{Explanation, explain};
+use tidemark_projections::outputs::predict;
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::Instant;
 

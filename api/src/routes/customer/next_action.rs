@@ -8,8 +8,8 @@ use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::Action;
+use tidemark_projections::explain::{Requirement, eligible_actions};
 use tidemark_projections::models::{Candidate, Responses, rank_actions};
-use tidemark_projections::outputs::{Requirement, eligible_actions};
 use tidemark_schemas::{Currency, CustomerId, Instant};
 use utoipa::ToSchema;
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidemark_projections::outputs::{Explanation, explain};
+use tidemark_projections::explain::{Explanation, explain};
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 

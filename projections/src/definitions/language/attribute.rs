@@ -158,7 +158,7 @@ impl Language<'_> {
         let (Some(low), Some(high)) = (self.number(low), self.number(high)) else {
             return;
         };
-        if crate::outputs::compare_numbers(&low, &high).is_some_and(std::cmp::Ordering::is_gt) {
+        if crate::number::compare_numbers(&low, &high).is_some_and(std::cmp::Ordering::is_gt) {
             self.problems.add(
                 &node.place,
                 "the first of the two is greater than the second",

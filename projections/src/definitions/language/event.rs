@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::Language;
 use super::leaves::{EXACT_OPERATORS, whole_number};
+use crate::days::Duration;
 use crate::definitions::expression::{
     ActivityPattern, Ago, AttributeCondition, AttributeTest, Bounds, Comparison, EventCondition,
     EventWindow, TrackedLeaf,
 };
 use crate::definitions::fields::{self, Fields};
-use crate::definitions::quantities::{self, Duration};
+use crate::definitions::quantities;
 use crate::definitions::tree::{Content, Node};
 use crate::state::LeafId;
 use crate::state::activity::DAYS_KEPT;

@@ -5,9 +5,11 @@ use super::super::problems::Problems;
 use super::super::quantities;
 use super::super::source::AttributionSettings;
 use super::super::tree::Node;
-use crate::rollups::campaigns::LONGEST_WINDOW;
 
 /// Days before an order within which touches are credited, unless the block says.
+/// The longest window of attribution, in days. Touches are kept for 400 days: the rest is for orders
+/// that arrive late.
+pub(crate) const MAX_ATTRIBUTION_DAYS: i32 = 90;
 const DEFAULT_WINDOW_DAYS: i32 = 30;
 
 /// A validated part of the block.
@@ -65,9 +67,9 @@ fn window(node: &Node, problems: &mut Problems) -> Option<(i32, AttributionSetti
     };
     fields::parsed(node, "a duration in days, like 30d", problems, |text| {
         let days = quantities::days(text)?;
-        if !(1..=LONGEST_WINDOW).contains(&days) {
+        if !(1..=MAX_ATTRIBUTION_DAYS).contains(&days) {
             return Err(format!(
-                "{text:?} is out of range: expected 1d to {LONGEST_WINDOW}d"
+                "{text:?} is out of range: expected 1d to {MAX_ATTRIBUTION_DAYS}d"
             ));
         }
         let window = Some(text.to_owned());

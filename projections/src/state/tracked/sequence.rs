@@ -16,8 +16,7 @@ use std::collections::VecDeque;
 use jiff::tz::TimeZone;
 use tidemark_schemas::Instant;
 
-use crate::days;
-use crate::definitions::expression::Duration;
+use crate::days::{self, Duration};
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Span, Writer, ascending, damaged};
 

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tidemark_schemas::Instant;
 
-use super::evaluate::Evaluation;
 use crate::definitions::{Action, Expression, TenantDefinitions};
 use crate::evaluated::EvaluatedState;
+use crate::outputs::Evaluation;
 use crate::state::CustomerState;
 
 /// A leaf condition, and whether it holds.

@@ -9,10 +9,7 @@ use crate::definitions::expression::{
     EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition, RegularlyCondition,
     ScoreCondition,
 };
-use crate::outputs::evaluate::Evaluation;
-use crate::outputs::habits::counter;
-use crate::outputs::predictions::predict;
-use crate::outputs::summaries::records_summary;
+use crate::outputs::{Evaluation, counter, predict, records_summary};
 use crate::state::activity::Counter;
 use crate::{days, state::orders::Order};
 

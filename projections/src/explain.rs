@@ -8,13 +8,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tidemark_schemas::Instant;
 
-use super::evaluate::Evaluation;
-use super::members::{History, Triggers};
 use crate::definitions::{Expression, Segment, TenantDefinitions};
 use crate::evaluated::EvaluatedState;
+use crate::outputs::{Evaluation, History, Triggers};
 use crate::state::CustomerState;
 
+mod eligible;
 mod facts;
+
+pub use eligible::{Requirement, eligible_actions};
 
 /// How many instants of change are looked at, at most.
 const MAX_STEPS: usize = 1_000;
