@@ -2,7 +2,7 @@
 
 use tidemark_schemas::Instant;
 
-/// What time it is: the system's clock, or a fixed instant that stands in for it (`--clock`).
+/// The source of the current time: the system's clock, or a fixed instant in its place (`--clock`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WallClock {
     /// The system's.

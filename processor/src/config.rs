@@ -1,4 +1,4 @@
-//! What the processor is told. Grouped by concern; the root package reads files and variables.
+//! The processor's configuration, grouped by concern; the root package reads files and variables.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::store::StoreConfig;
 /// Everything the processor is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the log is.
+    /// The log.
     pub kafka: KafkaConfig,
-    /// Where the writers' schemas are.
+    /// The schema registry.
     pub registry: RegistryConfig,
-    /// Where the projections go.
+    /// The database.
     pub store: StoreConfig,
-    /// What time it is.
+    /// The clock.
     pub clock: WallClock,
-    /// How much at once.
+    /// The limits of memory, batches and parking.
     pub limits: Limits,
 }
 
@@ -30,13 +30,13 @@ pub struct Limits {
     pub batch_events: usize,
     /// Bytes of records folded into one commit at most.
     pub batch_bytes: usize,
-    /// How long a first event waits for company when no commit is under way.
+    /// The time that a first event lingers when no commit is under way.
     pub linger: Duration,
     /// Budget for queued records and cached states over all partitions, in bytes.
     pub memory_bytes: usize,
-    /// How long a partition given away may take to finish its commit.
+    /// The bound of the time in which a revoked partition finishes its commit.
     pub drain: Duration,
-    /// When a tenant's events are parked rather than folded.
+    /// The limit of parked events at which a tenant is halted.
     pub halt: HaltLimit,
 }
 
@@ -44,11 +44,11 @@ pub struct Limits {
 /// parked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HaltLimit {
-    /// From 0 to 1; 1 never halts.
+    /// The share, from 0 to 1; 1 never halts.
     pub share: f64,
-    /// How many of its last records are looked at.
+    /// The number of the tenant's last records that are considered.
     pub window: usize,
-    /// How many there must be to judge.
+    /// The least number of records for a decision.
     pub minimum: usize,
 }
 

@@ -1,11 +1,11 @@
-//! What ends a processor.
+//! Errors that end a processor.
 
 use tidemark_kafka::ConnectError;
 
 use crate::store::StoreError;
 
-/// Why the processor stopped, or could not start. What waiting can cure is not among these once
-/// it runs: the database or the registry being away only pauses it.
+/// The reason why the processor stopped or could not start. A running processor does not end for an
+/// unavailable database or registry: these only pause it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// The database, at the start, or in a way that waiting does not cure.
@@ -17,17 +17,17 @@ pub enum ProcessorError {
     /// No broker answered at the start.
     #[error("Kafka at {servers} does not answer: {reason}")]
     Unreachable {
-        /// Where we looked.
+        /// The servers.
         servers: String,
-        /// What librdkafka says.
+        /// The reason that librdkafka gives.
         reason: String,
     },
     /// A topic does not exist, or has another shape than the generation was made for.
     #[error("topic {topic}: {reason}")]
     Topic {
-        /// Which topic.
+        /// The topic.
         topic: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A property that must not be set, or that librdkafka does not know.
@@ -39,9 +39,9 @@ pub enum ProcessorError {
          {high}); records were lost to retention before they were folded"
     )]
     LogTrimmed {
-        /// Which topic.
+        /// The topic.
         topic: String,
-        /// Which partition.
+        /// The partition.
         partition: i32,
         /// The first offset not folded.
         wanted: i64,

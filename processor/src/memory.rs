@@ -13,7 +13,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Of that many bytes.
+    /// Returns a budget of that many bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             used: Arc::new(AtomicUsize::new(0)),
@@ -21,12 +21,12 @@ impl Budget {
         }
     }
 
-    /// What is left of that many bytes beside librdkafka's queue and one answer on its way into it.
+    /// Returns the budget that remains beside librdkafka's queue and one response on its way into it.
     pub(crate) fn beside_prefetch(limit: usize) -> Self {
         Self::new(limit - (2 * prefetch_bytes(limit)).min(limit / 2))
     }
 
-    /// Counts bytes in. Never blocks: whoever sees [`Budget::is_over_with`] gives bytes back.
+    /// Adds bytes. Never blocks: the caller that sees [`Budget::is_over_with`] releases bytes.
     pub(crate) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -81,8 +81,8 @@ impl Drop for Charge {
     }
 }
 
-/// How much librdkafka may hold in its queue, and how much it may ask for at once: little enough to
-/// matter little, enough to keep it from waiting.
+/// Returns the bound of librdkafka's queue, and of a single fetch: small beside the budget, and large
+/// enough to avoid waiting.
 pub(crate) fn prefetch_bytes(limit: usize) -> usize {
     const LEAST: usize = 1024 * 1024;
     const MOST: usize = 16 * 1024 * 1024;

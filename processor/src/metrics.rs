@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_registered_once_and_explains_itself() {
+    fn every_metric_is_registered_once_with_a_help_text() {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).expect("names are valid and distinct");
         metrics.parked.with_label_values(&["late"]).inc();

@@ -14,7 +14,7 @@ pub use self::generation::{GenerationSpec, ensure_generation};
 use crate::store::StoreError;
 use crate::store::connections::{connect, parse_url};
 
-/// The first version with views that see through the eyes of who asks (`security_invoker`).
+/// The first version with views that run with the caller's privileges (`security_invoker`).
 const OLDEST_POSTGRES: i32 = 15;
 
 /// Brings the shared schema up to date. Harmless when it is; several at once wait for each other.

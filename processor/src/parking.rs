@@ -6,10 +6,10 @@ use tidemark_schemas::{Instant, TenantId};
 use crate::record::Record;
 use crate::store::ParkedRow;
 
-/// Why an event is parked. A fault of ours (database away, registry away) is not among them.
+/// The reason why an event is parked. Faults of the system (an unavailable database) are not reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Not an event in the Confluent wire format, or not one of its schema.
+    /// The value is not in the Confluent wire format, or not data of its schema.
     Undecodable,
     /// The registry says that the schema does not exist.
     UnknownSchema,
@@ -22,11 +22,11 @@ pub enum Reason {
     Late,
     /// Found in a partition that is not its customer's home.
     Misrouted,
-    /// Of a tenant that is not defined; redriven by itself once it is.
+    /// The tenant is not defined; the event is redriven when it is.
     UnknownTenant,
     /// Folding it panicked: a bug of ours, kept for when it is mended.
     Panic,
-    /// Of a tenant that is halted in this partition; redriven by itself when it is resumed.
+    /// The tenant is halted in this partition; the event is redriven when the tenant is resumed.
     Halted,
 }
 
@@ -44,7 +44,7 @@ impl Reason {
         Self::Halted,
     ];
 
-    /// As stored and counted.
+    /// Returns the name in tables, metrics and commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",
@@ -64,8 +64,8 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
-    /// Whether it speaks against the tenant's producers. A late event may be nobody's fault, and a
-    /// tenant that is not defined, or halted already, has nothing left to halt.
+    /// Returns whether the reason counts towards the tenant's halt. Late events do not, because they
+    /// need not be a fault; nor do events of tenants that are undefined or halted already.
     pub(crate) const fn counts_towards_halt(self) -> bool {
         match self {
             Self::Undecodable
@@ -96,7 +96,7 @@ pub(crate) struct Park {
 }
 
 impl Park {
-    /// Of a record of which nothing could be read.
+    /// Parks a record of which nothing could be read.
     pub(crate) fn unread(reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             reason,
@@ -107,7 +107,7 @@ impl Park {
         }
     }
 
-    /// Of an event.
+    /// Parks an event.
     pub(crate) fn event(
         event: &tidemark_schemas::CustomerEvent,
         reason: Reason,
@@ -122,12 +122,12 @@ impl Park {
         }
     }
 
-    /// Of an event that came too late.
+    /// Parks a late event.
     pub(crate) fn late(event: &tidemark_schemas::CustomerEvent, late: &Late) -> Self {
         Self::event(event, Reason::Late, late.to_string())
     }
 
-    /// Of an event whose tenant is halted.
+    /// Parks an event of a halted tenant.
     pub(crate) fn halted(event: &tidemark_schemas::CustomerEvent) -> Self {
         let detail = format!(
             "tenant {} is halted in this partition: it is folded when the tenant is resumed",

@@ -3,11 +3,11 @@
 //! [`Database`] is the schema that all generations share; it says which of them is active.
 //! [`Store::open`] opens the tables of the generation that it is given. Every write of a partition
 //! goes through [`Store::commit`], whose first statement is the fence; operators write their
-//! commands through [`OperatorStore`], and nothing else writes a generation's tables. Statements
-//! live one a file in `store/`.
+//! commands through [`OperatorStore`], and nothing else writes a generation's tables. Each
+//! statement is a file in `store/`.
 //!
-//! Needs sessions of its own (`search_path` and role are set once per connection): a pooler in
-//! front of Postgres must pool sessions, not transactions.
+//! The search path and the role are set once per connection: a pooler in front of Postgres must pool
+//! sessions, not transactions.
 
 pub mod batch;
 mod claim;
@@ -42,7 +42,7 @@ pub use self::operators::{
 };
 use crate::parking::Reason;
 
-/// How to reach Postgres.
+/// The connection to Postgres.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// `postgres://…`; the password may be left out where the server asks for none. Options of the
@@ -78,7 +78,7 @@ impl Store {
         })
     }
 
-    /// Returns the generation whose tables these are.
+    /// Returns the generation of these tables.
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
@@ -162,7 +162,7 @@ impl Store {
         load::parked(&self.connections, &which, after, limit).await
     }
 
-    /// The tenants of whom events are parked in a partition for a reason.
+    /// Returns the tenants with events parked in a partition for a reason.
     pub async fn load_parked_tenants(
         &self,
         topic: &str,

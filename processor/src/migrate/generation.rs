@@ -17,8 +17,8 @@ const TABLES: &str = include_str!("../store/generation.sql");
 const POLICIES: &str = include_str!("../store/policies.sql");
 const VIEWS: &str = include_str!("../store/views.sql");
 
-/// How often to try to repoint views that somebody is reading. Each try waits for 200 ms only,
-/// because who waits for a view makes every later reader wait too.
+/// The number of attempts to repoint views that are being read. Each attempt waits for 200 ms only,
+/// because a session that waits for a view blocks every later reader.
 const VIEW_ATTEMPTS: u32 = 50;
 
 /// The log that a generation is folded from.
@@ -26,9 +26,9 @@ const VIEW_ATTEMPTS: u32 = 50;
 pub struct GenerationSpec {
     /// Its name.
     pub topic: String,
-    /// How many partitions it has.
+    /// The number of partitions.
     pub partitions: i32,
-    /// How its producers choose one.
+    /// The partitioner of its producers.
     pub partitioner: Partitioner,
 }
 
@@ -55,7 +55,7 @@ async fn make_first(
     sqlx::query(include_str!("../store/lock_generations.sql"))
         .execute(&mut *transaction)
         .await?;
-    // Somebody else may have made it while we waited.
+    // Another session may have created it in the meantime.
     if let Some(active) = Generation::find_active(&mut transaction).await? {
         return Ok(active);
     }

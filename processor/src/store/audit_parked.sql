@@ -1,4 +1,4 @@
--- A row for each event: who did what to it, and why. An event of no known tenant is nobody's: ''.
+-- One audit row per event: operator, action and reason. The tenant of an unreadable event is ''.
 insert into tidemark.audit (tenant_id, subject, role, action, target, request_id)
 select coalesce(tenant_id, ''), $2, 'operator', $3,
        concat(topic, '/', partition, '@', "offset", ': ' || $4::text), $1::uuid::text

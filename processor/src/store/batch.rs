@@ -63,7 +63,7 @@ pub struct Batch {
     pub rows: Rows,
 }
 
-/// Where a kind of row is written: the partition, and its position before and after the commit.
+/// The place of a batch: the partition, and its position before and after the commit.
 #[derive(Debug, Clone, Copy)]
 struct CommitContext<'a> {
     topic: &'a str,

@@ -9,7 +9,7 @@ use super::connections::{Connections, answered};
 use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
 
-/// What a claim of a partition found. Load nothing of the partition before this.
+/// The stored position and state of a claimed partition. Nothing of it may be loaded before the claim.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The epoch of the fence, valid until another claim.
@@ -35,7 +35,7 @@ pub struct Claim {
 /// An epoch lost in a crash would be issued again, so claims wait for the disk.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
 
-/// How often a claim disconnects who stands in its way.
+/// The number of times that a claim disconnects the session that blocks it.
 const ATTEMPTS: u32 = 3;
 
 pub(super) async fn claim(
@@ -108,9 +108,8 @@ async fn try_claim(
     Ok(claim)
 }
 
-/// Ends the session that holds the partition's row for longer than a commit may take: a process
-/// that is stopped, or whose network is gone. The epoch would fence it anyway, but only once it
-/// lets go of the row.
+/// Ends the session that holds the partition's row for longer than a commit may take, because its
+/// process is stopped or cut off. The epoch would fence it anyway, but only after it releases the row.
 async fn disconnect_holder(
     connections: &Connections,
     topic: &str,

@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::connections::{Connections, answered};
 use super::error::{Fault, StoreError};
 
-/// How a commit ended.
+/// The outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
     /// The batch is written.
@@ -117,8 +117,8 @@ async fn pass_fence(
     Ok(passed.rows_affected() == 1)
 }
 
-/// Whether the row that the fence did not find is the one this very batch left behind: nobody else
-/// commits under our epoch, and every commit counts one.
+/// Whether the row that the fence did not match is the one that this very batch wrote: no other
+/// process commits under this epoch, and every commit counts one.
 async fn has_landed(
     connection: &mut PgConnection,
     topic: &str,

@@ -14,14 +14,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::{Fault, StoreError};
 
-/// How long to wait for a connection to be made.
+/// The time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the end of a piece of work. The server ends it sooner (`statement_timeout`);
+/// The time limit for a piece of work. The server ends it sooner (`statement_timeout`);
 /// this bound is for a network that loses the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How long a statement waits for a row that another session holds. A commit holds its row for
+/// The time that a statement waits for a row held by another session. A commit holds its row for
 /// milliseconds; a session that holds it longer is stalled.
 const LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "5s");
 
@@ -115,7 +115,7 @@ impl Login {
     }
 }
 
-/// At most so many connections to one schema, made when needed and kept while they work.
+/// A pool of connections to one schema, opened when needed and kept while they work.
 #[derive(Debug)]
 pub(super) struct Connections {
     login: Arc<Login>,

@@ -22,11 +22,11 @@ pub struct BundleRow {
     pub appended_at: Instant,
     /// The record's bytes as text.
     pub bundle: String,
-    /// Why it was not applied.
+    /// The reason why it was not applied.
     pub rejected: Option<String>,
 }
 
-/// What was announced as in force must not be forgotten in a crash.
+/// An announced version must survive a crash.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
 
 /// The shared schema, and the login with which generations are opened. Cheap to clone.
@@ -112,7 +112,7 @@ impl Database {
         &self.config
     }
 
-    /// Returns connections whose statements find the tables of a generation.
+    /// Returns connections with the schema of a generation on their search path.
     pub(super) fn connections_to(&self, generation: &Generation) -> Arc<Connections> {
         let login = Arc::clone(&self.login);
         Arc::new(Connections::new(

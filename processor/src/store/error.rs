@@ -1,8 +1,8 @@
-//! What can go wrong between us and Postgres, sorted by what helps: waiting, an operator, nobody.
+//! Errors of Postgres, classified by remedy: waiting, an operator, none.
 
 use std::borrow::Cow;
 
-/// What can go wrong between us and Postgres.
+/// An error of Postgres.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Away, restarting, or out of resources: waiting helps. Never parks an event.
@@ -34,9 +34,9 @@ pub enum StoreError {
     FoldVersion {
         /// The active one.
         generation: i32,
-        /// What it was made with.
+        /// The version of the generation.
         found: i32,
-        /// What this binary folds.
+        /// The version of this binary.
         ours: i32,
     },
     /// The tables have another layout than the statements of this binary expect.
@@ -87,7 +87,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// What an error means for the connection it came from and for a second try.
+/// The consequence of an error for its connection and for a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The connection is gone; what it was doing may or may not have happened.
@@ -145,7 +145,7 @@ pub(crate) fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 
-/// Whether somebody else held a lock for longer than `lock_timeout`.
+/// Whether another session held a lock for longer than `lock_timeout`.
 pub(crate) fn lock_timed_out(error: &sqlx::Error) -> bool {
     sql_state(error).as_deref() == Some("55P03")
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_hangs_up_in_the_middle_of_a_word_is_away() {
+    fn a_connection_cut_inside_a_message_is_unavailable() {
         let hung_up = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
         assert!(StoreError::from(hung_up).is_transient());
     }

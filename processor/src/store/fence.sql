@@ -1,6 +1,6 @@
--- The fence, first statement of every commit. One row: the partition is ours and stands where this
--- batch begins; the row stays locked until COMMIT, so that a claim waits and then sees the end of
--- the batch. No row: somebody else claimed, the database went back in time, or the batch is in.
+-- The fence, first statement of every commit. One row: this process owns the partition, which stands
+-- where the batch begins; the row stays locked until COMMIT, so that a claim waits and then sees the
+-- end of the batch. No row: another process claimed, the database was rewound, or the batch landed.
 update progress
 set commits     = commits + 1,
     next_offset = $6,

@@ -1,12 +1,12 @@
 -- The tables of one generation. Runs with search_path set to its new, empty schema (gen_<id>).
--- Instants are microseconds since 1970 (bigint): what folds compute with, and no zone to misread.
+-- Instants are microseconds since 1970 (bigint), as folds use them, without a time zone.
 
 create table progress (
     topic       text not null,
     partition   int not null,
-    epoch       bigint not null default 0,  -- the fence: bumped by each claim
-    commits     bigint not null default 0,  -- one more with each batch; resolves lost answers
-    next_offset bigint not null default 0,  -- of the topic, first not folded
+    epoch       bigint not null default 0,  -- the fence: raised by each claim
+    commits     bigint not null default 0,  -- count of commits; shows whether a commit landed
+    next_offset bigint not null default 0,  -- the first offset not folded
     clock       bigint not null,            -- the partition's clock; never goes back
     log_end     bigint not null default 0,  -- end of the log when last seen; for the lag only
     change_seq  bigint not null default 0,  -- last sequence given in change_set
@@ -22,7 +22,7 @@ create table digest (
     tenant_id text collate "C" not null,
     partition int not null,
     customers bigint not null,
-    events    bigint not null,              -- folded, duplicates not counted
+    events    bigint not null,              -- folded, without duplicates
     digest    bytea not null,               -- 16 bytes, big-endian
     primary key (tenant_id, partition)
 ) with (fillfactor = 50);
@@ -42,27 +42,27 @@ create table customer (
     customer_id        text collate "C" not null,
     partition          int not null,
     state              bytea not null,      -- core state, canonical
-    evaluated           bytea not null,      -- outputs as last evaluated, with since and versions
+    evaluated          bytea not null,      -- outputs as last evaluated, with since and versions
     evaluated_at       bigint not null,
-    definition_version bigint not null,     -- with which it was last evaluated
+    definition_version bigint not null,     -- definitions of the last evaluation
     first_seen_at      bigint not null,
     last_seen_at       bigint not null,
     band               smallint,            -- churn band: 0 low, 1 medium, 2 high; null not scored
-    tracked            bytea,               -- counters that definitions asked for; null without any
-    value_minor              bigint,              -- of a year, on the day of the last purchase, in minor
-                                            -- units; null until value is trained, and not scored
+    tracked            bytea,               -- tracked counters; null without any
+    value_minor        bigint,              -- value (CLV) of a year as of the last purchase, in minor
+                                            -- units; null if not scored or value is not trained
     primary key (tenant_id, customer_id)
 ) with (fillfactor = 80);
 -- Re-evaluation walks a tenant's customers of one partition. None of its columns ever changes,
 -- so updates stay HOT.
 create index customer_partition on customer (tenant_id, partition, customer_id);
 create index customer_band on customer (tenant_id, band, customer_id);
--- Who is worth most. Holds nobody of a tenant without a trained model of value; of the others it
--- moves with purchases alone.
+-- Customers by value. It is empty for a tenant without a trained value model; otherwise it changes
+-- only with purchases.
 create index customer_value on customer (tenant_id, band, value_minor, customer_id)
     where value_minor is not null;
 
--- Computed with the definitions the customer was last evaluated with: customer.definition_version.
+-- Computed under customer.definition_version, the definitions of the customer's last evaluation.
 create table membership (
     tenant_id   text collate "C" not null,
     segment     text collate "C" not null,
@@ -71,7 +71,7 @@ create table membership (
     primary key (tenant_id, segment, customer_id)
 );
 
--- Where each customer stands in each journey.
+-- The stage of each customer in each journey.
 create table position (
     tenant_id   text collate "C" not null,
     journey     text collate "C" not null,
@@ -83,11 +83,11 @@ create table position (
 -- Stage before journey, so that no lookup by (tenant, journey, customer) mistakes it for the key.
 create index position_stage on position (tenant_id, stage, journey, customer_id);
 
--- Sizes, sharded by partition so that hot rows do not contend: read them with sum().
+-- Counts, sharded by partition so that hot rows do not contend: read them with sum().
 -- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
 -- rfm (name = the cell's three digits), cluster (name = its number), renewal_band (as band, of
 -- subscribers), offer (name = action/offered | accepted), offer_segment (name =
--- action/segment/offered | accepted: of who is in the segment now), customers, parked (name = reason)
+-- action/segment/offered | accepted: of current members), customers, parked (name = reason)
 create table counter (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,
@@ -97,9 +97,9 @@ create table counter (
     primary key (tenant_id, kind, name, partition)
 ) with (fillfactor = 50);
 
--- What dashboards add up, by day: sharded by partition like the counters, so read with sum(). The kinds
--- and what their dimensions are stand in projections/src/rollups/kinds.rs. `subject` is what is asked for by
--- name, hence before the day in the key. No events of any tenant can make a numeric overflow.
+-- Daily aggregates, sharded by partition like the counters, so read with sum(). The kinds and their
+-- dimensions are listed in projections/src/rollups/kind.rs. Queries name the `subject`, hence it precedes
+-- the day in the key. A numeric cannot overflow, whatever the events of a tenant.
 create table rollup (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,
@@ -107,14 +107,14 @@ create table rollup (
     day       int not null,                 -- in the tenant's zone, since 1970-01-01
     item      text collate "C" not null,
     detail    text collate "C" not null,
-    currency  text collate "C" not null,    -- of money and of orders; else empty
+    currency  text collate "C" not null,    -- for amounts and orders; else empty
     partition int not null,
     value     numeric not null,
     primary key (tenant_id, kind, subject, day, item, detail, currency, partition)
 ) with (fillfactor = 70);
 
--- When customers are looked at again. A row is written only where none is earlier, and goes when it
--- fires: one that is stale by then just derives again.
+-- The due times of customers. A row is written only if no earlier one exists, and is deleted when it
+-- fires; a stale row causes an evaluation without effect.
 create table timer (
     partition   int not null,
     due_at      bigint not null,
@@ -124,8 +124,8 @@ create table timer (
     primary key (partition, due_at, tenant_id, customer_id)
 );
 
--- Every discrete output change: what one commit changed of one customer is one row, since a row and
--- its index entries cost more than what a change says. Read it by the view `change`.
+-- Changes of discrete outputs: one row per customer and commit, because a row and its index entries
+-- cost more than the content of a change. Read it through the view `change`.
 create table change_set (
     partition          int not null,
     seq                bigint not null,     -- contiguous per partition
@@ -133,17 +133,17 @@ create table change_set (
     customer_id        text collate "C" not null,
     definition_version bigint not null,
     -- An array with an object for each evaluation that found changes, in order:
-    -- at (when they took effect), by (the event's id, or timer, or definition), and of entered and
-    -- left (segments), stages ([journey, from, to]), band, rfm, cluster and renewal_band ([from, to])
-    -- and triggers ([name, action]) those that there are.
+    -- at (the effective time), by (the event's id, or timer, or definition), and, if not empty, entered
+    -- and left (segments), stages ([journey, from, to]), band, rfm, cluster and renewal_band
+    -- ([from, to]) and triggers ([name, action]).
     changes            json not null,
     primary key (partition, seq)
 );
 create index change_customer on change_set (tenant_id, customer_id, seq);
 
--- One row per change; (seq, step, kind, name) tells those of a partition apart, (seq, step) is their
--- order. The id is derived from the content, so that folding again after a crash gives the same: a
--- UUID of version 8 made of SHA-256 of its fields, none of which holds the separator.
+-- One row per change; (seq, step, kind, name) identifies it within a partition, (seq, step) orders it.
+-- The id is derived from the content, so that folding again after a crash gives the same id: a UUID of
+-- version 8 made of the SHA-256 of the fields, none of which contains the separator.
 create view change with (security_invoker = true) as
 select set.partition,
        set.seq,
@@ -198,7 +198,7 @@ create table parked (
     topic       text not null,
     partition   int not null,
     "offset"    bigint not null,
-    tenant_id   text collate "C",           -- where it could be read
+    tenant_id   text collate "C",           -- if it could be read
     customer_id text collate "C",
     reason      text not null,
     detail      text not null,
@@ -212,22 +212,21 @@ create table parked (
 );
 create index parked_reason on parked (tenant_id, reason, partition, "offset");
 
--- What operators ask for parked events. The owner of the partition does it, in its own transaction
--- behind the fence: nobody else moves rows of `parked`. Rows stay when they are settled: what was
--- discarded is told from what was lost by them.
+-- Operator commands for parked events. Only the owner of the partition applies them, in its own
+-- transaction behind the fence. Settled rows stay: they distinguish discarded events from lost ones.
 create table parked_request (
     request      uuid not null,             -- one command
     topic        text not null,
     partition    int not null,
     "offset"     bigint not null,
-    tenant_id    text collate "C",          -- where it could be read
+    tenant_id    text collate "C",          -- if it could be read
     action       text not null,             -- redrive, discard, republished
-    subject      text not null,             -- who asked
-    note         text,                      -- why, for a discard
+    subject      text not null,             -- the operator
+    note         text,                      -- the operator's reason
     requested_at timestamptz not null default now(),
     outcome      text,                      -- folded, known, parked, discarded, republished, gone;
-                                            -- null while it waits
-    reason       text,                      -- for which it was parked, or still is
+                                            -- null while it is pending
+    reason       text,                      -- the reason of parking, before or now
     detail       text,
     settled_at   timestamptz,
     primary key (request, topic, partition, "offset")
@@ -235,34 +234,34 @@ create table parked_request (
 create index parked_request_waiting
     on parked_request (topic, partition, "offset", requested_at, request) where outcome is null;
 
--- Tenants of whom nothing is folded in a partition, because too many of their records were parked.
+-- Tenants halted in a partition, because too many of their records were parked.
 create table halt (
     tenant_id text collate "C" not null,
     partition int not null,
-    "offset"  bigint not null,              -- of the record that passed the limit
-    parked    int not null,                 -- of the records looked back on
+    "offset"  bigint not null,              -- the record that passed the limit
+    parked    int not null,                 -- among the records considered
     records   int not null,
     halted_at timestamptz not null default now(),
-    resume_by text,                         -- who asked for it to go on; the owner ends the halt
+    resume_by text,                         -- the operator that resumed it; the owner ends the halt
     primary key (tenant_id, partition)
 );
 
--- Which definitions were in force from where: a rebuild follows them.
+-- The activations of definitions: a rebuild follows them.
 create table activation (
     partition   int not null,
     next_offset bigint not null,            -- from this offset on
     version     bigint not null,
-    clock       bigint not null,            -- the partition's when it was activated
+    clock       bigint not null,            -- the partition's clock at activation
     primary key (partition, version)
 );
 
--- What definitions want counted that core state does not keep, and from when on the counters are
--- exact here. Deleted when nobody asks any more.
+-- The tracked counters that definitions need beside core state, and the instant from which they are
+-- exact in the partition. Deleted when no definition needs them.
 create table tracked_leaf (
     tenant_id  text collate "C" not null,
     partition  int not null,
     leaf       bigint not null,             -- hash of the activity's name and its conditions
-    exact_from bigint not null,             -- counts what occurred from then on
+    exact_from bigint not null,             -- counts events that occurred from then on
     primary key (tenant_id, partition, leaf)
 );
 
@@ -270,20 +269,20 @@ create table tracked_leaf (
 create table reevaluation (
     tenant_id text collate "C" not null,
     partition int not null,
-    version   bigint not null,              -- of the definitions to evaluate with
-    activated_at bigint not null,           -- the partition's clock when they came into force
-    cursor    text collate "C",             -- last customer done
+    version   bigint not null,              -- of the new definitions
+    activated_at bigint not null,           -- the partition's clock at activation
+    cursor    text collate "C",             -- last evaluated customer
     evaluated bigint not null default 0,
     done      boolean not null default false,
     primary key (tenant_id, partition)
 );
 
--- What the last commits of each partition touched, for whoever keeps answers: one row a commit, none
--- for a commit that only moved a clock. Names nobody; see projections/src/invalidation.rs.
+-- The invalidations of response caches by the last commits of each partition: one row per commit, none
+-- for a commit that only moved a clock. Contains no names; see projections/src/invalidation.rs.
 create table invalidation (
     partition int not null,
-    commits   bigint not null,              -- as in progress, after the commit
-    epoch     bigint not null,              -- of the claim it was made under
+    commits   bigint not null,              -- progress.commits after the commit
+    epoch     bigint not null,              -- the epoch of the commit
     content   bytea not null,
     primary key (partition, commits)
 );

@@ -1,4 +1,4 @@
-//! What a partition's task reads of what was stored.
+//! Queries of a partition's task.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -85,7 +85,7 @@ pub(super) async fn timers(
         .collect()
 }
 
-/// Which parked events.
+/// A filter of parked events.
 pub(super) struct ParkedSelection<'a> {
     pub(super) topic: &'a str,
     pub(super) partition: i32,
@@ -116,7 +116,7 @@ pub(super) async fn parked(
         .collect()
 }
 
-/// The tenants of whom events are parked in a partition for a reason.
+/// Returns the tenants with events parked in a partition for a reason.
 pub(super) async fn parked_tenants(
     connections: &Connections,
     topic: &str,
@@ -133,7 +133,7 @@ pub(super) async fn parked_tenants(
     pooled.settle(rows)?.iter().map(tenant).collect()
 }
 
-/// What an operator commands for one parked event.
+/// An operator command for one parked event.
 #[derive(Debug)]
 pub(crate) struct OperatorCommand {
     pub(crate) request: Uuid,

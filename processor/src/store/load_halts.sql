@@ -1,4 +1,4 @@
--- Tenants halted in a partition, and whether somebody asked for them to go on.
+-- The tenants halted in a partition, and whether an operator resumed them.
 select tenant_id, resume_by
 from halt
 where partition = $1

@@ -1,5 +1,5 @@
--- What is asked for the next parked events of a partition; of several wishes for one event the first.
--- The event may be gone: folded or let go since. Key by key, as load_customers.sql says.
+-- The operator commands for the next parked events of a partition; of several for one event the first.
+-- The event may be gone: folded or discarded since. Key by key, as load_customers.sql says.
 select asked.request, asked.action, asked."offset", found."offset" is null as gone,
        found.tenant_id, found.customer_id, found.reason, found.detail, found.field, found.key,
        found.value, found.headers, found.appended_at

@@ -14,20 +14,20 @@ pub use self::queries::OperatorStore;
 use super::batch::{Outcome, ParkedRow};
 use crate::parking::Reason;
 
-/// Which parked events; what is `None` matches all.
+/// A filter of parked events; `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParkedFilter {
-    /// Whose.
+    /// The tenant.
     pub tenant: Option<TenantId>,
-    /// Why.
+    /// The reason.
     pub reason: Option<Reason>,
-    /// Of an invalid event.
+    /// The field of an invalid event.
     pub field: Option<String>,
-    /// Where.
+    /// The partition.
     pub partition: Option<i32>,
-    /// At this offset or after it.
+    /// The first offset.
     pub from_offset: Option<i64>,
-    /// At this offset or before it.
+    /// The last offset.
     pub to_offset: Option<i64>,
     /// Parked at least so many seconds ago.
     pub older_than: Option<f64>,
@@ -40,38 +40,38 @@ pub struct ParkedFilter {
 /// A parked event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedEvent {
-    /// Where.
+    /// The partition.
     pub partition: i32,
-    /// What is kept of it.
+    /// The parked record.
     pub event: ParkedRow,
-    /// Since when.
+    /// The time of parking.
     pub parked_at: Instant,
 }
 
-/// How many events of a tenant are parked for a reason.
+/// The number of events of a tenant that are parked for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedCount {
-    /// Where it could be read.
+    /// The tenant, if it could be read.
     pub tenant: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// How many.
+    /// The number of events.
     pub events: i64,
 }
 
-/// What an operator wants of parked events.
+/// An action on parked events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// To be folded again.
+    /// Folds the event again.
     Redrive,
-    /// To be let go.
+    /// Discards the event.
     Discard,
-    /// To be let go: it was published again to its home.
+    /// Removes the event after it was published again to its expected partition.
     Republished,
 }
 
 impl Action {
-    /// As stored.
+    /// Returns the stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Redrive => "redrive",
@@ -94,47 +94,47 @@ impl Action {
     }
 }
 
-/// An operator's wish for parked events.
+/// An operator command for parked events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Names the command: several requests may carry the same.
     pub id: Uuid,
-    /// What is wanted.
+    /// The action.
     pub action: Action,
-    /// Who asks.
+    /// The operator.
     pub subject: String,
-    /// Why.
+    /// The operator's reason.
     pub note: Option<String>,
 }
 
-/// How many events of a request ended so.
+/// The number of events of a request with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeCount {
     /// `None` while they wait for the owner of their partition.
     pub outcome: Option<Outcome>,
-    /// For which they were parked, or still are.
+    /// The reason for which they were or are parked.
     pub reason: Option<Reason>,
     /// One of them in detail.
     pub detail: Option<String>,
-    /// How many.
+    /// The number of events.
     pub events: i64,
 }
 
 /// A tenant halted in a partition, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
-    /// Whose events are parked.
+    /// The tenant.
     pub tenant: String,
-    /// Where.
+    /// The partition.
     pub partition: i32,
-    /// Of the record that passed the limit.
+    /// The offset of the record that passed the limit.
     pub offset: i64,
-    /// How many of the records looked back on were parked.
+    /// The number of parked records among those considered.
     pub parked: i32,
-    /// How many were looked back on.
+    /// The number of records considered.
     pub records: i32,
-    /// Since when.
+    /// The time of the halt.
     pub halted_at: Instant,
-    /// Who asked for it to go on, if its owner has not seen that yet.
+    /// The operator that resumed the tenant, until the partition's owner does so.
     pub resume_by: Option<String>,
 }

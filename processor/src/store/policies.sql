@@ -1,4 +1,4 @@
--- Who may do what with the tables of one generation. Runs with search_path set to its schema, right
+-- The privileges and policies of the tables of one generation. Runs with search_path set to its schema, right
 -- after generation.sql. Written over the catalog, so that no table can be forgotten.
 do $$
 declare
@@ -11,20 +11,20 @@ begin
                exists (
                    select from pg_attribute
                    where attrelid = pg_class.oid and attname = 'tenant_id' and not attisdropped
-               ) as of_tenants
+               ) as has_tenant
         from pg_class
         where relnamespace = current_schema()::regnamespace
           and relkind in ('r', 'p')
     loop
         execute format('grant select, insert, update, delete on %I to tidemark_processor',
                        tables.name);
-        continue when not tables.of_tenants;
+        continue when not tables.has_tenant;
         -- Forced: the owner is bound too, and has no policy.
         execute format('alter table %I enable row level security', tables.name);
         execute format('alter table %I force row level security', tables.name);
         execute format('create policy processor on %I to tidemark_processor
                         using (true) with check (true)', tables.name);
-        -- A used connection answers '' for a setting that was once set: no tenant either.
+        -- A used connection returns '' for a setting that was once set: no tenant either.
         execute format('create policy api on %I for select to tidemark_api
                         using (tenant_id = nullif(current_setting(''tidemark.tenant'', true), ''''))',
                        tables.name);
@@ -32,14 +32,14 @@ begin
 end
 $$;
 
--- What the read API answers from. Not: timer (when we look again), parked (bytes as they came, of
--- tenants we may not even know; its sizes are in counter), checkpoint and activation (for rebuilds).
+-- The tables of the read API. Excluded: timer (internal), parked (raw bytes, also of unknown tenants;
+-- their number is in counter), checkpoint and activation (for rebuilds).
 grant select on customer, membership, position, counter, rollup, digest, change_set, change, reevaluation,
     tracked_leaf to tidemark_api;
--- Of no tenant: how far each partition is. Not who owns it.
+-- Without a tenant: the progress of each partition, but not its owner.
 grant select (
     topic, partition, epoch, commits, next_offset, clock, log_end, change_seq, definitions,
     updated_at
 ) on progress to tidemark_api;
--- Of no tenant that could be named: which cached answers are old.
+-- Without a named tenant: the invalidations of cached responses.
 grant select on invalidation to tidemark_api;

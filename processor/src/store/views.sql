@@ -1,8 +1,8 @@
--- Stable views for BI tools. Runs with search_path set to the active generation's schema, which is
--- how the names after `from` find it; runs again when another becomes active or when this file
+-- Stable views for BI tools. Runs with search_path set to the active generation's schema, which
+-- resolves the names after `from`; runs again when another generation becomes active or this file
 -- changes. Columns are never renamed, removed or moved: new ones come last.
 --
--- security_invoker: row-level security sees who asks, not who owns the view.
+-- security_invoker: row-level security applies to the caller, not to the view's owner.
 
 create or replace view tidemark_views.customer with (security_invoker = true) as
 select tenant_id,

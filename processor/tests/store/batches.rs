@@ -43,7 +43,7 @@ pub(crate) fn customer(key: CustomerKey, state: &[u8]) -> CustomerRow {
     }
 }
 
-/// What follows a claim: nothing yet, ten offsets on.
+/// The batch after a claim: empty, ten offsets on.
 pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
     Batch {
         partition,
@@ -59,7 +59,7 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
     }
 }
 
-/// With one customer, a membership, a counter, a rollup and a digest, so that writing it twice would show.
+/// A batch of one customer, a membership, a counter, a rollup and a digest, to detect a second write.
 pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Batch {
     let key = key(tenant_id, customer_id);
     let counts = TenantDigest {
@@ -82,7 +82,7 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
     batch
 }
 
-/// From when on a leaf is tracked; `None`: no longer.
+/// The instant from which a leaf is tracked; `None`: no longer.
 pub(crate) fn tracked(tenant: &TenantId, leaf: u64, exact_from: Option<Instant>) -> TrackedRow {
     TrackedRow {
         tenant: tenant.clone(),
@@ -107,7 +107,7 @@ pub(crate) fn next(batch: &Batch) -> Batch {
     }
 }
 
-/// An operator's wish that events be tried again.
+/// An operator command to redrive events.
 pub(crate) fn redrive() -> Request {
     Request {
         id: Uuid::from_u128(7),
@@ -117,7 +117,7 @@ pub(crate) fn redrive() -> Request {
     }
 }
 
-/// A tenant of whom too much was parked.
+/// A halted tenant.
 pub(crate) fn halted(tenant: &TenantId) -> HaltRow {
     HaltRow {
         tenant: tenant.clone(),

@@ -1,4 +1,4 @@
-//! What changed is read back as it was, by the view that takes sets of changes apart.
+//! Changes are read back by the view that takes sets of changes apart.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ async fn changes() {
 }
 
 #[tokio::test]
-async fn where_models_place_customers() {
+async fn changes_of_scores() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();

@@ -119,7 +119,7 @@ impl Cluster {
         )
     }
 
-    /// Where the server listens.
+    /// The server's address.
     pub(crate) fn socket(&self) -> PathBuf {
         self.home.join(".s.PGSQL.5432")
     }

@@ -28,7 +28,7 @@ pub(crate) struct Database {
     pub(crate) url: String,
 }
 
-/// What the tests' generation is folded from.
+/// The log of the tests' generation.
 pub(crate) fn spec() -> GenerationSpec {
     GenerationSpec {
         topic: TOPIC.to_owned(),
@@ -37,7 +37,7 @@ pub(crate) fn spec() -> GenerationSpec {
     }
 }
 
-/// How the processor would connect.
+/// The processor's configuration.
 pub(crate) fn config(url: &str) -> StoreConfig {
     StoreConfig {
         url: url.to_owned(),
@@ -55,7 +55,7 @@ pub(crate) async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
 }
 
 impl Database {
-    /// With nothing in it.
+    /// An empty database.
     pub(crate) async fn empty() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -70,7 +70,7 @@ impl Database {
         }
     }
 
-    /// With a generation.
+    /// A database with a generation.
     pub(crate) async fn ready() -> Self {
         let database = Self::empty().await;
         migrate(&database.url).await.unwrap();
@@ -78,24 +78,24 @@ impl Database {
         database
     }
 
-    /// As the processor sees it.
+    /// The processor's store.
     pub(crate) async fn store(&self) -> Store {
         open(&config(&self.url)).await.unwrap()
     }
 
-    /// As operators see it.
+    /// The operators' store.
     pub(crate) async fn operators(&self) -> OperatorStore {
         let shared = SharedDatabase::connect(&config(&self.url)).await.unwrap();
         let generation = shared.active_generation().await.unwrap();
         OperatorStore::open(&shared, generation).unwrap()
     }
 
-    /// As a superuser sees it.
+    /// A superuser's connection.
     pub(crate) async fn admin(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.unwrap()
     }
 
-    /// As the read API sees it.
+    /// The read API's connection.
     pub(crate) async fn api(&self) -> PgConnection {
         let mut connection = self.admin().await;
         sqlx::raw_sql("set role tidemark_api")
@@ -174,16 +174,16 @@ async fn hold(database: &Database, trigger: &str) -> PgConnection {
     holder
 }
 
-/// Whether somebody waits for what [`hold_commits`] holds.
+/// Whether a session waits for the lock of [`hold_commits`].
 pub(crate) const COMMIT_IS_HELD: &str = "select exists (select from pg_locks \
     join pg_database on pg_database.oid = pg_locks.database \
     where locktype = 'advisory' and not granted and datname = current_database())";
 
-/// Whether somebody waits for the end of somebody else's transaction.
+/// Whether a session waits for the end of another transaction.
 pub(crate) const SOMEBODY_WAITS_FOR_A_ROW: &str = "select exists (select from pg_stat_activity \
     where wait_event = 'transactionid' and datname = current_database())";
 
-/// Runs statements as somebody.
+/// Runs statements under a role.
 pub(crate) async fn execute(url: &str, statements: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(statements))

@@ -1,4 +1,4 @@
-//! Who does not own a partition writes nothing.
+//! A process that does not own a partition writes nothing.
 
 use sqlx::Connection;
 use tidemark_processor::store::Committed;
@@ -10,7 +10,7 @@ use crate::database::{
 };
 
 #[tokio::test]
-async fn a_claim_begins_at_nothing_and_a_commit_moves_it() {
+async fn a_first_claim_starts_at_zero_and_a_commit_advances_it() {
     let database = Database::ready().await;
     let store = database.store().await;
     let first = store.claim(TOPIC, 0, "a").await.unwrap();
@@ -81,7 +81,7 @@ async fn a_claim_waits_for_the_commit_under_way_and_sees_its_end() {
 }
 
 #[tokio::test]
-async fn a_holder_that_does_not_let_go_is_disconnected() {
+async fn a_session_that_holds_the_row_is_disconnected() {
     let database = Database::ready().await;
     let impatient = format!("{}&options=-c%20lock_timeout=200ms", database.url);
     let store = open(&config(&impatient)).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_commit_retried_after_it_landed_is_not_written_twice() {
 }
 
 #[tokio::test]
-async fn a_dropped_commit_leaves_nothing_behind() {
+async fn an_aborted_commit_leaves_no_rows() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
@@ -139,7 +139,7 @@ async fn a_dropped_commit_leaves_nothing_behind() {
     committing.abort();
     committing.await.unwrap_err();
     holder.close().await.unwrap();
-    // Whatever became of it, the same batch is written once, and nobody inherits its transaction.
+    // Whatever its fate, the same batch is written once, and no session inherits its transaction.
     assert_eq!(store.commit(TOPIC, &batch).await.unwrap(), Committed::Yes);
     assert_eq!(
         store.commit(TOPIC, &next(&batch)).await.unwrap(),

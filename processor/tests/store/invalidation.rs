@@ -1,4 +1,4 @@
-//! What a commit touched is left behind with it, for a while.
+//! The invalidation of a commit is stored with it, for a while.
 
 use sqlx::Row;
 use tidemark_processor::store::Committed;
@@ -43,7 +43,7 @@ fn assert_touches(invalidation: &Invalidation, key: &CustomerKey) {
 }
 
 #[tokio::test]
-async fn a_commit_leaves_what_it_touched_and_one_that_touched_nothing_leaves_nothing() {
+async fn a_commit_stores_its_invalidation_unless_it_is_empty() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();
@@ -68,7 +68,7 @@ async fn a_commit_leaves_what_it_touched_and_one_that_touched_nothing_leaves_not
 }
 
 #[tokio::test]
-async fn what_was_touched_long_ago_goes() {
+async fn old_invalidations_are_deleted() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();

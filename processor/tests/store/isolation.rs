@@ -20,8 +20,8 @@ struct Relation {
     name: String,
     first_column: String,
     is_view: bool,
-    of_tenants: bool,
-    /// By the API, some column of it at least.
+    has_tenant: bool,
+    /// Whether the API can read at least one column.
     readable: bool,
 }
 
@@ -32,7 +32,7 @@ const RELATIONS: &str = "
             order by attnum limit 1) as first_column,
            relkind = 'v' as is_view,
            exists (select from pg_attribute
-                   where attrelid = pg_class.oid and attname = 'tenant_id') as of_tenants,
+                   where attrelid = pg_class.oid and attname = 'tenant_id') as has_tenant,
            has_any_column_privilege('tidemark_api', pg_class.oid, 'select') as readable
     from pg_class
     join pg_namespace on pg_namespace.oid = relnamespace
@@ -40,7 +40,7 @@ const RELATIONS: &str = "
       and relkind in ('r', 'p', 'v', 'm', 'f')
     order by nspname, relname";
 
-/// What the API reads although it belongs to no tenant.
+/// The relations that the API reads although they belong to no tenant.
 const OF_NOBODY: &str = "gen_1.progress gen_1.invalidation tidemark.bundle tidemark.generation";
 
 async fn relations(database: &Database) -> Vec<Relation> {
@@ -93,7 +93,7 @@ async fn populated() -> Database {
     for relation in relations(&database)
         .await
         .iter()
-        .filter(|relation| relation.of_tenants)
+        .filter(|relation| relation.has_tenant)
     {
         let query = format!("select count(distinct tenant_id) from {}", relation.name);
         let tenants = number(&mut database.admin().await, query).await.unwrap();
@@ -156,7 +156,7 @@ async fn audit(connection: &mut PgConnection, tenant: &str) -> Result<(), sqlx::
 }
 
 const DENIED: &str = "42501";
-/// Of a view that nobody can write to.
+/// A view without write access.
 const IMPOSSIBLE: &str = "55000";
 
 /// The code of the error that it must have ended with.
@@ -173,7 +173,7 @@ fn assert_denied<T: std::fmt::Debug>(result: Result<T, sqlx::Error>, what: &str)
 }
 
 #[tokio::test]
-async fn without_a_tenant_nothing_is_there() {
+async fn a_session_without_a_tenant_sees_no_rows() {
     let database = populated().await;
     let mut api = database.api().await;
     for used in [false, true] {
@@ -186,7 +186,7 @@ async fn without_a_tenant_nothing_is_there() {
         }
         for relation in relations(&database).await {
             let rows = number(&mut api, format!("select count(*) from {}", relation.name)).await;
-            match (relation.readable, relation.of_tenants) {
+            match (relation.readable, relation.has_tenant) {
                 (true, true) => assert_eq!(rows.unwrap(), 0, "{relation:?}"),
                 (true, false) => assert!(
                     OF_NOBODY.split(' ').any(|name| name == relation.name),
@@ -205,7 +205,7 @@ async fn a_tenant_sees_its_own_rows_only() {
     for tenant in TENANTS {
         be(&mut api, tenant).await;
         for relation in relations(&database).await {
-            if !relation.readable || !relation.of_tenants {
+            if !relation.readable || !relation.has_tenant {
                 continue;
             }
             let name = &relation.name;
@@ -225,7 +225,7 @@ async fn a_tenant_sees_its_own_rows_only() {
 }
 
 #[tokio::test]
-async fn what_the_api_reads_is_what_it_needs() {
+async fn the_api_reads_only_the_listed_relations() {
     let database = populated().await;
     let readable = relations(&database)
         .await
@@ -267,7 +267,7 @@ async fn what_the_api_reads_is_what_it_needs() {
 }
 
 #[tokio::test]
-async fn the_api_writes_nothing_but_its_own_audit() {
+async fn the_api_inserts_only_audit_rows_of_its_tenant() {
     let database = populated().await;
     let mut api = database.api().await;
     be(&mut api, "acme").await;
@@ -329,7 +329,7 @@ async fn the_api_writes_nothing_but_its_own_audit() {
 }
 
 #[tokio::test]
-async fn policies_bind_everybody() {
+async fn policies_bind_every_role() {
     let database = populated().await;
     let unforced = "select count(*) from pg_class
         join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id'
@@ -357,7 +357,7 @@ async fn policies_bind_everybody() {
     for relation in relations(&database)
         .await
         .iter()
-        .filter(|relation| relation.of_tenants)
+        .filter(|relation| relation.has_tenant)
     {
         let rows = number(
             &mut owner,
@@ -369,7 +369,7 @@ async fn policies_bind_everybody() {
 }
 
 #[tokio::test]
-async fn views_show_instants_and_words() {
+async fn views_show_timestamps_and_names() {
     let database = populated().await;
     let mut api = database.api().await;
     be(&mut api, "acme").await;

@@ -70,7 +70,7 @@ async fn a_commit_that_did_not_land_is_written_again() {
 }
 
 #[tokio::test]
-async fn a_commit_still_under_way_is_waited_for() {
+async fn a_retried_commit_waits_for_one_under_way() {
     let scene = Scene::new().await;
     let holder = hold_at_commit(&scene.database).await;
     scene.proxy.arm(Cut::WhileCommitting);
@@ -87,7 +87,7 @@ async fn a_commit_still_under_way_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_fate_cannot_be_asked_is_unavailable_and_can_be_tried_again() {
+async fn a_commit_of_unknown_fate_is_unavailable_and_can_be_retried() {
     let scene = Scene::new().await;
     scene.proxy.arm(Cut::BeforeAnswerAndForGood);
     let error = scene.store.commit(TOPIC, &scene.batch).await.unwrap_err();

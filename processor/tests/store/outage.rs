@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::database::{TOPIC, config, open, spec};
 
 #[tokio::test]
-async fn what_was_committed_synchronously_survives_a_crash() {
+async fn synchronous_commits_survive_a_crash() {
     let cluster = Cluster::start("");
     let url = cluster.url("postgres", "postgres");
     migrate(&url).await.unwrap();
@@ -38,7 +38,7 @@ async fn what_was_committed_synchronously_survives_a_crash() {
 
 #[tokio::test]
 async fn a_crash_rewinds_offset_and_state_together() {
-    // Nobody writes the log but who waits for it.
+    // Only committing sessions write the log.
     let cluster = Cluster::start("wal_writer_delay = 10s");
     let url = cluster.url("postgres", "postgres");
     migrate(&url).await.unwrap();

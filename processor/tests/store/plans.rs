@@ -69,7 +69,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
 ];
 
 #[tokio::test]
-async fn made_on_empty_tables_go_by_key() {
+async fn plans_made_on_empty_tables_use_the_key() {
     let database = Database::ready().await;
     let mut connection = database.admin().await;
     // What the store's sessions have set.

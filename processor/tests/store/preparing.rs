@@ -10,7 +10,7 @@ use crate::batches::{after, filled};
 use crate::database::{Database, TOPIC, background, cluster, config, execute, open, spec};
 
 #[tokio::test]
-async fn several_at_once_and_again() {
+async fn concurrent_and_repeated_migrations_succeed() {
     let database = Database::empty().await;
     let prepare = || {
         let url = database.url.clone();
@@ -34,7 +34,7 @@ async fn several_at_once_and_again() {
 }
 
 #[tokio::test]
-async fn databases_of_one_cluster_share_the_roles() {
+async fn databases_of_one_cluster_share_roles() {
     let databases = [
         Database::empty().await,
         Database::empty().await,
@@ -52,7 +52,7 @@ async fn databases_of_one_cluster_share_the_roles() {
 }
 
 #[tokio::test]
-async fn needs_no_superuser() {
+async fn migration_needs_no_superuser() {
     let database = Database::empty().await;
     let name = &database.name;
     execute(
@@ -94,7 +94,7 @@ fn check<T: std::fmt::Debug>(result: Result<T, StoreError>, says: &str) {
 }
 
 #[tokio::test]
-async fn what_a_login_lacks_is_said() {
+async fn missing_privileges_are_named_with_the_statement_that_grants_them() {
     // Roles are there once any database was prepared, so CREATEROLE is not what is missed first.
     Database::ready().await;
     let database = Database::empty().await;
@@ -115,7 +115,7 @@ async fn what_a_login_lacks_is_said() {
 }
 
 #[tokio::test]
-async fn a_cluster_without_our_roles_needs_createrole() {
+async fn a_cluster_without_the_roles_needs_createrole() {
     let cluster = crate::cluster::Cluster::start("");
     execute(
         &cluster.url("postgres", "postgres"),
@@ -129,7 +129,7 @@ async fn a_cluster_without_our_roles_needs_createrole() {
 }
 
 #[tokio::test]
-async fn who_cannot_get_in_is_told_why() {
+async fn failed_connections_name_the_cause() {
     let database = Database::ready().await;
     execute(
         &database.url,
@@ -177,7 +177,7 @@ async fn who_cannot_get_in_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_ready_is_told_from_one_that_is() {
+async fn an_unmigrated_database_is_refused() {
     let empty = Database::empty().await;
     check(
         open(&config(&empty.url)).await,
@@ -283,7 +283,7 @@ async fn a_newer_database_is_left_alone() {
 #[tokio::test]
 async fn views_are_repointed_around_their_readers() {
     let database = Database::ready().await;
-    // As if an older version had made them, and somebody reads them just now.
+    // The views as an older version made them, while a session reads them.
     execute(&database.url, "comment on schema tidemark_views is null").await;
     let mut reader = database.admin().await;
     let mut reading = reader.begin().await.unwrap();

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::database::background;
 
-/// What happens to the next COMMIT that passes.
+/// The fate of the next COMMIT that passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// Nothing.
@@ -20,7 +20,7 @@ pub(crate) enum Cut {
     BeforeAnswer,
     /// It reaches the server, and the client is cut off while the server is at it.
     WhileCommitting,
-    /// Like [`Cut::BeforeAnswer`], and nobody can connect any more.
+    /// Like [`Cut::BeforeAnswer`], and later connections are refused.
     BeforeAnswerAndForGood,
 }
 

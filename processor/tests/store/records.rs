@@ -114,7 +114,7 @@ async fn bundles() {
             .await,
         2
     );
-    // The topic was made anew under our feet.
+    // The topic was created again.
     let other = BundleRow {
         bundle: "{}".to_owned(),
         ..bundle(0, None)

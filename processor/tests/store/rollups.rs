@@ -17,7 +17,7 @@ fn rollups(sums: &[(&Rollup, i128)]) -> Rollups {
 }
 
 #[tokio::test]
-async fn rollups_add_up_beyond_64_bits_and_apart_by_every_dimension() {
+async fn rollups_exceed_64_bits_and_are_separate_by_dimension() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 0, "a").await.unwrap();

@@ -1,4 +1,4 @@
-//! What was written is read back as it was.
+//! Written rows are read back unchanged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ async fn timers() {
     assert_eq!(store.load_timers(1, None, 10).await.unwrap(), []);
 
     let mut second = next(&batch);
-    // One that is earlier, one that is there already; one that fired, one that nobody knows
+    // An earlier timer and an existing one; then a timer that fired, and an unknown one
     for timer in [(noon, key("a", "1")), (night, key("a", "2"))] {
         second.rows.timers.write(timer);
     }
@@ -143,7 +143,7 @@ async fn timers() {
 }
 
 #[tokio::test]
-async fn what_a_claim_finds() {
+async fn claims() {
     let database = Database::ready().await;
     let store = database.store().await;
     let claim = store.claim(TOPIC, 3, "a").await.unwrap();

@@ -1,10 +1,10 @@
-//! What is tracked from when on: a claim finds what commits left.
+//! Tracked leaves: a claim finds what commits stored.
 
 use crate::batches::{after, at, customer, key, next, tenant, tracked};
 use crate::database::{Database, TOPIC};
 
 #[tokio::test]
-async fn a_claim_finds_what_is_tracked_in_its_partition_and_from_when_on() {
+async fn a_claim_returns_the_tracked_leaves_of_its_partition() {
     let database = Database::ready().await;
     let store = database.store().await;
     let (acme, globex) = (tenant("acme"), tenant("globex"));

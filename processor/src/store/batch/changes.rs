@@ -11,7 +11,7 @@ use tidemark_schemas::CustomerKey;
 use super::columns::{ROWS_AT_ONCE, column, customer, sorted, tenant};
 use super::{CommitContext, ROW_BYTES, RowKind};
 
-/// What one commit changes of one customer.
+/// The changes of one customer in one commit.
 #[derive(Debug, Clone)]
 pub struct ChangeSet {
     /// Contiguous per partition, from 1.

@@ -21,13 +21,13 @@ pub struct CustomerRow {
     pub tracked: Vec<u8>,
     /// The evaluated state, encoded.
     pub evaluated: Vec<u8>,
-    /// When the outputs were last evaluated.
+    /// The instant of the last evaluation.
     pub evaluated_at: Instant,
     /// The version of the definitions that they were evaluated with.
     pub definition_version: i64,
-    /// When the earliest event occurred.
+    /// The instant of the earliest event.
     pub first_seen_at: Instant,
-    /// When the newest event occurred.
+    /// The instant of the newest event.
     pub last_seen_at: Instant,
     /// The churn band: 0 low, 1 medium, 2 high.
     pub band: Option<i16>,

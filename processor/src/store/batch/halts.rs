@@ -18,13 +18,13 @@ pub struct Halts {
 /// A tenant halted in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HaltRow {
-    /// The tenant, whose records are parked from here on.
+    /// The tenant; its records are parked from here on.
     pub tenant: TenantId,
     /// The offset of the record that passed the limit.
     pub offset: i64,
-    /// How many of the records looked back on were parked.
+    /// The number of parked records among those considered.
     pub parked: i32,
-    /// How many records were looked back on.
+    /// The number of records considered.
     pub records: i32,
 }
 

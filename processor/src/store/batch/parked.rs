@@ -29,7 +29,7 @@ pub struct ParkedRow {
     pub tenant: Option<TenantId>,
     /// The customer, where it could be read.
     pub customer: Option<String>,
-    /// Why it is parked.
+    /// The reason.
     pub reason: Reason,
     /// An explanation for people.
     pub detail: String,

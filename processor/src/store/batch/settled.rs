@@ -14,11 +14,11 @@ pub struct SettledRequest {
     pub request: Uuid,
     /// The offset of the event.
     pub offset: i64,
-    /// What became of the event.
+    /// The outcome for the event.
     pub outcome: Outcome,
     /// The reason for which it was parked, or still is.
     pub reason: Option<Reason>,
-    /// Why it is still parked.
+    /// The reason for which it is still parked.
     pub detail: Option<String>,
 }
 

@@ -15,7 +15,7 @@ type Due = (Instant, CustomerKey);
 #[derive(Debug, Clone, Default)]
 pub struct TimerRows(BTreeMap<Due, TimerRow>);
 
-/// What becomes of a timer's row.
+/// The fate of a timer's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TimerRow {
     Written,

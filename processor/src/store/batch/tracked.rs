@@ -10,7 +10,7 @@ use super::{CommitContext, RowKind};
 use crate::store::decode::{instant, tenant};
 use crate::store::error::StoreError;
 
-/// From when on a tracked leaf is exact in the partition.
+/// The instant from which a tracked leaf is exact in the partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackedRow {
     /// The tenant.

@@ -16,7 +16,7 @@ use crate::store::decode::{instant, reason, reason_if_any};
 use crate::store::error::StoreError;
 use crate::store::generation::Generation;
 
-/// What was asked must not be forgotten in a crash.
+/// A request must survive a crash.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
 
 /// Binds a filter to the parameters that the listing and the counting share.
@@ -64,7 +64,7 @@ impl OperatorStore {
         })
     }
 
-    /// Returns the generation whose events these are.
+    /// Returns the generation of these events.
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
@@ -127,9 +127,9 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(count).collect()
     }
 
-    /// Asks the owners of the partitions for something, and writes into the audit who did, with
-    /// synchronous commit. Events not parked any more are passed over; returns how many are asked
-    /// for.
+    /// Requests an action from the owners of the partitions and writes the operator into the audit, with
+    /// synchronous commit. Events that are no longer parked are skipped; returns the number of
+    /// requested events.
     pub async fn request(
         &self,
         request: &Request,
@@ -146,7 +146,7 @@ impl OperatorStore {
         pooled.settle(result)
     }
 
-    /// What became of a request so far.
+    /// Returns the outcomes of a request so far.
     pub async fn outcomes(&self, request: Uuid) -> Result<Vec<OutcomeCount>, StoreError> {
         let mut pooled = self.connections.acquire().await?;
         let query = sqlx::query(include_str!("../request_outcomes.sql"))
