@@ -79,7 +79,7 @@ impl Intake {
         self.consumer.incremental_unassign(&list)
     }
 
-    /// ExitQueue the tasks of partitions that are ours no more. Unless they were lost, a commit under
+    /// Ends the tasks of partitions that are given up. Unless they were lost, a commit under
     /// way may finish first; the fence keeps out what finishes later.
     pub(super) fn give_up(&mut self, partitions: &[i32], lost: bool) {
         let mut ending = Vec::new();

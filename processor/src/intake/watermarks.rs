@@ -88,7 +88,7 @@ impl Watermarks {
         }
     }
 
-    /// ExitQueue the thread.
+    /// Ends the thread.
     pub(crate) fn stop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take()
