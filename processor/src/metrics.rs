@@ -29,7 +29,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Records taken from the log and settled: folded, recognised or parked.
+    /// Records read from the log and folded, recognised as duplicates, or parked.
     records: IntCounter = counter("tidemark_records_total");
     /// Events folded into state for the first time.
     folded: IntCounter = counter("tidemark_events_folded_total");
@@ -37,18 +37,17 @@ metrics! {
     duplicates: IntCounter = counter("tidemark_events_duplicate_total");
     /// Events parked, by reason.
     parked: IntCounterVec = counters("tidemark_events_parked_total", "reason");
-    /// Parked events folded after all.
+    /// Parked events that were folded later.
     redriven: IntCounter = counter("tidemark_events_redriven_total");
-    /// Parked events let go because an operator asked for it.
+    /// Parked events discarded by an operator.
     discarded: IntCounter = counter("tidemark_events_discarded_total");
-    /// Tenants of whom nothing is folded in a partition, because too many of their records were
-    /// parked.
+    /// Tenants halted in a partition because too many of their records were parked.
     tenants_halted: IntGaugeVec = gauges("tidemark_tenants_halted", "partition");
-    /// Due times fired.
+    /// Timers fired.
     timers_fired: IntCounter = counter("tidemark_timers_fired_total");
     /// Discrete output changes written.
     changes: IntCounter = counter("tidemark_changes_total");
-    /// Customers evaluated anew because definitions changed.
+    /// Customers re-evaluated because definitions changed.
     reevaluated: IntCounter = counter("tidemark_customers_reevaluated_total");
     /// Commits that landed.
     commits: IntCounter = counter("tidemark_commits_total");
@@ -56,11 +55,11 @@ metrics! {
     commit_seconds: Histogram = histogram("tidemark_commit_seconds", 0.001, 2.0, 14);
     /// Customers written in one commit.
     commit_customers: Histogram = histogram("tidemark_commit_customers", 1.0, 4.0, 8);
-    /// Times a write was refused because somebody else owns the partition.
+    /// Commits refused because another process owns the partition.
     fenced: IntCounter = counter("tidemark_fenced_total");
-    /// Times a database or registry that was away made a partition wait.
+    /// Waits of a partition for an unavailable database or registry.
     waits: IntCounterVec = counters("tidemark_waits_total", "for");
-    /// Customer states found in memory.
+    /// Customer states found in the cache.
     cache_hits: IntCounter = counter("tidemark_cache_hits_total");
     /// Customer states read from the database.
     cache_misses: IntCounter = counter("tidemark_cache_misses_total");

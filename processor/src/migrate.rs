@@ -1,6 +1,6 @@
-//! The database made ready: roles, the shared schema, and the first generation of projections.
+//! Migrations of the database: roles, the shared schema, and the first generation of projections.
 //!
-//! Everything here may run again, and at the same time from several places. It needs a login that
+//! Everything here is idempotent and may run concurrently. It needs a login that
 //! may create roles and schemas (a superuser may, but `createrole` and `create on database` are
 //! enough); the processor and the API need neither.
 
@@ -17,7 +17,7 @@ use crate::store::connections::{connect, parse_url};
 /// The first version with views that run with the caller's privileges (`security_invoker`).
 const OLDEST_POSTGRES: i32 = 15;
 
-/// Brings the shared schema up to date. Harmless when it is; several at once wait for each other.
+/// Brings the shared schema up to date. Idempotent; concurrent runs wait for each other.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let mut connection = connect(&parse_url(url)?).await?;
     check_privileges(&mut connection).await?;
@@ -32,7 +32,7 @@ pub async fn migrate(url: &str) -> Result<(), StoreError> {
         .map_err(explain)
 }
 
-/// Says what the login lacks before a statement fails for it in words that name neither.
+/// Names the privilege that the login lacks, before a statement fails with a less specific error.
 async fn check_privileges(connection: &mut PgConnection) -> Result<(), StoreError> {
     let row = sqlx::query(include_str!("store/privileges.sql"))
         .fetch_one(connection)

@@ -51,7 +51,7 @@ pub struct StoreConfig {
     pub url: String,
     /// Role to take on after connecting (`set role`); `None` keeps the login role.
     pub role: Option<String>,
-    /// Writer connections: how many commits may be under way at once.
+    /// The number of writer connections, and so of concurrent commits.
     pub writers: u32,
     /// Whether folding waits for the disk at COMMIT. Off by default: a crash of Postgres then
     /// rewinds offset and state together, and the log is read again from there.
@@ -101,9 +101,9 @@ impl Store {
     }
 
     /// Writes a batch in one transaction, the fence first. May be called again with the same batch
-    /// after [`StoreError::Unavailable`]: what had landed is recognised and not written twice.
+    /// after [`StoreError::Unavailable`]: a batch that has landed is recognised and not written twice.
     ///
-    /// A lost connection is tried again once on a new one before it becomes an error.
+    /// A lost connection is retried once on a new one before it becomes an error.
     pub async fn commit(&self, topic: &str, batch: &Batch) -> Result<Committed, StoreError> {
         commit::commit(
             &self.connections,
@@ -114,7 +114,7 @@ impl Store {
         .await
     }
 
-    /// The customers of these keys that exist.
+    /// Loads the customers of these keys that exist.
     pub async fn load_customers(
         &self,
         keys: &[CustomerKey],
@@ -122,7 +122,7 @@ impl Store {
         load::customers(&self.connections, keys).await
     }
 
-    /// A tenant's customers of one partition, in id order after `after`.
+    /// Loads a tenant's customers of one partition, in id order after `after`.
     pub async fn load_tenant_customers(
         &self,
         partition: i32,
@@ -133,7 +133,7 @@ impl Store {
         load::tenant_customers(&self.connections, partition, tenant, after, limit).await
     }
 
-    /// Timers of one partition in order of (due, tenant, customer), strictly after `after`.
+    /// Loads timers of one partition in order of (due, tenant, customer), strictly after `after`.
     pub async fn load_timers(
         &self,
         partition: i32,
@@ -143,7 +143,7 @@ impl Store {
         load::timers(&self.connections, partition, after, limit).await
     }
 
-    /// Parked events of one partition, reason and tenant, in offset order after `after`.
+    /// Loads parked events of one partition, reason and tenant, in offset order after `after`.
     pub async fn load_parked(
         &self,
         topic: &str,

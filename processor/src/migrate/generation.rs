@@ -24,7 +24,7 @@ const VIEW_ATTEMPTS: u32 = 50;
 /// The log that a generation is folded from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerationSpec {
-    /// Its name.
+    /// The name of the topic.
     pub topic: String,
     /// The number of partitions.
     pub partitions: i32,
@@ -32,9 +32,9 @@ pub struct GenerationSpec {
     pub partitioner: Partitioner,
 }
 
-/// Makes the first generation and activates it, where there is none; else checks that the active
-/// one was folded from this log by this fold version. Then points the views for BI tools to it.
-/// The id of the active generation. Needs [`migrate`](super::migrate()) first.
+/// Creates the first generation and activates it, if none is active; else checks that the active one
+/// was folded from this log by this fold version, with this layout of the tables. Then points the
+/// views for BI tools to it. Returns the id of the active generation. Needs [`migrate`](super::migrate()) first.
 pub async fn ensure_generation(url: &str, spec: &GenerationSpec) -> Result<i32, StoreError> {
     let mut connection = connect(&parse_url(url)?).await?;
     let active = match Generation::find_active(&mut connection).await? {

@@ -30,10 +30,10 @@ pub(super) async fn commit(
     batch: &Batch,
 ) -> Result<Committed, StoreError> {
     match attempt(connections, synchronous, topic, batch).await {
-        // Whether it landed is not known. The fence knows: it finds no row if it did, and waits
-        // for the old backend if that is still at it.
-        Err(StoreError::Unavailable(error)) if Fault::of(&error) == Fault::Lost => {
-            tracing::debug!(topic, batch.partition, %error, "connection lost, trying again");
+        // Whether it landed is not known. The fence decides: it finds no row if it did, and waits
+        // for the old backend if that is still running.
+        Err(StoreError::Unavailable(error)) if Fault::from_error(&error) == Fault::Lost => {
+            tracing::debug!(topic, batch.partition, %error, "connection lost, retrying");
             attempt(connections, synchronous, topic, batch).await
         }
         other => other,

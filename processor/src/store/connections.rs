@@ -219,7 +219,7 @@ impl PooledConnection<'_> {
                 self.connections.idle().push(connection);
             }
             // Where one connection broke, the idle ones most likely did too.
-            Err(StoreError::Unavailable(error)) if Fault::of(error) == Fault::Lost => {
+            Err(StoreError::Unavailable(error)) if Fault::from_error(error) == Fault::Lost => {
                 self.connections.idle().clear();
             }
             Err(_) => {}

@@ -16,11 +16,11 @@ from unnest(
 on conflict (tenant_id, customer_id) do update
 set partition          = excluded.partition,
     state              = excluded.state,
-    evaluated           = excluded.evaluated,
+    evaluated          = excluded.evaluated,
     evaluated_at       = excluded.evaluated_at,
     definition_version = excluded.definition_version,
     first_seen_at      = excluded.first_seen_at,
     last_seen_at       = excluded.last_seen_at,
     band               = excluded.band,
     tracked            = excluded.tracked,
-    value_minor              = excluded.value_minor
+    value_minor        = excluded.value_minor

@@ -5,34 +5,34 @@ use std::borrow::Cow;
 /// An error of Postgres.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Away, restarting, or out of resources: waiting helps. Never parks an event.
+    /// Postgres is down, restarting, or out of resources: waiting helps. Never parks an event.
     #[error("Postgres is unavailable: {}", plain(.0))]
     Unavailable(#[source] sqlx::Error),
-    /// A bug or a foreign hand: waiting does not help.
+    /// Postgres refuses the statement, now and later: a bug, or tables changed by other means.
     #[error("Postgres refused: {}", plain(.0))]
     Refused(#[source] sqlx::Error),
-    /// The stored bytes are not what this version writes.
+    /// The stored bytes are not bytes that this version writes.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
-    /// Wrong user or password, or the server's `pg_hba.conf` does not let us in.
+    /// The user or password is wrong, or the server's `pg_hba.conf` refuses the login.
     #[error("Postgres does not accept the login: {}", plain(.0))]
     Authentication(#[source] sqlx::Error),
-    /// The server is there, the database is not.
+    /// The server runs, but the database does not exist.
     #[error("no such database: {}", plain(.0))]
     NoDatabase(#[source] sqlx::Error),
     /// The database, its version, its roles or the URL must be put right by an operator.
     #[error("the database cannot be used: {0}")]
     Setup(String),
-    /// Migrations have not run, or nothing was promoted yet.
+    /// Migrations have not run, or no generation is active yet.
     #[error("the database has no active generation of projections: run `tidemark migrate` first")]
     NoGeneration,
-    /// Another version of the fold wrote the active generation: this binary must not touch it.
+    /// Another fold version wrote the generation: this binary must not write it.
     #[error(
         "generation {generation} is folded by fold version {found}, this binary has {ours}: \
          start a binary of version {found}, or rebuild"
     )]
     FoldVersion {
-        /// The active one.
+        /// The generation.
         generation: i32,
         /// The version of the generation.
         found: i32,
@@ -52,25 +52,25 @@ pub enum StoreError {
         /// The layout that this binary reads and writes.
         ours: i32,
     },
-    /// The active generation was folded from another log: going on would mix the two.
+    /// The active generation was folded from another log: continuing would mix the two.
     #[error(
-        "generation {generation} has {what} {found}, but {configured} is configured: a change of \
-         it means a rebuild"
+        "generation {generation} has {what} {found}, but {configured} is configured: correct the \
+         configuration, or fold the topics from the beginning into a new database"
     )]
     OtherLog {
-        /// The active one.
+        /// The generation.
         generation: i32,
         /// `topic`, `partitions` or `partitioner`.
         what: &'static str,
-        /// The generation's.
+        /// The generation's value.
         found: String,
-        /// Ours.
+        /// The configured value.
         configured: String,
     },
 }
 
 impl StoreError {
-    /// Whether waiting helps.
+    /// Returns whether waiting helps.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
@@ -78,11 +78,11 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match Fault::of(&error) {
+        match Fault::from_error(&error) {
             Fault::Lost | Fault::Busy => Self::Unavailable(error),
             Fault::Login => Self::Authentication(error),
             Fault::NoDatabase => Self::NoDatabase(error),
-            Fault::Foreign => Self::Refused(error),
+            Fault::Permanent => Self::Refused(error),
         }
     }
 }
@@ -90,23 +90,23 @@ impl From<sqlx::Error> for StoreError {
 /// The consequence of an error for its connection and for a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The connection is gone; what it was doing may or may not have happened.
+    /// The connection is lost; its statement may or may not have taken effect.
     Lost,
-    /// The server is there but could not do it now; it was not done.
+    /// The server runs but cannot execute the statement now; it had no effect.
     Busy,
-    /// It does not let us in.
+    /// The server refuses the login.
     Login,
-    /// It does not have the database.
+    /// The database does not exist.
     NoDatabase,
-    /// It will not do this, now or later.
-    Foreign,
+    /// The server will not execute the statement, now or later.
+    Permanent,
 }
 
 impl Fault {
-    pub(super) fn of(error: &sqlx::Error) -> Self {
+    pub(super) fn from_error(error: &sqlx::Error) -> Self {
         match error {
             // A TLS failure counts as lost: certificates are renewed under a running processor. So
-            // does a broken word: a proxy without a server behind it hangs up in the middle of one.
+            // does a protocol error: a proxy without a server behind it closes mid-message.
             sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
@@ -114,13 +114,13 @@ impl Fault {
             | sqlx::Error::BeginFailed => Self::Lost,
             sqlx::Error::Database(error) => error
                 .code()
-                .map_or(Self::Foreign, |code| Self::of_sql_state(&code)),
-            _ => Self::Foreign,
+                .map_or(Self::Permanent, |code| Self::from_sql_state(&code)),
+            _ => Self::Permanent,
         }
     }
 
     /// Sorts the codes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    fn of_sql_state(code: &str) -> Self {
+    fn from_sql_state(code: &str) -> Self {
         match code {
             // Query cancelled (statement_timeout), lock not available (lock_timeout);
             // serialization failure and deadlock, where the other one got through;
@@ -135,12 +135,12 @@ impl Fault {
             _ if code.starts_with("08") || code.starts_with("57") => Self::Lost,
             // Out of disk, memory or connections.
             _ if code.starts_with("53") => Self::Busy,
-            _ => Self::Foreign,
+            _ => Self::Permanent,
         }
     }
 }
 
-/// Postgres' code of the error, for example `42P01`.
+/// Returns the SQL state of the error, for example `42P01`.
 pub(crate) fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
@@ -150,7 +150,7 @@ pub(crate) fn lock_timed_out(error: &sqlx::Error) -> bool {
     sql_state(error).as_deref() == Some("55P03")
 }
 
-/// The message without the driver's preamble, with the server's detail and hint.
+/// Returns the message without the driver's preamble, with the server's detail and hint.
 fn plain(error: &sqlx::Error) -> String {
     let sqlx::Error::Database(database) = error else {
         return match error {

@@ -1,4 +1,4 @@
--- What this commit touched; what commits long past touched goes.
+-- What this commit invalidates; rows of old commits are deleted.
 with gone as (
     delete from invalidation
     where partition = $1

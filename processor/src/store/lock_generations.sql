@@ -1,2 +1,2 @@
--- One change of the generations at a time in this database, whatever row it is about.
+-- Serialises changes of generations in this database.
 select pg_advisory_xact_lock(7236833463)

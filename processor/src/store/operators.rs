@@ -33,7 +33,7 @@ pub struct ParkedFilter {
     pub older_than: Option<f64>,
     /// Parked at most so many seconds ago.
     pub newer_than: Option<f64>,
-    /// These alone, as (partition, offset); none: all.
+    /// Exactly these, as (partition, offset); if empty, all.
     pub positions: Vec<(i32, i64)>,
 }
 
@@ -97,7 +97,7 @@ impl Action {
 /// An operator command for parked events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Names the command: several requests may carry the same.
+    /// Identifies the command; several requests may carry the same id.
     pub id: Uuid,
     /// The action.
     pub action: Action,
@@ -114,7 +114,7 @@ pub struct OutcomeCount {
     pub outcome: Option<Outcome>,
     /// The reason for which they were or are parked.
     pub reason: Option<Reason>,
-    /// One of them in detail.
+    /// The detail of one of them.
     pub detail: Option<String>,
     /// The number of events.
     pub events: i64,

@@ -1,4 +1,4 @@
--- Events folded at last, then newly parked ones. An event parked again, for another reason, is
+-- Events that are not parked any more, then newly parked ones. An event parked again, for another reason, is
 -- only in the second set and keeps its place.
 with folded as (
     delete from parked

@@ -1,4 +1,4 @@
--- Journeys no longer stood in, then the stages entered. No key is in both.
+-- Journeys left, then stages entered. No key is in both.
 with gone as (
     delete from position
     -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.

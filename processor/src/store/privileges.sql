@@ -1,4 +1,4 @@
--- What the migrating login may do, to say clearly what it lacks.
+-- The privileges of the migrating login, so that an error names the missing one.
 select current_user                                                  as login,
        current_setting('server_version_num')::int                    as version_number,
        current_setting('server_version')                             as version,

@@ -1,4 +1,4 @@
--- What became of a request so far; null while it waits.
+-- The outcomes of a command so far; null while it waits.
 select outcome, reason, min(detail) as detail, count(*) as events
 from parked_request
 where request = $1

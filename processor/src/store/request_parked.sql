@@ -1,4 +1,4 @@
--- Asks the owners of partitions for something about parked events.
+-- Records an operator command for parked events; the owners of the partitions apply it.
 insert into parked_request (
     request, topic, partition, "offset", tenant_id, action, subject, note
 )

@@ -1,4 +1,4 @@
--- What became of what was asked. Key by key, as load_customers.sql says; only the owner of the
+-- The outcomes of operator commands. Key by key, as load_customers.sql says; only the owner of the
 -- partition settles these rows.
 update parked_request
 set outcome    = settled.outcome,

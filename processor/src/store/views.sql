@@ -13,17 +13,17 @@ select tenant_id,
        tidemark.instant(evaluated_at)  as evaluated_at,
        definition_version
 from customer;
-comment on view tidemark_views.customer is 'One row per customer.';
-comment on column tidemark_views.customer.tenant_id is 'The tenant whose customer it is.';
-comment on column tidemark_views.customer.customer_id is 'The id the CRM gave the customer.';
-comment on column tidemark_views.customer.first_seen_at is 'When the earliest event occurred.';
-comment on column tidemark_views.customer.last_seen_at is 'When the newest event occurred.';
+comment on view tidemark_views.customer is 'One row per customer with at least one event.';
+comment on column tidemark_views.customer.tenant_id is 'Id of the tenant.';
+comment on column tidemark_views.customer.customer_id is 'Id of the customer in the CRM.';
+comment on column tidemark_views.customer.first_seen_at is 'Time of the earliest event.';
+comment on column tidemark_views.customer.last_seen_at is 'Time of the latest event.';
 comment on column tidemark_views.customer.churn_band is
-    'low, medium or high risk of being gone; null: never bought, so not scored.';
+    'Risk that the customer has churned: low, medium or high. Null for customers without a purchase.';
 comment on column tidemark_views.customer.evaluated_at is
-    'As of when segments, stages and band were last computed.';
+    'Time as of which segments, stages and churn band were last evaluated.';
 comment on column tidemark_views.customer.definition_version is
-    'Version of the definitions they were computed with.';
+    'Version of the definitions that the customer was evaluated with.';
 
 create or replace view tidemark_views.membership with (security_invoker = true) as
 select tenant_id,
@@ -33,13 +33,13 @@ select tenant_id,
        definition_version
 from membership
 join customer using (tenant_id, customer_id);
-comment on view tidemark_views.membership is 'One row per segment and customer in it now.';
-comment on column tidemark_views.membership.tenant_id is 'The tenant whose segment it is.';
+comment on view tidemark_views.membership is 'One row per current member of a segment.';
+comment on column tidemark_views.membership.tenant_id is 'Id of the tenant.';
 comment on column tidemark_views.membership.segment is 'Name of the segment.';
-comment on column tidemark_views.membership.customer_id is 'Who is in it.';
-comment on column tidemark_views.membership.since is 'When the customer entered it.';
+comment on column tidemark_views.membership.customer_id is 'Id of the member.';
+comment on column tidemark_views.membership.since is 'Time at which the customer entered the segment.';
 comment on column tidemark_views.membership.definition_version is
-    'Version of the definitions the membership was last computed with.';
+    'Version of the definitions that the customer was evaluated with.';
 
 create or replace view tidemark_views.position with (security_invoker = true) as
 select tenant_id,
@@ -49,12 +49,12 @@ select tenant_id,
        tidemark.instant(since) as since
 from position;
 comment on view tidemark_views.position is
-    'One row per journey and customer: the stage the customer stands in now.';
-comment on column tidemark_views.position.tenant_id is 'The tenant whose journey it is.';
+    'One row per journey and customer: the current stage of the customer.';
+comment on column tidemark_views.position.tenant_id is 'Id of the tenant.';
 comment on column tidemark_views.position.journey is 'Name of the journey.';
-comment on column tidemark_views.position.customer_id is 'Who stands there.';
-comment on column tidemark_views.position.stage is 'Where.';
-comment on column tidemark_views.position.since is 'When the stage was entered.';
+comment on column tidemark_views.position.customer_id is 'Id of the customer.';
+comment on column tidemark_views.position.stage is 'Name of the stage.';
+comment on column tidemark_views.position.since is 'Time at which the customer entered the stage.';
 
 create or replace view tidemark_views.change with (security_invoker = true) as
 select id,
@@ -70,22 +70,22 @@ select id,
        definition_version
 from change;
 comment on view tidemark_views.change is
-    'One row per change of a segment membership, a stage or a churn band, ever.';
-comment on column tidemark_views.change.id is 'Derived from the content: the same change, the same id.';
-comment on column tidemark_views.change.tenant_id is 'The tenant whose customer it is.';
-comment on column tidemark_views.change.customer_id is 'Who changed.';
-comment on column tidemark_views.change.kind is 'segment, stage or band.';
+    'One row per change of a segment membership, stage, churn band, RFM cell, cluster or renewal band, and per trigger fired. The history is complete.';
+comment on column tidemark_views.change.id is 'Id of the change, derived from its content.';
+comment on column tidemark_views.change.tenant_id is 'Id of the tenant.';
+comment on column tidemark_views.change.customer_id is 'Id of the customer.';
+comment on column tidemark_views.change.kind is 'segment, stage, band, rfm, cluster, renewal_band or trigger.';
 comment on column tidemark_views.change.name is
-    'Name of the segment or the journey; churn for a band.';
+    'Name of the segment, journey or trigger; churn for a churn band; the kind for rfm, cluster and renewal_band.';
 comment on column tidemark_views.change.from_value is
-    'Before: the segment left, the stage, the band; null where there was none.';
+    'Value before the change: segment left, stage, band, cell or cluster. Null if there was none.';
 comment on column tidemark_views.change.to_value is
-    'After: the segment entered, the stage, the band; null where there is none.';
-comment on column tidemark_views.change.effective_at is 'When it took effect.';
-comment on column tidemark_views.change.cause is 'event, timer or definition.';
-comment on column tidemark_views.change.cause_event_id is 'The event, where one was the cause.';
+    'Value after the change: segment entered, stage, band, cell or cluster; action of a trigger. Null if there is none.';
+comment on column tidemark_views.change.effective_at is 'Time at which the change took effect.';
+comment on column tidemark_views.change.cause is 'Cause of the change: event, timer or definition.';
+comment on column tidemark_views.change.cause_event_id is 'Id of the event that caused the change. Null for other causes.';
 comment on column tidemark_views.change.definition_version is
-    'Version of the definitions in force.';
+    'Version of the definitions in force at the change.';
 
 create or replace view tidemark_views.rollup with (security_invoker = true) as
 select tenant_id,
@@ -99,16 +99,16 @@ select tenant_id,
 from rollup
 group by tenant_id, kind, subject, day, item, detail, currency;
 comment on view tidemark_views.rollup is
-    'Sums over all customers, by kind, dimensions and day. docs/ARCHITECTURE.md lists the kinds.';
-comment on column tidemark_views.rollup.tenant_id is 'The tenant whose rollup it is.';
-comment on column tidemark_views.rollup.kind is 'What is counted, for example revenue.gross.';
+    'Daily sums over all customers of a tenant, by kind and up to three dimensions. The column comments list the dimensions of each kind.';
+comment on column tidemark_views.rollup.tenant_id is 'Id of the tenant.';
+comment on column tidemark_views.rollup.kind is 'Kind of the sum, for example revenue.gross.';
 comment on column tidemark_views.rollup.subject is
-    'First dimension: what is asked for by name, for example a segment; empty where there is none.';
-comment on column tidemark_views.rollup.day is 'The day in the tenant''s zone.';
-comment on column tidemark_views.rollup.item is 'Second dimension; empty where there is none.';
-comment on column tidemark_views.rollup.detail is 'Third dimension; empty where there is none.';
+    'segment.*: the segment. stage.* and journey.*: the journey. band.*: the score. conversation.in, .out, .rated, .sentiment, .response and .intent: the channel. Empty for other kinds.';
+comment on column tidemark_views.rollup.day is 'Day in the time zone of the tenant.';
+comment on column tidemark_views.rollup.item is 'stage.*, journey.entered, .advanced and .completed: the stage. journey.flow: the stage left, empty at the entry of the journey. journey.stay: the stages left and entered (from>to). band.*: the band. conversation.*: the agent. campaign.*: the campaign. Empty for other kinds.';
+comment on column tidemark_views.rollup.detail is 'journey.flow: the stage entered. journey.stay: the bucket of the dwell time in seconds. conversation.response: the bucket of the response time. conversation.intent: the intent. conversation.outcome: the outcome. campaign.*: the channel. Empty for other kinds.';
 comment on column tidemark_views.rollup.currency is
-    'Of the money, or of the orders counted; null of everything else.';
-comment on column tidemark_views.rollup.value is 'How many, or how much in minor units.';
+    'Currency of amounts and of counted orders. Null for other kinds.';
+comment on column tidemark_views.rollup.value is 'Count, or amount in minor units of the currency.';
 
 grant select on all tables in schema tidemark_views to tidemark_api, tidemark_processor;

@@ -1,4 +1,4 @@
-//! Asking Postgres about parked events, requests and halts.
+//! Queries about parked events, operator commands and halts.
 
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl OperatorStore {
         &self.database
     }
 
-    /// Parked events in the order of (partition, offset), strictly after `after`.
+    /// Returns parked events in the order of (partition, offset), strictly after `after`.
     pub async fn list_parked(
         &self,
         filter: &ParkedFilter,
@@ -103,7 +103,7 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(event).collect()
     }
 
-    /// Parked events by tenant and reason.
+    /// Counts parked events by tenant and reason.
     pub async fn count_parked(
         &self,
         filter: &ParkedFilter,
@@ -165,7 +165,7 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(count).collect()
     }
 
-    /// Every tenant halted anywhere.
+    /// Returns every tenant that is halted in any partition.
     pub async fn halts(&self) -> Result<Vec<Halt>, StoreError> {
         let mut pooled = self.connections.acquire().await?;
         let query = sqlx::query(include_str!("../list_halts.sql")).fetch_all(pooled.connection());
@@ -184,7 +184,7 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(halt).collect()
     }
 
-    /// Asks the owners of all partitions to fold a tenant again; returns in how many it is halted.
+    /// Asks the owners of all partitions to resume a tenant; returns in how many it is halted.
     pub async fn resume(&self, tenant: &TenantId, subject: &str) -> Result<u64, StoreError> {
         let mut pooled = self.connections.acquire().await?;
         let query = sqlx::query(include_str!("../resume.sql"))
