@@ -34,7 +34,9 @@ pub struct GenerationSpec {
 
 /// Creates the first generation and activates it, if none is active; else checks that the active one
 /// was folded from this log by this fold version, with this layout of the tables. Then points the
-/// views for BI tools to it. Returns the id of the active generation. Needs [`migrate`](super::migrate()) first.
+/// views for BI tools to it. Returns the id of the active generation.
+///
+/// Needs [`migrate`](super::migrate()) first.
 pub async fn ensure_generation(url: &str, spec: &GenerationSpec) -> Result<i32, StoreError> {
     let mut connection = connect(&parse_url(url)?).await?;
     let active = match Generation::find_active(&mut connection).await? {

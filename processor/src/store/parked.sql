@@ -1,5 +1,5 @@
--- Events that are not parked any more, then newly parked ones. An event parked again, for another reason, is
--- only in the second set and keeps its place.
+-- Events that are not parked any more, then newly parked ones. An event parked again for another
+-- reason is only in the second set and keeps its place.
 with folded as (
     delete from parked
     -- Key by key, as load_customers.sql says; only the owner of the partition moves these rows.
