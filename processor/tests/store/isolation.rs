@@ -63,29 +63,19 @@ async fn populated() -> Database {
         let claim = store.claim(TOPIC, partition, "a").await.unwrap();
         let mut batch = filled(after(&claim, partition), tenant_id, "ada");
         let (tenant, ada) = (tenant(tenant_id), key(tenant_id, "ada"));
-        batch.rows.positions.entered.push((
-            ada.clone(),
-            Arc::from("sales"),
-            Arc::from("lead"),
-            since,
-        ));
         a_row_everywhere(&mut batch, &tenant, &ada, since);
         store.commit(TOPIC, &batch).await.unwrap();
-        operators
-            .request(&redrive(), &[(partition, 1)])
-            .await
-            .unwrap();
+        let requested = operators.request(&redrive(), &[(partition, 1)]).await;
+        assert_eq!(requested.unwrap(), 1);
         let bundle = BundleRow {
             version: i64::from(partition),
             appended_at: since,
             bundle: "{}".to_owned(),
             rejected: None,
         };
-        store
-            .database()
-            .record_bundle(&bundle, &[(tenant, "{}".to_owned())])
-            .await
-            .unwrap();
+        let shared = store.database();
+        let recorded = shared.record_bundle(&bundle, &[(tenant, "{}".to_owned())]);
+        recorded.await.unwrap();
         let mut api = database.api().await;
         be(&mut api, tenant_id).await;
         audit(&mut api, tenant_id).await.unwrap();
@@ -97,11 +87,8 @@ async fn populated() -> Database {
     {
         let query = format!("select count(distinct tenant_id) from {}", relation.name);
         let tenants = number(&mut database.admin().await, query).await.unwrap();
-        assert_eq!(
-            tenants, 2,
-            "put rows of both tenants into {} here",
-            relation.name
-        );
+        let name = &relation.name;
+        assert_eq!(tenants, 2, "put rows of both tenants into {name} here");
     }
     database
 }
@@ -109,6 +96,8 @@ async fn populated() -> Database {
 /// A row of the customer in every table that [`filled`] leaves empty.
 fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, since: Instant) {
     batch.rows.timers.write((since, ada.clone()));
+    let position = (ada.clone(), Arc::from("sales"), Arc::from("lead"), since);
+    batch.rows.positions.entered.push(position);
     batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
     batch.rows.activation = Some((1, since));
     batch.rows.tracked.push(tracked(tenant, 7, Some(since)));
