@@ -73,9 +73,8 @@ async fn populated() -> Database {
             bundle: "{}".to_owned(),
             rejected: None,
         };
-        let shared = store.database();
-        let recorded = shared.record_bundle(&bundle, &[(tenant, "{}".to_owned())]);
-        recorded.await.unwrap();
+        let (shared, tenants) = (store.database(), [(tenant, "{}".to_owned())]);
+        shared.record_bundle(&bundle, &tenants).await.unwrap();
         let mut api = database.api().await;
         be(&mut api, tenant_id).await;
         audit(&mut api, tenant_id).await.unwrap();
