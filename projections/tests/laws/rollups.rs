@@ -96,65 +96,46 @@ fn once(event: &CustomerEvent, rollups: &mut Rollups) {
             let agent = message.agent.clone().unwrap_or_default();
             let channel: Arc<str> = message.channel.as_str().into();
             let mut add = |kind, detail: &Arc<str>, by| {
+                let kind = RollupKind::Conversation(kind);
                 rollups.add(Rollup::new(kind, on).named(&channel).by(&agent, detail), by);
             };
             if message.direction == Direction::Inbound {
-                add(
-                    RollupKind::Conversation(ConversationRollup::MessagesIn),
-                    &nothing,
-                    1,
-                );
+                add(ConversationRollup::MessagesIn, &nothing, 1);
             } else {
-                add(
-                    RollupKind::Conversation(ConversationRollup::MessagesOut),
-                    &nothing,
-                    1,
-                );
+                add(ConversationRollup::MessagesOut, &nothing, 1);
             }
             if let Some(sentiment) = message.sentiment {
-                add(
-                    RollupKind::Conversation(ConversationRollup::MessagesRated),
-                    &nothing,
-                    1,
-                );
+                add(ConversationRollup::MessagesRated, &nothing, 1);
                 let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
                 add(
-                    RollupKind::Conversation(ConversationRollup::Sentiment),
+                    ConversationRollup::Sentiment,
                     &nothing,
                     thousandths.parse().unwrap(),
                 );
             }
             if let Some(response_ms) = message.response_ms {
                 let bucket = Histogram::bucket(response_ms).to_string();
-                add(
-                    RollupKind::Conversation(ConversationRollup::Responses),
-                    &bucket.into(),
-                    1,
-                );
+                add(ConversationRollup::Responses, &bucket.into(), 1);
             }
             if let Some(intent) = &message.intent {
-                add(
-                    RollupKind::Conversation(ConversationRollup::Intents),
-                    intent,
-                    1,
-                );
+                add(ConversationRollup::Intents, intent, 1);
             }
         }
         Payload::ConversationClosed(closed) => {
             let agent = closed.agent.clone().unwrap_or_default();
             let outcome = closed.outcome.as_str().into();
-            rollups.add(
-                Rollup::new(RollupKind::Conversation(ConversationRollup::Outcomes), on)
-                    .by(&agent, &outcome),
-                1,
-            );
+            let kind = RollupKind::Conversation(ConversationRollup::Outcomes);
+            rollups.add(Rollup::new(kind, on).by(&agent, &outcome), 1);
         }
         Payload::CampaignTouched(touch) => {
-            let of = |kind| Rollup::new(kind, on).by(&touch.campaign, &touch.channel);
-            rollups.add(of(RollupKind::Campaign(CampaignRollup::Touches)), 1);
+            let of = |kind| {
+                let rollup = Rollup::new(RollupKind::Campaign(kind), on);
+                rollup.by(&touch.campaign, &touch.channel)
+            };
+            rollups.add(of(CampaignRollup::Touches), 1);
             if let (Some(minor), Some(currency)) = (touch.cost_minor, touch.currency) {
                 rollups.add(
-                    of(RollupKind::Campaign(CampaignRollup::Cost)).in_currency(currency),
+                    of(CampaignRollup::Cost).in_currency(currency),
                     i128::from(minor),
                 );
             }

@@ -1,5 +1,6 @@
 //! [`Customer`] against its parts: each step driven by hand, in the order that the laws ask for.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -83,8 +84,8 @@ impl Parts {
             let asking = asking.map(|(leaf, asked)| (leaf, asked, Instant::MIN));
             self.state.track(event, &definitions.rules, asking);
             let window = &mut self.evaluated.credit_window;
-            let changed = before.folded(&self.state, window, definitions);
-            self.rollups.extend(changed);
+            let counted = before.folded(&self.state, window, definitions);
+            self.rollups.extend(counted);
             let (state, changes) = (&self.state, &mut self.changes);
             self.evaluated.observe(state, definitions, event, changes);
             self.step_to(definitions, clock);
@@ -118,7 +119,7 @@ fn versions() -> impl Strategy<Value = [Arc<TenantDefinitions>; 2]> {
                  journeys:\n  - name: j\n    stages: [one, two]\nsegments:\n"
             );
             for (index, condition) in conditions.iter().enumerate() {
-                text.push_str(&format!("  - name: s{index}\n    when: {condition}\n"));
+                writeln!(text, "  - name: s{index}\n    when: {condition}").unwrap();
             }
             let mut bundle = Bundle::from_files(&[("t.yaml".to_owned(), text)], "test").unwrap();
             bundle.based_on = all.version;

@@ -64,30 +64,20 @@ fn naive(events: &[CustomerEvent], stages: &[&str]) -> Rollups {
     let day = |at: Instant| i32::try_from((at.micros() + OFFSET).div_euclid(DAY)).unwrap();
     let mut rollups = Rollups::default();
     let mut add = |kind, day, item: &str, detail: &str| {
-        let rollup = Rollup::new(kind, day).named(&"sales".into());
+        let rollup = Rollup::new(RollupKind::Journey(kind), day).named(&"sales".into());
         rollups.add(rollup.by(&item.into(), &detail.into()), 1);
     };
     let newest = steps.len().saturating_sub(64);
     for (number, (at, stage)) in steps.iter().enumerate().skip(newest) {
         if number == 0 {
-            add(
-                RollupKind::Journey(JourneyRollup::Flow),
-                day(*at),
-                "",
-                stage,
-            );
+            add(JourneyRollup::Flow, day(*at), "", stage);
         } else if number > newest {
             let (left, from) = &steps[number - 1];
-            add(
-                RollupKind::Journey(JourneyRollup::Flow),
-                day(*at),
-                from,
-                stage,
-            );
+            add(JourneyRollup::Flow, day(*at), from, stage);
             let seconds = (at.micros() - left.micros()) / 1_000_000;
             let way = format!("{from}>{stage}");
             add(
-                RollupKind::Journey(JourneyRollup::Stay),
+                JourneyRollup::Stay,
                 0,
                 &way,
                 &bucket_of(seconds).to_string(),
@@ -101,12 +91,12 @@ fn naive(events: &[CustomerEvent], stages: &[&str]) -> Rollups {
         let after = steps[first..].iter().map(|(_, stage)| place(stage));
         let furthest = after.max().unwrap();
         let on = day(steps[first].0);
-        add(RollupKind::Journey(JourneyRollup::Entered), on, name, "");
+        add(JourneyRollup::Entered, on, name, "");
         if furthest > place(name) {
-            add(RollupKind::Journey(JourneyRollup::Advanced), on, name, "");
+            add(JourneyRollup::Advanced, on, name, "");
         }
         if furthest > place(name) && furthest == stages.len() - 1 {
-            add(RollupKind::Journey(JourneyRollup::Completed), on, name, "");
+            add(JourneyRollup::Completed, on, name, "");
         }
     }
     rollups

@@ -164,45 +164,28 @@ fn entries(event: &CustomerEvent, mut add: impl FnMut(Kind<'_>, Money)) {
             let took = message.response_ms.map(Histogram::bucket);
             let bucket = took.map_or_else(String::new, |bucket| bucket.to_string());
             let of = |three| [message.channel.as_str(), agent, three];
-            let direction = match message.direction {
-                Direction::Inbound => RollupKind::Conversation(ConversationRollup::MessagesIn),
-                Direction::Outbound => RollupKind::Conversation(ConversationRollup::MessagesOut),
+            let mut add = |kind, dimensions, money| {
+                add((RollupKind::Conversation(kind), dimensions), money);
             };
-            add((direction, of("")), (1, None));
+            let direction = match message.direction {
+                Direction::Inbound => ConversationRollup::MessagesIn,
+                Direction::Outbound => ConversationRollup::MessagesOut,
+            };
+            add(direction, of(""), (1, None));
             if let Some(sentiment) = message.sentiment {
                 let thousandths = format!("{:.0}", (sentiment.get() * 1_000.0).round());
+                add(ConversationRollup::MessagesRated, of(""), (1, None));
                 add(
-                    (
-                        RollupKind::Conversation(ConversationRollup::MessagesRated),
-                        of(""),
-                    ),
-                    (1, None),
-                );
-                add(
-                    (
-                        RollupKind::Conversation(ConversationRollup::Sentiment),
-                        of(""),
-                    ),
+                    ConversationRollup::Sentiment,
+                    of(""),
                     (thousandths.parse().unwrap(), None),
                 );
             }
             if took.is_some() {
-                add(
-                    (
-                        RollupKind::Conversation(ConversationRollup::Responses),
-                        of(&bucket),
-                    ),
-                    (1, None),
-                );
+                add(ConversationRollup::Responses, of(&bucket), (1, None));
             }
             if let Some(intent) = &message.intent {
-                add(
-                    (
-                        RollupKind::Conversation(ConversationRollup::Intents),
-                        of(intent),
-                    ),
-                    (1, None),
-                );
+                add(ConversationRollup::Intents, of(intent), (1, None));
             }
         }
         Payload::ConversationClosed(closed) => {
