@@ -1,5 +1,5 @@
-//! Durations in logarithmic buckets that are the same for everybody and for ever, so that counts of
-//! them can be added, and taken back exactly.
+//! Durations in fixed logarithmic buckets, so that counts of
+//! them can be added and subtracted exactly.
 //!
 //! Each power of two is cut into four: a bucket is at most a quarter wider than its lower bound.
 //! Values below four have a bucket each.
@@ -81,7 +81,7 @@ mod tests {
             }
         }
 
-        /// What the API promises of medians and other percentiles.
+        /// Checks the accuracy that the API promises for medians and other percentiles.
         #[test]
         fn a_quantile_is_at_most_a_quarter_too_small(
             mut values in prop::collection::vec(0..1_000_000_000_i64, 1..200),

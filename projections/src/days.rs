@@ -73,13 +73,13 @@ pub(crate) fn day_of(zone: &TimeZone, at: Instant) -> i32 {
     day
 }
 
-/// How many days began after one instant, up to another: 0 where that is earlier.
+/// Returns the number of days that began after one instant, up to another; 0 if that is earlier.
 pub(crate) fn whole_days(zone: &TimeZone, from: Instant, to: Instant) -> u32 {
     let days = i64::from(day_of(zone, to)) - i64::from(day_of(zone, from));
     u32::try_from(days).unwrap_or(0)
 }
 
-/// How many months of the calendar are over on a day since another: 0 where that is earlier.
+/// Returns the number of calendar months completed on a day since another; 0 if that is earlier.
 pub(crate) fn whole_months(from: i32, to: i32) -> u32 {
     let Some((from, to)) = date_of(from).zip(date_of(to)) else {
         return 0;

@@ -43,7 +43,7 @@ impl Digest {
         self.0.to_be_bytes()
     }
 
-    /// From the stored bytes.
+    /// Reads a digest from its stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }

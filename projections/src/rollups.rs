@@ -1,7 +1,7 @@
 //! Rollups: what a tenant's dashboards add up, by kind, dimensions and day.
 //!
-//! A rollup is a sum of whole numbers over all customers. Whoever folds adds what each step changes
-//! of it, in the transaction that keeps the step: sums of deltas, and so as exact as the states.
+//! A rollup is a sum of whole numbers over all customers. Each step of a fold adds its difference
+//! in the transaction that stores the step: sums of deltas are as exact as the states.
 //!
 //! - What is read off the state (orders, refunds, first events) counts as the difference of what the
 //!   state says before and after: a newer version of an order, or a refund before its order, needs
@@ -37,20 +37,20 @@ pub use kind::{
     CampaignRollup, ConversationRollup, Crossing, JourneyRollup, RevenueRollup, RollupKind,
 };
 
-/// What is counted, and of what and which day.
+/// The key of a sum: kind, dimensions and day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rollup {
     /// The kind.
     pub kind: RollupKind,
-    /// What is asked for by name; empty where all are asked for together.
+    /// The dimension that queries name; empty for kinds without one.
     pub subject: Arc<str>,
-    /// In the tenant's zone, since 1970-01-01.
+    /// The day in the tenant's zone, counted from 1970-01-01.
     pub day: i32,
     /// See the kind.
     pub item: Arc<str>,
     /// See the kind.
     pub detail: Arc<str>,
-    /// Of the money, or of the orders counted; `None` of everything else.
+    /// The currency of amounts and of orders counted by currency; `None` for other kinds.
     pub currency: Option<Currency>,
 }
 
@@ -67,21 +67,21 @@ impl Rollup {
         }
     }
 
-    /// Of one of those asked for by name.
+    /// Sets the dimension that queries name.
     #[must_use]
     pub fn named(mut self, subject: &Arc<str>) -> Self {
         self.subject = Arc::clone(subject);
         self
     }
 
-    /// By the other two dimensions.
+    /// Sets the other two dimensions.
     #[must_use]
     pub fn by(mut self, item: &Arc<str>, detail: &Arc<str>) -> Self {
         (self.item, self.detail) = (Arc::clone(item), Arc::clone(detail));
         self
     }
 
-    /// In a currency.
+    /// Sets the currency.
     #[must_use]
     pub fn in_currency(mut self, currency: Currency) -> Self {
         self.currency = Some(currency);
@@ -124,7 +124,7 @@ impl Rollups {
         }
     }
 
-    /// In order.
+    /// Iterates over the sums in order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Rollup, i128)> {
         self.0.iter().map(|(rollup, by)| (rollup, *by))
     }
@@ -168,7 +168,7 @@ impl Rollups {
     }
 }
 
-/// What an event may change of the rollups, as it is before the event is folded.
+/// The rollups that an event may change, as they are before the event is folded.
 #[derive(Debug)]
 pub struct Before<'e> {
     event: &'e CustomerEvent,
@@ -176,12 +176,12 @@ pub struct Before<'e> {
     /// Whether the event counts, if it is folded as new.
     counts: bool,
     orders: Option<Orders<'e>>,
-    /// What the state says of what the event is about, taken away.
+    /// The negated contribution of the state before the event.
     taken: Rollups,
 }
 
 impl<'e> Before<'e> {
-    /// To be called right before the event is folded into the state: `accepted` with
+    /// Reads the state right before the event is folded into it: `accepted` with
     /// [`CustomerState::fold_accepted`]. `credit_window` is the evaluated state's.
     pub fn fold(
         event: &'e CustomerEvent,
@@ -213,8 +213,8 @@ impl<'e> Before<'e> {
         }
     }
 
-    /// What folding the event as new into this state changed. Credits are given by the window of the
-    /// definitions from now on: the evaluated state's becomes that one.
+    /// Returns the difference that folding the event made. Credits follow the window of the definitions
+    /// from now on, which becomes that of the evaluated state.
     pub fn folded(
         self,
         state: &CustomerState,
@@ -247,7 +247,7 @@ impl<'e> Before<'e> {
     }
 }
 
-/// What newer definitions change of a customer's rollups: credits, where their window is another.
+/// Returns the difference that newer definitions make to credits, if their window differs.
 pub fn redefined(
     state: &CustomerState,
     credit_window: &mut i32,
@@ -266,7 +266,7 @@ pub fn redefined(
     rollups
 }
 
-/// When the newest event occurred, this one included.
+/// Returns the instant of the newest event, this one included.
 fn newest(event: &CustomerEvent, state: &CustomerState) -> Instant {
     let known = state.last_seen_at();
     known.map_or(event.occurred_at, |known| known.max(event.occurred_at))
@@ -283,7 +283,7 @@ fn order_of(event: &CustomerEvent) -> Option<&Arc<str>> {
     None
 }
 
-/// What counts as the event says, once.
+/// Counts an event that core state does not keep.
 fn count_once(event: &CustomerEvent, rules: &FoldRules, rollups: &mut Rollups) {
     let day = || days::day_of(&rules.zone, event.occurred_at);
     if let Payload::MessageExchanged(message) = &event.payload {

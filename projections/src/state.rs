@@ -71,16 +71,16 @@ const fn map_bytes<K, V>(entries: usize) -> usize {
     }
 }
 
-/// What core state depends on beside the events; fixed when the tenant is created.
+/// The settings that core state depends on beside events; fixed when the tenant is created.
 #[derive(Debug, Clone)]
 pub struct FoldRules {
-    /// Where the tenant's days begin.
+    /// The zone of the tenant's days.
     pub zone: TimeZone,
-    /// How far behind a customer's newest event high-volume events are recognised, in microseconds.
+    /// The dedup horizon behind a customer's newest event for high-volume events, in microseconds.
     pub dedup_horizon_micros: i64,
 }
 
-/// What folding an event did.
+/// The result of folding an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folded {
     /// The state changed: it holds the event now.
@@ -98,7 +98,7 @@ pub struct Late {
     pub horizon: Instant,
 }
 
-/// For how long a high-volume event is recognised.
+/// The default dedup horizon of high-volume events.
 #[derive(Debug, Clone, Copy)]
 enum Recognised {
     /// It is late when it is older.
@@ -112,12 +112,12 @@ enum Recognised {
 #[error("not a customer state: {0}")]
 pub struct StateError(pub String);
 
-/// When an event occurred and which it is: the order of last-writer-wins.
+/// Instant and id of an event: the order of last-writer-wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
-    /// When it occurred.
+    /// The instant of the event.
     pub at: Instant,
-    /// Which event.
+    /// The id of the event.
     pub id: EventId,
 }
 
@@ -126,27 +126,27 @@ pub struct Stamp {
 pub struct CustomerState {
     /// First and last seen, and events recognised.
     pub identity: Identity,
-    /// From profile updates.
+    /// Attributes, from profile updates.
     pub attributes: Attributes,
     /// Orders and refunds.
     pub orders: Orders,
     /// Stages entered.
     pub journeys: Journeys,
-    /// What was done, how often and when.
+    /// Activities: counts and times.
     pub activity: Activity,
-    /// What was said.
+    /// Conversations.
     pub conversations: Conversations,
-    /// Subscriptions, tickets, campaigns, offers and consents; `None` of who has none of them. Read
-    /// it through [`Self::records`].
+    /// Subscriptions, tickets, campaigns, offers and consents; `None` for a customer without any. Read
+    /// through [`Self::records`].
     pub records: Option<Box<Records>>,
-    /// What definitions asked to be counted. Not core state: [`Self::encode`] leaves it out, and
-    /// [`Self::decode`] finds nothing of it.
+    /// Tracked counters of definitions. They are not core state: [`Self::encode`] omits them, and
+    /// [`Self::decode`] leaves them empty.
     pub tracked: Tracked,
     whose: Whose,
     oldest: Oldest,
 }
 
-/// Whose state it is. Stored as the key of the state, and no part of it: all are equal.
+/// The customer's id. It is stored as the key of the state and not part of it: all are equal.
 #[derive(Debug, Clone, Default)]
 struct Whose(Option<CustomerId>);
 
@@ -159,13 +159,13 @@ impl PartialEq for Whose {
 impl Eq for Whose {}
 
 impl CustomerState {
-    /// Says whose state it is, as its first event does. A state that was decoded needs to be told:
+    /// Sets the customer's id, as its first event does. It must be called after decoding:
     /// conditions such as `bucket` ask for it.
     pub fn belongs_to(&mut self, customer: &CustomerId) {
         self.whose = Whose(Some(customer.clone()));
     }
 
-    /// Whose state it is, if it was told.
+    /// Returns the customer's id, if it is set.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.whose.0.as_ref()
     }
@@ -175,8 +175,8 @@ impl CustomerState {
         self.fold_recognised(event, rules, Recognised::WithinTheHorizon)
     }
 
-    /// As [`Self::fold`], of an event that it was decided to fold even if it is late: a high-volume
-    /// event is remembered for life, so that it counts once however often it comes.
+    /// Folds an event even if it is late, by an operator's decision: the id of a high-volume
+    /// event is then kept for life, so that it counts once.
     ///
     /// A profile update that cannot be placed stays late: no decision can place it.
     pub fn fold_accepted(
@@ -342,24 +342,24 @@ impl CustomerState {
         }
         self.tracked.merge(&other.tracked);
         if self.whose.0.is_none() {
-            // One that no event was folded into yet belongs to nobody.
+            // A state without events has no customer id.
             self.whose.clone_from(&other.whose);
         }
         self.oldest = Oldest::UNKNOWN;
         self.forget();
     }
 
-    /// Subscriptions, tickets, campaigns, offers and consents, of who has none of them, too.
+    /// Returns subscriptions, tickets, campaigns, offers and consents, empty for a customer without any.
     pub fn records(&self) -> &Records {
         self.records.as_deref().unwrap_or(&records::NONE)
     }
 
-    /// When the earliest folded event occurred.
+    /// Returns the instant of the earliest folded event.
     pub fn first_seen_at(&self) -> Option<Instant> {
         self.identity.first_seen_at()
     }
 
-    /// When the newest folded event occurred.
+    /// Returns the instant of the newest folded event.
     pub fn last_seen_at(&self) -> Option<Instant> {
         self.identity.last_seen_at()
     }

@@ -83,7 +83,7 @@ impl EvaluatedState {
         if before.is_some_and(|path| path.is(journey, entries, &triggers, zone)) {
             return;
         }
-        if let Some(path) = Path::of(journey, entries, triggers, zone) {
+        if let Some(path) = Path::from_entries(journey, entries, triggers, zone) {
             self.paths.insert(Arc::clone(&journey.name), Arc::new(path));
         }
     }

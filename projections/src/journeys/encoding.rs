@@ -75,7 +75,7 @@ impl Path {
         Ok(path)
     }
 
-    /// Those entered, by place.
+    /// The entered stages, by index.
     fn stages(&self) -> Vec<(u8, &Arc<str>)> {
         let steps = self.steps.iter().map(|step| (step.place, &step.stage));
         let early = self.early.iter().map(|early| (early.place, &early.stage));

@@ -1,5 +1,5 @@
-//! What is counted of paths: rollups that a changed path corrects by what it counted before and
-//! counts now.
+//! Rollups of paths: a changed path corrects them by the difference of its counts before and
+//! after.
 
 use std::sync::Arc;
 

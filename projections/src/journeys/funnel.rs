@@ -1,4 +1,4 @@
-//! What the sums of all paths say: how far customers come, how long they stay, where they are lost.
+//! The funnel: progress, dwell times and losses of a journey, from the sums of all paths.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,8 +176,8 @@ impl Sums {
 }
 
 impl Funnel {
-    /// Of sums, and of how many stand in a stage now. What was counted of stages that are not listed
-    /// any more, because an evaluation under newer definitions is under way, is left out.
+    /// Builds the funnel from sums and current sizes of stages. Counts of stages that are no longer listed,
+    /// because a re-evaluation is in progress, are left out.
     pub fn of(journey: &Journey, customers: impl Fn(&str) -> i64, sums: &Sums) -> Self {
         let stages = journey.stages.iter();
         let stages = stages.map(|stage| FunnelStage::of(journey, stage, customers(stage), sums));
@@ -187,7 +187,7 @@ impl Funnel {
         }
     }
 
-    /// Every stage but the last that somebody entered, the greatest obstacle first.
+    /// Returns every stage but the last with at least one customer, the greatest bottleneck first.
     pub fn bottlenecks(&self) -> Vec<Bottleneck> {
         let before_last = self.stages.len().saturating_sub(1);
         let stages = self.stages.iter().take(before_last);

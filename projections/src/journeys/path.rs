@@ -9,8 +9,8 @@ use crate::days;
 use crate::definitions::Journey;
 use crate::state::journeys::StageEntry;
 
-/// How many steps of a path are kept: the newest. It is a function of the entries alone, whatever
-/// the order in which they came.
+/// The number of newest steps kept of a path. A path is a function of its entries, in any order of
+/// arrival.
 pub const MAX_STEPS: usize = 64;
 
 /// A stage entered, by events or by its condition; entering it again while in it is no step.
@@ -20,7 +20,7 @@ pub struct Step {
     pub stage: Arc<str>,
     /// Its place in the journey, from 0.
     pub place: u8,
-    /// When it was entered.
+    /// The instant of entry.
     pub since: Instant,
     /// The tenant's day of that, from 1970-01-01.
     pub day: i32,
@@ -43,7 +43,7 @@ pub struct Early {
 /// A stage entered because its condition became true: what was known, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// When the condition became true.
+    /// The instant at which the condition became true.
     pub at: Instant,
     /// The stage.
     pub stage: Arc<str>,
@@ -52,9 +52,9 @@ pub struct Trigger {
 /// See the module. There is no path without a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// In order; no two neighbours are of the same stage.
+    /// The steps, in order; two neighbours have different stages.
     pub(super) steps: Vec<Step>,
-    /// By place; empty unless there were more than [`MAX_STEPS`].
+    /// The dropped steps, by stage index; empty unless there were more than [`MAX_STEPS`].
     pub(super) early: Vec<Early>,
     /// The place of the journey's last stage.
     pub(super) last: u8,
@@ -97,8 +97,8 @@ pub(crate) fn runs<'a>(
 }
 
 impl Path {
-    /// The path of a customer, if it entered any stage the journey lists.
-    pub(crate) fn of(
+    /// Returns the path of a customer, if it entered any stage of the journey.
+    pub(crate) fn from_entries(
         journey: &Journey,
         entries: &[StageEntry],
         triggers: Vec<Trigger>,
@@ -143,7 +143,7 @@ impl Path {
             && same(found, &self.steps, journey)
     }
 
-    /// In order, never empty.
+    /// Returns the steps, in order; there is at least one.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -153,7 +153,7 @@ impl Path {
         &self.newest().stage
     }
 
-    /// When it was entered.
+    /// The instant of entry.
     pub fn since(&self) -> Instant {
         self.newest().since
     }
@@ -194,7 +194,7 @@ impl Path {
     }
 }
 
-/// What is kept of steps that are not.
+/// The summary of dropped steps.
 fn early(steps: &[Step]) -> Vec<Early> {
     let mut found: Vec<Early> = Vec::new();
     for step in steps {

@@ -37,28 +37,28 @@ pub(super) fn touched(touch: &CampaignTouched, day: i32, rollups: &mut Rollups) 
     }
 }
 
-/// Which of a customer's orders credits are asked for.
+/// The orders of a customer to be credited.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Orders<'a> {
     /// One of them.
     One(&'a str),
-    /// Those that a touch of that day may be credited with.
+    /// The orders that a touch of that day may be credited with.
     After(i32),
     /// Every one.
     All,
 }
 
-/// How credits are given.
+/// The rule of attribution.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
-    /// For so many days before an order; 0 gives none.
+    /// The number of days before an order; 0 gives no credits.
     pub(super) window: i32,
     /// Orders before this day are settled.
     pub(super) unsettled_from: i32,
 }
 
 impl Rule {
-    /// For a customer whose newest event is that one.
+    /// Returns the rule for a customer with this newest event.
     pub(super) fn new(window: i32, newest: Instant) -> Self {
         Self {
             window,
@@ -81,7 +81,7 @@ fn has_credits(state: &CustomerState) -> bool {
     !state.orders.is_empty() && state.records().campaigns.iter().len() > 0
 }
 
-/// Of which orders the event may move credits, before it is folded; `None` of none.
+/// Returns the orders whose credits the event may change, before it is folded; `None` if none.
 pub(super) fn moved_by<'e>(
     event: &'e CustomerEvent,
     state: &CustomerState,
@@ -130,7 +130,7 @@ pub(super) fn credit(
     }
 }
 
-/// Which campaigns were there by which channels, in the days up to this one, first to last.
+/// Returns campaigns and channels of the days up to this one, first to last.
 fn presences(state: &CustomerState, day: i32, window: i32) -> Vec<&CampaignLine> {
     let mut presences = BTreeSet::new();
     for (line, touches) in state.records().campaigns.iter() {

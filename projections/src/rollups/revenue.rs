@@ -1,4 +1,4 @@
-//! What orders came to, and what of it was given back.
+//! Revenue: orders and refunds.
 //!
 //! An order counts on the day it was placed, as last placed. A refund counts on the day it was made,
 //! once there is an order by its id: refunds alone are no revenue lost.

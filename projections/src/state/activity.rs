@@ -17,12 +17,12 @@ mod counter;
 
 pub use counter::Counter;
 
-/// For how many days behind the newest event the days are kept: the longest window.
+/// The number of days kept behind the newest event: the longest window.
 pub const DAYS_KEPT: i32 = 400;
-/// For how many hours behind the newest event every instant is kept.
+/// The number of hours behind the newest event in which every instant is kept.
 pub const EXACT_HOURS: i64 = 72;
 
-/// What is older than this has no part in any window.
+/// The bound of the age of data that windows can use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept {
     /// Instants before this one.
@@ -54,7 +54,7 @@ pub(crate) struct Oldest {
 }
 
 impl Oldest {
-    /// Of nothing.
+    /// The value without any event.
     pub(crate) const NONE: Self = Self {
         at: Instant::MAX,
         day: i32::MAX,
@@ -116,7 +116,8 @@ impl Activity {
             return;
         }
         self.text_bytes += name.len();
-        self.by_name.insert(Arc::clone(name), Counter::of(at, day));
+        self.by_name
+            .insert(Arc::clone(name), Counter::first(at, day));
     }
 
     /// Forgets the days and instants that are out of every window.

@@ -34,7 +34,7 @@ struct Point {
 #[derive(Debug, Clone)]
 pub struct Attributes {
     by_name: BTreeMap<Arc<str>, Vec<Point>>,
-    /// While the horizon is not after this there is nothing to drop: spares most folds the search.
+    /// The horizon up to which nothing can be dropped: saves most folds the search.
     prune_after: Instant,
     text_bytes: usize,
 }
@@ -63,7 +63,7 @@ impl Eq for Attributes {}
 pub struct CurrentValue<'a> {
     /// The value written last; null where it was set to null.
     pub value: &'a AttributeValue,
-    /// Since when it has had this value without another in between: an equal value sent again does
+    /// Returns the start of the run of the current value: a repeated equal value does
     /// not restart the run.
     pub since: Instant,
 }
@@ -74,7 +74,7 @@ impl Attributes {
         self.by_name.get(name).and_then(|points| current(points))
     }
 
-    /// Which event wrote the current value, and when; the newest of those that wrote the same.
+    /// Returns the stamp of the newest event that wrote the current value.
     pub fn written(&self, name: &str) -> Option<Stamp> {
         Some(self.by_name.get(name)?.last()?.stamp)
     }
@@ -206,7 +206,7 @@ fn current(points: &[Point]) -> Option<CurrentValue<'_>> {
     })
 }
 
-/// Where the run of equal values begins that ends with the last point.
+/// Returns the start of the run of equal values that ends with the last point.
 fn run_start(points: &[Point]) -> usize {
     let Some(last) = points.last() else { return 0 };
     let run = points
@@ -217,7 +217,7 @@ fn run_start(points: &[Point]) -> usize {
     points.len() - run
 }
 
-/// How many points lie before the horizon.
+/// Returns the number of points before the horizon.
 fn older(points: &[Point], horizon: Instant) -> usize {
     points.partition_point(|point| point.stamp.at < horizon)
 }

@@ -14,7 +14,7 @@ use super::StateError;
 use super::activity::{Counter, Kept, Oldest};
 use super::encoding::{Reader, Span, Writer, ascending, damaged};
 
-/// Which campaign, and how it reached the customer.
+/// A campaign and a channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CampaignLine {
     /// The campaign.
@@ -26,14 +26,14 @@ pub struct CampaignLine {
 /// The touches of a campaign by a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touches {
-    /// How many, and when.
+    /// The number of touches, and their times.
     pub counter: Counter,
-    /// In minor units, by day and currency; only what cost something.
+    /// The cost in minor units, by day and currency; only costs other than zero.
     costs: BTreeMap<(i32, Currency), i64>,
 }
 
 impl Touches {
-    /// What the touches of the days kept cost, in minor units, by day (since 1970-01-01) and
+    /// Returns the cost of the touches of the days kept, in minor units, by day (since 1970-01-01) and
     /// currency, in order.
     pub fn costs(&self) -> impl Iterator<Item = (i32, Currency, i64)> {
         let costs = self.costs.iter();
@@ -88,7 +88,7 @@ impl Campaigns {
         } else {
             self.text_bytes += line.text_bytes();
             self.lines.entry(line).or_insert(Touches {
-                counter: Counter::of(at, day),
+                counter: Counter::first(at, day),
                 costs: BTreeMap::new(),
             })
         };

@@ -23,7 +23,7 @@ impl CustomerState {
     /// The canonical bytes: equal states, equal bytes.
     ///
     /// The version, then nothing for a customer without events; else first and last seen and the
-    /// accumulators, whose instants are distances from the first. A bit of the version says whether
+    /// accumulators, with instants as distances from the first. A bit of the version says whether
     /// there are [`Records`].
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(512);

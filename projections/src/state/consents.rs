@@ -9,12 +9,12 @@ use tidemark_schemas::event::ConsentChanged;
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
 use super::{Stamp, StateError, keep_greatest};
 
-/// What was said of a purpose.
+/// The newest consent for a purpose.
 ///
 /// Ordered so that of two the greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consent {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
     /// Given or withdrawn.
     pub granted: bool,
@@ -39,7 +39,7 @@ impl Consents {
         consents.map(|(purpose, consent)| (purpose, *consent))
     }
 
-    /// What was last said of a purpose; `None` of one never heard of.
+    /// Returns the newest consent for a purpose; `None` if there is none.
     pub fn get(&self, purpose: &str) -> Option<Consent> {
         self.by_purpose.get(purpose).copied()
     }

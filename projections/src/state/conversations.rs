@@ -16,16 +16,16 @@ mod histogram;
 
 pub use histogram::Histogram;
 
-/// Who served the customer, and how messages travelled. A closing event names no channel.
+/// An agent and a channel. A closing event has no channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
-    /// Where known.
+    /// The agent, if known.
     pub agent: Option<Arc<str>>,
-    /// Where known.
+    /// The channel, if known.
     pub channel: Option<Channel>,
 }
 
-/// What was said on one day, or on several.
+/// The tally of one day, or of several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Messages of the customer.
@@ -36,7 +36,7 @@ pub struct Tally {
     pub rated: u32,
     /// The sum of their sentiments, in thousandths.
     pub sentiment_thousandths: i64,
-    /// How long answers took, in milliseconds.
+    /// The response times, in milliseconds.
     pub response_ms: Histogram,
     /// Messages by what the customer wanted, where classified.
     pub intents: BTreeMap<Arc<str>, u32>,
@@ -45,7 +45,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// From -1 to 1; `None` if no message had a sentiment.
+    /// Returns the mean sentiment, from -1 to 1; `None` if no message has a sentiment.
     pub fn mean_sentiment(&self) -> Option<f64> {
         #[expect(
             clippy::cast_precision_loss,
@@ -55,7 +55,7 @@ impl Tally {
         (self.rated > 0).then(|| sum / (1_000.0 * f64::from(self.rated)))
     }
 
-    /// Beside itself.
+    /// Returns the memory on the heap, in bytes.
     fn memory_bytes(&self) -> usize {
         super::map_bytes::<u8, u32>(self.response_ms.buckets.len())
             + super::map_bytes::<Arc<str>, u32>(self.intents.len())

@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
-    /// How many values follow, each of which takes at least `least_bytes` bytes.
+    /// Reads the number of values that follow, each of at least `least_bytes` bytes.
     pub(crate) fn count(&mut self, least_bytes: usize) -> Result<usize, StateError> {
         usize::try_from(self.unsigned()?)
             .ok()
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| damaged("a count is larger than what follows"))
     }
 
-    /// As [`Self::count`], of a list that is left out when it is empty.
+    /// Reads as [`Self::count`] does, for a list that is omitted if empty.
     pub(crate) fn count_from_one(&mut self, least_bytes: usize) -> Result<usize, StateError> {
         match self.count(least_bytes)? {
             0 => Err(damaged("an empty list is written out")),
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Refuses a list whose members are not in strictly ascending order.
+/// Refuses a list that is not in strictly ascending order.
 pub(crate) fn ascending<T: PartialOrd>(before: Option<&T>, next: &T) -> Result<(), StateError> {
     if before.is_none_or(|before| before < next) {
         Ok(())

@@ -25,17 +25,17 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// When the earliest folded event occurred.
+    /// Returns the instant of the earliest folded event.
     pub fn first_seen_at(&self) -> Option<Instant> {
         self.seen.map(|span| span.first)
     }
 
-    /// When the newest folded event occurred.
+    /// Returns the instant of the newest folded event.
     pub fn last_seen_at(&self) -> Option<Instant> {
         self.seen.map(|span| span.last)
     }
 
-    /// Where the dedup horizon ends once an event of that instant is counted.
+    /// Returns the dedup horizon once an event of that instant is counted.
     pub(super) fn horizon_with(&self, at: Instant, horizon_micros: i64) -> Instant {
         let newest = self.last_seen_at().map_or(at, |last| last.max(at));
         newest.plus_micros(horizon_micros.saturating_neg())

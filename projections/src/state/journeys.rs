@@ -15,7 +15,7 @@ use super::{Stamp, StateError};
 /// One stage entered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StageEntry {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
     /// The stage.
     pub stage: Arc<str>,
@@ -28,12 +28,12 @@ pub struct Journeys {
     text_bytes: usize,
 }
 
-/// Where a customer stands in a journey.
+/// The stage of a customer in a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrentStage<'a> {
     /// The stage of the newest entry.
     pub stage: &'a Arc<str>,
-    /// When the current run of that stage began: entering the same stage again does not restart it.
+    /// The start of the current run of the stage: entering it again does not restart the run.
     pub since: Instant,
 }
 
@@ -50,7 +50,7 @@ impl Journeys {
         self.by_name.get(journey).map_or(&[], Vec::as_slice)
     }
 
-    /// Where the customer stands, if it ever entered the journey.
+    /// Returns the current stage, if the customer ever entered the journey.
     pub fn current(&self, journey: &str) -> Option<CurrentStage<'_>> {
         let entries = self.entries(journey);
         let stage = &entries.last()?.stage;
@@ -64,7 +64,7 @@ impl Journeys {
         })
     }
 
-    /// When the stage was entered for the first time.
+    /// Returns the instant of the first entry of the stage.
     pub fn reached(&self, journey: &str, stage: &str) -> Option<Instant> {
         let first = self
             .entries(journey)

@@ -16,9 +16,9 @@ use super::{Stamp, StateError, keep_greatest};
 /// Ordered so that of two versions the greater wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Offered {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
-    /// Which of the tenant's actions.
+    /// The action, one of the tenant's.
     pub action: Arc<str>,
 }
 
@@ -27,7 +27,7 @@ pub struct Offered {
 /// Ordered so that of two versions the greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
     /// Taken or not.
     pub accepted: bool,
@@ -45,9 +45,9 @@ struct Exchange {
 pub struct Offer<'a> {
     /// Names it.
     pub offer_id: &'a Arc<str>,
-    /// As last made.
+    /// The newest offer.
     pub offered: &'a Offered,
-    /// As last given; `None` for none.
+    /// The newest answer; `None` if there is none.
     pub answer: Option<Answer>,
 }
 
@@ -172,7 +172,7 @@ impl Offers {
     }
 }
 
-/// What is known of an offer: bits of a byte.
+/// The parts of an offer that are present: bits of a byte.
 const OFFERED: u8 = 1;
 const DECLINED: u8 = 2;
 const ACCEPTED: u8 = 4;

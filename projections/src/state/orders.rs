@@ -22,24 +22,24 @@ mod encoding;
 /// Ordered so that of two versions the greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Placed {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
     /// The day it was placed on in the tenant's zone, in days since 1970-01-01.
     pub day: i32,
     /// Total in minor units.
     pub amount_minor: i64,
-    /// Of the amount.
+    /// The currency of the amount.
     pub currency: Currency,
 }
 
 /// Money given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refund {
-    /// When.
+    /// The instant of the refund.
     pub at: Instant,
-    /// In minor units.
+    /// The amount, in minor units.
     pub amount_minor: i64,
-    /// Of the amount.
+    /// The currency of the amount.
     pub currency: Currency,
 }
 
@@ -56,7 +56,7 @@ pub struct Orders {
 pub struct Order<'a> {
     /// The seller's id.
     pub order_id: &'a Arc<str>,
-    /// As last placed.
+    /// The newest placement.
     pub placed: &'a Placed,
     refunds: Option<&'a BTreeMap<EventId, Refund>>,
 }
@@ -67,7 +67,7 @@ impl<'a> Order<'a> {
         self.refunds.into_iter().flat_map(BTreeMap::values)
     }
 
-    /// What was given back, per currency.
+    /// Returns the refunded amounts, per currency.
     pub fn refunded(self) -> BTreeMap<Currency, i128> {
         let mut sums = BTreeMap::new();
         for refund in self.refunds() {
@@ -77,7 +77,7 @@ impl<'a> Order<'a> {
     }
 }
 
-/// What was bought on one day, in minor units by currency.
+/// The totals of one day, in minor units by currency.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DayTotal {
     /// Orders placed.
@@ -89,7 +89,7 @@ pub struct DayTotal {
 }
 
 impl Orders {
-    /// How many orders.
+    /// Returns the number of orders.
     pub fn len(&self) -> usize {
         self.placed.len()
     }

@@ -1,4 +1,4 @@
-//! What many customers have nothing of: subscriptions, tickets, campaigns, offers and consents.
+//! Records that many customers lack: subscriptions, tickets, campaigns, offers and consents.
 //!
 //! Kept behind one pointer and left out of the bytes where there is none, so that a customer without
 //! any of them takes a word of memory for all of them and not a byte of state.
@@ -9,19 +9,19 @@ use super::{Campaigns, Consents, Offers, StateError, Subscriptions, Tickets};
 /// See the module's documentation. Each is an accumulator of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Records {
-    /// What is paid for again and again.
+    /// The subscriptions.
     pub subscriptions: Subscriptions,
-    /// What the help desk was asked.
+    /// The support tickets.
     pub tickets: Tickets,
-    /// What reached the customer.
+    /// The campaign touches.
     pub campaigns: Campaigns,
-    /// What was offered, and the answers.
+    /// The offers and their answers.
     pub offers: Offers,
-    /// What the customer agreed to.
+    /// The consents.
     pub consents: Consents,
 }
 
-/// Of who has nothing of all this.
+/// The records of a customer without any.
 pub(super) static NONE: Records = Records::EMPTY;
 
 impl Records {
@@ -63,7 +63,7 @@ impl Records {
         Ok(records)
     }
 
-    /// With itself.
+    /// Returns the memory on the heap, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>()
             + self.subscriptions.memory_bytes()

@@ -14,7 +14,7 @@ use tidemark_schemas::{Currency, Instant};
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
 use super::{Stamp, StateError, keep_greatest};
 
-/// How many statuses there are.
+/// The number of statuses.
 const STATUSES: usize = SubscriptionStatus::ALL.len();
 
 /// A subscription as one event said it is.
@@ -22,54 +22,54 @@ const STATUSES: usize = SubscriptionStatus::ALL.len();
 /// Ordered so that of two versions the greater wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SubscriptionVersion {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
     /// Whether it is paid.
     pub status: SubscriptionStatus,
-    /// What is subscribed to.
+    /// The plan.
     pub plan: Arc<str>,
     /// Monthly recurring revenue in minor units.
     pub mrr_minor: i64,
-    /// Of the revenue.
+    /// The currency of the revenue.
     pub currency: Currency,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// As it now is.
+    /// The newest state.
     pub newest: SubscriptionVersion,
-    /// From the first to the last event with a status, by the status' place in
+    /// The first and last event with each status, by the status' index in
     /// [`SubscriptionStatus::ALL`].
     seen: [Option<Span>; STATUSES],
 }
 
 impl Subscription {
-    /// When it was first heard of.
+    /// Returns the instant of the first event.
     pub fn first_at(&self) -> Instant {
         let firsts = self.seen.iter().flatten().map(|span| span.first);
         firsts.fold(self.newest.stamp.at, Instant::min)
     }
 
-    /// When it was first heard of with a status.
+    /// Returns the instant of the first event with a status.
     pub fn first_with(&self, status: SubscriptionStatus) -> Option<Instant> {
         self.seen[place(status)].map(|span| span.first)
     }
 
-    /// When it was last heard of with a status.
+    /// Returns the instant of the last event with a status.
     pub fn last_with(&self, status: SubscriptionStatus) -> Option<Instant> {
         self.seen[place(status)].map(|span| span.last)
     }
 
-    /// When it was first paid for: active, or past due or paused, which come after that. `None` of
-    /// a trial, and of one that was never anything but cancelled.
+    /// Returns the instant of the first paid status: active, or past due or paused, which follow it. `None`
+    /// for a trial, and for a subscription without any event but cancellations.
     pub fn started_at(&self) -> Option<Instant> {
         use SubscriptionStatus::{Active, PastDue, Paused};
         let firsts = [Active, PastDue, Paused].map(|status| self.first_with(status));
         firsts.into_iter().flatten().min()
     }
 
-    /// When it was cancelled; `None` unless it is.
+    /// Returns the instant of cancellation; `None` unless the subscription is cancelled.
     ///
     /// Exact unless it was taken up again, cancelled a second time, and this said twice: then it is
     /// when it was last said.

@@ -18,20 +18,20 @@ use super::{Stamp, StateError, keep_greatest};
 /// Ordered so that of two versions the greater wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TicketVersion {
-    /// When, and by which event.
+    /// The stamp of the event.
     pub stamp: Stamp,
-    /// In the help desk's words.
+    /// The status, in the help desk's words.
     pub status: Arc<str>,
-    /// In the help desk's words.
+    /// The priority, in the help desk's words.
     pub priority: Arc<str>,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// As it now is.
+    /// The newest state.
     pub newest: TicketVersion,
-    /// When it was first heard of.
+    /// The instant of the first event.
     pub first_at: Instant,
 }
 

@@ -3,8 +3,8 @@
 //! Core state does not keep properties, so these cannot be counted afterwards. A counter starts
 //! when a definition first asks for it and counts what occurred from then on: it is a function of
 //! the set of folded events, as core state is, and of the instant from which it is exact. It is
-//! kept beside core state and is no part of its bytes or of any digest. The same goes for
-//! sequences, whose steps core state does not keep for long enough.
+//! kept beside core state and is no part of its bytes or of any digest. The same holds for
+//! sequences, because core state does not keep their steps for long enough.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use sequence::Sequence;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeafId(pub u64);
 
-/// What an event is to a leaf that asks for it.
+/// The role of an event for a tracked leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// One more to count.
@@ -53,7 +53,7 @@ impl Tracked {
         self.by_leaf.get(&leaf).map(|since| &since.counter)
     }
 
-    /// When a sequence was completed last; `None` if it never was.
+    /// Returns the instant of the last completion of a sequence; `None` if it was never completed.
     pub fn completed(&self, leaf: LeafId) -> Option<Instant> {
         self.sequences.get(&leaf)?.completed
     }
@@ -84,7 +84,7 @@ impl Tracked {
     }
 
     /// Counts one event, not counted before, unless it occurred too early. A counter that was exact
-    /// from another instant belonged to a definition given up since, and begins anew.
+    /// from another instant belonged to an earlier definition, and starts from zero.
     pub(super) fn record(&mut self, leaf: LeafId, exact_from: Instant, at: Instant, day: i32) {
         if at < exact_from {
             return;
@@ -92,7 +92,7 @@ impl Tracked {
         match self.by_leaf.get_mut(&leaf) {
             Some(since) if since.exact_from == exact_from => since.counter.record(at, day),
             Some(_) | None => {
-                let counter = Counter::of(at, day);
+                let counter = Counter::first(at, day);
                 self.by_leaf.insert(
                     leaf,
                     Since {
@@ -104,7 +104,7 @@ impl Tracked {
         }
     }
 
-    /// Forgets the counters for which nobody asks any more. `exact_from` tells of those asked for.
+    /// Removes the counters that no definition needs. `exact_from` returns the others.
     pub fn keep(&mut self, exact_from: impl Fn(LeafId) -> Option<Instant>) {
         self.by_leaf
             .retain(|leaf, since| exact_from(*leaf) == Some(since.exact_from));

@@ -11,24 +11,24 @@ use crate::state::encoding::{Reader, Span, Writer, damaged};
 /// Events of one day of the tenant's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayCount {
-    /// In days since 1970-01-01.
+    /// The day, counted from 1970-01-01.
     pub day: i32,
-    /// How many events.
+    /// The number of events.
     pub events: u32,
 }
 
-/// How often something happened, and when.
+/// Number and times of the events of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counter {
-    /// For life.
+    /// The lifetime count.
     pub count: u64,
     /// The earliest.
     pub first: Instant,
     /// The newest.
     pub last: Instant,
-    /// In order.
+    /// The day buckets, in order.
     days: VecDeque<DayCount>,
-    /// In order; two events at one instant are there twice.
+    /// The recent instants, in order; an instant of two events is listed twice.
     recent: VecDeque<Instant>,
 }
 
@@ -36,8 +36,8 @@ impl Counter {
     /// The count, two instants and two empty lists.
     pub(crate) const LEAST_BYTES: usize = 5;
 
-    /// Of one event.
-    pub(crate) fn of(at: Instant, day: i32) -> Self {
+    /// Returns a counter of one event.
+    pub(crate) fn first(at: Instant, day: i32) -> Self {
         Self {
             count: 1,
             first: at,
@@ -111,7 +111,7 @@ impl Counter {
         self.recent.iter().copied()
     }
 
-    /// How many happened from one day to another, both included, as far as days are kept.
+    /// Returns the number of events from one day to another, both included, as far as days are kept.
     pub fn between(&self, first: i32, last: i32) -> u64 {
         let from = self.days.partition_point(|held| held.day < first);
         let inside = self.days.range(from..).take_while(|held| held.day <= last);
@@ -181,7 +181,7 @@ impl Counter {
         })
     }
 
-    /// Beside itself.
+    /// Returns the memory on the heap, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.days.capacity() * size_of::<DayCount>() + self.recent.capacity() * size_of::<Instant>()
     }

@@ -1,4 +1,4 @@
-//! How long answers took, in buckets that are the same for everybody and for ever.
+//! Response times in fixed buckets.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl Histogram {
         }
     }
 
-    /// How many values were counted.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.buckets.values().copied().map(u64::from).sum()
     }

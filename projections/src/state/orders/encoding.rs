@@ -25,7 +25,7 @@ struct CurrencyTable {
 }
 
 impl CurrencyTable {
-    fn of(orders: &Orders) -> Self {
+    fn from_orders(orders: &Orders) -> Self {
         let mut currencies: Vec<Currency> = Vec::new();
         let placed = orders.placed.values().map(|placed| placed.currency);
         let refunds = orders.refunds.values().flat_map(BTreeMap::values);
@@ -91,7 +91,7 @@ impl CurrencyTable {
 
 impl Orders {
     pub(in crate::state) fn encode(&self, span: Span, writer: &mut Writer) {
-        let currencies = CurrencyTable::of(self);
+        let currencies = CurrencyTable::from_orders(self);
         currencies.encode(writer);
         writer.count(self.placed.len());
         for (order_id, placed) in &self.placed {

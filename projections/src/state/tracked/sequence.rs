@@ -1,5 +1,5 @@
-//! How far a customer has come in a sequence of steps, each later than the one before, all of them
-//! within some length.
+//! The progress of a customer through a sequence of steps, each later than the one before, all
+//! within a bound.
 //!
 //! Events may come in any order within the dedup horizon, so every step within it is kept, as its
 //! event's id is. What is older can no longer be added to: of that, for each step, the latest
@@ -20,16 +20,16 @@ use crate::days::{self, Duration};
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Span, Writer, ascending, damaged};
 
-/// How many steps a sequence may have: which of them an event is must fit a byte.
+/// The largest number of steps of a sequence: the steps of an event must fit a byte.
 pub const MAX_STEPS: usize = 8;
 
-/// What a sequence is made of.
+/// The parameters of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// From 2 to [`MAX_STEPS`].
+    /// The number of steps, from 2 to [`MAX_STEPS`].
     pub steps: usize,
-    /// From the first step to the last it takes less than this. Days are whole days of the
-    /// tenant's zone: that of the first step and those after it, so many in all.
+    /// The bound of the time from the first step to the last. Days are whole days of the
+    /// tenant's zone, from the day of the first step.
     pub length: Duration,
 }
 
@@ -46,11 +46,11 @@ impl Pace {
     }
 }
 
-/// Which steps of a sequence an event is, a bit each.
+/// The steps of a sequence that an event is, a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Steps(pub u8);
 
-/// For each step but the last, the latest beginning of a chain that has come so far.
+/// The latest start of a chain, for each step but the last, that has reached the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Chains(Vec<Option<Instant>>);
 
@@ -83,7 +83,7 @@ impl Chains {
     }
 }
 
-/// [`Chains`] of everything, unless they have to be found anew; no part of what is known: all are
+/// [`Chains`] of everything, unless they have to be recomputed; no part of the state: all are
 /// equal.
 #[derive(Debug, Clone)]
 struct Current(Option<Chains>);
@@ -100,11 +100,11 @@ impl Eq for Current {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sequence {
     pub(super) exact_from: Instant,
-    /// When it was completed last.
+    /// The instant of the last completion.
     pub(super) completed: Option<Instant>,
-    /// Of the steps before the horizon.
+    /// The chains of the steps before the horizon.
     settled: Chains,
-    /// Those within the horizon, in order. What happens at one instant is one entry.
+    /// The steps within the horizon, in order. All steps of one instant are one entry.
     recent: VecDeque<(Instant, Steps)>,
     current: Current,
 }
@@ -146,7 +146,7 @@ impl Sequence {
             }
             Some(_) | None => {
                 self.insert(at, steps);
-                self.find_anew(pace, zone);
+                self.recompute(pace, zone);
             }
         }
         while let Some((at, steps)) = self.recent.front().copied().filter(|(at, _)| *at < horizon) {
@@ -163,7 +163,7 @@ impl Sequence {
         }
     }
 
-    fn find_anew(&mut self, pace: Pace, zone: &TimeZone) {
+    fn recompute(&mut self, pace: Pace, zone: &TimeZone) {
         let mut chains = self.settled.clone();
         for (at, steps) in &self.recent {
             if chains.advance(*at, *steps, pace, zone) {
@@ -243,7 +243,7 @@ impl Sequence {
         })
     }
 
-    /// Beside itself.
+    /// Returns the memory on the heap, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         let chains = 2 * self.settled.0.capacity() * size_of::<Option<Instant>>();
         chains + self.recent.capacity() * size_of::<(Instant, Steps)>()
