@@ -134,7 +134,7 @@ impl Path {
     ) -> bool {
         if !self.early.is_empty() {
             let triggers = triggers.to_vec();
-            return Self::of(journey, entries, triggers, zone).as_ref() == Some(self);
+            return Self::from_entries(journey, entries, triggers, zone).as_ref() == Some(self);
         }
         // Nothing is allocated: this runs with each evaluation.
         let found = runs(journey, entries, triggers);
