@@ -245,7 +245,7 @@ fn doc_comments_open_with_sentences_or_names() {
 }
 
 #[test]
-fn prose_speaks_of_things() {
+fn prose_names_things_rather_than_persons() {
     assert_at_most(PERSONS_NAME, ALL.persons(), MAX_PERSONS, &ALL.persons);
     assert_at_most(ANYBODY_NAME, ALL.anybody(), MAX_ANYBODY, &ALL.anybody);
 }

@@ -4,13 +4,13 @@
 use crate::files::{assert_none, files, lines_where};
 
 #[test]
-fn every_module_says_what_it_is() {
+fn every_file_begins_with_a_module_doc() {
     let silent: Vec<_> = files()
         .into_iter()
         .filter(|file| file.is_rust() && !file.text.starts_with("//!"))
         .map(|file| file.path)
         .collect();
-    assert_none("these begin without a //! doc", &silent);
+    assert_none("files that begin without a //! doc", &silent);
 }
 
 #[test]
@@ -20,22 +20,19 @@ fn modules_are_files_with_their_own_names() {
         .map(|file| file.path)
         .filter(|p| p.ends_with("/mod.rs"))
         .collect();
-    assert_none("modules are foo.rs and foo/, never mod.rs", &wrong);
+    assert_none("files called mod.rs; a module is foo.rs and foo/", &wrong);
 }
 
 #[test]
-fn every_test_runs_and_says_what_it_expects() {
+fn no_test_is_ignored_or_expects_just_any_panic() {
     let wrong = lines_where(&files(), |file, line| {
         file.is_rust() && (line.contains("#[ignore") || line.contains("#[should_panic"))
     });
-    assert_none(
-        "a test that does not run, or only asks for some panic, proves nothing",
-        &wrong,
-    );
+    assert_none("tests that are ignored or expect just any panic", &wrong);
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn code_has_no_unfinished_work() {
     let wrong = lines_where(&files(), |file, line| {
         let words = ["todo!(", "unimplemented!(", "TODO", "FIXME", "XXX:"];
         file.is_rust() && words.iter().any(|word| line.contains(word))
@@ -44,8 +41,8 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn no_machine_is_named() {
-    // In two parts each, so that a search of the project for them finds nothing here either.
+fn no_file_names_a_path_of_one_machine() {
+    // In two parts each, so that a search of the project does not find them here.
     let places = [
         concat!("/ro", "ot/"),
         concat!("/wo", "rk/"),
@@ -71,7 +68,7 @@ fn only_the_clock_module_reads_the_wall_clock() {
             && !line.trim_start().starts_with("//")
             && clocks.iter().any(|clock| line.contains(clock))
     });
-    // Tokens expire, and are issued, by real time; nothing else may know it.
+    // Tokens are issued and expire by real time.
     let wrong: Vec<_> = wrong
         .into_iter()
         .filter(|line| !line.starts_with("api/src/auth"))
@@ -92,12 +89,13 @@ fn folds_draw_no_random_numbers_and_read_no_environment() {
         ];
         file.path.starts_with("projections/src") && words.iter().any(|word| line.contains(word))
     });
-    assert_none("a fold is a function of its events alone", &wrong);
+    assert_none("folds that are not a function of their events", &wrong);
 }
 
-/// utoipa's `routes!` takes a handler together with its description; what else adds a route does not.
+/// The macro `routes!` of utoipa adds a handler with its description; the other ways to add a route
+/// do not.
 #[test]
-fn no_route_comes_without_its_description() {
+fn every_route_is_added_with_its_description() {
     let wrong = lines_where(&files(), |file, line| {
         let words = [".route(", ".route_service(", ".nest(", ".nest_service("];
         let is_public = file.path.starts_with("api/src")
@@ -105,5 +103,5 @@ fn no_route_comes_without_its_description() {
             && file.path != "api/src/http/metrics.rs"; // a listener of its own
         is_public && words.iter().any(|word| line.contains(word))
     });
-    assert_none("routes of the API are added by `routes!`", &wrong);
+    assert_none("routes of the API that are not added by `routes!`", &wrong);
 }
