@@ -30,7 +30,7 @@ pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
 use self::handle::{ExitQueue, PartitionHandle};
 use self::watermarks::Watermarks;
-use crate::engine::Shared;
+use crate::engine::Context;
 use crate::error::ProcessorError;
 use crate::record::{Input, Record};
 use crate::threads;
@@ -51,7 +51,7 @@ type IntakeConsumer = BaseConsumer<IntakeContext>;
 
 /// The poll thread's state. See the module.
 pub(crate) struct Intake {
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     consumer: IntakeConsumer,
     runtime: Handle,
     definitions: watch::Receiver<Definitions>,
@@ -91,7 +91,7 @@ impl Intake {
     /// Joins the group. Nothing is read before [`Intake::run`].
     pub(crate) fn join(
         mut access: watch::Receiver<KafkaConfig>,
-        shared: Arc<Shared>,
+        shared: Arc<Context>,
         definitions: watch::Receiver<Definitions>,
         runtime: Handle,
         shutdown: CancellationToken,

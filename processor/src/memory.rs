@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Shared by every partition of a process. Cheap to clone.
+/// Context by every partition of a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     used: Arc<AtomicUsize>,
@@ -27,12 +27,12 @@ impl Budget {
     }
 
     /// Adds bytes. Never blocks: the caller that sees [`Budget::is_over_with`] releases bytes.
-    pub(crate) fn take(&self, bytes: usize) {
+    pub(crate) fn reserve(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes out.
-    pub(crate) fn give(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
@@ -52,32 +52,32 @@ impl Budget {
     }
 }
 
-/// Bytes in the budget for as long as this lives.
+/// A reservation of bytes, released when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Charge {
+pub(crate) struct MemoryReservation {
     budget: Budget,
     bytes: usize,
 }
 
-impl Charge {
-    /// Counts so many bytes in.
-    pub(crate) fn take(budget: &Budget, bytes: usize) -> Self {
-        budget.take(bytes);
+impl MemoryReservation {
+    /// Reserves bytes.
+    pub(crate) fn new(budget: &Budget, bytes: usize) -> Self {
+        budget.reserve(bytes);
         Self {
             budget: budget.clone(),
             bytes,
         }
     }
 
-    /// Holds so many bytes more that are counted already.
+    /// Takes over bytes that are reserved already.
     pub(crate) fn adopt(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
 }
 
-impl Drop for Charge {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
-        self.budget.give(self.bytes);
+        self.budget.release(self.bytes);
     }
 }
 

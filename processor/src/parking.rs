@@ -1,11 +1,5 @@
 //! Parking: an event that cannot be folded is kept whole, with the reason.
 
-use tidemark_projections::state::Late;
-use tidemark_schemas::{Instant, TenantId};
-
-use crate::record::Record;
-use crate::store::ParkedRow;
-
 /// The reason why an event is parked. Faults of the system (an unavailable database) are not reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -82,75 +76,5 @@ impl Reason {
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// The decision to park, with what is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Park {
-    pub(crate) reason: Reason,
-    pub(crate) detail: String,
-    pub(crate) field: Option<String>,
-    pub(crate) tenant: Option<TenantId>,
-    pub(crate) customer: Option<String>,
-}
-
-impl Park {
-    /// Parks a record of which nothing could be read.
-    pub(crate) fn unread(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-            field: None,
-            tenant: None,
-            customer: None,
-        }
-    }
-
-    /// Parks an event.
-    pub(crate) fn event(
-        event: &tidemark_schemas::CustomerEvent,
-        reason: Reason,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-            field: None,
-            tenant: Some(event.tenant_id.clone()),
-            customer: Some(event.customer_id.as_str().to_owned()),
-        }
-    }
-
-    /// Parks a late event.
-    pub(crate) fn late(event: &tidemark_schemas::CustomerEvent, late: &Late) -> Self {
-        Self::event(event, Reason::Late, late.to_string())
-    }
-
-    /// Parks an event of a halted tenant.
-    pub(crate) fn halted(event: &tidemark_schemas::CustomerEvent) -> Self {
-        let detail = format!(
-            "tenant {} is halted in this partition: it is folded when the tenant is resumed",
-            event.tenant_id
-        );
-        Self::event(event, Reason::Halted, detail)
-    }
-
-    /// The row that keeps the record.
-    pub(crate) fn row(self, record: &Record, appended_at: Instant) -> ParkedRow {
-        // Postgres text holds no NUL; the detail may quote what a producer sent.
-        let clean = |text: String| text.replace('\0', "\u{fffd}");
-        ParkedRow {
-            offset: record.offset,
-            tenant: self.tenant,
-            customer: self.customer,
-            reason: self.reason,
-            detail: clean(self.detail),
-            field: self.field.map(clean),
-            key: record.key.clone(),
-            value: record.value.clone(),
-            headers: record.headers.clone(),
-            appended_at,
-        }
     }
 }

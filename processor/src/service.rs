@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::credentials::{self, Clients, Credentials};
-use crate::engine::Shared;
+use crate::engine::Context;
 use crate::error::ProcessorError;
 use crate::follower::Follower;
 use crate::intake::Intake;
@@ -33,7 +33,7 @@ const END_WITHIN: Duration = Duration::from_secs(30);
 /// A processor, ready to run. See [`Processor::run`].
 #[derive(Debug)]
 pub struct Processor {
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     follower: Follower,
     definitions: watch::Receiver<Definitions>,
     clients: Clients,
@@ -73,7 +73,7 @@ impl Processor {
             stop.clone(),
         )
         .await?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Context {
             topic: config.kafka.topic,
             partitions,
             partitioner: config.kafka.partitioner,
@@ -148,7 +148,7 @@ impl Processor {
 /// or panic, stops the other.
 async fn run_threads(
     kafka: watch::Receiver<KafkaConfig>,
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     mut follower: Follower,
     definitions: watch::Receiver<Definitions>,
     stop: CancellationToken,
@@ -197,7 +197,7 @@ async fn end_in_time(
 /// rejoining it: every partition is drained, and claimed again at its projections' position.
 fn consume(
     kafka: &watch::Receiver<KafkaConfig>,
-    shared: &Arc<Shared>,
+    shared: &Arc<Context>,
     definitions: &watch::Receiver<Definitions>,
     runtime: &Handle,
     stop: &CancellationToken,

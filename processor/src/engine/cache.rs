@@ -133,14 +133,14 @@ impl Cache {
 
     fn account(&mut self, more: usize, less: usize) {
         self.bytes = self.bytes + more - less;
-        self.budget.take(more);
-        self.budget.give(less);
+        self.budget.reserve(more);
+        self.budget.release(less);
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        self.budget.give(self.bytes);
+        self.budget.release(self.bytes);
     }
 }
 

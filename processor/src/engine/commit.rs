@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::task::{Ended, RETRY, Shared};
+use super::context::{Context, RETRY, TaskExit};
 use crate::error::ProcessorError;
-use crate::memory::Charge;
+use crate::memory::MemoryReservation;
 use crate::store::{Batch, Committed, StoreError};
 
 /// A commit under way.
@@ -16,31 +16,33 @@ use crate::store::{Batch, Committed, StoreError};
 pub(super) struct InFlight {
     pub(super) batch: u64,
     pub(super) next_offset: i64,
-    pub(super) handle: JoinHandle<Result<Committed, Ended>>,
+    pub(super) handle: JoinHandle<Result<Committed, TaskExit>>,
     pub(super) sent: std::time::Instant,
     /// The batch was as large as it might be.
     pub(super) full: bool,
     /// Its rows, in the budget until it has landed.
-    pub(super) _charge: Charge,
+    pub(super) _reservation: MemoryReservation,
 }
 
 /// How it ended; never, where there is none.
-pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, Ended> {
+pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, TaskExit> {
     let Some(in_flight) = in_flight else {
         return std::future::pending().await;
     };
     match (&mut in_flight.handle).await {
         Ok(outcome) => outcome,
-        Err(error) => Err(Ended::Failed(ProcessorError::Internal(error.to_string()))),
+        Err(error) => Err(TaskExit::Failed(ProcessorError::Internal(
+            error.to_string(),
+        ))),
     }
 }
 
 /// Commits a batch, however long the database is away, unless the partition is given up.
 pub(super) async fn commit(
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     batch: Batch,
     stop: CancellationToken,
-) -> Result<Committed, Ended> {
+) -> Result<Committed, TaskExit> {
     let metrics = &shared.metrics;
     let started = std::time::Instant::now();
     loop {
@@ -71,7 +73,7 @@ pub(super) async fn commit(
             Err(error) => return Err(error.into()),
         }
         tokio::select! {
-            () = stop.cancelled() => return Err(Ended::Stopped),
+            () = stop.cancelled() => return Err(TaskExit::Stopped),
             () = time::sleep(RETRY) => {}
         }
     }

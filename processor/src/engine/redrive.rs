@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use tidemark_schemas::TenantId;
 
+use super::context::Context;
 use super::halts::Halts;
-use super::task::Shared;
 use crate::parking::Reason;
 use crate::store::StoreError;
 
@@ -32,7 +32,7 @@ impl Redrive {
 /// What waits in a partition for nothing but to be folded: events of tenants not defined before,
 /// and of tenants that were resumed.
 pub(super) async fn to_redrive(
-    shared: &Shared,
+    shared: &Context,
     partition: i32,
     halts: &Halts,
 ) -> Result<VecDeque<Redrive>, StoreError> {

@@ -1,87 +1,33 @@
 //! The loop of one partition: gather, build, commit; while one batch commits the next is built.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidemark_projections::definitions::Definitions;
-use tidemark_schemas::codec::Decoder;
-use tidemark_schemas::{CustomerKey, Instant, Partitioner};
+use tidemark_schemas::{CustomerKey, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::classification::ExpectedPartition;
 use super::commit::{InFlight, commit, finished};
+use super::context::{Context, Queue, RETRY, TaskExit};
 use super::folder::Folder;
 use super::halts::Halts;
 use super::pace::Pace;
 use super::redrive::{Redrive, to_redrive};
-use super::verdict::Home;
-use crate::clock::WallClock;
-use crate::config::Limits;
-use crate::error::ProcessorError;
-use crate::memory::{Budget, Charge};
-use crate::metrics::Metrics;
+use crate::memory::MemoryReservation;
 use crate::record::{Input, Record};
-use crate::store::{Batch, Claim, Committed, KeptBatches, Store, StoreError};
+use crate::store::{Batch, Claim, Committed, StoreError};
 
 /// How often an idle partition looks at its clock.
 const TICK: Duration = Duration::from_millis(200);
-/// How long to wait before the database or the registry is asked again.
-pub(super) const RETRY: Duration = Duration::from_millis(250);
-
-/// What all partitions of a process share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) topic: String,
-    pub(crate) partitions: i32,
-    pub(crate) partitioner: Partitioner,
-    pub(crate) store: Store,
-    pub(crate) decoder: Decoder,
-    pub(crate) clock: WallClock,
-    pub(crate) limits: Limits,
-    pub(crate) budget: Budget,
-    pub(crate) metrics: Metrics,
-    /// Where batches go once they have landed; empty but in benches.
-    pub(crate) kept: OnceLock<KeptBatches>,
-    /// Commits run here, so that a partition given away leaves none behind unnoticed.
-    pub(crate) commits: TaskTracker,
-}
-
-/// Bytes queued for one partition, and how far it has committed: seen by the poll thread.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    pub(crate) bytes: AtomicUsize,
-    pub(crate) committed: AtomicI64,
-    /// Where the next record is expected.
-    pub(crate) position: AtomicI64,
-}
-
-/// Why a partition's task ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// It was told to.
-    Stopped,
-    /// The database refused: somebody else claimed, or it went back in time. Claim again, later.
-    Fenced,
-    /// Folding the record at this offset panicked. Claim again, and park it.
-    Poisoned(i64),
-    /// Waiting does not help.
-    Failed(ProcessorError),
-}
-
-impl From<StoreError> for Ended {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct PartitionTask {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Context>,
     pub(super) partition: i32,
     pub(super) folder: Folder,
     pub(super) definitions: watch::Receiver<Definitions>,
@@ -95,8 +41,8 @@ pub(crate) struct PartitionTask {
     /// Parked events to be tried again.
     pub(super) redrive: VecDeque<Redrive>,
     pub(super) halts: Halts,
-    /// When operators' wishes were last looked for; `None`: look at once.
-    pub(super) looked_for_wishes: Option<std::time::Instant>,
+    /// When operators' commands were last looked for; `None`: look at once.
+    pub(super) commands_read_at: Option<std::time::Instant>,
     pub(super) poisoned: BTreeSet<i64>,
     pub(super) warned_of_misrouted: Option<std::time::Instant>,
     pub(super) stop: CancellationToken,
@@ -116,7 +62,7 @@ impl PartitionTask {
         reason = "each is one end of the partition's wiring"
     )]
     pub(crate) async fn prepare(
-        shared: Arc<Shared>,
+        shared: Arc<Context>,
         partition: i32,
         claim: Claim,
         input: mpsc::UnboundedReceiver<Input>,
@@ -148,7 +94,7 @@ impl PartitionTask {
             at_end: None,
             redrive,
             halts,
-            looked_for_wishes: None,
+            commands_read_at: None,
             poisoned,
             warned_of_misrouted: None,
             stop,
@@ -162,8 +108,8 @@ impl PartitionTask {
         })
     }
 
-    pub(super) fn home(&self) -> Home {
-        Home {
+    pub(super) fn expected(&self) -> ExpectedPartition {
+        ExpectedPartition {
             partition: self.partition,
             partitions: self.shared.partitions,
             partitioner: self.shared.partitioner,
@@ -172,24 +118,24 @@ impl PartitionTask {
 
     /// Runs until it is told to stop or cannot go on. What is folded but not committed is dropped:
     /// whoever owns the partition next reads it again.
-    pub(crate) async fn run(mut self) -> Ended {
+    pub(crate) async fn run(mut self) -> TaskExit {
         loop {
             if let Err(ended) = self.turn().await {
                 let settled = self.settle().await;
                 return match (ended, settled) {
                     // Fenced says more than poisoned: whoever owns the partition now finds the
                     // record too, and we do not take it from them at once.
-                    (Ended::Stopped | Ended::Poisoned(_), Err(worse)) => worse,
+                    (TaskExit::Stopped | TaskExit::Poisoned(_), Err(worse)) => worse,
                     (ended, _) => ended,
                 };
             }
         }
     }
 
-    async fn turn(&mut self) -> Result<(), Ended> {
+    async fn turn(&mut self) -> Result<(), TaskExit> {
         self.gather().await?;
         let full = self.is_full();
-        let Some(batch) = self.build().await? else {
+        let Some(batch) = self.next_batch().await? else {
             return Ok(());
         };
         self.settle().await?;
@@ -198,7 +144,7 @@ impl PartitionTask {
     }
 
     /// Waits until there is enough to do, taking input in meanwhile.
-    async fn gather(&mut self) -> Result<(), Ended> {
+    async fn gather(&mut self) -> Result<(), TaskExit> {
         let mut deadline = time::Instant::now() + TICK;
         let mut waits_for_company = false;
         loop {
@@ -209,7 +155,7 @@ impl PartitionTask {
                 }
             }
             if self.stop.is_cancelled() {
-                return Err(Ended::Stopped);
+                return Err(TaskExit::Stopped);
             }
             if self.is_full() {
                 return Ok(());
@@ -224,15 +170,15 @@ impl PartitionTask {
             let idle = self.in_flight.is_none();
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(Ended::Stopped),
+                () = self.stop.cancelled() => return Err(TaskExit::Stopped),
                 settled = finished(&mut self.in_flight), if !idle => self.settled(settled)?,
                 input = self.input.recv() => match input {
                     Some(input) => self.accept(input),
-                    None => return Err(Ended::Stopped),
+                    None => return Err(TaskExit::Stopped),
                 },
                 changed = self.definitions.changed() => {
                     if changed.is_err() {
-                        return Err(Ended::Stopped);
+                        return Err(TaskExit::Stopped);
                     }
                     if idle { return Ok(()) }
                 }
@@ -278,14 +224,14 @@ impl PartitionTask {
     fn release(&self, record: &Record) {
         let bytes = record.bytes();
         self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.budget.give(bytes);
+        self.shared.budget.release(bytes);
     }
 
     /// Takes a record out of the queue; its bytes are in the budget until it is folded.
-    pub(super) fn take_out(&self, record: &Record, charge: &mut Charge) {
+    pub(super) fn take_out(&self, record: &Record, reservation: &mut MemoryReservation) {
         let bytes = record.bytes();
         self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        charge.adopt(bytes);
+        reservation.adopt(bytes);
     }
 
     /// Those of the customers that must be loaded, with room made for them.
@@ -295,20 +241,20 @@ impl PartitionTask {
 
     /// The newest definitions, once they are at least as new as those this partition was last
     /// folded with (whoever owned it before may have heard of them first).
-    pub(super) async fn definitions(&mut self) -> Result<Definitions, Ended> {
+    pub(super) async fn definitions(&mut self) -> Result<Definitions, TaskExit> {
         let in_force = self.folder.definitions_version();
         let stop = self.stop.clone();
         let newer = self
             .definitions
             .wait_for(|seen| seen.version.unwrap_or(-1) >= in_force);
         tokio::select! {
-            () = stop.cancelled() => Err(Ended::Stopped),
-            seen = newer => seen.map(|seen| seen.clone()).map_err(|_| Ended::Stopped),
+            () = stop.cancelled() => Err(TaskExit::Stopped),
+            seen = newer => seen.map(|seen| seen.clone()).map_err(|_| TaskExit::Stopped),
         }
     }
 
     /// Waits for the commit under way, if there is one.
-    pub(super) async fn settle(&mut self) -> Result<(), Ended> {
+    pub(super) async fn settle(&mut self) -> Result<(), TaskExit> {
         if self.in_flight.is_none() {
             return Ok(());
         }
@@ -316,7 +262,7 @@ impl PartitionTask {
         self.settled(settled)
     }
 
-    fn settled(&mut self, outcome: Result<Committed, Ended>) -> Result<(), Ended> {
+    fn settled(&mut self, outcome: Result<Committed, TaskExit>) -> Result<(), TaskExit> {
         let Some(in_flight) = self.in_flight.take() else {
             return Ok(());
         };
@@ -334,7 +280,7 @@ impl PartitionTask {
             }
             Committed::Fenced => {
                 self.shared.metrics.fenced.inc();
-                Err(Ended::Fenced)
+                Err(TaskExit::Fenced)
             }
         }
     }
@@ -344,7 +290,7 @@ impl PartitionTask {
         let stop = self.stop.clone();
         let next_offset = batch.new_next_offset;
         self.sent_clock = self.folder.clock();
-        let charge = Charge::take(&self.shared.budget, batch.bytes());
+        let reservation = MemoryReservation::new(&self.shared.budget, batch.bytes());
         let handle = self.shared.commits.spawn(commit(shared, batch, stop));
         // The folder counts from 1 and has begun the next batch already.
         let batch = self.folder.batch_number() - 1;
@@ -354,29 +300,29 @@ impl PartitionTask {
             handle,
             sent: std::time::Instant::now(),
             full,
-            _charge: charge,
+            _reservation: reservation,
         });
     }
 
     /// Waits a moment after an error of the database that waiting may cure; other errors, and a
     /// stop, end the task.
-    pub(super) async fn wait_out(&self, error: StoreError) -> Result<(), Ended> {
+    pub(super) async fn wait_out(&self, error: StoreError) -> Result<(), TaskExit> {
         match error {
-            StoreError::Unavailable(_) => self.wait_for("database", &error).await,
+            StoreError::Unavailable(_) => self.pause("database", &error).await,
             other => Err(other.into()),
         }
     }
 
     /// Waits a moment for what is away: a fault of ours pauses, it never parks.
-    pub(super) async fn wait_for(
+    pub(super) async fn pause(
         &self,
         what: &str,
         reason: &(dyn std::error::Error + Sync),
-    ) -> Result<(), Ended> {
+    ) -> Result<(), TaskExit> {
         self.shared.metrics.waits.with_label_values(&[what]).inc();
         tracing::warn!(partition = self.partition, %reason, "waiting for the {what}");
         tokio::select! {
-            () = self.stop.cancelled() => Err(Ended::Stopped),
+            () = self.stop.cancelled() => Err(TaskExit::Stopped),
             () = time::sleep(RETRY) => Ok(()),
         }
     }

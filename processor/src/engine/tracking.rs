@@ -11,7 +11,7 @@ use tidemark_projections::customer::Tracking;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{Instant, TenantId};
 
-use super::verdict::FUTURE_TOLERANCE_MICROS;
+use super::classification::FUTURE_TOLERANCE_MICROS;
 use crate::store::TrackedRow;
 
 /// The tracked leaves of a partition's tenants.

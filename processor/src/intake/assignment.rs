@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::handle::PendingPartition;
 use super::{CLAIM_AGAIN_AFTER, Intake, LEAVE, handle};
-use crate::engine::Ended;
+use crate::engine::TaskExit;
 use crate::error::ProcessorError;
 
 impl Intake {
@@ -117,23 +117,23 @@ impl Intake {
                 .get(&partition)
                 .is_some_and(|handle| handle.incarnation == incarnation);
             match ended {
-                Ended::Failed(error) if current => return Err(error),
-                Ended::Failed(error) => {
+                TaskExit::Failed(error) if current => return Err(error),
+                TaskExit::Failed(error) => {
                     tracing::error!(partition, %error, "a partition given up ended in an error");
                 }
-                Ended::Fenced if current => {
+                TaskExit::Fenced if current => {
                     tracing::warn!(partition, "fenced: claiming again if it is still ours");
                     self.again
                         .insert(partition, Instant::now() + CLAIM_AGAIN_AFTER);
                 }
-                Ended::Poisoned(offset) => {
+                TaskExit::Poisoned(offset) => {
                     self.poisoned.entry(partition).or_default().insert(offset);
                     if current {
                         self.again.insert(partition, Instant::now());
                     }
                 }
                 // Given up meanwhile: whoever owns it now goes on.
-                Ended::Stopped | Ended::Fenced => {}
+                TaskExit::Stopped | TaskExit::Fenced => {}
             }
         }
         Ok(())

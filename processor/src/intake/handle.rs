@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Ended, PartitionTask, Queue, Shared};
+use crate::engine::{Context, PartitionTask, Queue, TaskExit};
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::record::{Input, Record};
@@ -23,14 +23,14 @@ static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// How tasks ended, for the poll thread.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ExitQueue(Arc<Mutex<Vec<(i32, u64, Ended)>>>);
+pub(crate) struct ExitQueue(Arc<Mutex<Vec<(i32, u64, TaskExit)>>>);
 
 impl ExitQueue {
-    pub(crate) fn take(&self) -> Vec<(i32, u64, Ended)> {
+    pub(crate) fn take(&self) -> Vec<(i32, u64, TaskExit)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn push(&self, partition: i32, incarnation: u64, ended: Ended) {
+    fn push(&self, partition: i32, incarnation: u64, ended: TaskExit) {
         let mut exits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         exits.push((partition, incarnation, ended));
     }
@@ -57,11 +57,11 @@ impl PartitionHandle {
             .position
             .store(record.offset + 1, Ordering::Relaxed);
         self.queue.bytes.fetch_add(bytes, Ordering::Relaxed);
-        budget.take(bytes);
+        budget.reserve(bytes);
         if self.input.send(Input::Record(record)).is_err() {
             // The task has ended; the poll thread will hear why.
             self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            budget.give(bytes);
+            budget.release(bytes);
         }
     }
 
@@ -96,7 +96,7 @@ impl PendingPartition {
         let task = runtime.spawn(async move {
             let ended = match Handle::current().spawn(task.run()).await {
                 Ok(ended) => ended,
-                Err(error) => Ended::Failed(ProcessorError::Internal(format!(
+                Err(error) => TaskExit::Failed(ProcessorError::Internal(format!(
                     "the task of partition {partition} {error}"
                 ))),
             };
@@ -120,7 +120,7 @@ impl PendingPartition {
 ///
 /// Returns the first offset to read; `None` when told to stop.
 pub(crate) async fn claim_and_prepare(
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     partition: i32,
     owner: &str,
     definitions: watch::Receiver<Definitions>,
@@ -149,7 +149,7 @@ pub(crate) async fn claim_and_prepare(
 }
 
 async fn prepare(
-    shared: &Arc<Shared>,
+    shared: &Arc<Context>,
     partition: i32,
     owner: &str,
     definitions: &watch::Receiver<Definitions>,

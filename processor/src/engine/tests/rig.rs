@@ -12,9 +12,10 @@ use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 use super::rollups::naive;
 use super::table::{Counters, Table};
 use crate::engine::folder::{BatchEnd, Folder, NotFolded};
+use crate::engine::park::Park;
 use crate::engine::timers::WINDOW;
 use crate::memory::Budget;
-use crate::parking::{Park, Reason};
+use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Batch, CustomerRow, ParkedRow};
 

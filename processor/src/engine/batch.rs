@@ -1,4 +1,4 @@
-//! Building a batch: judge the records, load what is missing, fire and fold, flush.
+//! A batch: classify the records, load missing customers, fire timers and fold, flush.
 
 mod folding;
 mod parked;
@@ -7,55 +7,56 @@ use tidemark_schemas::codec::DecodeError;
 use tidemark_schemas::{CustomerEvent, Instant};
 use uuid::Uuid;
 
+use super::classification::{Classification, classify, park_undecoded};
+use super::context::TaskExit;
+use super::park::Park;
 use super::redrive::Redrive;
-use super::task::{Ended, PartitionTask};
-use super::verdict::{Verdict, judge, park_undecoded};
-use crate::memory::{Budget, Charge};
-use crate::parking::Park;
+use super::task::PartitionTask;
+use crate::memory::{Budget, MemoryReservation};
 use crate::record::Record;
 use crate::store::{Batch, ParkedRow};
 
-/// Offsets at which digests are kept, for verification, are multiples of this.
+/// The distance of checkpoints, at which digests are stored for verification, in offsets.
 const CHECKPOINT_EVERY: i64 = 50_000;
-/// Timers fired in one batch at most.
+/// The largest number of timers that fire in one batch.
 const TIMERS_PER_BATCH: usize = 2_000;
-/// Customers re-evaluated in one batch at most.
+/// The largest number of customers re-evaluated in one batch.
 const REEVALUATED_PER_BATCH: i64 = 500;
-/// The clock of an idle partition is written this often, in microseconds.
+/// The interval at which the clock of an idle partition is written, in microseconds.
 const CLOCK_WRITTEN_EVERY: i64 = 1_000_000;
-/// At the end of a partition the clock is this far behind the wall, in microseconds: what is being
-/// appended at this moment may not be visible yet.
+/// The distance of the clock behind the wall clock at the end of a partition, in microseconds: records
+/// that are being appended may not be visible yet.
 const END_MARGIN: i64 = 1_000_000;
 
-/// A record judged.
+/// A classified record.
 struct Item {
     record: Record,
     appended_at: Instant,
-    verdict: Result<Box<CustomerEvent>, Park>,
+    classification: Result<Box<CustomerEvent>, Park>,
 }
 
-/// A parked event to be tried again.
+/// A parked event that is retried.
 struct Redriven {
     before: ParkedRow,
     item: Item,
-    /// The operator's command that asks for it, if one does.
+    /// The request of the operator command, if there is one.
     request: Option<Uuid>,
 }
 
-/// What one turn works on.
+/// The input of one batch.
 struct Work {
     redriven: Vec<Redriven>,
     items: Vec<Item>,
-    /// The clock goes this far after the last item.
+    /// The target of the clock after the last item.
     clock: Option<Instant>,
-    /// The log was read up to here.
+    /// The first offset not read.
     next_offset: i64,
-    /// The records' bytes, in the budget as long as there is work on them.
-    charge: Charge,
+    /// The records' bytes, reserved until the batch is folded.
+    reservation: MemoryReservation,
 }
 
 impl Work {
-    /// Nothing to do, and no further than this.
+    /// Returns empty input that ends at an offset.
     fn nothing(next_offset: i64, budget: &Budget) -> Self {
         let (redriven, items) = (Vec::new(), Vec::new());
         Self {
@@ -63,12 +64,12 @@ impl Work {
             items,
             clock: None,
             next_offset,
-            charge: Charge::take(budget, 0),
+            reservation: MemoryReservation::new(budget, 0),
         }
     }
 
-    /// How many timers may fire: before records all that are due, which `take_records` saw to be
-    /// few.
+    /// Returns the largest number of timers that may fire. Before records it is unbounded: `take_records`
+    /// has limited them.
     fn timers_at_most(&self) -> usize {
         if self.items.is_empty() {
             TIMERS_PER_BATCH
@@ -79,27 +80,27 @@ impl Work {
 }
 
 impl PartitionTask {
-    /// Builds the next batch; `None` when there is nothing to write.
-    pub(super) async fn build(&mut self) -> Result<Option<Batch>, Ended> {
+    /// Returns the next batch; `None` if there is nothing to write.
+    pub(super) async fn next_batch(&mut self) -> Result<Option<Batch>, TaskExit> {
         let newest = self.definitions().await?;
         if self.folder.is_older_than(&newest) {
-            // Customers written under the old definitions must be in the tables when they are
-            // walked to be evaluated anew.
+            // Customers written under the old definitions must be in the tables before the
+            // re-evaluation reads them.
             self.settle().await?;
             let parked = self.folder.activate(newest).into_iter();
             self.redrive
                 .extend(parked.map(|(tenant, reason)| Redrive::new(tenant, reason)));
         }
-        let look = self.is_time_to_look();
-        if look {
+        let reads_commands = self.is_time_to_read_commands();
+        if reads_commands {
             self.resume_tenants().await?;
         }
         let mut redriven = self.take_parked().await?;
-        if look && redriven.is_empty() {
-            redriven = self.take_wishes().await?;
+        if reads_commands && redriven.is_empty() {
+            redriven = self.take_operator_commands().await?;
         }
-        // What was parked comes before what is new, as it does in the log: an event folded first
-        // would make older ones of its customer late.
+        // Parked events precede new ones, as in the log: a newer event folded first would make older
+        // events of its customer late.
         let work = if redriven.is_empty() {
             self.take_records().await?
         } else {
@@ -112,12 +113,11 @@ impl PartitionTask {
         self.fold(work).await
     }
 
-    /// Judges as many records as belong into this batch, and says how far the clock goes.
+    /// Classifies the records of this batch, and sets the target of the clock.
     ///
-    /// Before a record is folded every timer due by then fires; a batch takes no more records than
-    /// one batch can fire timers for, and where those due before the first are too many, it takes
-    /// none.
-    async fn take_records(&mut self) -> Result<Work, Ended> {
+    /// Every timer due by a record fires before it. So a batch takes no more records than it can fire
+    /// timers for, and none if the timers due before the first record are too many.
+    async fn take_records(&mut self) -> Result<Work, TaskExit> {
         let next_offset = self.folder.next_offset();
         let checkpoint = (next_offset / CHECKPOINT_EVERY + 1) * CHECKPOINT_EVERY;
         let mut work = Work::nothing(next_offset, &self.shared.budget);
@@ -133,7 +133,7 @@ impl PartitionTask {
                 work.next_offset = checkpoint;
                 return Ok(work);
             }
-            // The append time, capped by the wall clock; that where a record carries none.
+            // The append time, capped by the wall clock, which also replaces a missing one.
             let clock = record.appended_at.map_or(wall, |at| at.min(wall));
             if self.folder.timers().needs_load(clock) {
                 self.load_timers(clock).await?;
@@ -147,65 +147,71 @@ impl PartitionTask {
                 break;
             };
             self.record_bytes -= record.bytes();
-            self.take_out(&record, &mut work.charge);
+            self.take_out(&record, &mut work.reservation);
             work.next_offset = record.offset + 1;
-            work.items.push(self.judge(record, clock).await?);
+            work.items.push(self.classify(record, clock).await?);
         }
-        // Everything handed over is in this batch: so is what follows the last record silently.
+        // All input is in this batch, and so are invisible records after the last one.
         work.next_offset = work.next_offset.max(self.position.min(checkpoint));
         Ok(work)
     }
 
-    async fn judge(&self, record: Record, appended_at: Instant) -> Result<Item, Ended> {
+    async fn classify(&self, record: Record, appended_at: Instant) -> Result<Item, TaskExit> {
         let decoder = &self.shared.decoder;
         loop {
-            let id = match judge(&record, appended_at, self.home(), decoder, &self.poisoned) {
-                Verdict::Event(event) => {
+            let id = match classify(
+                &record,
+                appended_at,
+                self.expected(),
+                decoder,
+                &self.poisoned,
+            ) {
+                Classification::Event(event) => {
                     return Ok(Item {
                         record,
                         appended_at,
-                        verdict: Ok(event),
+                        classification: Ok(event),
                     });
                 }
-                Verdict::Park(park) => {
+                Classification::Park(park) => {
                     return Ok(Item {
                         record,
                         appended_at,
-                        verdict: Err(park),
+                        classification: Err(park),
                     });
                 }
-                Verdict::NeedsSchema(id) => id,
+                Classification::NeedsSchema(id) => id,
             };
             let fetched = tokio::select! {
-                () = self.stop.cancelled() => return Err(Ended::Stopped),
+                () = self.stop.cancelled() => return Err(TaskExit::Stopped),
                 fetched = decoder.fetch(id) => fetched,
             };
             match fetched {
                 Ok(()) => {}
-                Err(away @ DecodeError::RegistryUnavailable(_)) => {
-                    self.wait_for("registry", &away).await?;
+                Err(unavailable @ DecodeError::RegistryUnavailable(_)) => {
+                    self.pause("registry", &unavailable).await?;
                 }
                 Err(unusable) => {
-                    let verdict = Err(park_undecoded(unusable));
+                    let classification = Err(park_undecoded(unusable));
                     return Ok(Item {
                         record,
                         appended_at,
-                        verdict,
+                        classification,
                     });
                 }
             }
         }
     }
 
-    /// Makes sure that every timer due by `clock` is in memory, or more than one batch fires: of
-    /// a million due at the same midnight the rest can wait in the database.
-    async fn load_timers(&mut self, clock: Instant) -> Result<(), Ended> {
+    /// Loads the timers due by `clock`, up to a few more than one batch fires: of a million timers due at
+    /// one midnight the rest stays in the database.
+    async fn load_timers(&mut self, clock: Instant) -> Result<(), TaskExit> {
         while self.folder.timers().needs_load(clock) {
             let crowded = self.folder.timers().nth_due(TIMERS_PER_BATCH);
             if crowded.is_some_and(|due| due <= clock) {
                 break;
             }
-            // Rows written by a commit under way would be missed.
+            // Rows of the commit in flight would be missed.
             self.settle().await?;
             let window = i64::try_from(super::timers::WINDOW).unwrap_or(i64::MAX);
             let horizon = self.folder.timers().horizon().cloned();
@@ -221,8 +227,8 @@ impl PartitionTask {
         Ok(())
     }
 
-    /// Loads every customer the work touches.
-    async fn load(&mut self, work: &Work) -> Result<(), Ended> {
+    /// Loads every customer that the input touches.
+    async fn load(&mut self, work: &Work) -> Result<(), TaskExit> {
         let last_clock = work
             .items
             .iter()
@@ -241,15 +247,15 @@ impl PartitionTask {
             .iter()
             .chain(work.redriven.iter().map(|redriven| &redriven.item));
         let customers = folded
-            .filter_map(|item| item.verdict.as_ref().ok())
+            .filter_map(|item| item.classification.as_ref().ok())
             .map(|event| event.key());
         let all: Vec<_> = customers.chain(due).collect();
-        let asked = all.len();
+        let requested = all.len();
         let missing = self.missing(all);
         self.shared
             .metrics
             .cache_hits
-            .inc_by((asked - missing.len()) as u64);
+            .inc_by((requested - missing.len()) as u64);
         if missing.is_empty() {
             return Ok(());
         }
@@ -257,8 +263,9 @@ impl PartitionTask {
             .metrics
             .cache_misses
             .inc_by(missing.len() as u64);
-        // What is read takes as much as what is made of it, until all of it is made.
-        let _read = Charge::take(&self.shared.budget, self.folder.estimate(missing.len()));
+        // Read rows take as much memory as the customers decoded from them.
+        let _read =
+            MemoryReservation::new(&self.shared.budget, self.folder.estimate(missing.len()));
         let rows = loop {
             match self.shared.store.load_customers(&missing).await {
                 Ok(rows) => break rows,

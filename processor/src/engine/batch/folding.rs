@@ -6,10 +6,12 @@ use tidemark_projections::state::Folded;
 use tidemark_schemas::TenantId;
 
 use super::{CHECKPOINT_EVERY, CLOCK_WRITTEN_EVERY, Item, REEVALUATED_PER_BATCH, Redriven, Work};
+use crate::engine::context::TaskExit;
 use crate::engine::folder::{BatchEnd, NotFolded};
 use crate::engine::halts::Passed;
-use crate::engine::task::{Ended, PartitionTask};
-use crate::parking::{Park, Reason};
+use crate::engine::park::Park;
+use crate::engine::task::PartitionTask;
+use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Batch, HaltRow, Outcome, SettledRequest};
 
@@ -30,7 +32,7 @@ fn keyed(record: &Record) -> Option<TenantId> {
 
 impl PartitionTask {
     /// Fires and folds, and ends the batch; `None` when there is nothing to write.
-    pub(super) async fn fold(&mut self, work: Work) -> Result<Option<Batch>, Ended> {
+    pub(super) async fn fold(&mut self, work: Work) -> Result<Option<Batch>, TaskExit> {
         for redriven in &work.redriven {
             self.fold_parked(redriven)?;
         }
@@ -62,7 +64,7 @@ impl PartitionTask {
         Ok(Some(self.folder.flush(end)))
     }
 
-    fn fold_item(&mut self, item: &Item) -> Result<(), Ended> {
+    fn fold_item(&mut self, item: &Item) -> Result<(), TaskExit> {
         self.shared.metrics.records.inc();
         let tried = self.try_fold(item)?;
         self.note_share(item, &tried);
@@ -100,7 +102,7 @@ impl PartitionTask {
         }
     }
 
-    fn fold_parked(&mut self, redriven: &Redriven) -> Result<(), Ended> {
+    fn fold_parked(&mut self, redriven: &Redriven) -> Result<(), TaskExit> {
         let Redriven {
             before,
             item,
@@ -140,8 +142,8 @@ impl PartitionTask {
     }
 
     /// Folds an event; what cannot be folded comes back as a decision to park.
-    fn try_fold(&mut self, item: &Item) -> Result<Tried, Ended> {
-        let event = match &item.verdict {
+    fn try_fold(&mut self, item: &Item) -> Result<Tried, TaskExit> {
+        let event = match &item.classification {
             Ok(event) => event,
             Err(park) => return Ok(Tried::Parked(park.clone())),
         };
@@ -166,7 +168,7 @@ impl PartitionTask {
             Err(NotFolded::Panicked(message)) => {
                 let (partition, offset) = (self.partition, item.record.offset);
                 tracing::error!(partition, offset, message, "folding an event panicked");
-                Err(Ended::Poisoned(offset))
+                Err(TaskExit::Poisoned(offset))
             }
         }
     }
@@ -177,7 +179,7 @@ impl PartitionTask {
             Tried::Parked(park) if park.reason.counts_towards_halt() => keyed(&item.record),
             _ => None,
         };
-        let (tenant, parked) = match (tried, &item.verdict) {
+        let (tenant, parked) = match (tried, &item.classification) {
             (Tried::Parked(park), _) if park.reason.counts_towards_halt() => {
                 (park.tenant.as_ref().or(keyed.as_ref()), true)
             }
@@ -205,7 +207,7 @@ impl PartitionTask {
     }
 
     /// Evaluates the next customers of a tenant whose definitions changed.
-    async fn reevaluate(&mut self) -> Result<(), Ended> {
+    async fn reevaluate(&mut self) -> Result<(), TaskExit> {
         let Some(next) = self.folder.next_reevaluation() else {
             return Ok(());
         };

@@ -7,8 +7,9 @@ use tidemark_schemas::codec::Decoder;
 use uuid::Uuid;
 
 use super::Redriven;
+use crate::engine::context::TaskExit;
 use crate::engine::redrive::Redrive;
-use crate::engine::task::{Ended, PartitionTask};
+use crate::engine::task::PartitionTask;
 use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Action, OperatorCommand, Outcome, ParkedRow, SettledRequest, StoreError};
@@ -16,12 +17,12 @@ use crate::store::{Action, OperatorCommand, Outcome, ParkedRow, SettledRequest, 
 /// Parked events tried again in one batch at most.
 const REDRIVEN_PER_BATCH: i64 = 500;
 /// How often to look for what operators want.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const READ_COMMANDS_EVERY: Duration = Duration::from_secs(1);
 
 impl PartitionTask {
     /// Reads back events that wait for nothing any more: their tenant is defined, or resumed, or some
     /// that came late are accepted; none once all such events were.
-    pub(super) async fn take_parked(&mut self) -> Result<Vec<Redriven>, Ended> {
+    pub(super) async fn take_parked(&mut self) -> Result<Vec<Redriven>, TaskExit> {
         let mut rows = Vec::new();
         while let Some(redrive) = self.redrive.front().cloned() {
             if self.folder.tenant(&redrive.tenant).is_some() {
@@ -42,7 +43,7 @@ impl PartitionTask {
         Ok(redriven)
     }
 
-    async fn load_parked(&self, redrive: &Redrive) -> Result<Vec<ParkedRow>, Ended> {
+    async fn load_parked(&self, redrive: &Redrive) -> Result<Vec<ParkedRow>, TaskExit> {
         let (store, topic) = (&self.shared.store, &self.shared.topic);
         let Redrive {
             tenant,
@@ -61,54 +62,54 @@ impl PartitionTask {
         }
     }
 
-    /// Whether to ask what operators want: once a second.
-    pub(super) fn is_time_to_look(&mut self) -> bool {
+    /// Returns whether operator commands are due to be read: once a second.
+    pub(super) fn is_time_to_read_commands(&mut self) -> bool {
         let due = self
-            .looked_for_wishes
-            .is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+            .commands_read_at
+            .is_none_or(|read| read.elapsed() >= READ_COMMANDS_EVERY);
         if due {
-            self.looked_for_wishes = Some(Instant::now());
+            self.commands_read_at = Some(Instant::now());
         }
         due
     }
 
-    /// What operators want: events to be tried again come back, the rest is done here.
-    pub(super) async fn take_wishes(&mut self) -> Result<Vec<Redriven>, Ended> {
+    /// Applies operator commands; returns the events to retry.
+    pub(super) async fn take_operator_commands(&mut self) -> Result<Vec<Redriven>, TaskExit> {
         if self.load_commands().await?.is_empty() {
             return Ok(Vec::new());
         }
-        // What the commit under way parks, folds or settles must be seen as it will be.
+        // The effects of the commit in flight must be visible.
         self.settle().await?;
-        let wishes = self.load_commands().await?;
-        if i64::try_from(wishes.len()).is_ok_and(|found| found >= REDRIVEN_PER_BATCH) {
-            self.looked_for_wishes = None;
+        let commands = self.load_commands().await?;
+        if i64::try_from(commands.len()).is_ok_and(|found| found >= REDRIVEN_PER_BATCH) {
+            self.commands_read_at = None;
         }
-        self.ask_anew(&wishes).await;
+        self.forget_schemas(&commands).await;
         let mut redriven = Vec::new();
-        for wish in wishes {
-            redriven.extend(self.grant(wish).await?);
+        for command in commands {
+            redriven.extend(self.apply(command).await?);
         }
         Ok(redriven)
     }
 
-    /// None while the database is away: then there is nothing to hear, and folding need not wait.
-    async fn load_commands(&self) -> Result<Vec<OperatorCommand>, Ended> {
+    /// Returns no commands while the database is unavailable: folding does not wait for them.
+    async fn load_commands(&self) -> Result<Vec<OperatorCommand>, TaskExit> {
         let (store, topic) = (&self.shared.store, &self.shared.topic);
-        let wishes = store
+        let commands = store
             .load_commands(topic, self.partition, REDRIVEN_PER_BATCH)
             .await;
-        heard(wishes)
+        unless_unavailable(commands)
     }
 
-    /// Forgets the schemas of what could not be read: the registry may have been wrong, and a wish
-    /// to try again is a wish to ask again.
-    async fn ask_anew(&self, wishes: &[OperatorCommand]) {
+    /// Removes the schemas of undecodable events from the cache: the registry may have returned wrong
+    /// ones, so that a redrive requests them again.
+    async fn forget_schemas(&self, commands: &[OperatorCommand]) {
         let unread = [
             Reason::Undecodable,
             Reason::UnknownSchema,
             Reason::Incompatible,
         ];
-        let ids: BTreeSet<u32> = wishes
+        let ids: BTreeSet<u32> = commands
             .iter()
             .filter(|command| command.action == Action::Redrive)
             .filter_map(|command| command.event.as_ref())
@@ -120,8 +121,8 @@ impl PartitionTask {
         }
     }
 
-    /// Does what is asked for one event; an event to be tried again is handed back.
-    async fn grant(&mut self, command: OperatorCommand) -> Result<Option<Redriven>, Ended> {
+    /// Applies a command to one event; returns an event to retry.
+    async fn apply(&mut self, command: OperatorCommand) -> Result<Option<Redriven>, TaskExit> {
         let OperatorCommand {
             request,
             action,
@@ -151,7 +152,7 @@ impl PartitionTask {
         Ok(None)
     }
 
-    async fn again(&self, before: ParkedRow, request: Option<Uuid>) -> Result<Redriven, Ended> {
+    async fn again(&self, before: ParkedRow, request: Option<Uuid>) -> Result<Redriven, TaskExit> {
         let record = Record {
             offset: before.offset,
             appended_at: Some(before.appended_at),
@@ -159,7 +160,7 @@ impl PartitionTask {
             value: before.value.clone(),
             headers: before.headers.clone(),
         };
-        let item = self.judge(record, before.appended_at).await?;
+        let item = self.classify(record, before.appended_at).await?;
         Ok(Redriven {
             before,
             item,
@@ -169,11 +170,11 @@ impl PartitionTask {
 
     /// Folds tenants again of whom somebody asked for it, from the next batch on: first what was
     /// parked of them, then what is new.
-    pub(super) async fn resume_tenants(&mut self) -> Result<(), Ended> {
+    pub(super) async fn resume_tenants(&mut self) -> Result<(), TaskExit> {
         if self.halts.is_empty() {
             return Ok(());
         }
-        let halts = heard(self.shared.store.load_halts(self.partition).await)?;
+        let halts = unless_unavailable(self.shared.store.load_halts(self.partition).await)?;
         for (tenant, _) in halts.into_iter().filter(|(_, resumed)| *resumed) {
             if self.halts.resume(&tenant) {
                 tracing::info!(partition = self.partition, %tenant, "the tenant is resumed");
@@ -190,8 +191,8 @@ impl PartitionTask {
     }
 }
 
-/// What was heard from operators; nothing while the database is away.
-fn heard<T: Default>(answer: Result<T, StoreError>) -> Result<T, Ended> {
+/// Returns the answer; empty while the database is unavailable.
+fn unless_unavailable<T: Default>(answer: Result<T, StoreError>) -> Result<T, TaskExit> {
     match answer {
         Err(StoreError::Unavailable(_)) => Ok(T::default()),
         answer => Ok(answer?),

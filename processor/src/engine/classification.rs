@@ -1,4 +1,4 @@
-//! What a record is before any state is looked at: an event to fold, or one to park.
+//! The classification of a record before any state is read: an event to fold, or a record to park.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,56 +6,57 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::{CustomerEvent, Instant, Partitioner};
 
-use crate::parking::{Park, Reason};
+use super::park::Park;
+use crate::parking::Reason;
 use crate::record::Record;
 
-/// How far ahead of its append time an event may be dated: clocks of CRMs differ a little.
+/// The time by which an event may be dated after its append time, because clocks of CRMs differ.
 pub(super) const FUTURE_TOLERANCE_MICROS: i64 = 5 * 60 * 1_000_000;
 
-/// Where the records of a partition belong.
+/// The partition that a task owns, and the rule that assigns records to partitions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Home {
+pub(crate) struct ExpectedPartition {
     pub(crate) partition: i32,
     pub(crate) partitions: i32,
     pub(crate) partitioner: Partitioner,
 }
 
-/// A judgement, or what must be fetched before there can be one.
+/// The classification of a record, or the schema that it needs first.
 #[derive(Debug)]
-pub(crate) enum Verdict {
-    /// To be folded.
+pub(crate) enum Classification {
+    /// The event is folded.
     Event(Box<CustomerEvent>),
-    /// To be parked.
+    /// The record is parked.
     Park(Park),
-    /// The registry has to be asked for this schema first.
+    /// The schema must be requested from the registry first.
     NeedsSchema(u32),
 }
 
-/// Judges a record that was appended at an instant.
-pub(crate) fn judge(
+/// Classifies a record that was appended at an instant.
+pub(crate) fn classify(
     record: &Record,
     appended_at: Instant,
-    home: Home,
+    expected_partition: ExpectedPartition,
     decoder: &Decoder,
     poisoned: &BTreeSet<i64>,
-) -> Verdict {
+) -> Classification {
     let Some(value) = &record.value else {
-        return Verdict::Park(Park::unread(Reason::Undecodable, "the record has no value"));
+        return Classification::Park(Park::unread(Reason::Undecodable, "the record has no value"));
     };
-    // The bytes are anybody's, and reading them changes nothing of ours that a panic could leave
-    // half done: one record must not end the process each time it is read.
+    // The bytes are not trusted, and decoding has no side effects that a panic could leave half done:
+    // one record must not end the process each time it is read.
     let event = match catch_unwind(AssertUnwindSafe(|| decoder.decode(value))) {
         Ok(Ok(event)) => event,
-        Ok(Err(DecodeError::SchemaNeeded { id })) => return Verdict::NeedsSchema(id),
-        Ok(Err(error)) => return Verdict::Park(park_undecoded(error)),
+        Ok(Err(DecodeError::SchemaNeeded { id })) => return Classification::NeedsSchema(id),
+        Ok(Err(error)) => return Classification::Park(park_undecoded(error)),
         Err(_) => {
             let detail = "decoding this record panicked; the processor's log has the message";
-            return Verdict::Park(Park::unread(Reason::Panic, detail));
+            return Classification::Park(Park::unread(Reason::Panic, detail));
         }
     };
     if poisoned.contains(&record.offset) {
         let detail = "folding this event panicked; the processor's log has the message";
-        return Verdict::Park(Park::event(&event, Reason::Panic, detail));
+        return Classification::Park(Park::event(&event, Reason::Panic, detail));
     }
     if event.occurred_at > appended_at.plus_micros(FUTURE_TOLERANCE_MICROS) {
         let detail = format!(
@@ -63,18 +64,20 @@ pub(crate) fn judge(
             event.occurred_at
         );
         let park = Park::event(&event, Reason::Invalid, detail);
-        return Verdict::Park(Park {
+        return Classification::Park(Park {
             field: Some("occurred_at".to_owned()),
             ..park
         });
     }
     let key = event.key().record_key();
-    let expected = home.partitioner.partition(key.as_bytes(), home.partitions);
-    if expected != home.partition {
-        let detail = misrouted(&key, expected, home);
-        return Verdict::Park(Park::event(&event, Reason::Misrouted, detail));
+    let expected = expected_partition
+        .partitioner
+        .partition(key.as_bytes(), expected_partition.partitions);
+    if expected != expected_partition.partition {
+        let detail = misrouted(&key, expected, expected_partition);
+        return Classification::Park(Park::event(&event, Reason::Misrouted, detail));
     }
-    Verdict::Event(Box::new(event))
+    Classification::Event(Box::new(event))
 }
 
 /// Parks what the registry says does not exist, or what cannot be read.
@@ -97,10 +100,13 @@ pub(crate) fn park_undecoded(error: DecodeError) -> Park {
     }
 }
 
-fn misrouted(key: &str, expected: i32, home: Home) -> String {
+fn misrouted(key: &str, expected: i32, expected_partition: ExpectedPartition) -> String {
     let seems: Vec<&str> = Partitioner::ALL
         .iter()
-        .filter(|other| other.partition(key.as_bytes(), home.partitions) == home.partition)
+        .filter(|other| {
+            other.partition(key.as_bytes(), expected_partition.partitions)
+                == expected_partition.partition
+        })
         .map(|other| other.librdkafka_name())
         .collect();
     let producer = if seems.is_empty() {
@@ -110,7 +116,7 @@ fn misrouted(key: &str, expected: i32, home: Home) -> String {
     };
     format!(
         "{key} belongs in partition {expected} by {}; it was found in {}: {producer}",
-        home.partitioner.librdkafka_name(),
-        home.partition
+        expected_partition.partitioner.librdkafka_name(),
+        expected_partition.partition
     )
 }

@@ -1,0 +1,69 @@
+//! The context of partition tasks: what they share, how the poll thread sees them, how they exit.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::time::Duration;
+
+use tidemark_schemas::Partitioner;
+use tidemark_schemas::codec::Decoder;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::WallClock;
+use crate::config::Limits;
+use crate::error::ProcessorError;
+use crate::memory::Budget;
+use crate::metrics::Metrics;
+use crate::store::{KeptBatches, Store, StoreError};
+
+/// The pause before a request to the database or the registry is retried.
+pub(super) const RETRY: Duration = Duration::from_millis(250);
+
+/// The parts that all partitions of a process share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) topic: String,
+    pub(crate) partitions: i32,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) store: Store,
+    pub(crate) decoder: Decoder,
+    pub(crate) clock: WallClock,
+    pub(crate) limits: Limits,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Metrics,
+    /// A copy of every committed batch; empty except in benches.
+    pub(crate) kept: OnceLock<KeptBatches>,
+    /// Commits run here, so that the drain waits for those of revoked partitions.
+    pub(crate) commits: TaskTracker,
+}
+
+/// The counters of one partition that its task and the poll thread share.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// The bytes queued.
+    pub(crate) bytes: AtomicUsize,
+    /// The first offset not committed.
+    pub(crate) committed: AtomicI64,
+    /// The offset of the next expected record.
+    pub(crate) position: AtomicI64,
+}
+
+/// The reason why a partition's task ended.
+#[derive(Debug)]
+pub(crate) enum TaskExit {
+    /// The task was stopped.
+    Stopped,
+    /// The fence refused a commit: another process claimed, or the database was rewound. The
+    /// partition is claimed again later, if it is still assigned.
+    Fenced,
+    /// Folding the record at this offset panicked. The partition is claimed again, and the record is
+    /// parked.
+    Poisoned(i64),
+    /// An error that a retry does not cure.
+    Failed(ProcessorError),
+}
+
+impl From<StoreError> for TaskExit {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,74 @@
+//! The decision to park a record, and the row that keeps it.
+
+use tidemark_projections::state::Late;
+use tidemark_schemas::{CustomerEvent, Instant, TenantId};
+
+use crate::parking::Reason;
+use crate::record::Record;
+use crate::store::ParkedRow;
+
+/// A decision to park, with what is known of the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Park {
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
+    pub(crate) field: Option<String>,
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) customer: Option<String>,
+}
+
+impl Park {
+    /// Parks a record of which nothing could be read.
+    pub(crate) fn unread(reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+            field: None,
+            tenant: None,
+            customer: None,
+        }
+    }
+
+    /// Parks an event.
+    pub(crate) fn event(event: &CustomerEvent, reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+            field: None,
+            tenant: Some(event.tenant_id.clone()),
+            customer: Some(event.customer_id.as_str().to_owned()),
+        }
+    }
+
+    /// Parks a late event.
+    pub(crate) fn late(event: &CustomerEvent, late: &Late) -> Self {
+        Self::event(event, Reason::Late, late.to_string())
+    }
+
+    /// Parks an event of a halted tenant.
+    pub(crate) fn halted(event: &CustomerEvent) -> Self {
+        let detail = format!(
+            "tenant {} is halted in this partition: it is folded when the tenant is resumed",
+            event.tenant_id
+        );
+        Self::event(event, Reason::Halted, detail)
+    }
+
+    /// Returns the row that keeps the record.
+    pub(crate) fn row(self, record: &Record, appended_at: Instant) -> ParkedRow {
+        // Postgres text holds no NUL; the detail may quote what a producer sent.
+        let clean = |text: String| text.replace('\0', "\u{fffd}");
+        ParkedRow {
+            offset: record.offset,
+            tenant: self.tenant,
+            customer: self.customer,
+            reason: self.reason,
+            detail: clean(self.detail),
+            field: self.field.map(clean),
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+            appended_at,
+        }
+    }
+}
