@@ -1,4 +1,4 @@
-//! The OpenAPI description: it is valid, the copy in docs/ is current, and the API responds as
+//! The `OpenAPI` description: it is valid, the copy in docs/ is current, and the API responds as
 //! described. Every other response in a test is checked against it, too (`support/described.rs`).
 
 use std::collections::BTreeSet;

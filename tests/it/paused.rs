@@ -30,10 +30,10 @@ async fn wait_until_owned(site: &Site, owner: &str, partitions: i64) {
     let query = format!("select count(*) from $gen.progress where owner = '{owner}'");
     wait_for(
         SOON,
-        "the partitions to be owned",
+        "the partitions to be count",
         async || match projections.number(&query).await {
-            owned if owned == partitions => Ok(()),
-            owned => Err(format!("{owner} owns {owned}")),
+            count if count == partitions => Ok(()),
+            count => Err(format!("{owner} owns {count}")),
         },
     )
     .await;

@@ -1,4 +1,4 @@
-//! The OpenAPI description, and the check of every response in a test against it.
+//! The `OpenAPI` description, and the check of every response in a test against it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
