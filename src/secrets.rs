@@ -30,7 +30,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Those that the configuration was just read with.
+    /// Returns the secrets that the configuration was just read with.
     pub(crate) fn of(config: &Config) -> Self {
         let revealed =
             |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
@@ -55,7 +55,7 @@ impl Secrets {
         secrets
     }
 
-    /// In force now.
+    /// Returns the credentials in force.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.in_force
     }

@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_millis(250);
 /// then are parked, and redriven by themselves.
 const FIRST_READ: Duration = Duration::from_secs(10);
 
-/// Says errors as the intake does.
+/// Logs errors as the intake does.
 struct FollowerContext;
 
 impl ClientContext for FollowerContext {

@@ -1,4 +1,4 @@
-//! What the poll thread is told: librdkafka's callbacks and messages as one closed enum.
+//! The events of the poll thread: librdkafka's callbacks and messages as one closed enum.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,33 +13,33 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::record::Record;
 
-/// See the module.
+/// An event of the poll thread.
 #[derive(Debug)]
 pub(crate) enum ConsumerEvent {
     /// A record.
     Record {
-        /// Of the topic.
+        /// The partition of the topic.
         partition: i32,
-        /// Itself.
+        /// The record, detached from librdkafka's buffers.
         record: Record,
         /// Whether its timestamp is the broker's.
         broker_time: bool,
     },
-    /// Everything there is of a partition was handed over.
+    /// A partition was read to its end.
     EndOfPartition {
-        /// Which.
+        /// The numbers of the partitions concerned.
         partition: i32,
     },
-    /// The group gives us partitions more.
+    /// The group assigns more partitions.
     Assigned {
-        /// Which.
+        /// The numbers of the partitions concerned.
         partitions: Vec<i32>,
     },
-    /// The group takes partitions away.
+    /// The group revokes partitions.
     Revoked {
-        /// Which.
+        /// The numbers of the partitions concerned.
         partitions: Vec<i32>,
-        /// They are somebody else's already.
+        /// Another member may own them already.
         lost: bool,
     },
     /// Anything else.
@@ -72,8 +72,7 @@ impl IntakeContext {
             .pop_front()
     }
 
-    /// From here on nobody takes rebalances: what the closing consumer is told to give up is given
-    /// up at once.
+    /// Answers rebalances at once from now on: the loop that would take them has ended.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -92,8 +91,8 @@ impl ClientContext for IntakeContext {
     }
 }
 
-/// Says errors of a client with their reason. Every error comes twice: here, and from `poll`,
-/// where it is handled; the end of a partition is none.
+/// Logs an error of a client with its reason. Every error comes twice: here, and from `poll`, where
+/// it is handled. The end of a partition is no error.
 pub(crate) fn log_error(error: &KafkaError, reason: &str) {
     if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
         tracing::warn!(%error, reason, "Kafka");

@@ -1,6 +1,5 @@
-//! Where the log ends, asked of the broker every half second by a thread of its own: the clock of
-//! an idle partition may only move while we know that nothing is left unread, nor appended by a
-//! transaction that is still open.
+//! The end of the log, asked of the broker every half second by a thread of its own. The clock of an
+//! idle partition may move only while nothing is left unread, or appended by an open transaction.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +25,7 @@ pub(crate) struct Watermarks {
 }
 
 impl Watermarks {
-    /// Starts asking, for no partition yet.
+    /// Starts the thread, for no partition yet.
     pub(crate) fn watch<C: ConsumerContext + 'static>(
         consumer: BaseConsumer<C>,
         topic: String,
@@ -41,7 +40,7 @@ impl Watermarks {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let partitions: Vec<i32> = lock(&asked).clone();
                 for partition in partitions {
-                    // Each question may take long, and nobody waits for all of them at the end.
+                    // Each question may take long, and the end must not wait for all of them.
                     if stopped.try_recv() == Err(TryRecvError::Disconnected) {
                         return;
                     }
@@ -67,7 +66,7 @@ impl Watermarks {
         })
     }
 
-    /// Which partitions to ask for from now on.
+    /// Sets the partitions to ask for.
     pub(crate) fn set_partitions(&self, partitions: Vec<i32>) {
         *lock(&self.partitions) = partitions;
     }
