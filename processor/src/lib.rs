@@ -1,4 +1,4 @@
-//! What happens: Kafka in, Postgres out, exactly once behind a fence.
+//! The processor: Kafka in, Postgres out, exactly once behind a fence.
 //!
 //! - `service`: [`Processor`], the whole.
 //! - `intake`: the poll thread; one partition's records to one task.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::{EventId, Instant};
 
-/// What made an output change.
+/// The cause of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// An event.
@@ -15,7 +15,7 @@ pub enum Cause {
     Definition,
 }
 
-/// Which kind of output changed.
+/// The kind of output that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
     /// A segment was entered (`to` = the segment's name) or left (`from`).
@@ -37,18 +37,18 @@ pub enum ChangeKind {
 /// One discrete output changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Which kind.
+    /// The kind.
     pub kind: ChangeKind,
     /// Segment or journey; `churn` for a band; of where models place a customer the kind's own; of a
     /// trigger its name.
     pub name: Arc<str>,
-    /// Before.
+    /// The value before the change.
     pub from: Option<Arc<str>>,
-    /// After.
+    /// The value after the change.
     pub to: Option<Arc<str>>,
-    /// When it took effect.
+    /// The effective time.
     pub effective_at: Instant,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
     /// Version of the definitions in force.
     pub definition_version: i64,
@@ -66,7 +66,7 @@ impl ChangeKind {
         Self::Trigger,
     ];
 
-    /// As stored and published.
+    /// Returns the stored and published name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Segment => "segment",
@@ -81,7 +81,7 @@ impl ChangeKind {
 }
 
 impl Cause {
-    /// As stored and published; which event is said beside it.
+    /// Returns the stored and published name; the id of an event is stored beside it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Event(_) => "event",

@@ -39,11 +39,11 @@ pub struct Encoded<Bytes = Vec<u8>> {
 pub struct InForce<'a> {
     /// The definitions.
     pub definitions: &'a TenantDefinitions,
-    /// From which instants on their tracked leaves count there.
+    /// The instants from which their tracked leaves count in the partition.
     pub tracking: &'a Tracking,
 }
 
-/// What a step of a customer adds to its tenant's tables.
+/// The effects of a step of a customer on its tenant's tables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effects {
     /// Changes of discrete outputs, in order.

@@ -1,4 +1,4 @@
-//! What was last known of a customer and since when: the memory between two evaluations.
+//! Evaluated state: the outputs of a customer as last evaluated, and since when.
 //!
 //! Core state says what is; a [`EvaluatedState`] says what Tidemark knew and when (history). Comparing
 //! it with fresh outputs yields [`Change`]s; comparing two evaluated states yields the rows that tell them
@@ -12,22 +12,22 @@ use tidemark_schemas::{CustomerEvent, Instant};
 use crate::definitions::TenantDefinitions;
 use crate::journeys::Path;
 use crate::models::Band;
-use crate::outputs::{Found, History, Placement, Scores, evaluate_knowing};
+use crate::outputs::{DiscreteScores, Found, History, Scores, evaluate_knowing};
 use crate::state::CustomerState;
 use log::{Log, Stamp};
 
 mod delta;
+mod discrete_scores;
 mod encoding;
 mod log;
 mod offered;
-mod placed;
 mod positions;
 
 pub use crate::change::{Cause, Change, ChangeKind};
 pub use crate::outputs::Offered;
 pub use delta::{Delta, Move};
 
-/// What was last known of one customer.
+/// The outputs of one customer as last evaluated.
 #[derive(Debug, Clone)]
 pub struct EvaluatedState {
     /// The instant of the last evaluation.
@@ -36,30 +36,30 @@ pub struct EvaluatedState {
     pub definition_version: i64,
     /// Segments it is in, with the effective time of the change that entered them.
     pub segments: BTreeMap<Arc<str>, Instant>,
-    /// By journey: the way to the stage it stands in.
+    /// The paths to the current stages, by journey.
     pub paths: BTreeMap<Arc<str>, Arc<Path>>,
     /// Churn band, where scored.
     pub band: Option<Band>,
-    /// For how many days before an order campaigns are credited with it in the tenant's
-    /// [rollups](crate::rollups); 0 while they are with nothing.
+    /// The number of days before an order in which campaigns are credited with it in the tenant's
+    /// [rollups](crate::rollups); 0 if they are credited with nothing.
     pub credit_window: i32,
     /// Where trained models placed it.
-    pub placement: Placement,
+    pub discrete_scores: DiscreteScores,
     /// Offers of the actions that are defined, and how many were accepted.
     pub offered: Offered,
-    /// When the customer must be looked at next. Stored, so that reading a customer takes no
-    /// evaluation; no part of what is known, so not compared.
+    /// The next due time. It is stored, so that reading a customer takes no evaluation; it is no part of
+    /// the outputs and not compared.
     due: Due,
 }
 
-/// When a customer must be stepped next.
+/// The next due time of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     /// Nothing was evaluated yet, or with other definitions.
     Unknown,
-    /// As the evaluation of everything found.
+    /// The result of a full evaluation.
     Exactly(Option<Instant>),
-    /// Not before this instant: since then only what events touched was evaluated.
+    /// A lower bound: since the last full evaluation only touched outputs were evaluated.
     NotBefore(Option<Instant>),
 }
 
@@ -72,7 +72,7 @@ impl PartialEq for EvaluatedState {
             paths,
             band,
             credit_window,
-            placement,
+            discrete_scores,
             offered,
             due: _,
         } = self;
@@ -82,7 +82,7 @@ impl PartialEq for EvaluatedState {
             && *paths == other.paths
             && *band == other.band
             && *credit_window == other.credit_window
-            && *placement == other.placement
+            && *discrete_scores == other.discrete_scores
             && *offered == other.offered
     }
 }
@@ -90,7 +90,7 @@ impl PartialEq for EvaluatedState {
 impl Eq for EvaluatedState {}
 
 impl EvaluatedState {
-    /// Of a customer of whom nothing is known yet. `evaluated_at` is [`Instant::MIN`].
+    /// Returns the evaluated state of a new customer; `evaluated_at` is [`Instant::MIN`].
     pub fn new(definition_version: i64) -> Self {
         Self {
             evaluated_at: Instant::MIN,
@@ -99,7 +99,7 @@ impl EvaluatedState {
             paths: BTreeMap::new(),
             band: None,
             credit_window: 0,
-            placement: Placement::default(),
+            discrete_scores: DiscreteScores::default(),
             offered: Offered::new(),
             due: Due::Unknown,
         }
@@ -180,8 +180,8 @@ impl EvaluatedState {
         );
     }
 
-    /// When this customer must be looked at next if nothing happens: not after anything of it may
-    /// change. Of the state and definitions of the last evaluation; `None`: never.
+    /// Returns the instant by which the customer must be evaluated next if nothing else happens, under the
+    /// state and definitions of the last evaluation; `None`: never.
     pub fn next_look(
         &self,
         state: &CustomerState,
@@ -197,8 +197,8 @@ impl EvaluatedState {
         }
     }
 
-    /// When this customer must be stepped next if nothing happens: what [`Self::step_to`] steps to.
-    /// A function of what is known, the state and the definitions.
+    /// Returns the next due time: the instant to which [`Self::step_to`] steps next.
+    /// It is a function of the evaluated state, the state and the definitions.
     pub fn next_due(
         &self,
         state: &CustomerState,
@@ -213,7 +213,7 @@ impl EvaluatedState {
         }
     }
 
-    /// As [`Self::next_due`], and remembered, if that is not after an instant.
+    /// Returns [`Self::next_due`] if it is not after an instant, and stores it.
     fn due_by(
         &mut self,
         state: &CustomerState,
@@ -229,7 +229,7 @@ impl EvaluatedState {
         next.filter(is_due)
     }
 
-    /// What the next evaluation knows of this one; what it finds entered is so from `entered` on.
+    /// Returns the history for the next evaluation; segments that it enters are entered at `entered`.
     pub fn history(&self, definitions: &TenantDefinitions, entered: Instant) -> History {
         History::new(&self.segments, definitions, entered).with_triggers(self.triggers(definitions))
     }
@@ -326,9 +326,9 @@ impl EvaluatedState {
             log.note(ChangeKind::Band, Arc::from("churn"), from, to);
             self.band = scores.band;
         }
-        if self.placement != scores.placement {
-            placed::note(&self.placement, &scores.placement, log);
-            self.placement = scores.placement;
+        if self.discrete_scores != scores.discrete_scores {
+            discrete_scores::note(&self.discrete_scores, &scores.discrete_scores, log);
+            self.discrete_scores = scores.discrete_scores;
         }
     }
 }

@@ -18,10 +18,10 @@ mod facts;
 
 pub use eligible::{Requirement, eligible_actions};
 
-/// How many instants of change are looked at, at most.
+/// The largest number of instants of change that are examined.
 const MAX_STEPS: usize = 1_000;
 
-/// Why a customer is in a segment, or not.
+/// The explanation of a membership.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Explanation {
@@ -132,7 +132,7 @@ pub fn explain(
     })
 }
 
-/// What was found of each leaf, in order.
+/// Returns the finding of each leaf, in order.
 fn facts_of(now: &mut Evaluation<'_>, expression: &Expression) -> Vec<Map<String, Value>> {
     let mut found = Vec::new();
     expression.each(&mut |condition| found.extend(now.facts(condition)));

@@ -20,13 +20,13 @@ use crate::models::Band;
 use crate::state::CustomerState;
 
 mod conditions;
+mod discrete_scores;
 mod evaluate;
 mod events;
 mod habits;
 mod ledger;
 mod members;
 pub(crate) mod offered;
-mod placement;
 mod predictions;
 mod records;
 mod scores;
@@ -35,12 +35,12 @@ mod summaries;
 mod tallies;
 mod timeline;
 
+pub use discrete_scores::DiscreteScores;
 pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
 pub(crate) use evaluate::{Evaluation, Found, Scores};
 pub(crate) use habits::counter;
 pub use members::History;
 pub use offered::Offered;
-pub use placement::Placement;
 pub use predictions::{
     ConversionOutput, Percentile, Predictions, RenewalOutput, Scored, ValueHorizon, ValueOutput,
     next_rfm_change, predict,

@@ -93,7 +93,7 @@ impl<'d> Trainer<'d> {
     /// Adds a customer. What happened after the day asked for is left out.
     pub fn add(&mut self, id: &CustomerId, state: &CustomerState) {
         self.seen += 1;
-        let mut ledger = Ledger::of(&state.orders, self.definitions);
+        let mut ledger = Ledger::new(&state.orders, self.definitions);
         ledger.days.retain(|of| of.day <= self.last_day);
         if !ledger.days.is_empty() {
             let id = id.as_str().to_owned();

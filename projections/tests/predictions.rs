@@ -14,6 +14,8 @@ mod choices;
 mod clusters;
 #[path = "predictions/conversion.rs"]
 mod conversion;
+#[path = "predictions/discrete_scores.rs"]
+mod discrete_scores;
 #[path = "predictions/explained.rs"]
 mod explained;
 #[path = "predictions/fits.rs"]
@@ -22,8 +24,6 @@ mod fits;
 mod getting_on;
 #[path = "predictions/leaves.rs"]
 mod leaves;
-#[path = "predictions/placement.rs"]
-mod placement;
 #[path = "predictions/purchases.rs"]
 mod purchases;
 #[path = "predictions/recovery.rs"]

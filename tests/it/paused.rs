@@ -30,7 +30,7 @@ async fn wait_until_owned(site: &Site, owner: &str, partitions: i64) {
     let query = format!("select count(*) from $gen.progress where owner = '{owner}'");
     wait_for(
         SOON,
-        "the partitions to be count",
+        "the partitions to be owned",
         async || match projections.number(&query).await {
             count if count == partitions => Ok(()),
             count => Err(format!("{owner} owns {count}")),

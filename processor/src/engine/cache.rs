@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) flushed_hash: Option<u128>,
     /// The evaluated state as last flushed, kept while this batch changes it.
     pub(crate) flushed_evaluated: Option<EvaluatedState>,
-    /// What changed in the batch under construction.
+    /// The changes in the batch under construction.
     pub(crate) changes: Vec<Change>,
     /// A timer's row is due at or before this instant; `None`: there may be none.
     pub(crate) timer: Option<Instant>,

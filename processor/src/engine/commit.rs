@@ -24,7 +24,7 @@ pub(super) struct InFlight {
     pub(super) _reservation: MemoryReservation,
 }
 
-/// How it ended; never, where there is none.
+/// Waits for the commit in flight; never returns without one.
 pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, TaskExit> {
     let Some(in_flight) = in_flight else {
         return std::future::pending().await;

@@ -24,7 +24,7 @@ use super::tracking::TrackedLeaves;
 use crate::memory::Budget;
 use crate::store::{Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
 
-/// Why an event was not folded.
+/// The reason why an event was not folded.
 #[derive(Debug)]
 pub(crate) enum NotFolded {
     /// Too old to be told from a duplicate.
@@ -58,7 +58,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Of a partition just claimed, with the first window of its timers.
+    /// Returns the folder of a partition just claimed, with the first window of its timers.
     pub(crate) fn new(
         partition: i32,
         claim: Claim,
@@ -132,7 +132,7 @@ impl Folder {
         self.cache.estimate(customers)
     }
 
-    /// Those of the customers that are not in memory, sorted, with room made for them.
+    /// Returns the customers that are not in memory, sorted, and makes room for them.
     pub(crate) fn missing(
         &mut self,
         mut customers: Vec<CustomerKey>,
@@ -223,7 +223,7 @@ impl Folder {
             // Deleting its row without looking would lose whatever is due.
             unreachable!("the task installs every customer due in a batch before its timer fires")
         };
-        // Its row goes, and may have been the only one: what is due next is written anew.
+        // Its row is deleted, and may have been the only one: the next due time is written again.
         entry.timer = None;
         self.pending.rows.timers.fire((due, customer.clone()));
         self.catch_up(customer, due);

@@ -9,12 +9,12 @@ use tidemark_schemas::TenantId;
 
 use crate::config::HaltLimit;
 
-/// What was seen of a tenant when it passed the limit.
+/// The counts of a tenant when it passed the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Passed {
-    /// How many of the records looked back on were parked.
+    /// The number of parked records among those considered.
     pub(crate) parked: usize,
-    /// How many were looked back on.
+    /// The number of records considered.
     pub(crate) records: usize,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Passed {
 pub(crate) struct Halts {
     limit: HaltLimit,
     halted: BTreeSet<TenantId>,
-    /// Of tenants that are not halted, since the partition was claimed or they were resumed.
+    /// The windows of tenants that are not halted, since the claim or their resumption.
     windows: BTreeMap<TenantId, Window>,
 }
 

@@ -1,22 +1,22 @@
-//! How large a batch may become, and how long it waits for company: as configured, or more where
-//! commits say so. A larger batch writes a customer once that a smaller one would write twice; fewer
-//! of them cost less when the database is slow.
+//! The size of batches and the time they linger: as configured, or more, depending on commit times. A
+//! larger batch writes a customer once instead of twice; fewer batches cost less when the database is
+//! slow.
 
 use std::time::Duration;
 
-/// A full batch that landed faster than this may be followed by one twice as large.
+/// The commit time of a full batch below which the next batch may be twice as large.
 const QUICK: Duration = Duration::from_millis(200);
-/// One that took longer is followed by one half as large.
+/// The commit time above which the next batch is half as large.
 const SLOW: Duration = Duration::from_millis(500);
 const MOST: usize = 2;
-/// Waiting no longer than this, whatever commits take: somebody wants to see what was published.
+/// The longest time to linger, whatever commits take: published events must become visible.
 const LONGEST_LINGER: Duration = Duration::from_millis(80);
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     times: usize,
-    /// What commits took of late.
+    /// The moving average of commit times.
     took: Duration,
 }
 
@@ -28,18 +28,18 @@ impl Pace {
         }
     }
 
-    /// How many times the configured size a batch may have.
+    /// Returns the largest size of a batch, as a multiple of the configured size.
     pub(super) const fn times(self) -> usize {
         self.times
     }
 
-    /// How long the first record of a batch waits for others: twice what a commit takes, so that
-    /// commits take a third of the time at most, but not less than configured.
+    /// Returns the time that the first record of a batch lingers: twice the commit time, so that commits
+    /// take at most a third of the time, but at least the configured time.
     pub(super) fn linger(self, configured: Duration) -> Duration {
         configured.max((self.took * 2).min(LONGEST_LINGER))
     }
 
-    /// Learns from a commit. `full`: the batch was as large as it might be.
+    /// Records a commit. `full`: the batch had the largest allowed size.
     pub(super) fn landed(&mut self, took: Duration, full: bool) {
         self.took = (self.took * 3 + took) / 4;
         if took > SLOW {
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(
             pace.linger(LONGEST_LINGER * 2),
             LONGEST_LINGER * 2,
-            "who configured more gets more"
+            "a longer configured time is kept"
         );
         assert_eq!(settled_at(&mut pace, 1), 20, "it is forgotten");
     }

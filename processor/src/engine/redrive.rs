@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub(super) struct Redrive {
     pub(super) tenant: TenantId,
     pub(super) reason: Reason,
-    /// Those up to this offset were.
+    /// The offset up to which events were retried.
     pub(super) after: i64,
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn flush_customer(
         first_seen_at,
         last_seen_at,
         band: evaluated.band.map(band_number),
-        value_minor: evaluated.placement.value_minor,
+        value_minor: evaluated.discrete_scores.value_minor,
     });
 }
 

@@ -22,7 +22,7 @@ use crate::memory::MemoryReservation;
 use crate::record::{Input, Record};
 use crate::store::{Batch, Claim, Committed, StoreError};
 
-/// How often an idle partition looks at its clock.
+/// The interval at which an idle partition checks its clock.
 const TICK: Duration = Duration::from_millis(200);
 /// See the module.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct PartitionTask {
     pub(super) poisoned: BTreeSet<i64>,
     pub(super) warned_of_misrouted: Option<std::time::Instant>,
     pub(super) stop: CancellationToken,
-    /// What the clock was when it was last sent to the database.
+    /// The clock when it was last sent to the database.
     pub(super) sent_clock: Instant,
     input: mpsc::UnboundedReceiver<Input>,
     queue: Arc<Queue>,
@@ -56,7 +56,7 @@ pub(crate) struct PartitionTask {
 }
 
 impl PartitionTask {
-    /// Of a partition just claimed. `poisoned` are offsets whose folding panicked before.
+    /// Prepares the task of a claimed partition. `poisoned` are offsets at which folding panicked before.
     #[expect(
         clippy::too_many_arguments,
         reason = "each is one end of the partition's wiring"
@@ -234,7 +234,7 @@ impl PartitionTask {
         reservation.adopt(bytes);
     }
 
-    /// Those of the customers that must be loaded, with room made for them.
+    /// Returns the customers that must be loaded, and makes room for them.
     pub(super) fn missing(&mut self, customers: Vec<CustomerKey>) -> Vec<CustomerKey> {
         self.folder.missing(customers, self.committed_batch)
     }

@@ -165,7 +165,7 @@ fn logs() -> impl Strategy<Value = Vec<Entry>> {
     })
 }
 
-/// What happens beside reading on.
+/// The events beside reading on.
 #[derive(Debug, Clone)]
 enum Step {
     Read(usize),

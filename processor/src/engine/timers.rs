@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidemark_schemas::{CustomerKey, Instant};
 
-/// One due time with whose it is; timers fire in this order.
+/// A due time and its customer; timers fire in this order.
 pub(crate) type Due = (Instant, CustomerKey);
 
 /// How many timers are read from the database at once; at most twice as many stay in memory. Tests
@@ -20,7 +20,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Of a partition just claimed, with the first rows of its table, at most [`WINDOW`].
+    /// Returns the timers of a partition just claimed, with the first rows of its table, at most [`WINDOW`].
     pub(crate) fn new(rows: Vec<Due>) -> Self {
         let mut timers = Self {
             due: BTreeSet::new(),
@@ -37,7 +37,7 @@ impl Timers {
             .is_some_and(|(horizon, _)| *horizon <= clock)
     }
 
-    /// Where the next window begins.
+    /// Returns the start of the next window.
     pub(crate) fn horizon(&self) -> Option<&Due> {
         self.horizon.as_ref()
     }
@@ -87,7 +87,7 @@ impl Timers {
             .collect()
     }
 
-    /// When the `n`th timer (from 0) is due, if that many are in memory.
+    /// Returns the due time of the `n`th timer (from 0), if that many are in memory.
     pub(crate) fn nth_due(&self, n: usize) -> Option<Instant> {
         self.due.iter().nth(n).map(|(due, _)| *due)
     }

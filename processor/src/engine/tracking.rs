@@ -1,4 +1,4 @@
-//! From when on the tracked leaves of a partition's tenants are exact.
+//! The instants from which the tracked leaves of a partition's tenants are exact.
 //!
 //! A leaf that comes into force when the partition's clock stands at some instant counts what
 //! occurred five minutes after it, or later. Nothing dated so late can have been folded before: the
@@ -21,7 +21,7 @@ pub(super) struct TrackedLeaves {
 }
 
 impl TrackedLeaves {
-    /// As the database has them.
+    /// Returns the tracking that the database holds.
     pub(super) fn new(rows: Vec<TrackedRow>) -> Self {
         let mut by_tenant = BTreeMap::<_, Tracking>::new();
         for row in rows {

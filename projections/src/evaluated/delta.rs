@@ -1,22 +1,22 @@
-//! What tells two evaluated states of a customer apart, as rows to write.
+//! The difference of two evaluated states of a customer, as rows to write.
 
 use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{EvaluatedState, offered, placed};
+use super::{EvaluatedState, discrete_scores, offered};
 use crate::counter::CounterKind;
 use crate::journeys::{self, Path};
 use crate::models::Band;
-use crate::outputs::Placement;
+use crate::outputs::DiscreteScores;
 use crate::rollups::Rollups;
 
 /// The difference between what was known of a customer and what is known now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delta {
-    /// Segments entered, also anew, and since when: rows to write.
+    /// Segments entered, with the time: rows to write.
     pub memberships: Vec<(Arc<str>, Instant)>,
-    /// Those of them it was not in before: one member more.
+    /// The newly entered ones among them: members to count.
     pub entered: Vec<Arc<str>>,
     /// Segments left: rows to delete, one member less.
     pub left: Vec<Arc<str>>,
@@ -24,14 +24,14 @@ pub struct Delta {
     pub positions: Vec<(Arc<str>, Arc<str>, Instant)>,
     /// Journeys without a position: rows to delete.
     pub positions_left: Vec<Arc<str>>,
-    /// Where the stage is another: counts to move.
+    /// The changed stages: counts to move.
     pub moved: Vec<Move>,
     /// Band before and now, where it is another: counts to move.
     pub band: Option<(Option<Band>, Option<Band>)>,
-    /// What the ways through journeys add to the tenant's rollups.
+    /// The rollups of changed paths.
     pub rollups: Rollups,
-    /// Where models placed the customer before and now, where that is another: counts to move.
-    pub placed: Option<(Placement, Placement)>,
+    /// The scores before and after, if they differ: counts to move.
+    pub discrete_scores: Option<(DiscreteScores, DiscreteScores)>,
     /// Offers and answers, of all and of the members of segments: what to add to counters.
     pub offers: Vec<(CounterKind, String, i64)>,
 }
@@ -48,7 +48,7 @@ pub struct Move {
 }
 
 impl Delta {
-    /// From one evaluated state of a customer to another; `None` of a customer not known before.
+    /// Returns the difference between two evaluated states; `None` stands for a new customer.
     pub fn between(old: Option<&EvaluatedState>, new: &EvaluatedState) -> Self {
         let nothing = EvaluatedState::new(0);
         let old = old.unwrap_or(&nothing);
@@ -58,8 +58,8 @@ impl Delta {
         if old.band != new.band {
             delta.band = Some((old.band, new.band));
         }
-        if old.placement != new.placement {
-            delta.placed = Some((old.placement, new.placement));
+        if old.discrete_scores != new.discrete_scores {
+            delta.discrete_scores = Some((old.discrete_scores, new.discrete_scores));
         }
         delta.offers = offered::counters(old, new);
         delta
@@ -146,8 +146,8 @@ impl Delta {
             counters.extend(from.map(|band| (CounterKind::Band, band.name().to_owned(), -1)));
             counters.extend(to.map(|band| (CounterKind::Band, band.name().to_owned(), 1)));
         }
-        if let Some((before, now)) = &self.placed {
-            counters.extend(placed::counters(before, now));
+        if let Some((before, now)) = &self.discrete_scores {
+            counters.extend(discrete_scores::counters(before, now));
         }
         counters.extend(self.offers.iter().cloned());
         counters

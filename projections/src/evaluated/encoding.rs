@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::{Due, EvaluatedState, placed};
+use super::{Due, EvaluatedState, discrete_scores};
 use crate::journeys::Path;
 use crate::models::Band;
 use crate::state::StateError;
@@ -12,7 +12,7 @@ use crate::state::encoding::{Reader, Writer, ascending, damaged};
 
 /// The first byte of every evaluated: the version of this form.
 const VERSION_BYTE: u8 = 3;
-/// In place of a band's code where there is no score.
+/// The code in place of a band without a score.
 const NO_BAND: u8 = 0xff;
 /// A length and an instant, or a length and a path, take this much at least.
 const LEAST_ENTRY_BYTES: usize = 2;
@@ -37,11 +37,11 @@ impl EvaluatedState {
         }
         writer.signed(i64::from(self.credit_window));
         self.due.encode(&mut writer);
-        placed::write(&self.placement, &self.offered, &mut writer);
+        discrete_scores::write(&self.discrete_scores, &self.offered, &mut writer);
         writer.into_bytes()
     }
 
-    /// From canonical bytes. Whatever it accepts, [`Self::encode`] gives back.
+    /// Decodes canonical bytes. Accepted bytes equal those of [`Self::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(bytes);
         let version = reader.byte()?;
@@ -76,7 +76,7 @@ impl EvaluatedState {
         let window = i32::try_from(reader.signed()?).ok();
         evaluated.credit_window = window.ok_or_else(|| damaged("a window out of range"))?;
         evaluated.due = Due::decode(&mut reader)?;
-        (evaluated.placement, evaluated.offered) = placed::read(&mut reader)?;
+        (evaluated.discrete_scores, evaluated.offered) = discrete_scores::read(&mut reader)?;
         reader.finish()?;
         Ok(evaluated)
     }

@@ -7,7 +7,7 @@ use tidemark_schemas::Instant;
 use super::{Cause, Change, ChangeKind};
 use crate::definitions::TenantDefinitions;
 
-/// What all changes of one evaluation have in common.
+/// The stamp that all changes of one evaluation share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp {
     pub(super) effective_at: Instant,
@@ -57,8 +57,8 @@ impl Log<'_> {
         self.changes.push(change);
     }
 
-    /// What waited for a change fires with it. A definition that comes into force acts on nobody
-    /// unless that is asked for.
+    /// Fires the triggers that wait for the change. Changes by definitions fire only triggers that
+    /// opt in.
     fn trigger(&mut self, change: &Change) {
         for trigger in &self.definitions.triggers {
             let wanted = trigger.on_definition || change.cause != Cause::Definition;

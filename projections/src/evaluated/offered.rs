@@ -61,7 +61,7 @@ pub(super) fn write(offered: &Offered, writer: &mut Writer) {
     }
 }
 
-/// What [`write`] wrote of some offers.
+/// Reads what [`write`] wrote.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Offered, StateError> {
     let mut offered = Offered::new();
     let mut before: Option<Arc<str>> = None;

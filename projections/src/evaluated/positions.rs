@@ -1,4 +1,4 @@
-//! Where a customer stands in its journeys, and the way it came.
+//! The stages of a customer, and its paths to them.
 
 use std::sync::Arc;
 

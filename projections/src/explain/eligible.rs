@@ -1,4 +1,4 @@
-//! Which actions a customer may be offered, and why.
+//! The actions that a customer is eligible for, and the reasons.
 
 use serde::Serialize;
 use serde_json::Value;

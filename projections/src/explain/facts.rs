@@ -1,4 +1,4 @@
-//! What was found of a customer that makes a condition true or false.
+//! The findings that make a condition true or false.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::outputs::{Evaluation, counter, predict, records_summary};
 use crate::state::activity::Counter;
 use crate::{days, state::orders::Order};
 
-/// How many ids of events are told, the newest.
+/// The number of newest event ids that are listed.
 const MAX_EVENTS: usize = 20;
 
 /// Values by name.
@@ -26,7 +26,7 @@ fn put(facts: &mut Facts, name: &str, value: impl Serialize) {
 }
 
 impl Evaluation<'_> {
-    /// What was found of a leaf; `None` of what is made of other conditions.
+    /// Returns the finding of a leaf; `None` for a condition that combines others.
     pub(super) fn facts(&self, condition: &Expression) -> Option<Facts> {
         let mut facts = Facts::new();
         match condition {
@@ -100,7 +100,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Null throughout of whom the models do not score.
+    /// Null throughout for customers without scores.
     fn score_facts(&self, condition: &ScoreCondition, facts: &mut Facts) {
         match condition {
             ScoreCondition::Rfm(_) => {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
+use super::discrete_scores::DiscreteScores;
 use super::ledger::Ledger;
 use super::members::History;
 use super::offered::{Offered, offered};
-use super::placement::Placement;
 use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
@@ -22,26 +22,26 @@ use crate::state::CustomerState;
 pub struct Discrete<'a> {
     /// Membership of each segment, in the order of [`TenantDefinitions::segments`].
     pub segments: Vec<bool>,
-    /// Where the customer stands, in the order of the journeys' names.
+    /// The stages of the customer, in the order of the journeys' names.
     pub stages: Vec<Standpoint<'a>>,
     /// Churn band, where scored.
     pub band: Option<Band>,
     /// P(alive), where scored; not discrete, but what the band was made of.
     pub p_alive: Option<f64>,
-    /// Where trained models place the customer.
-    pub placement: Placement,
+    /// The scores of trained models.
+    pub discrete_scores: DiscreteScores,
     /// The earliest later instant at which one of these (but P(alive)) may change by itself.
     pub next_change: Option<Instant>,
 }
 
-/// Where a customer stands in a journey.
+/// The stage of a customer in a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standpoint<'a> {
     /// The journey's name.
     pub journey: &'a Arc<str>,
     /// The stage.
     pub stage: &'a Arc<str>,
-    /// When it was entered.
+    /// The instant of entry.
     pub since: Instant,
 }
 
@@ -55,7 +55,7 @@ pub fn evaluate<'a>(
     evaluate_knowing(History::none(at), state, definitions, at)
 }
 
-/// As [`evaluate`], of a customer with a history: `member_for` asks since when it is in a segment.
+/// Evaluates as [`evaluate`] does, for a customer with a history, which `member_for` needs.
 pub fn evaluate_knowing<'a>(
     known: History,
     state: &'a CustomerState,
@@ -65,7 +65,7 @@ pub fn evaluate_knowing<'a>(
     evaluate_with_ledger(known, state, definitions, at).0
 }
 
-/// As [`evaluate_knowing`], with the orders it was made of.
+/// Evaluates as [`evaluate_knowing`] does, and returns the orders used.
 pub(crate) fn evaluate_with_ledger<'a>(
     known: History,
     state: &'a CustomerState,
@@ -74,17 +74,17 @@ pub(crate) fn evaluate_with_ledger<'a>(
 ) -> (Discrete<'a>, Ledger) {
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
-    let placement = evaluation.place();
+    let discrete_scores = evaluation.discrete_scores();
     let discrete = Discrete {
         stages: evaluation.all_stages(),
         band: evaluation.band,
         p_alive: evaluation.p_alive,
-        placement,
+        discrete_scores,
         next_change: evaluation.next_change,
         segments: evaluation.segments,
     };
     let orders = evaluation.ledger.into_inner();
-    let ledger = orders.unwrap_or_else(|| Ledger::of(&state.orders, definitions));
+    let ledger = orders.unwrap_or_else(|| Ledger::new(&state.orders, definitions));
     (discrete, ledger)
 }
 
@@ -93,23 +93,23 @@ pub(crate) fn evaluate_with_ledger<'a>(
 pub(crate) struct Found<'a> {
     /// Membership by place of the segment, in order.
     pub(crate) members: Vec<(usize, bool)>,
-    /// Where the customer stands; `None`: where it stood.
+    /// The stages; `None`: unchanged.
     pub(crate) stages: Option<Vec<Standpoint<'a>>>,
-    /// What is predicted; `None`: what was.
+    /// The scores; `None`: unchanged.
     pub(crate) scores: Option<Scores>,
-    /// What was offered; `None`: what was before.
+    /// The offers; `None`: unchanged.
     pub(crate) offered: Option<Offered>,
     /// The earliest later instant at which one of these may change by itself.
     pub(crate) next_change: Option<Instant>,
 }
 
-/// What is predicted and changes at an instant.
+/// The scores that change at an instant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scores {
     /// Churn band, where scored.
     pub(crate) band: Option<Band>,
-    /// Where trained models place the customer.
-    pub(crate) placement: Placement,
+    /// The scores of trained models.
+    pub(crate) discrete_scores: DiscreteScores,
 }
 
 impl<'a> Found<'a> {
@@ -126,7 +126,7 @@ impl<'a> Found<'a> {
             stages: Some(discrete.stages),
             scores: Some(Scores {
                 band: discrete.band,
-                placement: discrete.placement,
+                discrete_scores: discrete.discrete_scores,
             }),
             offered: Some(offered(state, definitions)),
             next_change: discrete.next_change,
@@ -151,7 +151,7 @@ impl<'a> Found<'a> {
         let scores = touched.scores.then(|| {
             evaluation.score();
             Scores {
-                placement: evaluation.place(),
+                discrete_scores: evaluation.discrete_scores(),
                 band: evaluation.band,
             }
         });
@@ -266,11 +266,11 @@ impl<'a> Evaluation<'a> {
     /// The orders.
     pub(crate) fn ledger(&self) -> &Ledger {
         let (state, definitions) = (self.state, self.definitions);
-        let of = || Ledger::of(&state.orders, definitions);
+        let of = || Ledger::new(&state.orders, definitions);
         self.ledger.get_or_init(of)
     }
 
-    /// Where the customer stands in the journeys without conditions, in the order of their names.
+    /// Returns the stages in journeys without conditions, in the order of their names.
     pub(crate) fn stages_by_events(&self) -> &[Standpoint<'a>] {
         self.stages.get_or_init(|| {
             let journeys = self.definitions.journeys.values();
@@ -360,7 +360,7 @@ impl<'a> Evaluation<'a> {
         self.is_member_at(reference.index)
     }
 
-    /// As [`Self::is_member`], of the segment at a place.
+    /// Returns [`Self::is_member`] for the segment at an index.
     pub(crate) fn is_member_at(&self, place: usize) -> bool {
         self.segments.get(place).copied().unwrap_or(false)
     }

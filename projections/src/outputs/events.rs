@@ -77,7 +77,7 @@ impl Evaluation<'_> {
         end.is_none_or(|end| self.at < end) == within
     }
 
-    /// When what was then will be longer ago than that; `None` for never.
+    /// Returns the instant at which that time will be longer ago; `None`: never.
     pub(crate) fn within_until(&self, duration: Duration, then: Instant) -> Option<Instant> {
         let zone = &self.definitions.rules.zone;
         match duration {

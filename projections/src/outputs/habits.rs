@@ -18,7 +18,7 @@ impl Evaluation<'_> {
         completed.is_some_and(|then| self.was(condition.within.map(Ago::Within), then))
     }
 
-    /// As time passes periods only leave, oldest first; the one under way begins empty.
+    /// As time passes periods only leave, the oldest first; the current one begins empty.
     pub(crate) fn regularly(&mut self, condition: &RegularlyCondition) -> bool {
         let period = condition.period;
         let Some(counter) = counter(self.state, &condition.name, condition.tracked) else {
@@ -68,7 +68,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// What counts the activities of a name, or those of a tracked leaf.
+/// Returns the counter of a name, or of a tracked leaf.
 pub(crate) fn counter<'s>(
     state: &'s CustomerState,
     name: &str,
@@ -81,7 +81,7 @@ pub(crate) fn counter<'s>(
 }
 
 impl SequenceRule {
-    /// Of what a customer's progress is made.
+    /// Returns the parameters of a customer's progress.
     pub(crate) fn pace(&self) -> Pace {
         Pace {
             steps: self.steps.len(),
@@ -98,7 +98,7 @@ impl SequenceRule {
 }
 
 impl TrackedLeaf {
-    /// What an activity is to it, if anything.
+    /// Returns the role of an activity for the leaf, if any.
     pub(crate) fn asks(&self, activity: &ActivityTracked, zone: &TimeZone) -> Option<Asked> {
         match self {
             Self::Count(pattern) => pattern.fits(activity, zone).then_some(Asked::Count),

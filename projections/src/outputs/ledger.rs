@@ -5,12 +5,12 @@ use crate::models::{PurchaseHistory, Rfm};
 use crate::state::Orders;
 use crate::state::orders::Order;
 
-/// What was ordered on a day, or on several.
+/// The orders of a day, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Totals {
     /// Orders placed.
     pub(crate) orders: u64,
-    /// Those of them whose money could be converted.
+    /// The number of orders that could be converted.
     pub(crate) converted: u64,
     /// Amounts less refunds, in minor units. 128 bits hold any sum of orders.
     pub(crate) net_minor: i128,
@@ -33,7 +33,7 @@ impl Totals {
 /// One day with an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Day {
-    /// In days since 1970-01-01.
+    /// The day, counted from 1970-01-01.
     pub(crate) day: i32,
     pub(crate) totals: Totals,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn of(orders: &Orders, definitions: &TenantDefinitions) -> Self {
+    pub(crate) fn new(orders: &Orders, definitions: &TenantDefinitions) -> Self {
         let mut days: Vec<Day> = Vec::with_capacity(orders.len());
         for order in orders.iter() {
             let net = net_minor(order, definitions);
@@ -87,7 +87,7 @@ impl Ledger {
         self.days.get(start..).unwrap_or_default()
     }
 
-    /// What churn models know of a customer; `None` of one who never bought.
+    /// Returns the purchase history for churn models; `None` for a customer without purchases.
     pub(crate) fn purchase_history(&self, today: i32) -> Option<PurchaseHistory> {
         let (first, last) = (self.days.first()?.day, self.days.last()?.day);
         let last = i64::from(last) - i64::from(first);
@@ -99,7 +99,7 @@ impl Ledger {
         })
     }
 
-    /// What cells and clusters are made of; `None` of one who never bought.
+    /// Returns the measures of cells and clusters; `None` for a customer without purchases.
     pub(crate) fn rfm(&self, today: i32) -> Option<Rfm> {
         let history = self.purchase_history(today)?;
         let spent = self.totals().net_minor;
@@ -114,7 +114,7 @@ impl Ledger {
         })
     }
 
-    /// How many days after the first could be converted, and their sum, none below zero.
+    /// Returns the number of converted days after the first, and their sum, none below zero.
     pub(crate) fn repeat_spending(&self) -> (u32, i128) {
         let repeat = self
             .days

@@ -10,22 +10,22 @@ use crate::definitions::expression::{BucketCondition, ManualCondition, MemberFor
 use crate::definitions::{Journey, TenantDefinitions};
 use crate::journeys::Trigger;
 
-/// By journey with conditions: the stages that they entered.
+/// The stages that conditions entered, by journey.
 pub(crate) type Triggers = Vec<(Arc<str>, Vec<Trigger>)>;
 
-/// What is known beside the state: since when the customer has been in a segment.
+/// The history beside the state: the times of entry into segments.
 #[derive(Debug, Clone)]
 pub struct History {
-    /// Of the segments that `member_for` asks about, by place, those it was in before.
+    /// The times of entry of the segments that `member_for` reads, by index.
     since: Vec<(usize, Instant)>,
-    /// When the others are entered that it is found to be in now.
+    /// The time of entry of segments found now.
     entered: Instant,
     /// Stages that their conditions entered before.
     triggers: Triggers,
 }
 
 impl History {
-    /// Of a customer of whom nothing was known before that instant.
+    /// Returns the history of a customer without one before that instant.
     pub fn none(entered: Instant) -> Self {
         Self {
             since: Vec::new(),
@@ -34,7 +34,7 @@ impl History {
         }
     }
 
-    /// Of a customer that was in these segments; others that it is in now are entered at `entered`.
+    /// Returns the history of a member of these segments; others are entered at `entered`.
     pub fn new(
         memberships: &BTreeMap<Arc<str>, Instant>,
         definitions: &TenantDefinitions,
@@ -51,7 +51,7 @@ impl History {
         }
     }
 
-    /// With the stages that conditions entered before, by journey.
+    /// Adds the stages that conditions entered before, by journey.
     #[must_use]
     pub(crate) fn with_triggers(mut self, triggers: Triggers) -> Self {
         self.triggers = triggers;
@@ -65,7 +65,7 @@ impl History {
         known.map_or_else(Vec::new, |(_, triggers)| triggers.clone())
     }
 
-    /// Since when the customer has been in a segment that it is in now.
+    /// Returns the time of entry into a segment of which the customer is a member now.
     pub(crate) fn since(&self, place: usize) -> Instant {
         let mut known = self.since.iter();
         let known = known.find(|(other, _)| *other == place);

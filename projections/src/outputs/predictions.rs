@@ -1,4 +1,4 @@
-//! What is to come of one customer: value, RFM cell, cluster and conversion.
+//! The predictions of one customer: value, RFM cell, cluster and conversion.
 //!
 //! Apart from [`super::derive`] because it costs more, and nothing discrete is stored of it. Recency
 //! and age are whole days of the tenant's zone, so that all of it changes at local midnight alone.
@@ -26,7 +26,7 @@ use crate::state::CustomerState;
 const VALUE_HORIZONS: [u32; 3] = [30, 90, 365];
 /// The horizons of conversion, in days.
 const CONVERSION_HORIZONS: [u32; 2] = [30, 90];
-/// Of a year: ten percent.
+/// The discount rate of a year: ten percent.
 pub(crate) const DISCOUNT: f64 = 0.1;
 
 /// Everything predicted at one instant, each with the model it comes from.
@@ -132,9 +132,9 @@ pub struct ConversionOutput {
     pub last: f64,
 }
 
-/// What is to come, as seen at an instant not before the newest event.
+/// Predicts as of an instant not before the newest event.
 pub fn predict(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Predictions {
-    let ledger = Ledger::of(&state.orders, definitions);
+    let ledger = Ledger::new(&state.orders, definitions);
     let today = days::day_of(&definitions.rules.zone, at);
     let history = ledger.purchase_history(today);
     let models = &definitions.models;
@@ -162,7 +162,7 @@ pub fn next_rfm_change(
     definitions: &TenantDefinitions,
     at: Instant,
 ) -> Option<Instant> {
-    let ledger = Ledger::of(&state.orders, definitions);
+    let ledger = Ledger::new(&state.orders, definitions);
     let zone = &definitions.rules.zone;
     let rfm = ledger.rfm(days::day_of(zone, at))?;
     let models = &definitions.models;
@@ -246,14 +246,14 @@ fn percentile(
     ))
 }
 
-/// What a purchase day of a customer is worth in the long run, in minor units.
+/// Returns the expected value of a purchase day, in minor units.
 pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
     let trained = definitions.models.spending.as_ref();
     let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
     mean_purchase_by(spending, ledger, definitions)
 }
 
-/// As [`mean_purchase_minor`], by a model that need not be in force.
+/// Returns [`mean_purchase_minor`] by a model that need not be in force.
 pub(crate) fn mean_purchase_by(
     spending: SpendingModel,
     ledger: &Ledger,
@@ -272,7 +272,7 @@ fn conversion(
 ) -> BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>> {
     let mut found = BTreeMap::new();
     for journey in definitions.journeys.values() {
-        // Training sees events alone, and so must who is asked about.
+        // Training sees events alone, and so must predictions.
         let trained = definitions.models.conversion.get(&*journey.name);
         let trained = trained.filter(|_| journey.entered_by.is_empty());
         let Some((trained, stands)) = trained.zip(standpoint(state, journey, &[])) else {

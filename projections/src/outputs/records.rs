@@ -100,7 +100,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// From when to when all of it was as long ago as asked, if ever; an end that is `None` is none.
+    /// Returns the time in which all ages were as required, if ever; an end that is `None` is open.
     /// Of what never was nothing holds.
     fn passes(
         &self,
@@ -151,7 +151,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// How many records pass all tests at an instant, what they are worth, and how time changes both.
+/// Returns number and value of the records that pass all tests at an instant, and their changes in time.
 struct Passing {
     at: Instant,
     count: u64,

@@ -16,7 +16,7 @@ impl Evaluation<'_> {
             return self.conversion(condition);
         }
         self.score();
-        // Who never bought is not scored.
+        // A customer without purchases is not scored.
         let Some(history) = self.history else {
             return false;
         };

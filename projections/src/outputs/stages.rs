@@ -1,4 +1,4 @@
-//! Where a customer stands in a journey: by events, and by the conditions of stages.
+//! The stage of a customer in a journey: by events, and by the conditions of stages.
 
 use std::sync::Arc;
 

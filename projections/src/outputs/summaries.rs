@@ -1,4 +1,4 @@
-//! What is known of a customer's subscriptions, tickets, campaigns, offers and consents, for people.
+//! Summaries of a customer's subscriptions, tickets, campaigns, offers and consents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -88,7 +88,7 @@ impl<'a> Evaluation<'a> {
         holds
     }
 
-    /// What was said on the days of the window, by those the condition concerns.
+    /// Returns the tally of the window's days, for the agents and channels of the condition.
     fn said_by_day(&self, condition: &ConversationCondition) -> BTreeMap<i32, Vec<&'a Tally>> {
         let (first, last) = match condition.window {
             DayWindow::LastDays(length) => (self.today().saturating_sub(length - 1), i32::MAX),
@@ -125,7 +125,7 @@ fn concerns(condition: &ConversationCondition, line: &Line) -> bool {
             || channel.is_some_and(|channel| condition.channels.contains(&channel)))
 }
 
-/// What was said on some days.
+/// Returns the tally of some days.
 #[derive(Default)]
 struct Said {
     counted: u64,

@@ -1,4 +1,4 @@
-//! What happened to a customer, one thing after another, as its state keeps it.
+//! The timeline of a customer, from its state.
 //!
 //! A state is no log. Orders, refunds, entered stages, offers and answers are all there; of a
 //! subscription, a ticket and a consent what was last said; activities, messages and touches by day,
@@ -126,7 +126,7 @@ pub fn timeline(
     told.happenings
 }
 
-/// What was told so far.
+/// The items so far.
 struct Told<'a> {
     definitions: &'a TenantDefinitions,
     happenings: Vec<Happening>,
@@ -253,7 +253,7 @@ impl Told<'_> {
     }
 }
 
-/// What has names for its parts.
+/// The details of an item with named parts.
 fn object(details: impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(details) {
         Ok(Value::Object(fields)) => fields,

@@ -104,7 +104,7 @@ fn every_renewal_lowers_the_renewal_band() {
     let shop = log.shop();
     let at = |on: &str| format!("{on}T00:00:00Z").parse::<Instant>().unwrap();
     let state = subscribed(&shop, &mut events, "pro", &[("2024-01-31", Active)]);
-    let band = |on: &str| evaluate(&state, &shop, at(on)).placement.renewal;
+    let band = |on: &str| evaluate(&state, &shop, at(on)).discrete_scores.renewal;
     let said = predict(&state, &shop, at("2024-02-01")).renewal.unwrap();
     assert_eq!(said.model, "sbg/trained-2024-09-01");
     assert_eq!(said.score.renews_on, Some(date(2024, 2, 29)));
@@ -127,7 +127,9 @@ fn every_renewal_lowers_the_renewal_band() {
     ] {
         let state = subscribed(&shop, &mut events, "pro", said);
         assert_eq!(
-            evaluate(&state, &shop, at("2024-03-01")).placement.renewal,
+            evaluate(&state, &shop, at("2024-03-01"))
+                .discrete_scores
+                .renewal,
             None
         );
     }

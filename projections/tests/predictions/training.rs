@@ -360,7 +360,7 @@ fn bands_and_cells_change_at_the_predicted_time_for_any_parameters() {
             let now = evaluate(&state, &shop, instant(day));
             // The band is exact, the cluster may be early; nothing is ever late.
             let due = band.next_change == Some(instant(day));
-            let differs = (now.band, now.placement) != (band.band, band.placement);
+            let differs = (now.band, now.discrete_scores) != (band.band, band.discrete_scores);
             prop_assert!(due || !differs, "late on day {}", day);
             if due || differs {
                 band = now;

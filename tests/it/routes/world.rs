@@ -359,7 +359,7 @@ impl Folding {
             first_seen_at: self.customer.state().first_seen_at().unwrap(),
             last_seen_at: self.customer.state().last_seen_at().unwrap(),
             band: evaluated.band.map(|band| i16::from(band.code())),
-            value_minor: evaluated.placement.value_minor,
+            value_minor: evaluated.discrete_scores.value_minor,
         });
         self.committed = Some(evaluated);
     }

@@ -1,4 +1,4 @@
-//! The second half of a batch: fire, fold, evaluate anew, flush.
+//! The second half of a batch: fires timers, folds, re-evaluates and flushes.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Definitions coming into force in a partition, and its customers evaluated anew because of them.
+//! The activation of definitions in a partition, and the re-evaluation of its customers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Folder {
         self.definitions.tenant(tenant)
     }
 
-    /// A re-evaluation not finished: whose, and after which customer to go on.
+    /// Returns an unfinished re-evaluation, with the customer after which to continue.
     pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
         self.reevaluations
             .values()

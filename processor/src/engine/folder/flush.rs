@@ -9,7 +9,7 @@ use crate::engine::pending::Pending;
 use crate::engine::rows;
 use crate::store::{Batch, ChangeSet};
 
-/// What a batch settles beside customers: where it ends and what else was seen.
+/// The end of a batch: its position and the checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchEnd {
     pub(crate) next_offset: i64,

@@ -19,7 +19,7 @@ use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Batch, CustomerRow, ParkedRow};
 
-/// As the task has it, but small.
+/// The largest number of timers per batch: as in the task, but small.
 const TIMERS_PER_BATCH: usize = 2;
 const REEVALUATED_PER_BATCH: usize = 2;
 
@@ -132,7 +132,7 @@ impl<'a> Rig<'a> {
         self.flush(next_offset) || timers_only.is_some()
     }
 
-    /// At the end of the log, with nothing left to re-evaluate: time passes.
+    /// Lets time pass at the end of the log, with no re-evaluation left.
     pub(super) fn idle_until(&mut self, clock: Instant) {
         let mut turns = 0;
         while self.folder.clock() < clock {
@@ -286,7 +286,7 @@ impl<'a> Rig<'a> {
         true
     }
 
-    /// Every customer whose outputs change as time passes has a timer due by then.
+    /// Every customer with outputs that time will change has a timer due by then.
     pub(super) fn assert_timers_cover(&self) {
         let definitions = self.activations.values().next_back().expect("some");
         for (customer, row) in &self.table.customers {
@@ -346,7 +346,7 @@ impl<'a> Rig<'a> {
         assert_eq!(found, naive(&self.table, definitions));
     }
 
-    /// What was noted of each customer, in order.
+    /// The changes of each customer, in order.
     pub(super) fn histories(&self) -> BTreeMap<CustomerKey, Vec<Change>> {
         let mut histories: BTreeMap<CustomerKey, Vec<Change>> = BTreeMap::new();
         for set in &self.table.changes {

@@ -23,7 +23,7 @@ fn day(zone: &TimeZone, at: Instant) -> i32 {
     i32::try_from(hours / 24).expect("a day")
 }
 
-/// What the states and the changes of a table add up to.
+/// The rollups of the states and the changes of a table.
 pub(super) fn naive(table: &Table, definitions: &Definitions) -> BTreeMap<TenantId, Rollups> {
     let mut all: BTreeMap<TenantId, Rollups> = BTreeMap::new();
     let zone = |tenant| &definitions.tenant(tenant).expect("defined").rules.zone;

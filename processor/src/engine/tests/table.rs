@@ -12,7 +12,7 @@ use crate::store::{
 };
 use tidemark_projections::state::LeafId;
 
-/// What the counter table holds.
+/// The counters by key.
 pub(super) type Counters = BTreeMap<(TenantId, CounterKind, String), i64>;
 
 /// One partition's rows.

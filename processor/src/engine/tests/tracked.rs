@@ -1,4 +1,4 @@
-//! Counters that definitions ask for: from when on, across restarts, and until nobody asks.
+//! Tracked counters: their start, restarts of the owner, and their end.
 
 use tidemark_projections::definitions::Definitions;
 
@@ -12,7 +12,7 @@ segments:
   - name: keen
     when: { event: { name: visit, where: { name: path, eq: pricing }, count: { gte: 2 }, within: 48h } }";
 
-/// Without the segment, then with it, then without and with it again, each from an offset on.
+/// The definitions without the segment, then with it, then without and with it again, by offset.
 fn activations(offsets: &[i64]) -> Activations {
     let mut definitions = Definitions::default();
     let mut activations = Activations::new();

@@ -1,43 +1,45 @@
-//! Where models place a customer: how that is counted, noted and stored.
+//! Scores of trained models: how they are counted, recorded and stored.
 
 use std::sync::Arc;
 
 use super::{ChangeKind, Log, Offered, offered};
 use crate::counter::CounterKind;
 use crate::models::{Band, RfmCell};
-use crate::outputs::Placement;
+use crate::outputs::DiscreteScores;
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, damaged};
 
-/// Bits of the byte that says which of a placement there are.
+/// Bits of the byte that says which of a discrete_scores there are.
 const RFM: u8 = 1;
 const CLUSTER: u8 = 2;
 const RENEWAL: u8 = 4;
 const WORTH: u8 = 8;
 const OFFERED: u8 = 16;
 
-/// What of a placement is discrete, as changes and counters have it.
+/// What of a discrete_scores is discrete, as changes and counters have it.
 type Said = [(ChangeKind, CounterKind, Option<Arc<str>>); 3];
 
-fn said(placement: &Placement) -> Said {
-    let cluster = placement.cluster.map(|number| number.to_string().into());
+fn said(discrete_scores: &DiscreteScores) -> Said {
+    let cluster = discrete_scores
+        .cluster
+        .map(|number| number.to_string().into());
     [
         (
             ChangeKind::Rfm,
             CounterKind::Rfm,
-            placement.rfm.map(|cell| cell.name().into()),
+            discrete_scores.rfm.map(|cell| cell.name().into()),
         ),
         (ChangeKind::Cluster, CounterKind::Cluster, cluster),
         (
             ChangeKind::RenewalBand,
             CounterKind::RenewalBand,
-            placement.renewal.map(|band| band.name().into()),
+            discrete_scores.renewal.map(|band| band.name().into()),
         ),
     ]
 }
 
 /// Notes what is different now.
-pub(super) fn note(before: &Placement, now: &Placement, log: &mut Log<'_>) {
+pub(super) fn note(before: &DiscreteScores, now: &DiscreteScores, log: &mut Log<'_>) {
     for ((kind, _, from), (_, _, to)) in said(before).into_iter().zip(said(now)) {
         if from != to {
             log.note(kind, Arc::from(kind.name()), from, to);
@@ -46,7 +48,10 @@ pub(super) fn note(before: &Placement, now: &Placement, log: &mut Log<'_>) {
 }
 
 /// Returns the amounts to add to counters.
-pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(CounterKind, String, i64)> {
+pub(super) fn counters(
+    before: &DiscreteScores,
+    now: &DiscreteScores,
+) -> Vec<(CounterKind, String, i64)> {
     let mut counters = Vec::new();
     for ((_, kind, from), (_, _, to)) in said(before).into_iter().zip(said(now)) {
         if from != to {
@@ -60,13 +65,13 @@ pub(super) fn counters(before: &Placement, now: &Placement) -> Vec<(CounterKind,
 
 /// Nothing of a customer that no model places and who was offered nothing, else at the end of a
 /// evaluated state.
-pub(super) fn write(placement: &Placement, offers: &Offered, writer: &mut Writer) {
-    let Placement {
+pub(super) fn write(discrete_scores: &DiscreteScores, offers: &Offered, writer: &mut Writer) {
+    let DiscreteScores {
         rfm,
         cluster,
         renewal,
         value_minor,
-    } = placement;
+    } = discrete_scores;
     let bit = |there: bool, bit: u8| if there { bit } else { 0 };
     let bits = bit(rfm.is_some(), RFM)
         | bit(cluster.is_some(), CLUSTER)
@@ -94,15 +99,15 @@ pub(super) fn write(placement: &Placement, offers: &Offered, writer: &mut Writer
     }
 }
 
-/// What [`write`] wrote.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Placement, Offered), StateError> {
-    let (mut placement, mut offers) = (Placement::default(), Offered::new());
+/// Reads what [`write`] wrote.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<(DiscreteScores, Offered), StateError> {
+    let (mut discrete_scores, mut offers) = (DiscreteScores::default(), Offered::new());
     if reader.finish().is_ok() {
-        return Ok((placement, offers));
+        return Ok((discrete_scores, offers));
     }
     let bits = reader.byte()?;
     if bits == 0 || bits > RFM + CLUSTER + RENEWAL + WORTH + OFFERED {
-        return Err(damaged("a placement of nothing known"));
+        return Err(damaged("a scores without any known bit"));
     }
     if bits & RFM != 0 {
         let [recency, frequency, monetary] = reader.array()?;
@@ -112,7 +117,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Placement, Offered), Stat
         {
             return Err(damaged("a fifth beyond five"));
         }
-        placement.rfm = Some(RfmCell {
+        discrete_scores.rfm = Some(RfmCell {
             recency,
             frequency,
             monetary,
@@ -120,17 +125,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(Placement, Offered), Stat
     }
     if bits & CLUSTER != 0 {
         let number = u16::try_from(reader.unsigned()?);
-        placement.cluster = Some(number.map_err(|_| damaged("the number of a cluster"))?);
+        discrete_scores.cluster = Some(number.map_err(|_| damaged("the number of a cluster"))?);
     }
     if bits & RENEWAL != 0 {
         let band = Band::of_code(reader.byte()?);
-        placement.renewal = Some(band.ok_or_else(|| damaged("an unknown band"))?);
+        discrete_scores.renewal = Some(band.ok_or_else(|| damaged("an unknown band"))?);
     }
     if bits & WORTH != 0 {
-        placement.value_minor = Some(reader.signed()?);
+        discrete_scores.value_minor = Some(reader.signed()?);
     }
     if bits & OFFERED != 0 {
         offers = offered::read(reader)?;
     }
-    Ok((placement, offers))
+    Ok((discrete_scores, offers))
 }

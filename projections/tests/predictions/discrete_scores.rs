@@ -9,7 +9,7 @@ use tidemark_projections::counter::CounterKind;
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::evaluated::{Cause, Change, ChangeKind, Delta, EvaluatedState};
 use tidemark_projections::models::{Band, RfmCell, TrainedModels};
-use tidemark_projections::outputs::{Placement, evaluate, predict};
+use tidemark_projections::outputs::{DiscreteScores, evaluate, predict};
 use tidemark_projections::state::CustomerState;
 use tidemark_schemas::event::SubscriptionChanged;
 use tidemark_schemas::event::SubscriptionStatus::{self, PastDue};
@@ -80,8 +80,8 @@ proptest! {
             evaluated.step_to(&state, &shop, midnight(day(number)), &mut changes);
             count(Some(&before), &evaluated);
             let found = (
-                evaluated.placement.rfm.map(RfmCell::name),
-                evaluated.placement.cluster,
+                evaluated.discrete_scores.rfm.map(RfmCell::name),
+                evaluated.discrete_scores.cluster,
             );
             prop_assert_eq!(&found, &expected(&state, &shop, midnight(day(number))));
             for change in &changes[known..] {
@@ -97,7 +97,7 @@ proptest! {
             prop_assert_eq!(of_kind.map(|(_, count)| count).sum::<i64>(), 1, "{:?}", kind);
         }
         // What is at stake does not melt away while the customer is silent.
-        prop_assert!(evaluated.placement.value_minor.unwrap() > 0);
+        prop_assert!(evaluated.discrete_scores.value_minor.unwrap() > 0);
         let cells: Vec<&Change> = changes.iter().filter(|of| of.kind == ChangeKind::Rfm).collect();
         prop_assert!(cells.len() >= 2, "{:?}", cells);
         prop_assert!(cells.windows(2).all(|pair| pair[0].to == pair[1].from));
@@ -111,7 +111,7 @@ fn without_models_no_scores_are_stored() {
     let now = midnight(day(10));
     let mut evaluated = EvaluatedState::new(0);
     evaluated.redefine(&state, &plain, now, &mut Vec::new());
-    assert_eq!(evaluated.placement, Placement::default());
+    assert_eq!(evaluated.discrete_scores, DiscreteScores::default());
     let bytes = evaluated.encode().len();
     let trained = trained_shop();
     evaluated.redefine(&state, &trained, now, &mut Vec::new());
@@ -128,7 +128,7 @@ fn a_new_model_re_evaluates_scores_and_records_changes() {
     let now = midnight(day(61));
     let mut evaluated = EvaluatedState::new(shop.version);
     evaluated.redefine(&state, &shop, now, &mut Vec::new());
-    assert_eq!(evaluated.placement.rfm.unwrap().recency, 5);
+    assert_eq!(evaluated.discrete_scores.rfm.unwrap().recency, 5);
     let mut models = TRAINED.models.clone();
     models.rfm.as_mut().unwrap().model.recency_days = [0, 0, 0, 0];
     models.clusters = None;
@@ -162,7 +162,7 @@ fn a_new_model_re_evaluates_scores_and_records_changes() {
             .iter()
             .all(|of| of.definition_version == newer.version)
     );
-    assert!(evaluated.placement.cluster.is_none());
+    assert!(evaluated.discrete_scores.cluster.is_none());
 }
 
 /// A thousand subscribers with the monthly retention that Fader and Hardie (2007) publish
@@ -223,13 +223,13 @@ proptest! {
             state.fold(&event, &shop.rules).unwrap();
             evaluated.observe(&state, &shop, &event, &mut changes);
             let whole = evaluate(&state, &shop, evaluated.evaluated_at);
-            prop_assert_eq!(evaluated.placement, whole.placement);
+            prop_assert_eq!(evaluated.discrete_scores, whole.discrete_scores);
             prop_assert_eq!(evaluated.band, whole.band);
             clock += pause / 3;
         }
         evaluated.step_to(&state, &shop, midnight(day(clock + 400)), &mut changes);
         let whole = evaluate(&state, &shop, midnight(day(clock + 400)));
-        prop_assert_eq!(evaluated.placement, whole.placement);
+        prop_assert_eq!(evaluated.discrete_scores, whole.discrete_scores);
     }
 }
 
@@ -253,7 +253,7 @@ fn a_buyer_with_a_subscription_has_both_bands() {
     let mut changes = Vec::new();
     evaluated.redefine(&state, &shop, midnight(day(900)), &mut changes);
     assert_eq!(
-        (evaluated.band, evaluated.placement.renewal),
+        (evaluated.band, evaluated.discrete_scores.renewal),
         (Some(Band::High), Some(Band::Medium))
     );
     let bands: Vec<_> = changes
@@ -281,10 +281,10 @@ fn evaluated_states_with_damaged_scores_are_refused() {
         let mut cut = bytes.clone();
         cut.truncate(bytes.len() - end);
         let read = EvaluatedState::decode(&cut);
-        assert!(read.is_err() || read.unwrap().placement == Placement::default());
+        assert!(read.is_err() || read.unwrap().discrete_scores == DiscreteScores::default());
     }
     let mut without = evaluated.clone();
-    without.placement = Placement::default();
+    without.discrete_scores = DiscreteScores::default();
     let mut nothing_said = without.encode();
     nothing_said.push(0);
     assert!(

@@ -14,7 +14,7 @@ use tidemark_schemas::event::SubscriptionStatus;
 /// Where trained models place a customer; each is `None` until its model is trained, and of who is
 /// none of its customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Placement {
+pub struct DiscreteScores {
     /// Of who bought.
     pub rfm: Option<RfmCell>,
     /// Of who bought, from 1.
@@ -45,33 +45,33 @@ impl TrainedModels {
 }
 
 impl Evaluation<'_> {
-    /// The placement, and when time alone changes it.
-    pub(crate) fn place(&mut self) -> Placement {
-        let mut placement = Placement::default();
+    /// The discrete_scores, and when time alone changes it.
+    pub(crate) fn discrete_scores(&mut self) -> DiscreteScores {
+        let mut discrete_scores = DiscreteScores::default();
         if !self.definitions.models.place_customers() {
-            return placement;
+            return discrete_scores;
         }
         if let Some(history) = self.history {
-            self.place_buyer(history, &mut placement);
+            self.place_buyer(history, &mut discrete_scores);
         }
-        placement.renewal = self.renewal_band();
-        placement
+        discrete_scores.renewal = self.renewal_band();
+        discrete_scores
     }
 
-    fn place_buyer(&mut self, history: PurchaseHistory, placement: &mut Placement) {
+    fn place_buyer(&mut self, history: PurchaseHistory, discrete_scores: &mut DiscreteScores) {
         let definitions = self.definitions;
         let models = &definitions.models;
         let Some(rfm) = self.ledger().rfm(self.today()) else {
             return;
         };
         if let Some(trained) = &models.rfm {
-            placement.rfm = Some(trained.model.cell(rfm));
+            discrete_scores.rfm = Some(trained.model.cell(rfm));
             let next = trained.model.next_recency(rfm.recency_days);
             self.may_change_at_age(next.map(|recency| history.last + recency));
         }
         if let Some(trained) = &models.clusters {
             let number = trained.model.assign(rfm).cluster + 1;
-            placement.cluster = u16::try_from(number).ok();
+            discrete_scores.cluster = u16::try_from(number).ok();
             let next = trained.model.next_recency(rfm);
             self.may_change_at_age(next.map(|recency| history.last + recency));
         }
@@ -88,7 +88,7 @@ impl Evaluation<'_> {
                 reason = "casts from floats saturate"
             )]
             let worth = value.round() as i64;
-            placement.value_minor = Some(worth);
+            discrete_scores.value_minor = Some(worth);
         }
     }
 
