@@ -17,11 +17,9 @@ use crates::{Crate, Module};
 /// The circles that stand today, to be untied. The list must match what is found, so that it can
 /// only become shorter.
 const CIRCLES: &[&str] = &[
-    "processor/src/engine: commit, redrive, task",
-    "processor/src: parking, store",
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",
-    "projections/src/outputs: evaluate, members, placement, predictions, stages",
+    "projections/src/outputs: discrete_scores, evaluate, members, predictions, stages",
     "schemas/src/event: payloads, reading, validate, words",
     "schemas/src: event, ids, names, openapi",
 ];

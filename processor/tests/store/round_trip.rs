@@ -142,6 +142,17 @@ async fn timers() {
     assert_eq!(store.load_timers(0, None, 10).await.unwrap(), expected);
 }
 
+fn reevaluation(tenant_id: &str, done: bool) -> Reevaluation {
+    Reevaluation {
+        tenant: tenant(tenant_id),
+        version: 12,
+        activated_at: at("2024-05-01T09:59:00Z"),
+        cursor: Some("ada".to_owned()),
+        evaluated: 1,
+        done,
+    }
+}
+
 #[tokio::test]
 async fn claims() {
     let database = Database::ready().await;
@@ -154,22 +165,14 @@ async fn claims() {
         events: 4,
         digest: Digest(u128::MAX - 1),
     };
-    let going = |tenant_id: &str, done| Reevaluation {
-        tenant: tenant(tenant_id),
-        version: 12,
-        activated_at: at("2024-05-01T09:59:00Z"),
-        cursor: Some("ada".to_owned()),
-        evaluated: 1,
-        done,
-    };
     let mut batch = after(&claim, 3);
     batch.definitions = 12;
     batch.change_seq = 77;
     batch.rows.counts.digests = vec![(tenant("b"), counts(1)), (tenant("a"), counts(2))];
     batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
     batch.rows.activation = Some((12, at("2024-05-01T10:00:00Z")));
-    for reevaluation in [going("b", false), going("a", true)] {
-        batch.rows.reevaluations.set(reevaluation);
+    for started in [reevaluation("b", false), reevaluation("a", true)] {
+        batch.rows.reevaluations.set(started);
     }
     store.commit(TOPIC, &batch).await.unwrap();
 
@@ -180,7 +183,7 @@ async fn claims() {
         claim.digests,
         [(tenant("a"), counts(2)), (tenant("b"), counts(1))]
     );
-    assert_eq!(claim.reevaluations, [going("b", false)]);
+    assert_eq!(claim.reevaluations, [reevaluation("b", false)]);
     let other = store.claim(TOPIC, 2, "b").await.unwrap();
     assert_eq!((other.digests.len(), other.reevaluations.len()), (0, 0));
     assert_eq!(

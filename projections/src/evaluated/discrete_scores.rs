@@ -9,14 +9,14 @@ use crate::outputs::DiscreteScores;
 use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, damaged};
 
-/// Bits of the byte that says which of a discrete_scores there are.
+/// Bits of the byte that lists the scores present.
 const RFM: u8 = 1;
 const CLUSTER: u8 = 2;
 const RENEWAL: u8 = 4;
 const WORTH: u8 = 8;
 const OFFERED: u8 = 16;
 
-/// What of a discrete_scores is discrete, as changes and counters have it.
+/// The discrete scores, as changes and counters hold them.
 type Said = [(ChangeKind, CounterKind, Option<Arc<str>>); 3];
 
 fn said(discrete_scores: &DiscreteScores) -> Said {
@@ -63,8 +63,7 @@ pub(super) fn counters(
     counters
 }
 
-/// Nothing of a customer that no model places and who was offered nothing, else at the end of a
-/// evaluated state.
+/// Writes scores and offers at the end of an evaluated state; nothing if there are none.
 pub(super) fn write(discrete_scores: &DiscreteScores, offers: &Offered, writer: &mut Writer) {
     let DiscreteScores {
         rfm,

@@ -45,7 +45,7 @@ impl TrainedModels {
 }
 
 impl Evaluation<'_> {
-    /// The discrete_scores, and when time alone changes it.
+    /// Returns the discrete scores, and records when time alone changes them.
     pub(crate) fn discrete_scores(&mut self) -> DiscreteScores {
         let mut discrete_scores = DiscreteScores::default();
         if !self.definitions.models.place_customers() {
