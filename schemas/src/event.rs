@@ -4,15 +4,14 @@
 //! RFC 3339 and a payload as `{"type": "order_placed", …}`; binary ones (Avro) show microseconds
 //! and a union. [`CustomerEvent::from_json`] is the way in for people: its errors name the field.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CustomerId, CustomerKey, EventId, TenantId};
 use crate::time::Instant;
-use crate::value::AttributeValue;
 
+pub(crate) mod fields;
 mod json;
 mod payloads;
 pub(crate) mod reading;
@@ -23,6 +22,7 @@ mod tests;
 mod validate;
 mod words;
 
+pub use crate::value::AttributeMap;
 pub use json::JsonError;
 pub use payloads::{
     ActionAnswered, ActionOffered, ActivityTracked, CampaignTouched, ConsentChanged,
@@ -35,9 +35,6 @@ pub use validate::{
     MAX_TEXT_BYTES,
 };
 pub use words::{Channel, Direction, Outcome, SubscriptionStatus};
-
-/// Attributes or properties by name.
-pub type AttributeMap = BTreeMap<Arc<str>, AttributeValue>;
 
 /// One event of one customer. Every value of this type has passed [`CustomerEvent::validate`]
 /// when it came from a decoder of this crate.

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::event::AttributeMap;
-use crate::value::AttributeValue;
+use crate::value::{AttributeMap, AttributeValue};
 
 /// The number of slots of a thread's table. A name replaces another name in the same slot.
 const PLACES: usize = 1_024;

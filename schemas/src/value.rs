@@ -1,5 +1,6 @@
 //! Values inside events: attribute values, canonical doubles, currencies.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,6 +77,9 @@ pub enum AttributeValue {
     /// Text.
     String(Arc<str>),
 }
+
+/// Attributes or properties by name.
+pub type AttributeMap = BTreeMap<Arc<str>, AttributeValue>;
 
 impl<'de> Deserialize<'de> for AttributeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

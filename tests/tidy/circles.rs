@@ -20,8 +20,6 @@ const CIRCLES: &[&str] = &[
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",
     "projections/src/outputs: discrete_scores, evaluate, members, predictions, stages",
-    "schemas/src/event: payloads, reading, validate, words",
-    "schemas/src: event, ids, names, openapi",
 ];
 
 /// The arrows among the modules of one folder, each with the places that make it.

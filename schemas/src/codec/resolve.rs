@@ -7,7 +7,8 @@
 use apache_avro::types::Value;
 
 use super::writer::Writer;
-use crate::event::reading::{Fields, Node, NotAnEvent, Shape, Unfit, missing, read_event};
+use crate::event::fields::{Fields, Node, Shape, Unfit, missing};
+use crate::event::reading::{NotAnEvent, read_event};
 use crate::event::{CustomerEvent, InvalidEvent, PayloadKind};
 use crate::time::Instant;
 

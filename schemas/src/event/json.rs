@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::fields::{Fields, Node, Shape, Unfit};
 use super::payloads::PayloadKind;
-use super::reading::{Fields, Node, NotAnEvent, Shape, Unfit, read_event};
+use super::reading::{NotAnEvent, read_event};
 use super::{CustomerEvent, InvalidEvent};
 use crate::time::Instant;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::AttributeMap;
-use super::reading::{Fields, Node, Read, Shape, Unfit, Unreadable, unlike};
+use super::fields::{Fields, Node, Read, Shape, Unfit, Unreadable, unlike};
 use super::words::{Channel, Direction, Outcome, SubscriptionStatus};
 use crate::ids::CustomerId;
 use crate::names;

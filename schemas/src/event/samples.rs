@@ -9,7 +9,7 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::*;
-use crate::value::{Currency, Double};
+use crate::value::{AttributeValue, Currency, Double};
 
 /// Any valid event.
 pub(crate) fn event() -> impl Strategy<Value = CustomerEvent> {

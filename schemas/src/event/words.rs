@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reading::{Node, Read, Shape, Unfit};
+use super::fields::{Node, Read, Shape, Unfit};
 
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident $(or $default:ident)? {

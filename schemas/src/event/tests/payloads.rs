@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{event, refused, stage};
 use crate::event::*;
-use crate::value::Double;
+use crate::value::{AttributeValue, Double};
 
 /// The event with that payload is accepted.
 #[track_caller]
