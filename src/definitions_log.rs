@@ -1,8 +1,7 @@
-//! The definitions topic as its authors need it: read to its end, append one record, see what
-//! became of it.
+//! The definitions topic for its authors: read to the end, append one record, read its outcome.
 //!
-//! Everybody who folds the topic from its beginning comes to the same definitions, so whether a
-//! record was accepted is known here without asking anybody.
+//! Folding the topic from its beginning always gives the same definitions, so this reader knows
+//! whether a record was accepted without a question to the processor.
 
 use std::time::{Duration, Instant as Deadline};
 
@@ -21,14 +20,14 @@ use tidemark_schemas::Instant;
 
 /// The topic has one partition.
 const PARTITION: i32 = 0;
-/// How long reading may go without a record.
+/// The time limit of reading without a record.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The definitions topic, read up to some offset.
 #[derive(Debug, Clone)]
 pub(crate) struct DefinitionsLog {
     kafka: KafkaConfig,
-    /// What its records add up to.
+    /// The definitions after its records.
     pub(crate) definitions: Definitions,
     next_offset: i64,
 }
@@ -60,7 +59,7 @@ impl DefinitionsLog {
         Ok(log)
     }
 
-    /// What these definitions would make of those there are, if nobody came in between.
+    /// Returns the definitions after this bundle, if no other bundle is applied in between.
     pub(crate) fn try_apply(&self, bundle: &Bundle, at: Instant) -> Result<Definitions, Rejected> {
         let record = serde_json::to_vec(bundle).map_err(|error| {
             // Texts, numbers and lists: there is no value of theirs that JSON cannot hold.
@@ -81,19 +80,19 @@ impl DefinitionsLog {
         }
         let offset = publish(&self.kafka, &record).await?;
         let read = tokio::task::spawn_blocking(move || {
-            let mut verdict = None;
+            let mut rejection = None;
             self.advance(|found, rejected| {
                 if found == offset {
-                    verdict = Some(rejected.cloned());
+                    rejection = Some(rejected.cloned());
                 }
             })?;
-            anyhow::Ok((self, verdict))
+            anyhow::Ok((self, rejection))
         });
         match read.await?? {
             (log, Some(None)) => Ok((log, offset)),
             (_, Some(Some(Rejected::Conflict { .. }))) => bail!(
-                "somebody else applied definitions at the same moment, so yours were not \
-                 accepted: look at theirs with `tidemark define list`, then apply again"
+                "another author applied definitions at the same moment, so these were not \
+                 accepted: read the others with `tidemark define list`, then apply again"
             ),
             (_, Some(Some(rejected))) => bail!("the definitions were not accepted: {rejected}"),
             (_, None) => bail!("the record at offset {offset} cannot be read back"),

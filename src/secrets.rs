@@ -23,15 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Secrets {
     config: Config,
     in_force: Credentials,
-    /// As last read, which counts if the next look finds the same.
+    /// The credentials last read; they take effect if the next read finds the same.
     last: Credentials,
-    /// What was last complained of, so that it is said once.
+    /// The problems reported last, so that each is reported once.
     complaints: Vec<String>,
 }
 
 impl Secrets {
     /// Returns the secrets that the configuration was just read with.
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn from_config(config: &Config) -> Self {
         let revealed =
             |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
         let credentials = Credentials {
@@ -176,7 +176,7 @@ mod tests {
         let properties = &mut config.kafka.properties;
         properties.insert("ssl.key.location".to_owned(), key.display().to_string());
         properties.insert("ssl.ca.location".to_owned(), "probe".to_owned());
-        Secrets::of(&config)
+        Secrets::from_config(&config)
     }
 
     #[test]

@@ -43,7 +43,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// The access of a query to its snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum ReadMode {
     /// Read-only.
     Read,
     /// Reads, and may write an audit row.
@@ -155,11 +155,11 @@ impl Database {
         &'c self,
         connection: &'c mut PgConnection,
         caller: &'c Caller,
-        access: Access,
+        access: ReadMode,
     ) -> Result<Snapshot<'c>, Problem> {
         let begin = match access {
-            Access::Read => "begin isolation level repeatable read read only",
-            Access::Audited => "begin isolation level repeatable read",
+            ReadMode::Read => "begin isolation level repeatable read read only",
+            ReadMode::Audited => "begin isolation level repeatable read",
         };
         let transaction = connection.begin_with(begin).await?;
         Snapshot::open(transaction, &self.definitions, caller).await

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) use self::context::RequestContext;
 pub(crate) use self::reader::Reader;
 use crate::auth::Caller;
-pub(crate) use crate::database::Access;
+pub(crate) use crate::database::ReadMode;
 use crate::database::Snapshot;
 use crate::http::Problem;
 use crate::response_cache::Dependency;
@@ -31,8 +31,8 @@ pub(crate) trait Query: Sync {
     }
 
     /// Returns the access that the query needs on behalf of this caller.
-    fn access(&self, _caller: &Caller) -> Access {
-        Access::Read
+    fn access(&self, _caller: &Caller) -> ReadMode {
+        ReadMode::Read
     }
 
     /// Reads the answer. The call is repeated in another snapshot if the first one turns out to be

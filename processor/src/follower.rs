@@ -127,7 +127,7 @@ impl Follower {
     /// Takes one message; true at the end of the topic.
     fn poll(&mut self) -> Result<bool, ProcessorError> {
         if has_changed(&self.kafka) {
-            self.connect_anew();
+            self.reconnect();
         }
         let (version, appended_at, record) = match self.consumer.poll(POLL) {
             None => return Ok(false),
@@ -152,7 +152,7 @@ impl Follower {
     }
 
     /// What lets us in has changed: goes on where we are with another consumer.
-    fn connect_anew(&mut self) {
+    fn reconnect(&mut self) {
         let made = consumer_from(&self.kafka.borrow_and_update(), self.next);
         match made {
             Ok(consumer) => self.consumer = consumer,

@@ -58,7 +58,7 @@ pub(crate) struct Intake {
     kafka: watch::Receiver<KafkaConfig>,
     shutdown: CancellationToken,
     handles: HashMap<i32, PartitionHandle>,
-    /// Offsets whose folding panicked, by partition.
+    /// The offsets at which folding panicked, by partition.
     poisoned: HashMap<i32, BTreeSet<i64>>,
     /// Partitions fenced, and when to claim them again.
     again: HashMap<i32, Instant>,
@@ -127,7 +127,7 @@ impl Intake {
         })
     }
 
-    /// Polls until told to stop, until it must join anew because what lets us in has changed, or
+    /// Polls until told to stop, until it must rejoin because credentials have changed, or
     /// until something waiting does not cure. Blocks its thread.
     pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
         let outcome = threads::catch("poll", || self.poll_until_stopped());
@@ -223,7 +223,7 @@ impl Intake {
         }
     }
 
-    /// Lets partitions fetch again whose queue has drained: hysteresis, since a pause throws away
+    /// Resumes partitions with a drained queue: hysteresis, since a pause discards
     /// what librdkafka has fetched ahead.
     fn resume_drained(&mut self) {
         let share = self.shared.budget.queue_share(self.handles.len());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
 
 use crate::models::{ChurnModel, Family, Thresholds, TrainedModels};
-use crate::state::{Asked, CustomerState, FoldRules, Folded, Late, LeafId};
+use crate::state::{CustomerState, FoldRules, Folded, Late, LeafId, LeafRole};
 
 mod backfilling;
 mod bundle;
@@ -41,7 +41,7 @@ pub(crate) use quantities::{Moment, date};
 pub use reactions::{Action, Trigger};
 pub(crate) use settings::MAX_ATTRIBUTION_DAYS;
 pub use source::{AttributeDeclaration, TenantSource};
-pub(crate) use touching::Touched;
+pub(crate) use touching::TouchedOutputs;
 
 /// One wrong place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -316,7 +316,7 @@ impl TenantDefinitions {
     pub fn tracking<'d>(
         &'d self,
         event: &'d CustomerEvent,
-    ) -> impl Iterator<Item = (LeafId, Asked)> + 'd {
+    ) -> impl Iterator<Item = (LeafId, LeafRole)> + 'd {
         let activity = if let Payload::ActivityTracked(activity) = &event.payload {
             Some(activity)
         } else {

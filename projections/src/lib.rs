@@ -13,7 +13,7 @@
 //! - [`rollups`]: what dashboards add up, as the deltas that each step of folding makes.
 //! - [`counter`]: kinds of counters: how many customers, offers and parked events there are now.
 //! - [`journeys`]: the paths customers take through a journey, and what is counted of them.
-//! - [`buckets`]: durations counted in buckets that are the same for everybody.
+//! - [`buckets`]: durations counted in fixed buckets.
 //! - [`digest`]: the sum of hashes by which two projections are compared.
 //! - [`models`]: what is to come; [`training`]: how models are fitted to a tenant's own customers.
 //! - [`invalidation`]: what a commit touched, by which answers kept elsewhere learn that they are old.

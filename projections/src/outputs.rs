@@ -145,13 +145,13 @@ pub enum ChurnStatus {
     NotScored,
 }
 
-/// What follows from the state at an instant not before the newest event, of a customer of whom
-/// nothing was known before: see [`derive_knowing`].
+/// Returns the outputs of a state at an instant not before the newest event, for a customer without a
+/// history: see [`derive_knowing`].
 pub fn derive(state: &CustomerState, definitions: &TenantDefinitions, at: Instant) -> Outputs {
     derive_knowing(History::none(at), state, definitions, at)
 }
 
-/// As [`derive`], of a customer with a history: `member_for` asks since when it is in a segment.
+/// Returns the outputs as [`derive`] does, for a customer with a history, which `member_for` needs.
 pub fn derive_knowing(
     known: History,
     state: &CustomerState,

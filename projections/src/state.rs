@@ -36,7 +36,7 @@ pub use orders::Orders;
 pub use records::Records;
 pub use subscriptions::Subscriptions;
 pub use tickets::Tickets;
-pub use tracked::{Asked, LeafId, Tracked};
+pub use tracked::{LeafId, LeafRole, Tracked};
 
 use activity::{Kept, Oldest};
 
@@ -294,16 +294,16 @@ impl CustomerState {
         &mut self,
         event: &CustomerEvent,
         rules: &FoldRules,
-        leaves: impl Iterator<Item = (LeafId, Asked, Instant)>,
+        leaves: impl Iterator<Item = (LeafId, LeafRole, Instant)>,
     ) {
         let at = event.occurred_at;
         for (leaf, asked, exact_from) in leaves {
             match asked {
-                Asked::Count => {
+                LeafRole::Count => {
                     let day = self.day_of(at, rules);
                     self.tracked.record(leaf, exact_from, at, day);
                 }
-                Asked::Steps(steps, pace) => {
+                LeafRole::Steps(steps, pace) => {
                     self.tracked
                         .step(leaf, exact_from, (at, steps, pace), rules);
                 }

@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let listener = listen(config.api.listen, "api.listen").await?;
     let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
     let mut parts = Parts::new()?;
-    let secrets = Secrets::of(&config);
+    let secrets = Secrets::from_config(&config);
     let service = connect_api(&config, api, &registry).await?;
     let told = service.clone();
     let keep = secrets.keep(parts.shutdown(), move |credentials| {

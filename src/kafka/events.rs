@@ -69,7 +69,7 @@ impl EventSink {
     }
 }
 
-/// How to reach the registry.
+/// The registry's configuration.
 pub fn registry_config(registry: &Registry) -> RegistryConfig {
     RegistryConfig {
         url: registry.url.clone(),

@@ -1,8 +1,8 @@
-//! Not outrunning the processor where the log forgets.
+//! The pace of publishing: a log that forgets must not outrun the processor.
 //!
 //! The embedded broker drops old records of a partition at 5 MiB or 100,000 records without a
-//! word. Whoever publishes to it waits while too much is unfolded. A real broker keeps its log, so
-//! there nobody waits.
+//! word. Publishing to it waits while too much is unfolded. A real broker keeps its log, so
+//! publishing does not wait.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::database::Generation;
 const RECORDS: u64 = 20_000;
 /// Unfolded bytes allowed per partition.
 const BYTES: u64 = 2 * 1024 * 1024;
-/// What the broker keeps with a record beside its key and value, generously.
+/// A generous bound of a record's bytes beside key and value.
 const OVERHEAD: u64 = 100;
-/// How many records are sent between two looks.
+/// The number of records sent between two checks.
 const LOOK_EVERY: u64 = 200;
-/// How long folding may stand still before waiting is given up.
+/// The time without progress of folding after which waiting ends with an error.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How fast records may be sent.
+/// The rate of publishing.
 #[derive(Debug)]
 pub enum Pace {
-    /// As fast as the broker takes them.
+    /// The rate that the broker accepts.
     Free,
     /// No further ahead of the processor than the embedded broker's log reaches.
     Behind(Box<Lag>),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Query, RequestContext};
 use crate::auth::Caller;
-use crate::database::{Access, Database};
+use crate::database::{Database, ReadMode};
 use crate::freshness::Fresh;
 use crate::http::Problem;
 use crate::response_cache::{CachedResponse, ResponseCache, Subject};
@@ -79,7 +79,7 @@ impl Reader {
             Ok(response)
         };
         // Each audited read writes its own audit row, so it is never coalesced.
-        if context.bypasses_cache || query.access(&context.caller) == Access::Audited {
+        if context.bypasses_cache || query.access(&context.caller) == ReadMode::Audited {
             self.cache.count_bypass();
             return read.await;
         }

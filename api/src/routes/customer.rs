@@ -17,7 +17,7 @@ use crate::auth::Caller;
 use crate::database::{Snapshot, instant};
 use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Access, Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use current::{Current, Found, Personal};
 use membership::{Membership, PendingSegment};
@@ -114,11 +114,11 @@ impl Query for CustomerQuery {
         profile.is_audited
     }
 
-    fn access(&self, caller: &Caller) -> Access {
+    fn access(&self, caller: &Caller) -> ReadMode {
         if caller.role.sees_personal_attributes() {
-            Access::Audited
+            ReadMode::Audited
         } else {
-            Access::Read
+            ReadMode::Read
         }
     }
 

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn more_than_the_share_of_enough_records_halts() {
-        assert_eq!(halted_after(LIMIT, "ppp"), None, "too few to judge");
+        assert_eq!(halted_after(LIMIT, "ppp"), None, "too few for a decision");
         assert_eq!(halted_after(LIMIT, "pppp"), Some(4));
         assert_eq!(halted_after(LIMIT, "fpfpfpfpfp"), None, "exactly the share");
         assert_eq!(halted_after(LIMIT, "ppffp"), Some(5));

@@ -116,15 +116,15 @@ impl PartitionTask {
         }
     }
 
-    /// Runs until it is told to stop or cannot go on. What is folded but not committed is dropped:
-    /// whoever owns the partition next reads it again.
+    /// Runs until it is stopped or cannot continue. Folded but uncommitted records are discarded: the next
+    /// owner of the partition reads them again.
     pub(crate) async fn run(mut self) -> TaskExit {
         loop {
             if let Err(ended) = self.turn().await {
                 let settled = self.settle().await;
                 return match (ended, settled) {
-                    // Fenced says more than poisoned: whoever owns the partition now finds the
-                    // record too, and we do not take it from them at once.
+                    // Fenced outranks poisoned: the current owner of the partition meets the record too,
+                    // and the partition is not claimed from it at once.
                     (TaskExit::Stopped | TaskExit::Poisoned(_), Err(worse)) => worse,
                     (ended, _) => ended,
                 };
@@ -146,7 +146,7 @@ impl PartitionTask {
     /// Waits until there is enough to do, taking input in meanwhile.
     async fn gather(&mut self) -> Result<(), TaskExit> {
         let mut deadline = time::Instant::now() + TICK;
-        let mut waits_for_company = false;
+        let mut lingers = false;
         loop {
             while !self.is_full() {
                 match self.input.try_recv() {
@@ -163,8 +163,8 @@ impl PartitionTask {
             if self.in_flight.is_none() && self.has_background_work() {
                 return Ok(());
             }
-            if !self.records.is_empty() && !waits_for_company {
-                waits_for_company = true;
+            if !self.records.is_empty() && !lingers {
+                lingers = true;
                 deadline = time::Instant::now() + self.pace.linger(self.shared.limits.linger);
             }
             let idle = self.in_flight.is_none();
@@ -239,8 +239,8 @@ impl PartitionTask {
         self.folder.missing(customers, self.committed_batch)
     }
 
-    /// The newest definitions, once they are at least as new as those this partition was last
-    /// folded with (whoever owned it before may have heard of them first).
+    /// Returns the newest definitions, once they are at least as new as those under which this partition
+    /// was last folded (its previous owner may have read newer ones).
     pub(super) async fn definitions(&mut self) -> Result<Definitions, TaskExit> {
         let in_force = self.folder.definitions_version();
         let stop = self.stop.clone();

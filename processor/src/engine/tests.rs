@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn new_definitions_reach_everybody_as_of_the_same_instant(
+    fn new_definitions_reach_every_customer_as_of_the_same_instant(
         log in logs(),
         steps in steps(),
         memory in prop::sample::select(vec![0, PLENTY]),

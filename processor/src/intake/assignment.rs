@@ -23,8 +23,8 @@ impl Intake {
             self.start(*partition, prepared);
             list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next_offset))?;
         }
-        // Refused only when our books differ from librdkafka's (who is thrown out of the group is
-        // told so later); it would then wait for another answer, for ever.
+        // Refused only if this state differs from librdkafka's, which would then wait for another answer
+        // forever. (A member that is expelled from the group learns it later.)
         self.consumer.incremental_assign(&list)?;
         self.note_ownership();
         Ok(())
@@ -132,7 +132,7 @@ impl Intake {
                         self.again.insert(partition, Instant::now());
                     }
                 }
-                // Given up meanwhile: whoever owns it now goes on.
+                // Revoked in the meantime: its new owner continues.
                 TaskExit::Stopped | TaskExit::Fenced => {}
             }
         }

@@ -26,7 +26,7 @@ pub(super) fn intake_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfi
         // a partition could give.
         ("fetch.queue.backoff.ms", 20),
         // An answer for each handful of records would cost the broker and us more than folding them;
-        // they wait for company in any case.
+        // they linger in any case.
         ("fetch.min.bytes", 16 * 1024),
         ("fetch.wait.max.ms", 20),
     ] {

@@ -128,7 +128,7 @@ pub(crate) async fn claim_and_prepare(
     shutdown: &CancellationToken,
 ) -> Result<Option<(i64, PendingPartition)>, ProcessorError> {
     loop {
-        // Cut short, a claim is rolled back, or one of nobody: either is harmless.
+        // A claim that is cut short is rolled back, or stays without a task: either is harmless.
         let attempt = tokio::select! {
             () = shutdown.cancelled() => return Ok(None),
             attempt = prepare(&shared, partition, owner, &definitions, &poisoned) => attempt,

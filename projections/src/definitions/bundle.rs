@@ -256,7 +256,7 @@ fn tenants_of(documents: &[Node], problems: &mut Problems) -> Vec<TenantSource> 
     for draft in drafts {
         if let (None, Some(id)) = (draft.parts.settings, &draft.id) {
             let message = format!(
-                "no document says who tenant {id} is: expected one with `tenant:` and id, zone \
+                "no document defines tenant {id}: expected one with `tenant:` and id, zone \
                  and currency"
             );
             problems.add(draft.named_at, message);

@@ -37,7 +37,7 @@ pub(crate) struct Readers {
 
 /// The outputs that an event can change.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Touched {
+pub(crate) struct TouchedOutputs {
     /// Places of segments, in order.
     pub(crate) segments: Vec<usize>,
     /// Whether positions in journeys can change.
@@ -170,8 +170,8 @@ impl TenantDefinitions {
 
     /// Returns the outputs that an event can change. All others stay as they are until the customer's
     /// next due time.
-    pub(crate) fn touched(&self, payload: &Payload) -> Touched {
-        let mut touched = Touched::default();
+    pub(crate) fn touched(&self, payload: &Payload) -> TouchedOutputs {
+        let mut touched = TouchedOutputs::default();
         let of = |part: Part| self.readers.reading(&part).to_vec();
         touched.segments = match payload {
             Payload::ProfileUpdated(update) => {

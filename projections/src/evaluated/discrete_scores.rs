@@ -90,8 +90,8 @@ pub(super) fn write(discrete_scores: &DiscreteScores, offers: &Offered, writer: 
     if let Some(band) = renewal {
         writer.byte(band.code());
     }
-    if let Some(worth) = value_minor {
-        writer.signed(*worth);
+    if let Some(value) = value_minor {
+        writer.signed(*value);
     }
     if !offers.is_empty() {
         offered::write(offers, writer);

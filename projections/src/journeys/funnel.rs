@@ -178,9 +178,10 @@ impl Sums {
 impl Funnel {
     /// Builds the funnel from sums and current sizes of stages. Counts of stages that are no longer listed,
     /// because a re-evaluation is in progress, are left out.
-    pub fn of(journey: &Journey, customers: impl Fn(&str) -> i64, sums: &Sums) -> Self {
+    pub fn from_sums(journey: &Journey, customers: impl Fn(&str) -> i64, sums: &Sums) -> Self {
         let stages = journey.stages.iter();
-        let stages = stages.map(|stage| FunnelStage::of(journey, stage, customers(stage), sums));
+        let stages =
+            stages.map(|stage| FunnelStage::from_sums(journey, stage, customers(stage), sums));
         Self {
             stages: stages.collect(),
             links: sums.links(journey),
@@ -193,7 +194,7 @@ impl Funnel {
         let stages = self.stages.iter().take(before_last);
         let mut found: Vec<_> = stages
             .filter(|stage| stage.entered > 0)
-            .map(Bottleneck::of)
+            .map(Bottleneck::from_stage)
             .collect();
         // Stable: of two alike the earlier stage first.
         found.sort_by(|left, right| {
@@ -205,7 +206,7 @@ impl Funnel {
 }
 
 impl FunnelStage {
-    fn of(journey: &Journey, stage: &Arc<str>, customers: i64, sums: &Sums) -> Self {
+    fn from_sums(journey: &Journey, stage: &Arc<str>, customers: i64, sums: &Sums) -> Self {
         let sum = |of: &BTreeMap<String, i64>| of.get(&**stage).copied().unwrap_or(0);
         let entered = sum(&sums.entered);
         let (advanced, completed) = (sum(&sums.advanced), sum(&sums.completed));
@@ -225,7 +226,7 @@ impl FunnelStage {
 }
 
 impl Bottleneck {
-    fn of(stage: &FunnelStage) -> Self {
+    fn from_stage(stage: &FunnelStage) -> Self {
         let lost = stage.entered - stage.advanced;
         let completion_after = if stage.advanced > 0 {
             double(stage.completed) / double(stage.advanced)

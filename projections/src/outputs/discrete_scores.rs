@@ -11,18 +11,18 @@ use crate::models::{
 use crate::state::subscriptions::Subscription;
 use tidemark_schemas::event::SubscriptionStatus;
 
-/// Where trained models place a customer; each is `None` until its model is trained, and of who is
-/// none of its customers.
+/// The discrete scores of trained models; each is `None` until its model is trained, and for
+/// customers that the model does not cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DiscreteScores {
-    /// Of who bought.
+    /// The RFM cell of a buyer.
     pub rfm: Option<RfmCell>,
-    /// Of who bought, from 1.
+    /// The cluster of a buyer, from 1.
     pub cluster: Option<u16>,
-    /// Of who subscribes: that of the subscription most likely to be cancelled.
+    /// The renewal band of a subscriber: that of the subscription most likely to be cancelled.
     pub renewal: Option<Band>,
-    /// What a year of the customer was worth on the day of its last purchase, in minor units: what
-    /// is at stake. Depends on nothing that time changes.
+    /// The value (CLV) of a year as of the last purchase, in minor units: the amount at stake. It is
+    /// independent of time.
     pub value_minor: Option<i64>,
 }
 
@@ -87,8 +87,8 @@ impl Evaluation<'_> {
                 clippy::cast_possible_truncation,
                 reason = "casts from floats saturate"
             )]
-            let worth = value.round() as i64;
-            discrete_scores.value_minor = Some(worth);
+            let rounded = value.round() as i64;
+            discrete_scores.value_minor = Some(rounded);
         }
     }
 

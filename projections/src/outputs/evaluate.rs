@@ -13,7 +13,7 @@ use super::offered::{Offered, offered};
 use super::stages::standpoint;
 use crate::days;
 use crate::definitions::expression::SegmentReference;
-use crate::definitions::{Expression, TenantDefinitions, Touched};
+use crate::definitions::{Expression, TenantDefinitions, TouchedOutputs};
 use crate::models::{Band, PurchaseHistory};
 use crate::state::CustomerState;
 
@@ -45,8 +45,8 @@ pub struct Standpoint<'a> {
     pub since: Instant,
 }
 
-/// The discrete outputs that follow from the state at an instant not before the newest event, of a
-/// customer of whom nothing was known before: see [`evaluate_knowing`].
+/// Returns the discrete outputs of a state at an instant not before the newest event, for a customer
+/// without a history: see [`evaluate_knowing`].
 pub fn evaluate<'a>(
     state: &'a CustomerState,
     definitions: &'a TenantDefinitions,
@@ -133,10 +133,10 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Those an event can have changed, of a customer that was in these segments before it and of whom
-    /// nothing is due by now.
+    /// Evaluates the outputs that an event can have changed, for a customer that was in these segments
+    /// before it and has no due time by now.
     pub(crate) fn touched(
-        touched: Touched,
+        touched: TouchedOutputs,
         memberships: &BTreeMap<Arc<str>, Instant>,
         known: History,
         state: &'a CustomerState,
@@ -236,7 +236,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Takes what is known of segments that those touched refer to, and that are not touched.
-    fn assume(&mut self, touched: &Touched, memberships: &BTreeMap<Arc<str>, Instant>) {
+    fn assume(&mut self, touched: &TouchedOutputs, memberships: &BTreeMap<Arc<str>, Instant>) {
         let definitions = self.definitions;
         let segments = &definitions.segments;
         self.segments = vec![false; segments.len()];

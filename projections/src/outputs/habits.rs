@@ -10,7 +10,7 @@ use crate::definitions::expression::{
 };
 use crate::state::activity::Counter;
 use crate::state::tracked::{Pace, Steps};
-use crate::state::{Asked, CustomerState, LeafId};
+use crate::state::{CustomerState, LeafId, LeafRole};
 
 impl Evaluation<'_> {
     pub(crate) fn sequence(&mut self, condition: &SequenceCondition) -> bool {
@@ -99,12 +99,12 @@ impl SequenceRule {
 
 impl TrackedLeaf {
     /// Returns the role of an activity for the leaf, if any.
-    pub(crate) fn asks(&self, activity: &ActivityTracked, zone: &TimeZone) -> Option<Asked> {
+    pub(crate) fn asks(&self, activity: &ActivityTracked, zone: &TimeZone) -> Option<LeafRole> {
         match self {
-            Self::Count(pattern) => pattern.fits(activity, zone).then_some(Asked::Count),
+            Self::Count(pattern) => pattern.fits(activity, zone).then_some(LeafRole::Count),
             Self::Sequence(rule) => {
                 let steps = rule.steps_of(activity, zone);
-                (steps.0 != 0).then(|| Asked::Steps(steps, rule.pace()))
+                (steps.0 != 0).then(|| LeafRole::Steps(steps, rule.pace()))
             }
         }
     }

@@ -32,17 +32,17 @@ pub(crate) const DISCOUNT: f64 = 0.1;
 /// Everything predicted at one instant, each with the model it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Predictions {
-    /// What the customer will buy; null of who never bought.
+    /// The expected purchases; null for a customer without purchases.
     pub value: Option<Scored<ValueOutput>>,
-    /// How that of a year compares to all customers. Null of who never bought, and until it is trained.
+    /// The percentile of a year's value; null for a customer without purchases, and until it is trained.
     pub percentile: Option<Scored<Percentile>>,
-    /// Null of who never bought, and until it is trained.
+    /// The RFM cell; null for a customer without purchases, and until it is trained.
     pub rfm: Option<Scored<RfmCell>>,
-    /// Null of who never bought, and until it is trained.
+    /// The cluster; null for a customer without purchases, and until it is trained.
     pub cluster: Option<Scored<Assignment>>,
-    /// Whether the customer will cancel; null of who does not subscribe, and until it is trained.
+    /// The risk of cancellation; null for a customer without subscriptions, and until it is trained.
     pub renewal: Option<Scored<RenewalOutput>>,
-    /// By journey: where the customer will go. Without those it is not in or that are not trained.
+    /// The predicted stages, by journey; without journeys that the customer is not in or that are not trained.
     pub conversion: BTreeMap<Arc<str>, Scored<Vec<ConversionOutput>>>,
 }
 

@@ -166,7 +166,7 @@ impl From<Consent> for ConsentOutput {
 }
 
 impl CampaignOutput {
-    fn of(line: &CampaignLine, touches: &Touches, definitions: &TenantDefinitions) -> Self {
+    fn new(line: &CampaignLine, touches: &Touches, definitions: &TenantDefinitions) -> Self {
         let costs = touches
             .costs()
             .filter_map(|(_, currency, minor)| definitions.convert(minor, currency));
@@ -199,7 +199,7 @@ pub(crate) fn records_summary(
             .map(|(id, ticket)| (Arc::clone(id), ticket.into()))
             .collect(),
         campaigns: campaigns
-            .map(|(line, touches)| CampaignOutput::of(line, touches, definitions))
+            .map(|(line, touches)| CampaignOutput::new(line, touches, definitions))
             .collect(),
         offers: offers
             .map(|offer| (Arc::clone(offer.offer_id), offer.into()))

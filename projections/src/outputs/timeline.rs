@@ -46,19 +46,19 @@ pub enum HappeningKind {
 /// One thing that happened, or the things of one kind of one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happening {
-    /// When; of what is kept by day, when the day began in the tenant's zone.
+    /// The instant; for daily items, the start of the day in the tenant's zone.
     pub at: Instant,
-    /// Of which kind.
+    /// The kind.
     pub kind: HappeningKind,
-    /// What it is about, by its kind.
+    /// The subject, by kind.
     pub name: Arc<str>,
-    /// What tells it from others of its instant, kind and name.
+    /// The part that distinguishes it from others of the same instant, kind and name.
     pub part: String,
-    /// Which event said so; `None` of what is kept by day.
+    /// The event; `None` for daily items.
     pub event_id: Option<EventId>,
-    /// The day in the tenant's zone, of what is kept by day.
+    /// The day in the tenant's zone, for daily items.
     pub day: Option<Date>,
-    /// What is known of it, by its kind.
+    /// The details, by kind.
     pub details: Map<String, Value>,
 }
 
@@ -78,7 +78,7 @@ impl HappeningKind {
         Self::Touch,
     ];
 
-    /// As people ask for it.
+    /// Returns the name in requests and responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Order => "order",

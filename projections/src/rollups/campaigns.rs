@@ -150,7 +150,7 @@ fn share(order: Order<'_>, presences: &[&CampaignLine], times: i128, rollups: &m
     if presences.is_empty() {
         return;
     }
-    for (currency, minor) in worth(order) {
+    for (currency, minor) in net_by_currency(order) {
         for model in Attribution::ALL {
             let credits = model.credit(minor, presences.len());
             let rollup = Rollup::new(
@@ -169,15 +169,13 @@ fn share(order: Order<'_>, presences: &[&CampaignLine], times: i128, rollups: &m
 }
 
 /// Its amount less its refunds, in minor units.
-fn worth(order: Order<'_>) -> BTreeMap<Currency, i64> {
-    let mut worth =
-        BTreeMap::from([(order.placed.currency, i128::from(order.placed.amount_minor))]);
+fn net_by_currency(order: Order<'_>) -> BTreeMap<Currency, i64> {
+    let mut net = BTreeMap::from([(order.placed.currency, i128::from(order.placed.amount_minor))]);
     for refund in order.refunds() {
-        *worth.entry(refund.currency).or_default() -= i128::from(refund.amount_minor);
+        *net.entry(refund.currency).or_default() -= i128::from(refund.amount_minor);
     }
     let [least, most] = [i64::MIN, i64::MAX].map(i128::from);
-    worth
-        .into_iter()
+    net.into_iter()
         .filter_map(|(of, minor)| Some((of, i64::try_from(minor.clamp(least, most)).ok()?)))
         .collect()
 }

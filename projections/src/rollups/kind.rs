@@ -74,9 +74,9 @@ pub enum CampaignRollup {
 /// The direction of a change of a discrete output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Crossing {
-    /// In.
+    /// The value is entered.
     Entered,
-    /// Out.
+    /// The value is left.
     Left,
 }
 

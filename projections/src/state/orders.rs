@@ -56,7 +56,7 @@ pub struct Orders {
 pub struct Order<'a> {
     /// The seller's id.
     pub order_id: &'a Arc<str>,
-    /// The newest placement.
+    /// The newest version of the order.
     pub placed: &'a Placed,
     refunds: Option<&'a BTreeMap<EventId, Refund>>,
 }

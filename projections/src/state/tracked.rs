@@ -26,7 +26,7 @@ pub struct LeafId(pub u64);
 
 /// The role of an event for a tracked leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum LeafRole {
     /// One more to count.
     Count,
     /// Steps of a sequence.

@@ -151,7 +151,7 @@ impl TrainingReport {
             let at = |percentile: usize| cuts.get(percentile - 1).copied().unwrap_or(0);
             writeln!(
                 f,
-                "value: half are worth up to {} within a year, the top tenth more than {} minor units",
+                "value: half of the customers have up to {} within a year, the top tenth more than {} minor units",
                 at(50),
                 at(90)
             )?;

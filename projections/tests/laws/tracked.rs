@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tidemark_projections::definitions::expression::Duration;
 use tidemark_projections::state::tracked::{Pace, Steps};
-use tidemark_projections::state::{Asked, CustomerState, LeafId, Tracked};
+use tidemark_projections::state::{CustomerState, LeafId, LeafRole, Tracked};
 use tidemark_schemas::{CustomerEvent, Instant, Payload};
 
 use crate::support::{DAY, after, events, fold, oldest_first, rules};
@@ -19,8 +19,9 @@ fn tracked(events: &[CustomerEvent], kept_on_the_way: bool) -> CustomerState {
             continue;
         }
         if let Payload::ActivityTracked(activity) = &event.payload {
-            let login = (&*activity.name == "login").then_some((LeafId(7), Asked::Count, after(0)));
-            let any = (LeafId(1), Asked::Count, after(9 * DAY));
+            let login =
+                (&*activity.name == "login").then_some((LeafId(7), LeafRole::Count, after(0)));
+            let any = (LeafId(1), LeafRole::Count, after(9 * DAY));
             let step = match &*activity.name {
                 "login" => Steps(0b001),
                 _ => Steps(0b110),
@@ -29,8 +30,12 @@ fn tracked(events: &[CustomerEvent], kept_on_the_way: bool) -> CustomerState {
                 steps: 3,
                 length: Duration::Exact(hours * 3_600_000_000),
             };
-            let short = (LeafId(2), Asked::Steps(step, sequence(20)), after(2 * DAY));
-            let long = (LeafId(3), Asked::Steps(step, sequence(500)), after(0));
+            let short = (
+                LeafId(2),
+                LeafRole::Steps(step, sequence(20)),
+                after(2 * DAY),
+            );
+            let long = (LeafId(3), LeafRole::Steps(step, sequence(500)), after(0));
             let leaves = login.into_iter().chain([any, short, long]);
             state.track(event, &rules(), leaves);
             if kept_on_the_way {

@@ -31,7 +31,7 @@ fn customers(model: &str) -> BTreeMap<u32, Outputs> {
         let id = id.parse().unwrap();
         let customer = customers
             .remove(&id)
-            .unwrap_or_else(|| Customer::of(&definitions));
+            .unwrap_or_else(|| Customer::under(&definitions));
         let order = customer.order(
             &format!("{date}T00:00:00Z"),
             &number.to_string(),

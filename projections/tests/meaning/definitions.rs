@@ -183,7 +183,7 @@ fn a_tenant_may_span_several_files() {
     assert!(
         errors[0]
             .to_string()
-            .starts_with("a.yaml:1:9: no document says who tenant acme is")
+            .starts_with("a.yaml:1:9: no document defines tenant acme")
     );
     let twice = [files[1].clone(), files[1].clone()];
     let errors = Bundle::from_files(&twice, "test").unwrap_err();
@@ -363,7 +363,7 @@ fn accepted_late_events_accumulate_across_bundles() {
     assert_eq!(
         one.tenant(&acme).unwrap().version,
         0,
-        "nobody is evaluated anew"
+        "no customer is re-evaluated"
     );
 
     let other = TenantId::new("other").unwrap();

@@ -18,7 +18,7 @@ fn explanations_state_the_finding_and_the_next_change() {
                     - segment: buyers\n            - { attribute: { name: a, eq: 2 } }\n        \
                     - not: { stage: { journey: sales, is: trial, in_for: 36h } }\n";
     let definitions = tenant_with(SETTINGS, segments);
-    let customer = Customer::of(&definitions)
+    let customer = Customer::under(&definitions)
         .order("2025-03-01T10:00:00Z", "o-1", 1_000, "EUR")
         .attribute(
             "2025-03-02T10:00:00Z",

@@ -201,7 +201,7 @@ fn member_for_holds_once_the_duration_has_passed() {
     let entered = then.plus_micros(36 * 3_600_000_000);
     assert_eq!(
         entered, left,
-        "who leaves at that very instant never was one"
+        "leaving at that very instant prevents membership"
     );
     assert_eq!(noted, [("recent", true, then), ("recent", false, left)]);
 }

@@ -94,7 +94,7 @@ impl Followed {
             let path = self.evaluated.paths.get("sales");
             i64::from(path.is_some_and(|path| **path.stage() == *stage))
         };
-        Funnel::of(journey, here, &sums)
+        Funnel::from_sums(journey, here, &sums)
     }
 }
 
@@ -184,7 +184,7 @@ fn the_worst_bottleneck_costs_the_most_completions() {
         sums.add(JourneyRollup::Completed, stage, "", completed);
     }
     let definitions = tenant(1, SALES);
-    let funnel = Funnel::of(&definitions.journeys["sales"], |_| 0, &sums);
+    let funnel = Funnel::from_sums(&definitions.journeys["sales"], |_| 0, &sums);
     let found = funnel.bottlenecks();
     let found: Vec<_> = found
         .iter()

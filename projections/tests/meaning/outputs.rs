@@ -34,7 +34,7 @@ fn amounts_are_converted_at_the_tenants_rates() {
 fn halves_are_rounded_away_from_zero() {
     let rate = |text: &str, from: &str, to: &str, amount: i64| {
         let settings = format!("zone: UTC, currency: {to}, rates: {{ {from}: \"{text}\" }}");
-        let customer = Customer::of(&tenant_with(&settings, ""));
+        let customer = Customer::under(&tenant_with(&settings, ""));
         let customer = customer.order("2024-01-01T10:00:00Z", "a", amount, from);
         customer
             .outputs("2024-01-01T10:00:00Z")
@@ -107,7 +107,7 @@ fn risk_rises_at_local_midnight() {
 #[test]
 fn undefined_stages_are_ignored() {
     let rest = "journeys: [{ name: sales, stages: [lead, trial, customer] }]";
-    let customer = Customer::of(&tenant_with(SETTINGS, rest));
+    let customer = Customer::under(&tenant_with(SETTINGS, rest));
     let customer = customer.stage("2024-01-01T00:00:00Z", "unlisted");
     assert!(customer.outputs("2024-02-01T00:00:00Z").journeys.is_empty());
     let customer = customer
@@ -126,7 +126,7 @@ fn undefined_stages_are_ignored() {
 #[test]
 fn windows_end_at_local_midnight() {
     let rest = "segments: [{ name: s, when: { orders: { count: { gte: 2 }, within: 30d } } }]";
-    let customer = Customer::of(&tenant_with(SETTINGS, rest))
+    let customer = Customer::under(&tenant_with(SETTINGS, rest))
         .order("2024-03-05T10:00:00Z", "a", 1, "EUR")
         .order("2024-03-10T10:00:00Z", "b", 1, "EUR")
         .order("2024-03-10T11:00:00Z", "c", 1, "EUR");

@@ -37,7 +37,7 @@ pub(crate) struct Customer {
 }
 
 impl Customer {
-    pub(crate) fn of(definitions: &Arc<TenantDefinitions>) -> Self {
+    pub(crate) fn under(definitions: &Arc<TenantDefinitions>) -> Self {
         let definitions = Arc::clone(definitions);
         Self {
             definitions,
@@ -47,7 +47,7 @@ impl Customer {
     }
 
     pub(crate) fn new() -> Self {
-        Self::of(&tenant_with(SETTINGS, ""))
+        Self::under(&tenant_with(SETTINGS, ""))
     }
 
     pub(crate) fn event(mut self, occurred_at: &str, payload: Payload) -> Self {

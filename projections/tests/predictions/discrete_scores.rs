@@ -23,7 +23,7 @@ fn day(number: u32) -> Date {
 }
 
 fn trained_shop() -> Arc<TenantDefinitions> {
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     log.publish(TRAINED.models.clone());
     log.shop()
 }
@@ -106,7 +106,7 @@ proptest! {
 
 #[test]
 fn without_models_no_scores_are_stored() {
-    let plain = Log::of(SHOP).shop();
+    let plain = Log::defined_by(SHOP).shop();
     let state = buyer(&plain, [0, 9]);
     let now = midnight(day(10));
     let mut evaluated = EvaluatedState::new(0);
@@ -132,7 +132,7 @@ fn a_new_model_re_evaluates_scores_and_records_changes() {
     let mut models = TRAINED.models.clone();
     models.rfm.as_mut().unwrap().model.recency_days = [0, 0, 0, 0];
     models.clusters = None;
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     log.publish(TRAINED.models.clone());
     log.publish(models);
     let newer = log.shop();
@@ -202,7 +202,7 @@ proptest! {
     fn scores_after_each_event_equal_a_full_evaluation(
         events in prop::collection::vec((0..200_u32, payloads()), 1..12), pause in 0..90_u32
     ) {
-        let mut log = Log::of(SHOP);
+        let mut log = Log::defined_by(SHOP);
         log.publish(with_renewals());
         let shop = log.shop();
         let (mut state, mut evaluated) = (CustomerState::default(), EvaluatedState::new(shop.version));
@@ -236,12 +236,15 @@ proptest! {
 #[test]
 fn a_buyer_with_a_subscription_has_both_bands() {
     let models = with_renewals();
-    let mut log = Log::of(
+    let mut log = Log::defined_by(
         "tenant: { id: shop, zone: UTC, currency: USD, churn: { renewal: { medium: 0.01, high: 0.5 } } }",
     );
     log.publish(models);
     let shop = log.shop();
-    assert_eq!(Log::of(&shop.source.to_yaml()).shop().source, shop.source);
+    assert_eq!(
+        Log::defined_by(&shop.source.to_yaml()).shop().source,
+        shop.source
+    );
     let mut state = buyer(&shop, [0]);
     state.merge(&subscribed(
         &shop,

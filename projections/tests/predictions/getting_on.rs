@@ -34,7 +34,7 @@ fn trained(stays: &[Stay]) -> TrainedModels {
 }
 
 fn sales(condition: &str, models: TrainedModels) -> Arc<TenantDefinitions> {
-    let mut log = Log::of(&format!(
+    let mut log = Log::defined_by(&format!(
         "tenant: {{ id: shop, zone: Europe/Berlin, currency: USD }}\njourneys: [{{ name: sales, \
          stages: [lead, trial, customer] }}]\nsegments: [{{ name: s, when: {{ {condition} }} }}]"
     ));
@@ -154,7 +154,7 @@ fn conversion_never_holds_without_a_model_of_the_current_journey() {
     };
     let shop = sales(condition, models.clone());
     assert!(member(&shop, &[(3, 0)]));
-    assert!(!member(&shop, &[]), "who is not in the journey");
+    assert!(!member(&shop, &[]), "a customer outside the journey");
     assert!(!member(
         &sales(condition, TrainedModels::default()),
         &[(3, 0)]
@@ -191,7 +191,7 @@ fn explanations_name_probability_percentile_and_model() {
 
 #[test]
 fn percentiles_refer_to_the_customers_at_training() {
-    let mut log = Log::of(&format!(
+    let mut log = Log::defined_by(&format!(
         "{SHOP}\nsegments:\n  - {{ name: top, when: {{ value: {{ percentile: {{ gte: 90 }} }} }} }}\n  \
          - {{ name: lower, when: {{ value: {{ percentile: {{ lt: 50 }} }} }} }}"
     ));
@@ -232,7 +232,7 @@ fn percentiles_refer_to_the_customers_at_training() {
 
 #[test]
 fn total_expected_spending_is_the_sum_over_customers() {
-    let log = Log::of(SHOP);
+    let log = Log::defined_by(SHOP);
     let value = TRAINED.models.value.as_ref().unwrap();
     assert_eq!((value.as_of, value.customers), (END, 2_357));
     assert!(
@@ -304,7 +304,7 @@ fn invalid_conversion_and_percentile_conditions_are_refused() {
 
 #[test]
 fn the_percentile_follows_the_value() {
-    let mut log = Log::of(&format!(
+    let mut log = Log::defined_by(&format!(
         "{SHOP}\nsegments: [{{ name: s, when: {{ value: {{ percentile: {{ gte: 60 }} }} }} }}]"
     ));
     log.publish(TRAINED.models.clone());
@@ -316,7 +316,7 @@ fn the_percentile_follows_the_value() {
     }
     let at = |days: i32| midnight(date(1997, 3, 10).saturating_add(jiff::Span::new().days(days)));
     let mut known = evaluate(&state, &shop, at(0));
-    assert!(known.segments[0], "who buys so much is above most");
+    assert!(known.segments[0], "such a customer is above most");
     let mut left = None;
     for day in 1..900 {
         let now = evaluate(&state, &shop, at(day));

@@ -17,7 +17,7 @@ pub(crate) fn shop(conditions: &[&str]) -> Arc<TenantDefinitions> {
     for (index, condition) in conditions.iter().enumerate() {
         writeln!(text, "  - {{ name: s{index}, when: {{ {condition} }} }}").unwrap();
     }
-    let mut log = Log::of(&text);
+    let mut log = Log::defined_by(&text);
     log.publish(TRAINED.models.clone());
     log.shop()
 }

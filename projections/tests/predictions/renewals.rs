@@ -53,7 +53,7 @@ fn thousand(shop: &TenantDefinitions, plan: &str, events: &mut u128) -> Customer
 
 #[test]
 fn renewal_training_reproduces_published_values_by_plan() {
-    let log = Log::of(SHOP);
+    let log = Log::defined_by(SHOP);
     let shop = log.shop();
     let mut events = 0;
     let mut customers = thousand(&shop, "pro", &mut events);
@@ -97,7 +97,7 @@ fn renewal_training_reproduces_published_values_by_plan() {
 
 #[test]
 fn every_renewal_lowers_the_renewal_band() {
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     let mut events = 0;
     let customers = thousand(&log.shop(), "pro", &mut events);
     log.publish(train(&log.shop(), date(2024, 9, 1), &customers).models);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tidemark_projections::models::{Rfm, RfmCell, RfmModel};
 
-fn of(recency_days: i64, frequency: u32, monetary_minor: i64) -> Rfm {
+fn measures(recency_days: i64, frequency: u32, monetary_minor: i64) -> Rfm {
     Rfm {
         recency_days,
         frequency,
@@ -14,7 +14,7 @@ fn of(recency_days: i64, frequency: u32, monetary_minor: i64) -> Rfm {
 #[test]
 fn every_fifth_holds_a_fifth_of_the_customers() {
     let customers: Vec<Rfm> = (0..100)
-        .map(|n| of(n.into(), n, i64::from(n) * 100))
+        .map(|n| measures(n.into(), n, i64::from(n) * 100))
         .collect();
     let model = RfmModel::fit(&customers).unwrap();
     for fifth in 1..=5 {
@@ -32,12 +32,12 @@ fn every_fifth_holds_a_fifth_of_the_customers() {
         frequency: 5,
         monetary: 5,
     };
-    assert_eq!(model.cell(of(0, 99, 9_900)), best);
+    assert_eq!(model.cell(measures(0, 99, 9_900)), best);
     assert_eq!(RfmModel::fit(&[]), None);
 }
 
 fn customers() -> impl Strategy<Value = Vec<Rfm>> {
-    let one = (0..50_i64, 1..10_u32, -500..500_i64).prop_map(|(r, f, m)| of(r, f, m));
+    let one = (0..50_i64, 1..10_u32, -500..500_i64).prop_map(|(r, f, m)| measures(r, f, m));
     prop::collection::vec(one, 1..60)
 }
 
@@ -55,7 +55,7 @@ proptest! {
         customers in customers(), recency in 0..60_i64, frequency in 1..10_u32
     ) {
         let model = RfmModel::fit(&customers).unwrap();
-        let cell = |recency| model.cell(of(recency, frequency, 0));
+        let cell = |recency| model.cell(measures(recency, frequency, 0));
         let changes = (recency..200).find(|later| cell(*later) != cell(recency));
         prop_assert_eq!(model.next_recency(recency), changes);
     }

@@ -24,7 +24,7 @@ pub(crate) type Customers = Vec<(CustomerId, CustomerState)>;
 pub(crate) struct Log(Definitions);
 
 impl Log {
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn defined_by(text: &str) -> Self {
         let mut log = Self(Definitions::default());
         log.apply(text);
         log
@@ -86,7 +86,7 @@ pub(crate) fn order(id: u128, cents: i64) -> Payload {
 
 /// The real shop as of the end of the calibration period, trained once for all tests.
 pub(crate) static TRAINED: LazyLock<TrainingReport> = LazyLock::new(|| {
-    let log = Log::of(SHOP);
+    let log = Log::defined_by(SHOP);
     // What came after the day asked for is there, and must make no difference.
     train(&log.shop(), END, &cdnow(&log.shop(), Date::MAX))
 });

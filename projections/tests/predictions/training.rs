@@ -75,7 +75,7 @@ fn training_on_cdnow_reproduces_published_values() {
 
 #[test]
 fn the_order_of_customers_makes_no_difference() {
-    let log = Log::of(SHOP);
+    let log = Log::defined_by(SHOP);
     let shop = log.shop();
     let customers = cdnow(&shop, END);
     let some = &customers[..600];
@@ -87,7 +87,7 @@ fn the_order_of_customers_makes_no_difference() {
 
 #[test]
 fn trained_models_score_customers_and_are_named() {
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     let customers = cdnow(&log.shop(), END);
     let (_, state) = &customers[0];
     let at = midnight(END);
@@ -137,11 +137,11 @@ fn trained_models_score_customers_and_are_named() {
 
 #[test]
 fn shown_definitions_define_the_same_models() {
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     log.publish(TRAINED.models.clone());
     let source = log.shop().source.clone();
     for text in [source.to_yaml(), source.to_json()] {
-        assert_eq!(Log::of(&text).shop().source, source);
+        assert_eq!(Log::defined_by(&text).shop().source, source);
     }
 }
 
@@ -154,14 +154,14 @@ fn the_churn_family_of_the_definitions_is_kept() {
         )
     };
     for family in Family::ALL {
-        let mut log = Log::of(&asks(family));
+        let mut log = Log::defined_by(&asks(family));
         let customers = cdnow(&log.shop(), END);
         let report = train(&log.shop(), END, &customers[..600]);
         assert_eq!(report.candidates.len(), 2);
         assert_eq!(report.models.churn.as_ref().unwrap().model.family, family);
         log.publish(report.models);
         assert_eq!(log.shop().churn.family, family);
-        // Asked for the other one, a model of this one does not score.
+        // LeafRole for the other one, a model of this one does not score.
         let other = Family::ALL
             .into_iter()
             .find(|other| *other != family)
@@ -176,7 +176,7 @@ fn the_churn_family_of_the_definitions_is_kept() {
 
 #[test]
 fn insufficient_data_keeps_the_previous_model() {
-    let mut log = Log::of(JOURNEY);
+    let mut log = Log::defined_by(JOURNEY);
     let customers = cdnow(&log.shop(), END);
     let mut models = TRAINED.models.clone();
     let few = train(&log.shop(), END, &customers[..20]);
@@ -211,7 +211,7 @@ fn insufficient_data_keeps_the_previous_model() {
 
 #[test]
 fn customers_without_repeat_value_are_left_out_of_spending() {
-    let log = Log::of(SHOP);
+    let log = Log::defined_by(SHOP);
     let shop = log.shop();
     let mut events = 0;
     let mut customers = Customers::new();
@@ -239,7 +239,7 @@ fn customers_without_repeat_value_are_left_out_of_spending() {
 
 #[test]
 fn trained_journeys_predict_conversion() {
-    let mut log = Log::of(JOURNEY);
+    let mut log = Log::defined_by(JOURNEY);
     let shop = log.shop();
     let mut events = 0;
     let enter = |state: &mut CustomerState, events: &mut u128, day: u32, stage: &str| {
@@ -327,7 +327,7 @@ fn shop_with(
     let mut models = models.clone();
     let churn = &mut models.churn.as_mut().unwrap().model;
     (churn.family, churn.parameters) = (family, parameters);
-    let mut log = Log::of(SHOP);
+    let mut log = Log::defined_by(SHOP);
     log.publish(models);
     log.shop()
 }

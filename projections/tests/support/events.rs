@@ -41,7 +41,7 @@ pub(crate) fn currency(code: &str) -> Currency {
     Currency::new(code).unwrap()
 }
 
-/// That many microseconds after the beginning of the generated world.
+/// Returns the instant that many microseconds after the start of the generated world.
 pub(crate) fn after(micros: i64) -> Instant {
     Instant::from_micros(START + micros).unwrap()
 }

@@ -82,9 +82,9 @@ Channel or Other {
 });
 word!(/// The direction of a message.
 Direction {
-    /// From the customer.
+    /// The customer wrote.
     Inbound = "inbound",
-    /// To the customer.
+    /// The company wrote.
     Outbound = "outbound",
 });
 word!(/// The outcome of a conversation.

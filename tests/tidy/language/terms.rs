@@ -21,8 +21,6 @@ pub(super) struct Term {
     pub(super) written: &'static str,
     form: Form,
     pub(super) instead: &'static str,
-    /// The number of lines that may still have the term.
-    pub(super) ceiling: usize,
 }
 
 /// The folders in which identifiers are retired.
@@ -35,84 +33,79 @@ const CRATES: [&str; 6] = [
     "tests/it/",
 ];
 
-const fn phrase(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+const fn phrase(written: &'static str, instead: &'static str) -> Term {
     Term {
         written,
         form: Form::Phrase,
         instead,
-        ceiling,
     }
 }
 
-const fn identifier(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+const fn identifier(written: &'static str, instead: &'static str) -> Term {
     Term {
         written,
         form: Form::Identifier,
         instead,
-        ceiling,
     }
 }
 
-const fn declaration(written: &'static str, instead: &'static str, ceiling: usize) -> Term {
+const fn declaration(written: &'static str, instead: &'static str) -> Term {
     Term {
         written,
         form: Form::Declaration,
         instead,
-        ceiling,
     }
 }
 
 /// Ordinary English keeps its words: "figure" and "worth" are retired as identifiers alone.
 pub(super) const TERMS: &[Term] = &[
-    phrase("anew", "re-..., retry", 10),
-    phrase("let go|lets go|letting go", "discard, release", 0),
+    phrase("anew", "re-..., retry"),
+    phrase("let go|lets go|letting go", "discard, release"),
     phrase(
         "wait for company|waits for company|waiting for company",
         "linger",
-        5,
     ),
-    phrase("wish|wishes|wished", "operator command", 0),
-    phrase("warming", "backfilling", 0),
-    phrase("standing", "evaluated state", 0),
-    phrase("household|households", "/64 prefix", 0),
-    phrase("looker|lookers", "poller", 0),
-    phrase("kept answer|kept answers", "response cache", 0),
+    phrase("wish|wishes|wished", "operator command"),
+    phrase("warming", "backfilling"),
+    phrase("standing", "evaluated state"),
+    phrase("household|households", "/64 prefix"),
+    phrase("looker|lookers", "poller"),
+    phrase("kept answer|kept answers", "response cache"),
     phrase(
         "judge|judges|judged|judging|verdict|verdicts",
         "classify, classification",
-        6,
     ),
-    phrase("placement|placements", "discrete outputs", 76),
-    identifier("may_be_in", "pending_segments", 0),
-    identifier("passed_by", "bypassed", 0),
-    identifier("of_tenants", "authenticated", 0),
-    identifier("of_nobody", "readiness", 0),
-    identifier("of_anybody", "public", 0),
-    identifier("of_life", "liveness", 0),
-    identifier("worth", "value_minor, value", 12),
-    identifier("figure", "rollup", 0),
-    identifier("figures", "rollups", 0),
-    identifier("Figure", "Rollup", 0),
-    identifier("Figures", "Rollups", 0),
-    identifier("--because", "--reason", 0),
-    declaration("fn of", "from_..., for_..., new", 9),
-    declaration("type Access", "Credentials", 1),
-    declaration("type Doors", "Credentials", 0),
-    declaration("type Heard", "LastError", 0),
-    declaration("type Home", "the expected partition", 0),
-    declaration("type Ended", "TaskExit", 0),
-    declaration("type Ends", "the exit queue", 0),
-    declaration("type Owned", "PartitionHandle", 0),
-    declaration("type Prepared", "PendingPartition", 0),
-    declaration("type Charge", "MemoryReservation", 0),
-    declaration("type Answers", "ResponseCache", 0),
-    declaration("type Touched", "an invalidation", 1),
-    declaration("type Moves", "an invalidation", 0),
-    declaration("type Asking", "RequestContext", 0),
-    declaration("type Asked", "...Params", 1),
-    declaration("type NothingAsked", "NoParams", 0),
-    declaration("type Shares", "the concurrency limit", 0),
-    declaration("type Lease", "a pooled connection", 0),
+    phrase("placement|placements", "discrete outputs"),
+    identifier("may_be_in", "pending_segments"),
+    identifier("passed_by", "bypassed"),
+    identifier("of_tenants", "authenticated"),
+    identifier("of_nobody", "readiness"),
+    identifier("of_anybody", "public"),
+    identifier("of_life", "liveness"),
+    identifier("worth", "value_minor, value"),
+    identifier("figure", "rollup"),
+    identifier("figures", "rollups"),
+    identifier("Figure", "Rollup"),
+    identifier("Figures", "Rollups"),
+    identifier("--because", "--reason"),
+    declaration("fn of", "from_..., for_..., new"),
+    declaration("type Access", "Credentials"),
+    declaration("type Doors", "Credentials"),
+    declaration("type Heard", "LastError"),
+    declaration("type Home", "the expected partition"),
+    declaration("type Ended", "TaskExit"),
+    declaration("type Ends", "the exit queue"),
+    declaration("type Owned", "PartitionHandle"),
+    declaration("type Prepared", "PendingPartition"),
+    declaration("type Charge", "MemoryReservation"),
+    declaration("type Answers", "ResponseCache"),
+    declaration("type Touched", "an invalidation"),
+    declaration("type Moves", "an invalidation"),
+    declaration("type Asking", "RequestContext"),
+    declaration("type Asked", "...Params"),
+    declaration("type NothingAsked", "NoParams"),
+    declaration("type Shares", "the concurrency limit"),
+    declaration("type Lease", "a pooled connection"),
 ];
 
 /// The lines of a file, prepared once for the search for all terms.

@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::database::Snapshot;
 use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Access, Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 use crate::routes::path::{MembershipPath, SegmentName};
@@ -87,11 +87,11 @@ impl Query for MembershipQuery {
         why.is_audited
     }
 
-    fn access(&self, caller: &Caller) -> Access {
+    fn access(&self, caller: &Caller) -> ReadMode {
         if caller.role.sees_personal_attributes() {
-            Access::Audited
+            ReadMode::Audited
         } else {
-            Access::Read
+            ReadMode::Read
         }
     }
 

@@ -112,7 +112,7 @@ impl<A: Serialize + Send> Query for FunnelQuery<A> {
         };
         let sums = self.sums(snapshot).await?;
         Ok((self.present)(JourneyFunnel {
-            funnel: Funnel::of(journey, customers, &sums),
+            funnel: Funnel::from_sums(journey, customers, &sums),
             journey: journey.clone(),
             version: definitions.version,
             from: self.days.from(),

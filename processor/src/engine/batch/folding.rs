@@ -206,7 +206,7 @@ impl PartitionTask {
         });
     }
 
-    /// Evaluates the next customers of a tenant whose definitions changed.
+    /// Re-evaluates the next customers of a tenant with new definitions.
     async fn reevaluate(&mut self) -> Result<(), TaskExit> {
         let Some(next) = self.folder.next_reevaluation() else {
             return Ok(());

@@ -168,8 +168,8 @@ impl PartitionTask {
         })
     }
 
-    /// Folds tenants again of whom somebody asked for it, from the next batch on: first what was
-    /// parked of them, then what is new.
+    /// Resumes the tenants that operators resumed, from the next batch on: first their parked events, then
+    /// new ones.
     pub(super) async fn resume_tenants(&mut self) -> Result<(), TaskExit> {
         if self.halts.is_empty() {
             return Ok(());

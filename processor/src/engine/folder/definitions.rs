@@ -13,9 +13,9 @@ use crate::store::{CustomerRow, Reevaluation, StoreError};
 impl Folder {
     /// Puts newer definitions in force from here on.
     ///
-    /// Returns whose parked events to try again, and which: those of tenants unknown before, and
-    /// late ones where more of them are accepted now. After a restart all accepted ones count as
-    /// new: the one before us may not have come to them.
+    /// Returns the parked events to retry, by tenant and reason: those of tenants unknown before, and late
+    /// ones if more of them are accepted now. After a restart all accepted ones count as new, because the
+    /// previous owner may not have retried them.
     pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<(TenantId, Reason)> {
         let version = definitions.version.unwrap_or(-1);
         let before = self.definitions_version;

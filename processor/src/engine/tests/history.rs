@@ -68,7 +68,7 @@ fn what_time_changes_changes_at_its_due_time_and_before_later_events() {
 }
 
 #[test]
-fn who_turns_up_twice_at_one_midnight_is_not_forgotten_for_want_of_room() {
+fn a_customer_due_twice_at_one_midnight_fires_twice() {
     // More customers due at once than a batch fires, than a window holds, and than memory keeps.
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"];
     let mut log: Vec<Entry> = names

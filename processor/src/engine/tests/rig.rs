@@ -292,10 +292,7 @@ impl<'a> Rig<'a> {
         for (customer, row) in &self.table.customers {
             let (state, evaluated) = read(row);
             let tenant = definitions.tenant(&customer.tenant).expect("defined");
-            assert_eq!(
-                evaluated.definition_version, tenant.version,
-                "evaluated anew"
-            );
+            assert_eq!(evaluated.definition_version, tenant.version, "re-evaluated");
             if let Some(due) = evaluated.next_due(&state, tenant) {
                 let mut timers = self.table.timers.iter();
                 assert!(

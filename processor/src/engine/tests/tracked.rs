@@ -41,7 +41,7 @@ fn read(log: &[Entry], definitions: &Activations, records: usize, memory: usize)
 }
 
 #[test]
-fn what_occurred_before_anybody_asked_is_not_counted() {
+fn events_before_tracking_began_are_not_counted() {
     // The definition comes into force at 10:00: exact from 10:05 on.
     let log = visits(&[
         "2024-02-01T10:00:00Z",
@@ -70,7 +70,7 @@ fn other_properties_other_events_and_repetitions_do_not_count() {
 }
 
 #[test]
-fn a_counter_given_up_begins_anew() {
+fn a_removed_counter_restarts_from_zero() {
     let log = visits(&[
         "2024-02-01T10:00:00Z",
         "2024-02-01T12:00:00Z",

@@ -23,11 +23,11 @@ pub(super) struct Clustering {
 impl Clustering {
     /// The same clusters, those first that bought lately, often and for much.
     pub(super) fn best_first(mut self) -> Self {
-        let worth = |centroid: &Point| centroid[1] + centroid[2] - centroid[0];
+        let rank = |centroid: &Point| centroid[1] + centroid[2] - centroid[0];
         let mut order: Vec<usize> = (0..self.centroids.len()).collect();
         order.sort_by(|left, right| {
             let (left, right) = (&self.centroids[*left], &self.centroids[*right]);
-            worth(right).total_cmp(&worth(left))
+            rank(right).total_cmp(&rank(left))
         });
         self.centroids = order.iter().map(|old| self.centroids[*old]).collect();
         self.sizes = order.iter().map(|old| self.sizes[*old]).collect();
