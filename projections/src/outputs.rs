@@ -22,38 +22,44 @@ use crate::state::CustomerState;
 mod conditions;
 mod discrete_scores;
 mod evaluate;
+mod evaluation;
 mod events;
 mod habits;
+mod history;
 mod ledger;
 mod members;
 pub(crate) mod offered;
 mod predictions;
+mod purchase_value;
 mod records;
 mod scores;
 mod stages;
+mod standpoint;
 mod summaries;
 mod tallies;
 mod timeline;
 
 pub use discrete_scores::DiscreteScores;
-pub use evaluate::{Discrete, Standpoint, evaluate, evaluate_knowing};
-pub(crate) use evaluate::{Evaluation, Found, Scores};
+pub use evaluate::{Discrete, evaluate, evaluate_knowing};
+pub(crate) use evaluate::{Found, Scores};
+pub(crate) use evaluation::Evaluation;
 pub(crate) use habits::counter;
-pub use members::History;
+pub use history::History;
 pub use offered::Offered;
 pub use predictions::{
     ConversionOutput, Percentile, Predictions, RenewalOutput, Scored, ValueHorizon, ValueOutput,
     next_rfm_change, predict,
 };
+pub use standpoint::Standpoint;
 pub(crate) use summaries::records_summary;
 pub use summaries::{
     CampaignOutput, ConsentOutput, OfferOutput, RecordsSummary, SubscriptionOutput, TicketOutput,
 };
 pub use timeline::{Happening, HappeningKind, timeline};
 
+pub(crate) use history::Triggers;
 pub(crate) use ledger::Ledger;
-pub(crate) use members::Triggers;
-pub(crate) use predictions::{DISCOUNT, mean_purchase_by};
+pub(crate) use purchase_value::{DISCOUNT, mean_purchase_by};
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]

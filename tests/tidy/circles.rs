@@ -19,7 +19,6 @@ use crates::{Crate, Module};
 const CIRCLES: &[&str] = &[
     "projections/src/definitions: order, tenant",
     "projections/src/models: renewal, trained",
-    "projections/src/outputs: discrete_scores, evaluate, members, predictions, stages",
 ];
 
 /// The arrows among the modules of one folder, each with the places that make it.

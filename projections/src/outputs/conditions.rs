@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::event::ActivityTracked;
 use tidemark_schemas::{AttributeValue, Instant};
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use super::ledger::{Totals, totals_of};
 use crate::days;
 use crate::definitions::Moment;

@@ -1,8 +1,8 @@
 //! What trained models say of a customer that changes at an instant, not gradually: the RFM cell, the
 //! cluster, the band of a subscriber. And what an index orders customers by.
 
-use super::evaluate::Evaluation;
-use super::predictions::{DISCOUNT, mean_purchase_minor};
+use super::evaluation::Evaluation;
+use super::purchase_value::{DISCOUNT, mean_purchase_minor};
 use crate::days;
 use crate::models::{
     Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, TrainedModels, TrainedRenewal,

@@ -1,20 +1,18 @@
 //! The discrete outputs of a customer at an instant, and until when they hold.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
 use super::discrete_scores::DiscreteScores;
+use super::evaluation::Evaluation;
+use super::history::History;
 use super::ledger::Ledger;
-use super::members::History;
 use super::offered::{Offered, offered};
-use super::stages::standpoint;
-use crate::days;
-use crate::definitions::expression::SegmentReference;
+use super::standpoint::Standpoint;
 use crate::definitions::{Expression, TenantDefinitions, TouchedOutputs};
-use crate::models::{Band, PurchaseHistory};
+use crate::models::Band;
 use crate::state::CustomerState;
 
 /// The outputs that change at an instant rather than gradually.
@@ -32,17 +30,6 @@ pub struct Discrete<'a> {
     pub discrete_scores: DiscreteScores,
     /// The earliest later instant at which one of these (but P(alive)) may change by itself.
     pub next_change: Option<Instant>,
-}
-
-/// The stage of a customer in a journey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standpoint<'a> {
-    /// The journey's name.
-    pub journey: &'a Arc<str>,
-    /// The stage.
-    pub stage: &'a Arc<str>,
-    /// The instant of entry.
-    pub since: Instant,
 }
 
 /// Returns the discrete outputs of a state at an instant not before the newest event, for a customer
@@ -75,15 +62,17 @@ pub(crate) fn evaluate_with_ledger<'a>(
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
     let discrete_scores = evaluation.discrete_scores();
+    let (stages, band, p_alive) = (evaluation.all_stages(), evaluation.band, evaluation.p_alive);
+    let next_change = evaluation.next_change();
+    let (segments, orders) = evaluation.into_parts();
     let discrete = Discrete {
-        stages: evaluation.all_stages(),
-        band: evaluation.band,
-        p_alive: evaluation.p_alive,
+        segments,
+        stages,
+        band,
+        p_alive,
         discrete_scores,
-        next_change: evaluation.next_change,
-        segments: evaluation.segments,
+        next_change,
     };
-    let orders = evaluation.ledger.into_inner();
     let ledger = orders.unwrap_or_else(|| Ledger::new(&state.orders, definitions));
     (discrete, ledger)
 }
@@ -162,176 +151,12 @@ impl<'a> Found<'a> {
             stages: touched.stages.then(|| evaluation.all_stages()),
             scores,
             offered: touched.offers.then(|| offered(state, definitions)),
-            next_change: evaluation.next_change,
+            next_change: evaluation.next_change(),
         }
     }
 }
 
-/// An evaluation under way.
-///
-/// `next_change` is the minimum over the conditions looked at. Those skipped, because another one
-/// already decided, need no say: as long as those looked at stay as they are, the same ones are
-/// skipped again.
-pub(crate) struct Evaluation<'a> {
-    pub(crate) known: History,
-    pub(crate) state: &'a CustomerState,
-    pub(crate) definitions: &'a TenantDefinitions,
-    pub(crate) at: Instant,
-    pub(crate) history: Option<PurchaseHistory>,
-    pub(crate) p_alive: Option<f64>,
-    pub(crate) band: Option<Band>,
-    segments: Vec<bool>,
-    scored: bool,
-    // Looked up at most once, and not at all where nothing depends on them.
-    ledger: OnceCell<Ledger>,
-    stages: OnceCell<Vec<Standpoint<'a>>>,
-    today: OnceCell<i32>,
-    next_change: Option<Instant>,
-}
-
-impl<'a> Evaluation<'a> {
-    pub(crate) fn new(
-        known: History,
-        state: &'a CustomerState,
-        definitions: &'a TenantDefinitions,
-        at: Instant,
-    ) -> Self {
-        Self {
-            known,
-            state,
-            definitions,
-            at,
-            history: None,
-            p_alive: None,
-            band: None,
-            segments: Vec::new(),
-            scored: false,
-            ledger: OnceCell::new(),
-            stages: OnceCell::new(),
-            today: OnceCell::new(),
-            next_change: None,
-        }
-    }
-
-    /// Finds the band, and the membership of those segments that are wanted, by place.
-    pub(crate) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
-        self.score();
-        self.segments = vec![false; self.definitions.segments.len()];
-        for place in 0..self.segments.len() {
-            if wanted(place) {
-                self.evaluate_segment(place);
-            }
-        }
-    }
-
-    /// Membership of a segment, after those it refers to.
-    fn evaluate_segment(&mut self, place: usize) -> bool {
-        let definitions = self.definitions;
-        let segment = definitions.segments.get(place);
-        let member = segment.is_some_and(|segment| self.holds(&segment.expression));
-        if let Some(found) = self.segments.get_mut(place) {
-            *found = member;
-        }
-        member
-    }
-
-    /// Takes what is known of segments that those touched refer to, and that are not touched.
-    fn assume(&mut self, touched: &TouchedOutputs, memberships: &BTreeMap<Arc<str>, Instant>) {
-        let definitions = self.definitions;
-        let segments = &definitions.segments;
-        self.segments = vec![false; segments.len()];
-        let touched_segments = touched.segments.iter();
-        let others = touched_segments.flat_map(|place| definitions.referred_to(*place));
-        let journeys = touched.stages.then(|| definitions.conditional_journeys());
-        let entering = journeys.into_iter().flatten().flat_map(|of| &of.entered_by);
-        for other in others.chain(entering.map(|(_, place)| place)) {
-            let segment = segments.get(*other);
-            let member = segment.is_some_and(|of| memberships.contains_key(&of.name));
-            if let Some(known) = self.segments.get_mut(*other) {
-                *known = member;
-            }
-        }
-    }
-
-    /// The membership found of each segment.
-    pub(crate) fn into_members(self) -> Vec<bool> {
-        self.segments
-    }
-
-    /// The earliest later instant at which something looked at may change by itself.
-    pub(crate) fn next_change(&self) -> Option<Instant> {
-        self.next_change
-    }
-
-    /// The orders.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        let (state, definitions) = (self.state, self.definitions);
-        let of = || Ledger::new(&state.orders, definitions);
-        self.ledger.get_or_init(of)
-    }
-
-    /// Returns the stages in journeys without conditions, in the order of their names.
-    pub(crate) fn stages_by_events(&self) -> &[Standpoint<'a>] {
-        self.stages.get_or_init(|| {
-            let journeys = self.definitions.journeys.values();
-            let by_events = journeys.filter(|journey| journey.entered_by.is_empty());
-            let standpoints = by_events.filter_map(|of| standpoint(self.state, of, &[]));
-            standpoints.collect()
-        })
-    }
-
-    /// The tenant's day.
-    pub(crate) fn today(&self) -> i32 {
-        *self
-            .today
-            .get_or_init(|| days::day_of(&self.definitions.rules.zone, self.at))
-    }
-
-    /// Notes that something may change at an instant, if that is still to come.
-    pub(crate) fn may_change_at(&mut self, instant: Option<Instant>) {
-        let Some(instant) = instant.filter(|instant| *instant > self.at) else {
-            return;
-        };
-        if self.next_change.is_none_or(|earliest| instant < earliest) {
-            self.next_change = Some(instant);
-        }
-    }
-
-    /// Notes that something may change when the customer reaches an age in days.
-    pub(crate) fn may_change_at_age(&mut self, age: Option<i64>) {
-        let first = self.ledger().days.first().map(|day| i64::from(day.day));
-        let day = first
-            .zip(age)
-            .and_then(|(first, age)| i32::try_from(first + age).ok());
-        let start = day.and_then(|day| days::start_of(&self.definitions.rules.zone, day));
-        self.may_change_at(start);
-    }
-
-    /// Scores churn; the band changes on the day on which the risk reaches the next threshold.
-    pub(crate) fn score(&mut self) {
-        if std::mem::replace(&mut self.scored, true) || self.state.orders.is_empty() {
-            return;
-        }
-        self.history = self.ledger().purchase_history(self.today());
-        let Some(history) = self.history else {
-            return;
-        };
-        let model = &self.definitions.churn;
-        let p_alive = model.p_alive(history);
-        let band = model.band(1.0 - p_alive);
-        self.p_alive = Some(p_alive);
-        self.band = Some(band);
-        let next_threshold = match band {
-            Band::Low => model.thresholds.medium,
-            Band::Medium => model.thresholds.high,
-            Band::High => return,
-        };
-        let age = model.age_when(history, 1.0 - next_threshold, |p_alive| {
-            model.band(1.0 - p_alive) > band
-        });
-        self.may_change_at_age(age);
-    }
-
+impl Evaluation<'_> {
     pub(crate) fn holds(&mut self, expression: &Expression) -> bool {
         match expression {
             Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
@@ -353,15 +178,5 @@ impl<'a> Evaluation<'a> {
             Expression::Record(condition) => self.record(condition),
             Expression::Score(condition) => self.scored(condition),
         }
-    }
-
-    /// Membership of a segment evaluated before.
-    pub(crate) fn is_member(&self, reference: &SegmentReference) -> bool {
-        self.is_member_at(reference.index)
-    }
-
-    /// Returns [`Self::is_member`] for the segment at an index.
-    pub(crate) fn is_member_at(&self, place: usize) -> bool {
-        self.segments.get(place).copied().unwrap_or(false)
     }
 }

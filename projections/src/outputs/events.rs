@@ -2,7 +2,7 @@
 
 use tidemark_schemas::Instant;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use super::habits::counter;
 use crate::days;
 use crate::definitions::expression::{Ago, Bounds, Duration, EventCondition, EventWindow};

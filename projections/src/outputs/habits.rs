@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use tidemark_schemas::event::ActivityTracked;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use crate::days;
 use crate::definitions::expression::{
     Ago, RegularlyCondition, RestartedCondition, SequenceCondition, SequenceRule, TrackedLeaf,

@@ -10,15 +10,15 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tidemark_schemas::Instant;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
+use super::history::History;
 use super::ledger::Ledger;
-use super::members::History;
-use super::stages::standpoint;
+use super::purchase_value::{DISCOUNT, mean_purchase_minor};
+use super::standpoint::standpoint;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
-    Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, SpendingModel, discounted_value,
-    double,
+    Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, discounted_value,
 };
 use crate::state::CustomerState;
 
@@ -26,8 +26,6 @@ use crate::state::CustomerState;
 const VALUE_HORIZONS: [u32; 3] = [30, 90, 365];
 /// The horizons of conversion, in days.
 const CONVERSION_HORIZONS: [u32; 2] = [30, 90];
-/// The discount rate of a year: ten percent.
-pub(crate) const DISCOUNT: f64 = 0.1;
 
 /// Everything predicted at one instant, each with the model it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -244,25 +242,6 @@ fn percentile(
         trained.as_of,
         Percentile { percentile },
     ))
-}
-
-/// Returns the expected value of a purchase day, in minor units.
-pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
-    let trained = definitions.models.spending.as_ref();
-    let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
-    mean_purchase_by(spending, ledger, definitions)
-}
-
-/// Returns [`mean_purchase_minor`] by a model that need not be in force.
-pub(crate) fn mean_purchase_by(
-    spending: SpendingModel,
-    ledger: &Ledger,
-    definitions: &TenantDefinitions,
-) -> f64 {
-    let unit = double(10_i64.pow(u32::from(definitions.currency.minor_digits())));
-    let (count, sum) = ledger.repeat_spending();
-    let own = double(sum) / unit / double(count.max(1));
-    spending.expected_mean(double(count), own) * unit
 }
 
 fn conversion(

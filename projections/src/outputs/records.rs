@@ -3,7 +3,7 @@
 
 use tidemark_schemas::Instant;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use crate::definitions::expression::{
     Ago, Bounds, ConsentCondition, OfferAnswer, OfferCondition, Quantity, RecordCondition,
     SubscriptionCondition, TicketCondition,

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::evaluate::Evaluation;
-use super::predictions::{DISCOUNT, mean_purchase_minor};
+use super::evaluation::Evaluation;
+use super::purchase_value::{DISCOUNT, mean_purchase_minor};
 use crate::days;
 use crate::definitions::expression::{
     Bounds, ConversionCondition, RfmCondition, ScoreCondition, ValueCondition,

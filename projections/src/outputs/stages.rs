@@ -1,15 +1,12 @@
-//! The stage of a customer in a journey: by events, and by the conditions of stages.
+//! The stages of a customer in an evaluation: by events, and by the conditions of stages.
 
 use std::sync::Arc;
 
-use tidemark_schemas::Instant;
-
-use super::evaluate::{Evaluation, Standpoint};
-use super::members::Triggers;
+use super::evaluation::Evaluation;
+use super::history::Triggers;
+use super::standpoint::{Standpoint, standpoint};
 use crate::definitions::Journey;
-use crate::journeys::{Trigger, enter, runs};
-use crate::state::CustomerState;
-use crate::state::journeys::StageEntry;
+use crate::journeys::{Trigger, enter};
 
 impl<'a> Evaluation<'a> {
     /// Where the customer stands, in the order of the journeys' names, once the membership of all
@@ -57,36 +54,4 @@ impl<'a> Evaluation<'a> {
         }
         triggers
     }
-}
-
-/// The newest stage that belongs to the journey, since the run of it began. Stages the definition
-/// does not list are as if they had not been entered.
-pub(crate) fn standpoint<'a>(
-    state: &'a CustomerState,
-    journey: &'a Journey,
-    triggers: &[Trigger],
-) -> Option<Standpoint<'a>> {
-    let entries = state.journeys.entries(&journey.name);
-    let (place, since) = if triggers.is_empty() {
-        newest(journey, entries)?
-    } else {
-        runs(journey, entries, triggers).last()?
-    };
-    Some(Standpoint {
-        journey: &journey.name,
-        stage: &journey.stages[place],
-        since,
-    })
-}
-
-fn newest(journey: &Journey, entries: &[StageEntry]) -> Option<(usize, Instant)> {
-    let mut listed = entries.iter().rev().filter_map(|entry| {
-        let place = journey.position(&entry.stage)?;
-        Some((place, entry.stamp.at))
-    });
-    let (place, mut since) = listed.next()?;
-    for (_, at) in listed.take_while(|(other, _)| *other == place) {
-        since = at;
-    }
-    Some((place, since))
 }

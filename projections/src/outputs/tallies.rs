@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidemark_schemas::event::Direction;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use super::events::count_holds;
 use super::records::{holds_of, listed};
 use crate::days;

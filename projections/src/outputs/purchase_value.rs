@@ -1,0 +1,27 @@
+//! The expected value of a purchase, and the rate at which later ones are discounted.
+
+use super::ledger::Ledger;
+use crate::definitions::TenantDefinitions;
+use crate::models::{SpendingModel, double};
+
+/// The discount rate of a year: ten percent.
+pub(crate) const DISCOUNT: f64 = 0.1;
+
+/// Returns the expected value of a purchase day, in minor units.
+pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
+    let trained = definitions.models.spending.as_ref();
+    let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
+    mean_purchase_by(spending, ledger, definitions)
+}
+
+/// Returns [`mean_purchase_minor`] by a model that need not be in force.
+pub(crate) fn mean_purchase_by(
+    spending: SpendingModel,
+    ledger: &Ledger,
+    definitions: &TenantDefinitions,
+) -> f64 {
+    let unit = double(10_i64.pow(u32::from(definitions.currency.minor_digits())));
+    let (count, sum) = ledger.repeat_spending();
+    let own = double(sum) / unit / double(count.max(1));
+    spending.expected_mean(double(count), own) * unit
+}
