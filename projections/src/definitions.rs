@@ -15,6 +15,7 @@ use crate::state::{CustomerState, FoldRules, Folded, Late, LeafId, LeafRole};
 mod backfilling;
 mod bundle;
 mod difference;
+mod draft;
 pub mod expression;
 mod fields;
 mod journeys;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Journey;
+use super::draft::Draft;
 use super::expression::Expression;
 use super::problems::Problems;
-use super::tenant::Draft;
 
 /// An order in which each segment comes after those it refers to, and those by which the stages of
 /// journeys it asks about are entered; every cycle is a problem.

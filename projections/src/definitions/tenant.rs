@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::expression::{Expression, MemberForCondition, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::journeys::{self, JourneyDraft};
@@ -164,16 +165,6 @@ fn places(drafts: &[Draft<'_>]) -> BTreeMap<Arc<str>, usize> {
     places
 }
 
-/// A segment with a condition not parsed yet.
-pub(super) struct Draft<'n> {
-    pub(super) place: &'n Place,
-    pub(super) name: Arc<str>,
-    description: String,
-    when: Option<&'n Node>,
-    /// Written as the condition of a stage.
-    of_stage: bool,
-}
-
 /// The segments that stand for the conditions of a journey's stages.
 fn segments_of<'n>(draft: &JourneyDraft<'n>) -> Vec<Draft<'n>> {
     let journey = &draft.journey;
@@ -219,16 +210,6 @@ fn sources(drafts: &[Draft<'_>]) -> Option<Vec<SegmentSource>> {
 fn read_journeys<'n>(lists: &[&'n Node], problems: &mut Problems) -> Vec<JourneyDraft<'n>> {
     let nodes = items(lists, "a list of journeys", MAX_JOURNEYS, problems);
     journeys::read(nodes, problems)
-}
-
-impl Draft<'_> {
-    fn source(&self) -> Option<SegmentSource> {
-        Some(SegmentSource {
-            name: String::from(&*self.name),
-            description: self.description.clone(),
-            when: self.when?.to_json(),
-        })
-    }
 }
 
 /// The items of the lists of several documents.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::Decile;
+use super::decile::Decile;
 use super::special::{double, ln_beta};
 
 /// Each subscriber cancels at every renewal with a probability of its own, drawn from

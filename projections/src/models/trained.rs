@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::decile::Decile;
 use super::{
     ClusterModel, ConversionModel, Family, ForecastError, Parameters, RfmModel, SpendingModel,
     TrainedRenewal, ValueModel,
@@ -87,19 +88,7 @@ pub struct Holdout {
     pub error: ForecastError,
 }
 
-/// A tenth of the customers, or of the subscriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Decile {
-    /// The number of customers.
-    pub customers: u64,
-    /// Purchase days expected, in the mean; of subscriptions, which part will be cancelled.
-    pub expected: f64,
-    /// Purchase days seen, in the mean; of subscriptions, which part was cancelled.
-    pub seen: f64,
-}
-
-/// A model of what purchases are worth, and how well it did.
+/// A model of purchase values, with its accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainedSpending {
