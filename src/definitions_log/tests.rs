@@ -49,7 +49,7 @@ async fn what_one_author_appends_another_reads() {
 }
 
 #[tokio::test]
-async fn of_two_authors_at_the_same_moment_one_is_told() {
+async fn the_second_of_two_concurrent_appends_is_refused() {
     let (_broker, kafka) = broker();
     let (one, other) = (read(&kafka).await, read(&kafka).await);
     one.append(&bundle("a", "UTC", None)).await.unwrap();
@@ -57,15 +57,15 @@ async fn of_two_authors_at_the_same_moment_one_is_told() {
         .append(&bundle("a", "Europe/Berlin", None))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("somebody else"), "{error}");
+    assert!(error.to_string().contains("another author applied"), "{error}");
     let read = read(&kafka).await;
     assert_eq!(read.definitions.version, Some(0));
-    // What was rejected is no obstacle to the next.
+    // A rejected record does not block the next one.
     read.append(&bundle("b", "UTC", Some(0))).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_would_be_rejected_is_known_beforehand() {
+async fn a_bundle_that_would_be_rejected_is_refused_before_it_is_sent() {
     let (_broker, kafka) = broker();
     let (log, version) = read(&kafka)
         .await
