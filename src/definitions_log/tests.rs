@@ -57,7 +57,10 @@ async fn the_second_of_two_concurrent_appends_is_refused() {
         .append(&bundle("a", "Europe/Berlin", None))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("another author applied"), "{error}");
+    assert!(
+        error.to_string().contains("another author applied"),
+        "{error}"
+    );
     let read = read(&kafka).await;
     assert_eq!(read.definitions.version, Some(0));
     // A rejected record does not block the next one.
