@@ -1,27 +1,35 @@
 //! The engine: one task per owned partition, which folds its records and commits them.
 //!
 //! - `context`: what the tasks share, and how they exit.
-//! - `task`: the loop: gather input, fold a batch, hand it to the commit after the one in flight.
+//! - `handle`: a partition from its claim to the exit of its task.
+//! - `task`: the loop: gather input, fold a batch, commit it after the one in flight.
+//! - `inbox`: the records handed over; `batch`: those that one batch takes.
+//! - `definitions_source`: the definitions that take force, live or recorded.
 //! - `classification`, `park`: a record before any state is read: fold it, or park it and why.
-//! - `batch`: a batch: classifies records, loads missing customers, folds.
-//! - `commit`: one batch on its way into the database.
-//! - `folder`, `pending`, `rows`, `cache`, `timers`: the state of a partition, without I/O.
-//! - `pace`: the size of batches, and how long they linger.
-//! - `tracking`: the instants from which tracked counters are exact.
-//! - `redrive`: parked events that are retried without a command.
-//! - `halts`: tenants halted because too many of their records were parked.
+//! - `admission`, `halts`: fold or park; tenants halted because too many of their records were parked.
+//! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
+//! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
+//!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers.
+//! - `folder`, `pending`, `rows`, `cache`, `timers`, `tracking`: the state of a partition, without I/O.
 
+mod admission;
 mod batch;
 mod cache;
 mod classification;
+mod commands;
 mod commit;
 mod context;
+mod definitions_source;
 mod folder;
 mod halts;
+mod handle;
+mod inbox;
 mod pace;
 mod park;
 mod pending;
+mod projector;
 mod redrive;
+mod retry;
 mod rows;
 mod task;
 mod timers;
@@ -30,5 +38,6 @@ mod tracking;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use context::{Context, Queue, TaskExit};
-pub(crate) use task::PartitionTask;
+pub(crate) use context::{Context, TaskExit};
+pub(crate) use definitions_source::DefinitionsSource;
+pub(crate) use handle::{Assignment, ClaimedPartition, ExitQueue, ExitedTask, PartitionHandle};

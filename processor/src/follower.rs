@@ -74,14 +74,7 @@ impl Follower {
         let mut next = 0;
         for row in database.load_bundles(-1).await? {
             next = row.version + 1;
-            if row.rejected.is_some() {
-                continue;
-            }
-            definitions = definitions
-                .apply(row.version, row.appended_at, row.bundle.as_bytes())
-                .map_err(|error| {
-                    StoreError::Damaged(format!("definitions version {}: {error}", row.version))
-                })?;
+            definitions = row.apply_to(definitions)?;
         }
         let consumer = consumer_from(&kafka.borrow_and_update(), next)?;
         metrics

@@ -3,32 +3,33 @@
 //! librdkafka's callbacks become a closed [`ConsumerEvent`]; one loop on one thread handles them
 //! all. A partition is claimed in Postgres before its first record is fetched, and read from the
 //! offset found there; Kafka's own committed offsets are written for dashboards and never read.
+//!
+//! - `membership`: the partitions of a process, by a consumer group or fixed.
+//! - `subscription`: the consumer; `event`: what it says; `watermarks`: where the log ends.
+//! - `partitions`: the partitions owned, and their tasks.
 
-mod assignment;
-mod client;
 mod event;
-mod handle;
+mod membership;
+mod partitions;
+mod subscription;
 mod watermarks;
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
 use tidemark_kafka::KafkaConfig;
-use tidemark_projections::definitions::Definitions;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::client::has_changed;
-use self::client::intake_config;
 pub(crate) use self::event::log_error;
 use self::event::{ConsumerEvent, IntakeContext};
-use self::handle::{ExitQueue, PartitionHandle};
+pub use self::membership::Membership;
+use self::partitions::Partitions;
+pub(crate) use self::partitions::Plan;
+use self::subscription::Subscription;
 use self::watermarks::Watermarks;
 use crate::engine::Context;
 use crate::error::ProcessorError;
@@ -37,139 +38,114 @@ use crate::threads;
 
 /// The longest wait for a message: revocations and shutdown are noticed this fast.
 const POLL: Duration = Duration::from_millis(50);
-/// Messages taken between two looks at everything else.
+/// The number of messages taken between two looks at everything else.
 const BURST: usize = 1_000;
-/// How often positions are committed to Kafka, for dashboards.
-const COMMIT_EVERY: Duration = Duration::from_secs(5);
-/// A partition fenced is claimed again after this: if we were thrown out of the group, the news
-/// arrives first, and the rightful owner is not disturbed.
-const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// How long leaving the group may take.
-const LEAVE: Duration = Duration::from_secs(10);
-
-type IntakeConsumer = BaseConsumer<IntakeContext>;
 
 /// The poll thread's state. See the module.
 pub(crate) struct Intake {
     shared: Arc<Context>,
-    consumer: IntakeConsumer,
-    runtime: Handle,
-    definitions: watch::Receiver<Definitions>,
+    subscription: Subscription,
+    partitions: Partitions,
+    watermarks: Watermarks,
     kafka: watch::Receiver<KafkaConfig>,
     shutdown: CancellationToken,
-    handles: HashMap<i32, PartitionHandle>,
-    /// The offsets at which folding panicked, by partition.
-    poisoned: HashMap<i32, BTreeSet<i64>>,
-    /// Partitions fenced, and when to claim them again.
-    again: HashMap<i32, Instant>,
-    exits: ExitQueue,
-    watermarks: Watermarks,
-    client_id: String,
-    /// The group knows this process by `group.instance.id`, and keeps its place while it restarts.
-    has_a_place: bool,
-    last_commit: Instant,
     warned_of_create_time: bool,
 }
 
-impl std::fmt::Debug for Intake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intake")
-            .field("owned", &self.handles.keys())
-            .finish_non_exhaustive()
-    }
+/// The reason why the poll thread ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntakeExit {
+    /// It was told to stop.
+    Stopped,
+    /// Every fixed partition has reached its end.
+    Finished,
+    /// Its credentials have changed: another intake is to join with the new ones.
+    Rejoin,
 }
 
-impl Drop for Intake {
-    /// However this exits: a consumer that is dropped while its rebalances are kept for a loop that
-    /// has ended would wait for ever.
-    fn drop(&mut self) {
-        self.consumer.context().close();
-    }
+/// Whether the configuration has changed: clients made with the last one are to be replaced.
+pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
+    // Without its sender it never changes.
+    kafka.has_changed().unwrap_or(false)
 }
 
 impl Intake {
-    /// Joins the group. Nothing is read before [`Intake::run`].
+    /// Joins the group, or takes the fixed partitions. Nothing is read before [`Intake::run`].
     pub(crate) fn join(
-        mut access: watch::Receiver<KafkaConfig>,
+        mut kafka: watch::Receiver<KafkaConfig>,
         shared: Arc<Context>,
-        definitions: watch::Receiver<Definitions>,
+        plan: Plan,
         runtime: Handle,
         shutdown: CancellationToken,
     ) -> Result<Self, ProcessorError> {
-        let kafka = access.borrow_and_update().clone();
-        let consumer: IntakeConsumer = intake_config(&kafka, &shared.limits)
-            .set("group.id", &kafka.group)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .create_with_context(IntakeContext::default())?;
-        consumer.subscribe(&[&kafka.topic])?;
+        let config = kafka.borrow_and_update().clone();
+        let subscription = Subscription::join(&config, &shared.limits, plan.membership.clone())?;
         // What an open transaction has appended is not ours to read yet, but it is there.
-        let asking: BaseConsumer<IntakeContext> = kafka
+        let asking: BaseConsumer<IntakeContext> = config
             .consumer()
             .set("isolation.level", "read_uncommitted")
             .create_with_context(IntakeContext::default())?;
-        let watermarks = Watermarks::watch(asking, kafka.topic, shared.clock)?;
-        Ok(Self {
-            consumer,
+        let watermarks = Watermarks::watch(asking, config.topic, shared.clock)?;
+        let partitions = Partitions::new(
+            Arc::clone(&shared),
+            plan,
+            config.client_id,
             runtime,
-            definitions,
-            shutdown,
-            handles: HashMap::new(),
-            poisoned: HashMap::new(),
-            again: HashMap::new(),
-            exits: ExitQueue::default(),
-            watermarks,
-            client_id: kafka.client_id,
-            has_a_place: kafka.properties.contains_key("group.instance.id"),
-            kafka: access,
-            last_commit: Instant::now(),
-            warned_of_create_time: false,
+            shutdown.clone(),
+        );
+        Ok(Self {
             shared,
+            subscription,
+            partitions,
+            watermarks,
+            kafka,
+            shutdown,
+            warned_of_create_time: false,
         })
     }
 
-    /// Polls until told to stop, until it must rejoin because credentials have changed, or
-    /// until something waiting does not cure. Blocks its thread.
-    pub(crate) fn run(mut self) -> Result<(), ProcessorError> {
-        let outcome = threads::catch("poll", || self.poll_until_stopped());
+    /// Polls until told to stop, until it must rejoin because credentials have changed, until every
+    /// fixed partition has reached its end, or until an error that waiting does not cure. Blocks its
+    /// thread.
+    pub(crate) fn run(mut self) -> Result<IntakeExit, ProcessorError> {
+        let outcome = threads::catch("poll", || self.poll());
         if outcome.is_err() {
             // Everything else stops now, however long leaving takes.
             self.shutdown.cancel();
         }
-        self.leave();
+        let owned = self.partitions.owned();
+        self.partitions.give_up(&owned, false);
+        self.watermarks.stop();
+        self.subscription.leave();
         outcome
     }
 
-    fn poll_until_stopped(&mut self) -> Result<(), ProcessorError> {
-        while !self.shutdown.is_cancelled() && !has_changed(&self.kafka) {
-            self.handle_ended()?;
-            self.claim_fenced_again()?;
+    fn poll(&mut self) -> Result<IntakeExit, ProcessorError> {
+        while !self.shutdown.is_cancelled() {
+            if has_changed(&self.kafka) {
+                return Ok(IntakeExit::Rejoin);
+            }
+            if self.handle_exits()? {
+                return Ok(IntakeExit::Finished);
+            }
+            self.claim_again()?;
             self.resume_drained();
-            self.pass_on_watermarks()?;
-            self.commit_for_dashboards();
+            for (partition, end, asked_at) in self.watermarks.take()? {
+                let input = Input::LogEnd { end, asked_at };
+                self.partitions.tell(partition, input);
+            }
+            self.subscription
+                .commit_positions(self.partitions.committed());
             let mut wait = POLL;
             for _ in 0..BURST {
-                let Some(event) = self.next_event(wait) else {
+                let Some(event) = self.subscription.next_event(wait) else {
                     break;
                 };
                 self.handle(event)?;
                 wait = Duration::ZERO;
             }
         }
-        Ok(())
-    }
-
-    fn next_event(&self, wait: Duration) -> Option<ConsumerEvent> {
-        if let Some(rebalance) = self.consumer.context().next_rebalance() {
-            return Some(rebalance);
-        }
-        match self.consumer.poll(wait) {
-            Some(Ok(message)) => Some(ConsumerEvent::message(&message)),
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                Some(ConsumerEvent::EndOfPartition { partition })
-            }
-            Some(Err(error)) => Some(ConsumerEvent::Error(error)),
-            None => self.consumer.context().next_rebalance(),
-        }
+        Ok(IntakeExit::Stopped)
     }
 
     fn handle(&mut self, event: ConsumerEvent) -> Result<(), ProcessorError> {
@@ -179,115 +155,122 @@ impl Intake {
                 record,
                 broker_time,
             } => {
-                if !broker_time && !self.warned_of_create_time {
-                    self.warned_of_create_time = true;
-                    tracing::warn!(
-                        topic = self.shared.topic,
-                        "the topic keeps its producers' \
-                        timestamps; the clock follows them (message.timestamp.type=LogAppendTime \
-                        is better)"
-                    );
+                if !broker_time {
+                    self.warn_of_create_time();
                 }
                 self.pass_on(partition, record);
                 Ok(())
             }
             ConsumerEvent::EndOfPartition { partition } => {
-                self.pass_on_end(partition);
+                if let Some(position) = self.subscription.position(partition) {
+                    let input = Input::EndOfPartition { position };
+                    self.partitions.tell(partition, input);
+                }
                 Ok(())
             }
             ConsumerEvent::Assigned { partitions } => self.assign(&partitions),
             ConsumerEvent::Revoked { partitions, lost } => {
-                self.revoke(&partitions, lost);
+                self.give_up(&partitions, lost);
                 Ok(())
             }
             ConsumerEvent::Error(error) => self.handle_error(error),
         }
     }
 
+    fn warn_of_create_time(&mut self) {
+        if !self.warned_of_create_time {
+            self.warned_of_create_time = true;
+            tracing::warn!(
+                topic = self.shared.topic,
+                "the topic keeps its producers' timestamps; the clock follows them \
+                 (message.timestamp.type=LogAppendTime is better)"
+            );
+        }
+    }
+
     fn pass_on(&mut self, partition: i32, record: Record) {
-        let share = self.shared.budget.queue_share(self.handles.len());
-        let Some(handle) = self.handles.get_mut(&partition) else {
+        if !self.partitions.send(partition, record) {
             return;
-        };
-        handle.send(record, &self.shared.budget);
-        if !handle.paused && handle.queue.bytes.load(Ordering::Relaxed) > share / 10 * 8 {
-            let mut list = TopicPartitionList::new();
-            list.add_partition(&self.shared.topic, partition);
-            match self.consumer.pause(&list) {
-                Ok(()) => {
-                    handle.paused = true;
-                    tracing::debug!(partition, "paused: its queue is full");
-                }
-                Err(error) => tracing::warn!(partition, %error, "not paused"),
+        }
+        match self.subscription.pause(partition) {
+            Ok(()) => {
+                self.partitions.set_paused(partition, true);
+                tracing::debug!(partition, "paused: its queue is full");
             }
+            Err(error) => tracing::warn!(partition, %error, "not paused"),
         }
     }
 
-    /// Resumes partitions with a drained queue: hysteresis, since a pause discards
-    /// what librdkafka has fetched ahead.
     fn resume_drained(&mut self) {
-        let share = self.shared.budget.queue_share(self.handles.len());
-        for (partition, handle) in &mut self.handles {
-            if handle.paused && handle.queue.bytes.load(Ordering::Relaxed) < share / 10 * 3 {
-                let mut list = TopicPartitionList::new();
-                list.add_partition(&self.shared.topic, *partition);
-                match self.consumer.resume(&list) {
-                    Ok(()) => handle.paused = false,
-                    Err(error) => tracing::warn!(partition, %error, "not resumed"),
-                }
+        for partition in self.partitions.drained() {
+            match self.subscription.resume(partition) {
+                Ok(()) => self.partitions.set_paused(partition, false),
+                Err(error) => tracing::warn!(partition, %error, "not resumed"),
             }
         }
     }
 
-    /// The position covers what consumers never see: aborted and control records.
-    fn pass_on_end(&mut self, partition: i32) {
-        let Some(handle) = self.handles.get(&partition) else {
-            return;
-        };
-        let position = self.consumer.position().ok().and_then(|positions| {
-            positions
-                .find_partition(&self.shared.topic, partition)?
-                .offset()
-                .to_raw()
-        });
-        if let Some(position) = position.filter(|position| *position >= 0) {
-            handle.tell(Input::EndOfPartition { position });
+    /// Claims the partitions, then has them read from where their projections stand.
+    fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
+        let mut positions = Vec::new();
+        for partition in partitions {
+            let Some(claimed) = self.partitions.claim(*partition)? else {
+                break;
+            };
+            positions.push((*partition, claimed.next_offset));
+            self.partitions.start(*partition, claimed);
         }
-    }
-
-    fn pass_on_watermarks(&mut self) -> Result<(), ProcessorError> {
-        for (partition, end, asked_at) in self.watermarks.take()? {
-            if let Some(handle) = self.handles.get(&partition) {
-                handle.tell(Input::LogEnd { end, asked_at });
-            }
-        }
+        self.subscription.assign(&positions)?;
+        self.note_ownership();
         Ok(())
     }
 
-    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&self.shared.topic, *partition);
+    fn give_up(&mut self, partitions: &[i32], lost: bool) {
+        self.partitions.give_up(partitions, lost);
+        if let Err(error) = self.subscription.unassign(partitions) {
+            // They are not ours either way, and the fence knows it.
+            tracing::warn!(%error, ?partitions, "partitions given up were not unassigned");
         }
-        list
+        self.note_ownership();
     }
 
-    fn commit_for_dashboards(&mut self) {
-        if self.last_commit.elapsed() < COMMIT_EVERY {
-            return;
+    fn note_ownership(&self) {
+        let owned = self.partitions.owned();
+        tracing::info!(partitions = ?owned, "owned partitions");
+        self.shared
+            .metrics
+            .partitions
+            .set(i64::try_from(owned.len()).unwrap_or(i64::MAX));
+        self.watermarks.set_partitions(owned);
+    }
+
+    /// Gives up the partitions that have reached their end; returns whether none is left after that.
+    fn handle_exits(&mut self) -> Result<bool, ProcessorError> {
+        let finished = self.partitions.take_exits()?;
+        if finished.is_empty() {
+            return Ok(false);
         }
-        self.last_commit = Instant::now();
-        let mut list = TopicPartitionList::new();
-        for (partition, handle) in &self.handles {
-            let offset = Offset::Offset(handle.queue.committed.load(Ordering::Relaxed));
-            // An offset we made ourselves is valid.
-            drop(list.add_partition_offset(&self.shared.topic, *partition, offset));
+        self.give_up(&finished, false);
+        Ok(self.partitions.owned().is_empty())
+    }
+
+    fn claim_again(&mut self) -> Result<(), ProcessorError> {
+        for partition in self.partitions.take_due() {
+            if !self.partitions.owns(partition) || self.subscription.is_lost() {
+                continue;
+            }
+            let Some(claimed) = self.partitions.claim(partition)? else {
+                return Ok(());
+            };
+            if let Err(error) = self.subscription.go_back(partition, claimed.next_offset) {
+                // The task must not see a record before the position is set back: it is dropped.
+                tracing::warn!(partition, %error, "could not go back to what was not folded");
+                self.partitions.claim_later(partition);
+                continue;
+            }
+            self.partitions.start(partition, claimed);
         }
-        if list.count() > 0
-            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
-        {
-            tracing::debug!(%error, "positions not committed to Kafka");
-        }
+        Ok(())
     }
 
     fn handle_error(&self, error: KafkaError) -> Result<(), ProcessorError> {
@@ -307,19 +290,14 @@ impl Intake {
         }
     }
 
-    /// Which partition's next record is gone from the log.
+    /// Finds the partition with a next record that is gone from the log.
     fn find_trimmed(&self) -> Option<ProcessorError> {
-        let topic = &self.shared.topic;
-        for (partition, handle) in &self.handles {
-            let wanted = handle.queue.position.load(Ordering::Relaxed);
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(topic, *partition, LEAVE)
-                .ok()?;
+        for (partition, wanted) in self.partitions.expected() {
+            let (low, high) = self.subscription.bounds(partition).ok()?;
             if wanted < low || wanted > high {
                 return Some(ProcessorError::LogTrimmed {
-                    topic: topic.clone(),
-                    partition: *partition,
+                    topic: self.shared.topic.clone(),
+                    partition,
                     wanted,
                     low,
                     high,
@@ -327,40 +305,5 @@ impl Intake {
             }
         }
         None
-    }
-
-    /// Gives every partition up and leaves the group, so that others need not wait for a timeout:
-    /// unless the group is to keep our place, which is given away only when the session has timed
-    /// out.
-    fn leave(&mut self) {
-        let partitions: Vec<i32> = self.handles.keys().copied().collect();
-        self.give_up(&partitions, false);
-        self.last_commit = Instant::now();
-        self.watermarks.stop();
-        if self.has_a_place {
-            self.consumer.context().close();
-            return;
-        }
-        self.consumer.unsubscribe();
-        let deadline = Instant::now() + LEAVE;
-        while Instant::now() < deadline {
-            match self.next_event(POLL) {
-                Some(ConsumerEvent::Revoked { partitions, .. }) => {
-                    if let Err(error) = self.unassign(&partitions) {
-                        tracing::debug!(%error, "leaving the group");
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    if self
-                        .consumer
-                        .assignment()
-                        .is_ok_and(|list| list.count() == 0)
-                    {
-                        return;
-                    }
-                }
-            }
-        }
     }
 }

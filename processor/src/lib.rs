@@ -5,7 +5,7 @@
 //! - `engine`: the task of a partition: fold, fire timers, commit.
 //! - [`store`]: Postgres, the fence, migrations.
 //! - `credentials`: credentials that change while it runs.
-//! - `follower`: definitions from their topic.
+//! - `follower`: definitions from their topic; `history`: where they came into force before.
 //! - [`parking`]: what cannot be folded is kept.
 
 pub mod clock;
@@ -14,6 +14,7 @@ mod credentials;
 mod engine;
 mod error;
 mod follower;
+mod history;
 mod intake;
 mod memory;
 mod metrics;
@@ -27,5 +28,7 @@ mod threads;
 pub use config::{Config, HaltLimit, Limits};
 pub use credentials::Credentials;
 pub use error::ProcessorError;
+pub use history::RecordedHistory;
+pub use intake::Membership;
 pub use metrics::Metrics;
 pub use service::Processor;

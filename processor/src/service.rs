@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use tidemark_kafka::{KafkaConfig, topics};
-use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::codec::Decoder;
 use tidemark_schemas::registry::RegistryClient;
 use tokio::runtime::Handle;
@@ -19,7 +18,8 @@ use crate::credentials::{self, Clients, Credentials};
 use crate::engine::Context;
 use crate::error::ProcessorError;
 use crate::follower::Follower;
-use crate::intake::Intake;
+use crate::history::RecordedHistory;
+use crate::intake::{Intake, IntakeExit, Membership, Plan};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::store::{Database, KeptBatches, Store};
@@ -35,7 +35,7 @@ const END_WITHIN: Duration = Duration::from_secs(30);
 pub struct Processor {
     shared: Arc<Context>,
     follower: Follower,
-    definitions: watch::Receiver<Definitions>,
+    plan: Plan,
     clients: Clients,
     credentials: Option<watch::Receiver<Credentials>>,
     stop: CancellationToken,
@@ -89,7 +89,11 @@ impl Processor {
         Ok(Self {
             shared,
             follower,
-            definitions,
+            plan: Plan {
+                membership: Membership::Group,
+                definitions,
+                history: None,
+            },
             clients,
             credentials: None,
             stop,
@@ -103,18 +107,34 @@ impl Processor {
         self
     }
 
+    /// Comes by partitions in another way than by the consumer group.
+    #[must_use]
+    pub fn with_membership(mut self, membership: Membership) -> Self {
+        self.plan.membership = membership;
+        self
+    }
+
+    /// Puts definitions in force at the offsets and clocks of a recorded history, instead of the newest
+    /// as soon as they are accepted.
+    #[must_use]
+    pub fn with_history(mut self, history: RecordedHistory) -> Self {
+        self.plan.history = Some(history);
+        self
+    }
+
     /// Keeps every batch from now on, in memory that no budget counts: for a bench that replays
     /// them.
     pub fn keep_batches(&self) -> KeptBatches {
         self.shared.kept.get_or_init(KeptBatches::default).clone()
     }
 
-    /// Follows the definitions and folds events until told to stop; then drains.
+    /// Follows the definitions and folds events until told to stop, or until every fixed partition has
+    /// reached its end; then drains.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProcessorError> {
         let Self {
             shared,
             follower,
-            definitions,
+            plan,
             clients,
             credentials,
             stop,
@@ -125,7 +145,7 @@ impl Processor {
             clients.kafka.subscribe(),
             Arc::clone(&shared),
             follower,
-            definitions,
+            plan,
             stop.clone(),
         );
         let outcome = tokio::select! {
@@ -150,7 +170,7 @@ async fn run_threads(
     kafka: watch::Receiver<KafkaConfig>,
     shared: Arc<Context>,
     mut follower: Follower,
-    definitions: watch::Receiver<Definitions>,
+    plan: Plan,
     stop: CancellationToken,
 ) -> Result<(), ProcessorError> {
     let runtime = Handle::current();
@@ -164,7 +184,7 @@ async fn run_threads(
                 outcome
             }
         })?;
-        let outcome = consume(&kafka, &shared, &definitions, &runtime, &stop);
+        let outcome = consume(&kafka, &shared, &plan, &runtime, &stop);
         stop.cancel();
         outcome.and(threads::join("definitions", following))
     })
@@ -193,12 +213,12 @@ async fn end_in_time(
         })
 }
 
-/// Joins the group and folds until told to stop. Changed credentials mean leaving the group and
+/// Joins the group and folds until told to stop, or to the end of fixed partitions. Changed credentials mean leaving the group and
 /// rejoining it: every partition is drained, and claimed again at its projections' position.
 fn consume(
     kafka: &watch::Receiver<KafkaConfig>,
     shared: &Arc<Context>,
-    definitions: &watch::Receiver<Definitions>,
+    plan: &Plan,
     runtime: &Handle,
     stop: &CancellationToken,
 ) -> Result<(), ProcessorError> {
@@ -207,12 +227,15 @@ fn consume(
         let intake = Intake::join(
             kafka.clone(),
             Arc::clone(shared),
-            definitions.clone(),
+            plan.clone(),
             runtime.clone(),
             stop.clone(),
         );
         match intake {
-            Ok(intake) => intake.run()?,
+            Ok(intake) => match intake.run()? {
+                IntakeExit::Rejoin => {}
+                IntakeExit::Stopped | IntakeExit::Finished => return Ok(()),
+            },
             // A key that is just being replaced fits its certificate a moment later.
             Err(error) if has_joined => {
                 tracing::warn!(%error, "not joined yet");

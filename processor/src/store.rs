@@ -36,7 +36,7 @@ pub use self::database::{BundleRow, Database};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
 pub use self::kept::KeptBatches;
-pub(crate) use self::load::OperatorCommand;
+pub(crate) use self::load::{ActivationRow, OperatorCommand};
 pub use self::operators::{
     Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
 };
@@ -181,6 +181,11 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<OperatorCommand>, StoreError> {
         load::commands(&self.connections, topic, partition, limit).await
+    }
+
+    /// Loads the activations of definitions, by partition and version.
+    pub(crate) async fn load_activations(&self) -> Result<Vec<ActivationRow>, StoreError> {
+        load::activations(&self.connections).await
     }
 
     /// Loads the tenants halted in a partition, and whether an operator resumes them.

@@ -25,6 +25,7 @@ mod demo;
 mod deploy;
 mod exactly_once;
 mod first_use;
+mod fixed_partitions;
 mod flood;
 mod foreign_records;
 mod generate;

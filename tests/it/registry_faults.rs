@@ -93,6 +93,8 @@ async fn unavailable_registry_pauses_folding_and_parks_nothing() {
     // Given events, and no server at the registry's address
     let site = Site::new().await;
     site.define(DEFINITIONS);
+    let registry = FaultyRegistry::start().await;
+    assert_eq!(registry.register(&site.topic, 0).await, 1);
     let port = free_port();
     let events = orders(50);
     publish(&site, 1, &events);
@@ -104,8 +106,7 @@ async fn unavailable_registry_pauses_folding_and_parks_nothing() {
     assert_eq!(parked(&site).await, BTreeMap::new());
 
     // When the registry starts
-    let registry = FaultyRegistry::listen_on(port).await;
-    assert_eq!(registry.register(&site.topic, 0).await, 1);
+    registry.also_listen_on(port).await;
 
     // Then all events are folded
     site.wait_until_folded(SOON).await;

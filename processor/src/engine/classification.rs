@@ -2,86 +2,180 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tidemark_schemas::codec::{DecodeError, Decoder};
-use tidemark_schemas::{CustomerEvent, Instant, Partitioner};
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner};
 
+use super::context::{Context, TaskExit};
 use super::park::Park;
+use super::retry::Retry;
 use crate::parking::Reason;
 use crate::record::Record;
 
 /// The time by which an event may be dated after its append time, because clocks of CRMs differ.
 pub(super) const FUTURE_TOLERANCE_MICROS: i64 = 5 * 60 * 1_000_000;
 
-/// The partition that a task owns, and the rule that assigns records to partitions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ExpectedPartition {
-    pub(crate) partition: i32,
-    pub(crate) partitions: i32,
-    pub(crate) partitioner: Partitioner,
+/// A classified record.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) record: Record,
+    pub(super) appended_at: Instant,
+    /// The event that is folded, or the reason why the record is parked.
+    pub(super) classification: Result<Box<CustomerEvent>, Park>,
 }
 
-/// The classification of a record, or the schema that it needs first.
+impl Item {
+    /// Returns the customer of the event, if the record is folded.
+    pub(super) fn customer(&self) -> Option<CustomerKey> {
+        self.classification.as_ref().ok().map(|event| event.key())
+    }
+}
+
+/// Classifies the records of one partition.
 #[derive(Debug)]
-pub(crate) enum Classification {
-    /// The event is folded.
-    Event(Box<CustomerEvent>),
-    /// The record is parked.
-    Park(Park),
+pub(super) struct Classifier {
+    shared: Arc<Context>,
+    partition: i32,
+    /// The offsets at which folding panicked.
+    poisoned: BTreeSet<i64>,
+    retry: Retry,
+}
+
+impl Classifier {
+    /// Returns the classifier of a partition. `poisoned` are offsets at which folding panicked.
+    pub(super) fn new(
+        shared: Arc<Context>,
+        partition: i32,
+        poisoned: BTreeSet<i64>,
+        retry: Retry,
+    ) -> Self {
+        Self {
+            shared,
+            partition,
+            poisoned,
+            retry,
+        }
+    }
+
+    /// Classifies a record that was appended at an instant; requests its schema where it is missing.
+    pub(super) async fn classify(
+        &self,
+        record: Record,
+        appended_at: Instant,
+    ) -> Result<Item, TaskExit> {
+        let classification = self.event(&record, appended_at).await?;
+        Ok(Item {
+            record,
+            appended_at,
+            classification,
+        })
+    }
+
+    async fn event(
+        &self,
+        record: &Record,
+        appended_at: Instant,
+    ) -> Result<Result<Box<CustomerEvent>, Park>, TaskExit> {
+        let Some(value) = &record.value else {
+            return Ok(Err(Park::unread(
+                Reason::Undecodable,
+                "the record has no value",
+            )));
+        };
+        let decoder = &self.shared.decoder;
+        loop {
+            let id = match decode(decoder, value) {
+                Ok(event) => return Ok(self.check(event, record.offset, appended_at)),
+                Err(NotDecoded::NeedsSchema(id)) => id,
+                Err(NotDecoded::Park(park)) => return Ok(Err(park)),
+            };
+            match self.retry.unless_stopped(decoder.fetch(id)).await? {
+                Ok(()) => {}
+                Err(unavailable @ DecodeError::RegistryUnavailable(_)) => {
+                    self.retry.pause("registry", &unavailable).await?;
+                }
+                Err(unusable) => return Ok(Err(park_undecoded(unusable))),
+            }
+        }
+    }
+
+    /// Checks what only the place and the time of a record tell of its event.
+    fn check(
+        &self,
+        event: CustomerEvent,
+        offset: i64,
+        appended_at: Instant,
+    ) -> Result<Box<CustomerEvent>, Park> {
+        if self.poisoned.contains(&offset) {
+            let detail = "folding this event panicked; the processor's log has the message";
+            return Err(Park::event(&event, Reason::Panic, detail));
+        }
+        if event.occurred_at > appended_at.plus_micros(FUTURE_TOLERANCE_MICROS) {
+            let detail = format!(
+                "occurred_at {} is more than 5 minutes after the record was appended at \
+                 {appended_at}",
+                event.occurred_at
+            );
+            let park = Park::event(&event, Reason::Invalid, detail);
+            return Err(Park {
+                field: Some("occurred_at".to_owned()),
+                ..park
+            });
+        }
+        let key = event.key().record_key();
+        let (partitioner, partitions) = (self.shared.partitioner, self.shared.partitions);
+        let expected = partitioner.partition(key.as_bytes(), partitions);
+        if expected != self.partition {
+            let detail = self.misrouted(&key, expected);
+            return Err(Park::event(&event, Reason::Misrouted, detail));
+        }
+        Ok(Box::new(event))
+    }
+
+    fn misrouted(&self, key: &str, expected: i32) -> String {
+        let (partition, partitions) = (self.partition, self.shared.partitions);
+        let seems: Vec<&str> = Partitioner::ALL
+            .iter()
+            .filter(|other| other.partition(key.as_bytes(), partitions) == partition)
+            .map(|other| other.librdkafka_name())
+            .collect();
+        let producer = if seems.is_empty() {
+            "its producer uses none of the partitioners known here, or another key".to_owned()
+        } else {
+            format!("its producer seems to use {}", seems.join(" or "))
+        };
+        format!(
+            "{key} belongs in partition {expected} by {}; it was found in {partition}: {producer}",
+            self.shared.partitioner.librdkafka_name()
+        )
+    }
+}
+
+/// The reason why a record's value is no event yet.
+enum NotDecoded {
     /// The schema must be requested from the registry first.
     NeedsSchema(u32),
+    /// The record is parked.
+    Park(Park),
 }
 
-/// Classifies a record that was appended at an instant.
-pub(crate) fn classify(
-    record: &Record,
-    appended_at: Instant,
-    expected_partition: ExpectedPartition,
-    decoder: &Decoder,
-    poisoned: &BTreeSet<i64>,
-) -> Classification {
-    let Some(value) = &record.value else {
-        return Classification::Park(Park::unread(Reason::Undecodable, "the record has no value"));
-    };
+fn decode(decoder: &Decoder, value: &[u8]) -> Result<CustomerEvent, NotDecoded> {
     // The bytes are not trusted, and decoding has no side effects that a panic could leave half done:
     // one record must not end the process each time it is read.
-    let event = match catch_unwind(AssertUnwindSafe(|| decoder.decode(value))) {
-        Ok(Ok(event)) => event,
-        Ok(Err(DecodeError::SchemaNeeded { id })) => return Classification::NeedsSchema(id),
-        Ok(Err(error)) => return Classification::Park(park_undecoded(error)),
+    match catch_unwind(AssertUnwindSafe(|| decoder.decode(value))) {
+        Ok(Ok(event)) => Ok(event),
+        Ok(Err(DecodeError::SchemaNeeded { id })) => Err(NotDecoded::NeedsSchema(id)),
+        Ok(Err(error)) => Err(NotDecoded::Park(park_undecoded(error))),
         Err(_) => {
             let detail = "decoding this record panicked; the processor's log has the message";
-            return Classification::Park(Park::unread(Reason::Panic, detail));
+            Err(NotDecoded::Park(Park::unread(Reason::Panic, detail)))
         }
-    };
-    if poisoned.contains(&record.offset) {
-        let detail = "folding this event panicked; the processor's log has the message";
-        return Classification::Park(Park::event(&event, Reason::Panic, detail));
     }
-    if event.occurred_at > appended_at.plus_micros(FUTURE_TOLERANCE_MICROS) {
-        let detail = format!(
-            "occurred_at {} is more than 5 minutes after the record was appended at {appended_at}",
-            event.occurred_at
-        );
-        let park = Park::event(&event, Reason::Invalid, detail);
-        return Classification::Park(Park {
-            field: Some("occurred_at".to_owned()),
-            ..park
-        });
-    }
-    let key = event.key().record_key();
-    let expected = expected_partition
-        .partitioner
-        .partition(key.as_bytes(), expected_partition.partitions);
-    if expected != expected_partition.partition {
-        let detail = misrouted(&key, expected, expected_partition);
-        return Classification::Park(Park::event(&event, Reason::Misrouted, detail));
-    }
-    Classification::Event(Box::new(event))
 }
 
 /// Parks what the registry says does not exist, or what cannot be read.
-pub(crate) fn park_undecoded(error: DecodeError) -> Park {
+fn park_undecoded(error: DecodeError) -> Park {
     let text = error.to_string();
     match error {
         DecodeError::UnknownSchema { .. } => Park::unread(Reason::UnknownSchema, text),
@@ -98,25 +192,4 @@ pub(crate) fn park_undecoded(error: DecodeError) -> Park {
         | DecodeError::RegistryUnavailable(_)
         | DecodeError::Undecodable(_) => Park::unread(Reason::Undecodable, text),
     }
-}
-
-fn misrouted(key: &str, expected: i32, expected_partition: ExpectedPartition) -> String {
-    let seems: Vec<&str> = Partitioner::ALL
-        .iter()
-        .filter(|other| {
-            other.partition(key.as_bytes(), expected_partition.partitions)
-                == expected_partition.partition
-        })
-        .map(|other| other.librdkafka_name())
-        .collect();
-    let producer = if seems.is_empty() {
-        "its producer uses none of the partitioners known here, or another key".to_owned()
-    } else {
-        format!("its producer seems to use {}", seems.join(" or "))
-    };
-    format!(
-        "{key} belongs in partition {expected} by {}; it was found in {}: {producer}",
-        expected_partition.partitioner.librdkafka_name(),
-        expected_partition.partition
-    )
 }

@@ -1,80 +1,174 @@
-//! A batch on its way into the database.
+//! The commits of a partition: one batch on its way into the database while the next is built.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time;
-use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, RETRY, TaskExit};
+use super::context::{Context, Queue, TaskExit};
+use super::pace::Pace;
+use super::retry::Retry;
 use crate::error::ProcessorError;
 use crate::memory::MemoryReservation;
-use crate::store::{Batch, Committed, StoreError};
+use crate::store::{Batch, Committed};
+
+/// The commit in flight, and what the ones before it say about the size of batches.
+#[derive(Debug)]
+pub(super) struct Commits {
+    shared: Arc<Context>,
+    queue: Arc<Queue>,
+    retry: Retry,
+    in_flight: Option<InFlight>,
+    /// The number of the last batch that has landed; 0 before the first.
+    landed: u64,
+    pace: Pace,
+    /// The clock that was last sent to the database, in microseconds.
+    sent_clock: i64,
+}
+
+/// A batch that is sent to the database.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// The number of the batch within the claim, from 1.
+    pub(super) number: u64,
+    pub(super) batch: Batch,
+    /// Whether the batch was as large as it might be.
+    pub(super) full: bool,
+}
 
 /// A commit under way.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) batch: u64,
-    pub(super) next_offset: i64,
-    pub(super) handle: JoinHandle<Result<Committed, TaskExit>>,
-    pub(super) sent: std::time::Instant,
-    /// The batch was as large as it might be.
-    pub(super) full: bool,
-    /// Its rows, in the budget until it has landed.
-    pub(super) _reservation: MemoryReservation,
+struct InFlight {
+    number: u64,
+    next_offset: i64,
+    full: bool,
+    handle: JoinHandle<Result<Committed, TaskExit>>,
+    sent: std::time::Instant,
+    /// The rows of the batch, in the budget until it has landed.
+    _reservation: MemoryReservation,
 }
 
-/// Waits for the commit in flight; never returns without one.
-pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<Committed, TaskExit> {
-    let Some(in_flight) = in_flight else {
-        return std::future::pending().await;
-    };
-    match (&mut in_flight.handle).await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(TaskExit::Failed(ProcessorError::Internal(
-            error.to_string(),
-        ))),
+impl Commits {
+    /// Returns the commits of a partition that was claimed at a clock, in microseconds.
+    pub(super) fn new(shared: Arc<Context>, queue: Arc<Queue>, retry: Retry, clock: i64) -> Self {
+        Self {
+            shared,
+            queue,
+            retry,
+            in_flight: None,
+            landed: 0,
+            pace: Pace::new(),
+            sent_clock: clock,
+        }
+    }
+
+    /// Returns whether no commit is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
+    /// Returns the number of the last batch that has landed; 0 before the first.
+    pub(super) fn landed(&self) -> u64 {
+        self.landed
+    }
+
+    /// Returns the clock that was last sent to the database, in microseconds.
+    pub(super) fn sent_clock(&self) -> i64 {
+        self.sent_clock
+    }
+
+    /// Returns whether a batch of so many records and bytes is as large as it may be.
+    pub(super) fn is_full(&self, records: usize, bytes: usize) -> bool {
+        let (limits, times) = (&self.shared.limits, self.pace.times());
+        records >= limits.batch_events.saturating_mul(times)
+            || bytes >= limits.batch_bytes.saturating_mul(times)
+    }
+
+    /// Returns the time that the first record of a batch lingers.
+    pub(super) fn linger(&self) -> Duration {
+        self.pace.linger(self.shared.limits.linger)
+    }
+
+    /// Sends a batch off; the one before it must have landed.
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        let Outgoing {
+            number,
+            batch,
+            full,
+        } = outgoing;
+        debug_assert!(self.is_idle(), "batches of a partition land in order");
+        self.sent_clock = batch.clock;
+        let next_offset = batch.new_next_offset;
+        let reservation = MemoryReservation::new(&self.shared.budget, batch.bytes());
+        let commit = commit(Arc::clone(&self.shared), self.retry.clone(), batch);
+        self.in_flight = Some(InFlight {
+            number,
+            next_offset,
+            full,
+            handle: self.shared.commits.spawn(commit),
+            sent: std::time::Instant::now(),
+            _reservation: reservation,
+        });
+    }
+
+    /// Waits for the commit under way; for ever if there is none. Nothing is lost when the future is
+    /// dropped.
+    pub(super) async fn finished(&mut self) -> Result<(), TaskExit> {
+        let Some(in_flight) = &mut self.in_flight else {
+            return std::future::pending().await;
+        };
+        let outcome = (&mut in_flight.handle).await.unwrap_or_else(|error| {
+            Err(TaskExit::Failed(ProcessorError::Internal(
+                error.to_string(),
+            )))
+        });
+        let Some(in_flight) = self.in_flight.take() else {
+            unreachable!("it was awaited just now")
+        };
+        match outcome? {
+            Committed::Yes => self.note_landed(&in_flight),
+            Committed::Fenced => {
+                self.shared.metrics.fenced.inc();
+                return Err(TaskExit::Fenced);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_landed(&mut self, in_flight: &InFlight) {
+        self.landed = in_flight.number;
+        self.pace.landed(in_flight.sent.elapsed(), in_flight.full);
+        self.queue
+            .committed
+            .store(in_flight.next_offset, Ordering::Relaxed);
     }
 }
 
 /// Commits a batch, however long the database is away, unless the partition is given up.
-pub(super) async fn commit(
-    shared: Arc<Context>,
-    batch: Batch,
-    stop: CancellationToken,
-) -> Result<Committed, TaskExit> {
-    let metrics = &shared.metrics;
+async fn commit(shared: Arc<Context>, retry: Retry, batch: Batch) -> Result<Committed, TaskExit> {
     let started = std::time::Instant::now();
-    loop {
-        match shared.store.commit(&shared.topic, &batch).await {
-            Ok(committed) => {
-                if committed == Committed::Yes {
-                    metrics.commits.inc();
-                    metrics
-                        .commit_seconds
-                        .observe(started.elapsed().as_secs_f64());
-                    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-                    metrics
-                        .commit_customers
-                        .observe(batch.rows.customers.len() as f64);
-                    let changes: usize =
-                        batch.rows.changes.iter().map(|set| set.changes.len()).sum();
-                    metrics.changes.inc_by(changes as u64);
-                    if let Some(kept) = shared.kept.get() {
-                        kept.push(batch);
-                    }
-                }
-                return Ok(committed);
-            }
-            Err(StoreError::Unavailable(error)) => {
-                metrics.waits.with_label_values(&["database"]).inc();
-                tracing::warn!(partition = batch.partition, %error, "waiting for the database");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Err(TaskExit::Stopped),
-            () = time::sleep(RETRY) => {}
+    let committed = retry
+        .until_available(|| shared.store.commit(&shared.topic, &batch))
+        .await?;
+    if committed == Committed::Yes {
+        note_committed(&shared, &batch, started.elapsed());
+        if let Some(kept) = shared.kept.get() {
+            kept.push(batch);
         }
     }
+    Ok(committed)
+}
+
+fn note_committed(shared: &Context, batch: &Batch, took: Duration) {
+    let metrics = &shared.metrics;
+    metrics.commits.inc();
+    metrics.commit_seconds.observe(took.as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+    metrics
+        .commit_customers
+        .observe(batch.rows.customers.len() as f64);
+    let sets = batch.rows.changes.iter();
+    let changes: usize = sets.map(|set| set.changes.len()).sum();
+    metrics.changes.inc_by(changes as u64);
 }

@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
-use std::time::Duration;
 
 use tidemark_schemas::Partitioner;
 use tidemark_schemas::codec::Decoder;
@@ -14,9 +13,6 @@ use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::store::{KeptBatches, Store, StoreError};
-
-/// The pause before a request to the database or the registry is retried.
-pub(super) const RETRY: Duration = Duration::from_millis(250);
 
 /// The parts that all partitions of a process share.
 #[derive(Debug)]
@@ -52,6 +48,8 @@ pub(crate) struct Queue {
 pub(crate) enum TaskExit {
     /// The task was stopped.
     Stopped,
+    /// Everything before the end of its assignment is committed.
+    Finished,
     /// The fence refused a commit: another process claimed, or the database was rewound. The
     /// partition is claimed again later, if it is still assigned.
     Fenced,

@@ -101,6 +101,11 @@ impl Folder {
         self.definitions_version
     }
 
+    /// Returns the version of the definitions that are loaded; -1 before any is.
+    pub(crate) fn loaded_version(&self) -> i64 {
+        self.definitions.version.unwrap_or(-1)
+    }
+
     /// Number of the batch under construction.
     pub(crate) fn batch_number(&self) -> u64 {
         self.batch

@@ -43,10 +43,6 @@ impl Halts {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.halted.is_empty()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.halted.len()
     }

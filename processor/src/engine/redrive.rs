@@ -1,25 +1,122 @@
-//! Parked events that are tried again by themselves, tenant by tenant.
+//! The redrive of parked events: those that wait for nothing any more, and those that operators name.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{CustomerKey, TenantId};
+use uuid::Uuid;
 
-use super::context::Context;
+use super::admission::{Admission, Admitted};
+use super::classification::{Classifier, Item};
+use super::context::{Context, TaskExit};
+use super::folder::Folder;
 use super::halts::Halts;
+use super::projector::Projector;
+use super::retry::Retry;
 use crate::parking::Reason;
-use crate::store::StoreError;
+use crate::record::Record;
+use crate::store::{Outcome, ParkedRow, SettledRequest, StoreError};
 
-/// Parked events of a tenant to be tried again.
-#[derive(Debug, Clone)]
-pub(super) struct Redrive {
-    pub(super) tenant: TenantId,
-    pub(super) reason: Reason,
-    /// The offset up to which events were retried.
-    pub(super) after: i64,
+/// The largest number of parked events retried in one batch.
+pub(super) const REDRIVEN_PER_BATCH: i64 = 500;
+
+/// The parked events of a partition that wait for nothing any more, tenant by tenant: their tenant is
+/// defined, or resumed, or late events are accepted.
+#[derive(Debug)]
+pub(super) struct Redrives {
+    shared: Arc<Context>,
+    partition: i32,
+    retry: Retry,
+    waiting: VecDeque<Waiting>,
 }
 
-impl Redrive {
-    pub(super) fn new(tenant: TenantId, reason: Reason) -> Self {
+/// Parked events of a tenant to be retried.
+#[derive(Debug, Clone)]
+struct Waiting {
+    tenant: TenantId,
+    reason: Reason,
+    /// The offset up to which events were retried.
+    after: i64,
+}
+
+impl Redrives {
+    /// Loads the events of a partition just claimed that wait for nothing any more: those of tenants
+    /// that were unknown, and those of tenants that are not halted any more.
+    pub(super) async fn load(
+        shared: Arc<Context>,
+        partition: i32,
+        halts: &Halts,
+        retry: Retry,
+    ) -> Result<Self, StoreError> {
+        let (store, topic) = (&shared.store, &shared.topic);
+        let mut waiting = VecDeque::new();
+        for reason in [Reason::UnknownTenant, Reason::Halted] {
+            let tenants = store.load_parked_tenants(topic, partition, reason).await?;
+            let waits = |tenant: &TenantId| reason != Reason::Halted || !halts.is_halted(tenant);
+            waiting.extend(
+                tenants
+                    .into_iter()
+                    .filter(waits)
+                    .map(|tenant| Waiting::new(tenant, reason)),
+            );
+        }
+        Ok(Self {
+            shared,
+            partition,
+            retry,
+            waiting,
+        })
+    }
+
+    /// Returns whether no parked event is known to wait for nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Adds a tenant's events that were parked for a reason.
+    pub(super) fn add(&mut self, tenant: TenantId, reason: Reason) {
+        self.waiting.push_back(Waiting::new(tenant, reason));
+    }
+
+    /// Reads the next events back, in the order of the log; none once all of them were.
+    pub(super) async fn take(
+        &mut self,
+        projector: &mut Projector,
+        classifier: &Classifier,
+    ) -> Result<Vec<Redriven>, TaskExit> {
+        let mut rows = Vec::new();
+        while let Some(waiting) = self.waiting.front_mut() {
+            if projector.folder.tenant(&waiting.tenant).is_some() {
+                // Rows parked by a commit under way would be missed.
+                projector.settle().await?;
+                let (store, topic) = (&self.shared.store, &self.shared.topic);
+                let Waiting {
+                    tenant,
+                    reason,
+                    after,
+                } = &*waiting;
+                let load = || {
+                    let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
+                    store.load_parked(topic, partition, *reason, tenant, *after, limit)
+                };
+                rows = self.retry.until_available(load).await?;
+            }
+            if let Some(last) = rows.last() {
+                waiting.after = last.offset;
+                break;
+            }
+            self.waiting.pop_front();
+        }
+        let mut redriven = Vec::with_capacity(rows.len());
+        for row in rows {
+            redriven.push(Redriven::classify(row, None, classifier).await?);
+        }
+        Ok(redriven)
+    }
+}
+
+impl Waiting {
+    const fn new(tenant: TenantId, reason: Reason) -> Self {
         let after = -1;
         Self {
             tenant,
@@ -29,21 +126,80 @@ impl Redrive {
     }
 }
 
-/// What waits in a partition for nothing but to be folded: events of tenants not defined before,
-/// and of tenants that were resumed.
-pub(super) async fn to_redrive(
-    shared: &Context,
-    partition: i32,
-    halts: &Halts,
-) -> Result<VecDeque<Redrive>, StoreError> {
-    let (store, topic) = (&shared.store, &shared.topic);
-    let mut redrive = VecDeque::new();
-    for reason in [Reason::UnknownTenant, Reason::Halted] {
-        let tenants = store.load_parked_tenants(topic, partition, reason).await?;
-        let waiting = tenants
-            .into_iter()
-            .filter(|tenant| reason != Reason::Halted || !halts.is_halted(tenant));
-        redrive.extend(waiting.map(|tenant| Redrive::new(tenant, reason)));
+/// A parked event that is retried.
+#[derive(Debug)]
+pub(super) struct Redriven {
+    before: ParkedRow,
+    item: Item,
+    /// The request of the operator command, if there is one.
+    request: Option<Uuid>,
+}
+
+impl Redriven {
+    /// Classifies a parked event again.
+    pub(super) async fn classify(
+        before: ParkedRow,
+        request: Option<Uuid>,
+        classifier: &Classifier,
+    ) -> Result<Self, TaskExit> {
+        let record = Record {
+            offset: before.offset,
+            appended_at: Some(before.appended_at),
+            key: before.key.clone(),
+            value: before.value.clone(),
+            headers: before.headers.clone(),
+        };
+        let item = classifier.classify(record, before.appended_at).await?;
+        Ok(Self {
+            before,
+            item,
+            request,
+        })
     }
-    Ok(redrive)
+
+    /// Returns the customer of the event, if the event could be read.
+    pub(super) fn customer(&self) -> Option<CustomerKey> {
+        self.item.customer()
+    }
+
+    /// Folds the event, or leaves it parked; answers the operator.
+    pub(super) fn fold(
+        &self,
+        shared: &Context,
+        admission: &Admission,
+        folder: &mut Folder,
+    ) -> Result<(), TaskExit> {
+        let before = &self.before;
+        let admitted = admission.try_fold(folder, &self.item)?;
+        let pending = folder.pending_mut();
+        let (outcome, reason, detail) = match admitted {
+            Admitted::Folded | Admitted::Known => {
+                shared.metrics.redriven.inc();
+                pending.unpark(before);
+                let outcome = match admitted {
+                    Admitted::Folded => Outcome::Folded,
+                    _ => Outcome::Known,
+                };
+                (outcome, before.reason, None)
+            }
+            Admitted::Parked(park) => {
+                let now = park.row(&self.item.record, self.item.appended_at);
+                let (reason, detail) = (now.reason, now.detail.clone());
+                if reason != before.reason {
+                    pending.repark(before, now);
+                }
+                (Outcome::Parked, reason, Some(detail))
+            }
+        };
+        if let Some(request) = self.request {
+            pending.rows.settled.push(SettledRequest {
+                request,
+                offset: before.offset,
+                outcome,
+                reason: Some(reason),
+                detail,
+            });
+        }
+        Ok(())
+    }
 }

@@ -77,7 +77,8 @@ impl IntakeContext {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    fn push(&self, event: ConsumerEvent) {
+    /// Adds an event as if librdkafka had said it.
+    pub(crate) fn push(&self, event: ConsumerEvent) {
         self.rebalances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

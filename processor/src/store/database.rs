@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
+use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::StoreConfig;
@@ -24,6 +25,20 @@ pub struct BundleRow {
     pub bundle: String,
     /// The reason why it was not applied.
     pub rejected: Option<String>,
+}
+
+impl BundleRow {
+    /// Applies the record to the definitions before it; a rejected one leaves them as they are.
+    pub(crate) fn apply_to(&self, definitions: Definitions) -> Result<Definitions, StoreError> {
+        if self.rejected.is_some() {
+            return Ok(definitions);
+        }
+        definitions
+            .apply(self.version, self.appended_at, self.bundle.as_bytes())
+            .map_err(|error| {
+                StoreError::Damaged(format!("definitions version {}: {error}", self.version))
+            })
+    }
 }
 
 /// An announced version must survive a crash.

@@ -85,6 +85,36 @@ pub(super) async fn timers(
         .collect()
 }
 
+/// Definitions that came into force in a partition.
+pub(crate) struct ActivationRow {
+    pub(crate) partition: i32,
+    /// The offset of the first record under them.
+    pub(crate) next_offset: i64,
+    pub(crate) version: i64,
+    /// The partition's clock when they came into force.
+    pub(crate) clock: Instant,
+}
+
+pub(super) async fn activations(
+    connections: &Connections,
+) -> Result<Vec<ActivationRow>, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("load_activations.sql")).fetch_all(pooled.connection());
+    let rows = answered(query).await;
+    pooled
+        .settle(rows)?
+        .iter()
+        .map(|row| {
+            Ok(ActivationRow {
+                partition: row.try_get("partition")?,
+                next_offset: row.try_get("next_offset")?,
+                version: row.try_get("version")?,
+                clock: instant(row, "clock")?,
+            })
+        })
+        .collect()
+}
+
 /// A filter of parked events.
 pub(super) struct ParkedSelection<'a> {
     pub(super) topic: &'a str,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -46,29 +47,30 @@ struct Faults {
 /// A running registry with faults.
 pub(crate) struct FaultyRegistry {
     pub(crate) url: String,
+    router: Router,
     faults: Faults,
 }
 
 impl FaultyRegistry {
     /// Starts a registry without faults on a free port.
     pub(crate) async fn start() -> Self {
-        Self::listen_on(0).await
-    }
-
-    /// Starts a registry without faults on a port that was free until now.
-    pub(crate) async fn listen_on(port: u16) -> Self {
-        // Bound on the runtime that serves it: a test that waits for a command runs no other task.
-        let bind = shared::runtime().spawn(TcpListener::bind(("127.0.0.1", port)));
-        let listener = bind.await.unwrap().unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let faults = Faults {
             by_id: watch::channel(BTreeMap::new()).0,
             lookups: Arc::default(),
         };
         let router =
             development_registry::router().layer(from_fn_with_state(faults.clone(), respond));
-        shared::runtime().spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, faults }
+        let url = serve(router.clone(), 0).await;
+        Self {
+            url,
+            router,
+            faults,
+        }
+    }
+
+    /// Serves the same schemas on another port too, which was free until now.
+    pub(crate) async fn also_listen_on(&self, port: u16) {
+        serve(self.router.clone(), port).await;
     }
 
     /// Returns the registry's URL as a setting of the command line.
@@ -112,6 +114,16 @@ impl FaultyRegistry {
             Encoder::new(schema),
         )
     }
+}
+
+/// Serves on a port, and returns the URL.
+async fn serve(router: Router, port: u16) -> String {
+    // Bound on the runtime that serves it: a test that waits for a command runs no other task.
+    let bind = shared::runtime().spawn(TcpListener::bind(("127.0.0.1", port)));
+    let listener = bind.await.unwrap().unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    shared::runtime().spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
 }
 
 async fn respond(State(faults): State<Faults>, request: Request, next: Next) -> Response {

@@ -1,0 +1,169 @@
+//! The admission of classified records: folded, known already, or parked; and the tenants that are
+//! halted because too many of theirs were parked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidemark_projections::state::Folded;
+use tidemark_schemas::TenantId;
+
+use super::classification::Item;
+use super::context::{Context, TaskExit};
+use super::folder::{Folder, NotFolded};
+use super::halts::{Halts, Passed};
+use super::park::Park;
+use crate::parking::Reason;
+use crate::record::Record;
+use crate::store::HaltRow;
+
+/// The interval at which a misrouted event is logged.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Admission {
+    shared: Arc<Context>,
+    partition: i32,
+    halts: Halts,
+    warned_of_misrouted: Option<Instant>,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    /// The event was folded.
+    Folded,
+    /// The event had been folded before.
+    Known,
+    /// The event cannot be folded.
+    Parked(Park),
+}
+
+impl Admission {
+    /// Returns the admission of a partition in which the tenants of `halts` are halted.
+    pub(super) fn new(shared: Arc<Context>, partition: i32, halts: Halts) -> Self {
+        Self {
+            shared,
+            partition,
+            halts,
+            warned_of_misrouted: None,
+        }
+    }
+
+    /// Returns the number of halted tenants.
+    pub(super) fn halted(&self) -> usize {
+        self.halts.len()
+    }
+
+    /// Resumes a tenant, from the next record on; `false` if it was not halted.
+    pub(super) fn resume(&mut self, tenant: &TenantId) -> bool {
+        self.halts.resume(tenant)
+    }
+
+    /// Folds a record of the log, or parks it.
+    pub(super) fn admit(&mut self, folder: &mut Folder, item: &Item) -> Result<(), TaskExit> {
+        let metrics = &self.shared.metrics;
+        metrics.records.inc();
+        let admitted = self.try_fold(folder, item)?;
+        self.note_share(folder, item, &admitted);
+        if let Admitted::Parked(park) = admitted {
+            if park.reason == Reason::Misrouted {
+                self.warn_of_misrouted(&park, item.record.offset);
+            }
+            let parked = &self.shared.metrics.parked;
+            parked.with_label_values(&[park.reason.as_str()]).inc();
+            let row = park.row(&item.record, item.appended_at);
+            folder.pending_mut().park(row);
+        }
+        Ok(())
+    }
+
+    /// Folds an event; what cannot be folded comes back as a decision to park.
+    pub(super) fn try_fold(&self, folder: &mut Folder, item: &Item) -> Result<Admitted, TaskExit> {
+        let event = match &item.classification {
+            Ok(event) => event,
+            Err(park) => return Ok(Admitted::Parked(park.clone())),
+        };
+        if self.halts.is_halted(&event.tenant_id) {
+            return Ok(Admitted::Parked(Park::halted(event)));
+        }
+        match folder.fold(event) {
+            Ok(Folded::New) => {
+                self.shared.metrics.folded.inc();
+                Ok(Admitted::Folded)
+            }
+            Ok(Folded::Duplicate) => {
+                self.shared.metrics.duplicates.inc();
+                Ok(Admitted::Known)
+            }
+            Err(NotFolded::Late(late)) => Ok(Admitted::Parked(Park::late(event, &late))),
+            Err(NotFolded::UnknownTenant) => {
+                let detail = format!("tenant {} is not defined", event.tenant_id);
+                let park = Park::event(event, Reason::UnknownTenant, detail);
+                Ok(Admitted::Parked(park))
+            }
+            Err(NotFolded::Panicked(message)) => {
+                let (partition, offset) = (self.partition, item.record.offset);
+                tracing::error!(partition, offset, message, "folding an event panicked");
+                Err(TaskExit::Poisoned(offset))
+            }
+        }
+    }
+
+    /// Counts a record for or against its tenant, and halts the tenant if that is too many parked.
+    fn note_share(&mut self, folder: &mut Folder, item: &Item, admitted: &Admitted) {
+        let keyed = match admitted {
+            Admitted::Parked(park) if park.reason.counts_towards_halt() => {
+                tenant_of_key(&item.record)
+            }
+            _ => None,
+        };
+        let (tenant, parked) = match (admitted, &item.classification) {
+            (Admitted::Parked(park), _) if park.reason.counts_towards_halt() => {
+                (park.tenant.as_ref().or(keyed.as_ref()), true)
+            }
+            (Admitted::Folded | Admitted::Known, Ok(event)) => (Some(&event.tenant_id), false),
+            _ => return,
+        };
+        let Some(tenant) = tenant.filter(|tenant| folder.tenant(tenant).is_some()) else {
+            return;
+        };
+        let Some(Passed { parked, records }) = self.halts.note(tenant, parked) else {
+            return;
+        };
+        let (partition, offset) = (self.partition, item.record.offset);
+        tracing::error!(
+            partition, offset, %tenant, parked, records,
+            "too many of the tenant's records are parked: it is halted here, and its events wait \
+             until it is resumed"
+        );
+        folder.pending_mut().rows.halts.halted.push(HaltRow {
+            tenant: tenant.clone(),
+            offset,
+            parked: i32::try_from(parked).unwrap_or(i32::MAX),
+            records: i32::try_from(records).unwrap_or(i32::MAX),
+        });
+    }
+
+    /// Names the producer's partitioner, but not for each of its events.
+    fn warn_of_misrouted(&mut self, park: &Park, offset: i64) {
+        let last = self.warned_of_misrouted;
+        if last.is_some_and(|at| at.elapsed() < WARN_EVERY) {
+            return;
+        }
+        self.warned_of_misrouted = Some(Instant::now());
+        let (partition, detail) = (self.partition, park.detail.as_str());
+        tracing::warn!(
+            partition,
+            offset,
+            detail,
+            "misrouted events are being parked"
+        );
+    }
+}
+
+/// Returns the tenant that a record is keyed by, for records that could not be read.
+fn tenant_of_key(record: &Record) -> Option<TenantId> {
+    let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
+    TenantId::new(key.split_once('/')?.0).ok()
+}

@@ -1,0 +1,159 @@
+//! The projector of a partition: its folder with the database behind it. Loads what a batch needs, and
+//! commits what the batch writes.
+
+use std::sync::Arc;
+
+use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
+
+use super::commit::{Commits, Outgoing};
+use super::context::{Context, TaskExit};
+use super::folder::{BatchEnd, Folder};
+use super::retry::Retry;
+use super::timers::WINDOW;
+use crate::memory::MemoryReservation;
+use crate::parking::Reason;
+
+/// The largest number of timers that fire in one batch.
+pub(super) const TIMERS_PER_BATCH: usize = 2_000;
+/// The largest number of customers re-evaluated in one batch.
+const REEVALUATED_PER_BATCH: i64 = 500;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Projector {
+    pub(super) folder: Folder,
+    pub(super) commits: Commits,
+    shared: Arc<Context>,
+    partition: i32,
+    retry: Retry,
+}
+
+impl Projector {
+    pub(super) fn new(
+        shared: Arc<Context>,
+        partition: i32,
+        folder: Folder,
+        commits: Commits,
+        retry: Retry,
+    ) -> Self {
+        Self {
+            folder,
+            commits,
+            shared,
+            partition,
+            retry,
+        }
+    }
+
+    /// Ends the batch under construction and sends it off, after the one before it has landed.
+    pub(super) async fn flush(&mut self, end: BatchEnd, full: bool) -> Result<(), TaskExit> {
+        let number = self.folder.batch_number();
+        let batch = self.folder.flush(end);
+        self.settle().await?;
+        self.commits.send(Outgoing {
+            number,
+            batch,
+            full,
+        });
+        Ok(())
+    }
+
+    /// Waits for the commit under way, if there is one.
+    pub(super) async fn settle(&mut self) -> Result<(), TaskExit> {
+        if self.commits.is_idle() {
+            return Ok(());
+        }
+        self.landed().await
+    }
+
+    /// Waits until the commit under way has landed; for ever if there is none. Nothing is lost when
+    /// the future is dropped.
+    pub(super) async fn landed(&mut self) -> Result<(), TaskExit> {
+        self.commits.finished().await?;
+        self.folder.evict(self.commits.landed());
+        let used = i64::try_from(self.shared.budget.used()).unwrap_or(i64::MAX);
+        self.shared.metrics.memory_bytes.set(used);
+        Ok(())
+    }
+
+    /// Puts definitions in force. Returns the parked events to retry, by tenant and reason.
+    pub(super) async fn activate(
+        &mut self,
+        definitions: Definitions,
+    ) -> Result<Vec<(TenantId, Reason)>, TaskExit> {
+        // Customers written under the old definitions must be in the tables before the re-evaluation
+        // reads them.
+        self.settle().await?;
+        Ok(self.folder.activate(definitions))
+    }
+
+    /// Loads the timers due by `clock`, up to a few more than one batch fires: of a million timers due at
+    /// one midnight the rest stays in the database. Returns the due time of the first timer that is too
+    /// many for one batch, as far as it is in memory.
+    pub(super) async fn load_timers(
+        &mut self,
+        clock: Instant,
+    ) -> Result<Option<Instant>, TaskExit> {
+        loop {
+            let excess = self.folder.timers().nth_due(TIMERS_PER_BATCH);
+            let crowded = excess.is_some_and(|due| due <= clock);
+            if crowded || !self.folder.timers().needs_load(clock) {
+                return Ok(excess);
+            }
+            // Rows of the commit in flight would be missed.
+            self.settle().await?;
+            let (partition, window) = (self.partition, i64::try_from(WINDOW).unwrap_or(i64::MAX));
+            let horizon = self.folder.timers().horizon().cloned();
+            let store = &self.shared.store;
+            let load = || store.load_timers(partition, horizon.as_ref(), window);
+            let rows = self.retry.until_available(load).await?;
+            self.folder.timers_mut().install(rows);
+        }
+    }
+
+    /// Loads every customer among these, and those with a timer due by `clock`, at most so many.
+    pub(super) async fn load(
+        &mut self,
+        mut customers: Vec<CustomerKey>,
+        clock: Option<Instant>,
+        timers: usize,
+    ) -> Result<(), TaskExit> {
+        if let Some(clock) = clock {
+            self.load_timers(clock).await?;
+            customers.extend(self.folder.timers().due(clock, timers));
+        }
+        let requested = customers.len();
+        let missing = self.folder.missing(customers, self.commits.landed());
+        let metrics = &self.shared.metrics;
+        let hits = requested - missing.len();
+        metrics.cache_hits.inc_by(hits as u64);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        metrics.cache_misses.inc_by(missing.len() as u64);
+        // Read rows take as much memory as the customers decoded from them.
+        let bytes = self.folder.estimate(missing.len());
+        let _read = MemoryReservation::new(&self.shared.budget, bytes);
+        let load = || self.shared.store.load_customers(&missing);
+        let rows = self.retry.until_available(load).await?;
+        self.folder.install(missing, rows)?;
+        Ok(())
+    }
+
+    /// Re-evaluates the next customers of a tenant with new definitions.
+    pub(super) async fn reevaluate(&mut self) -> Result<(), TaskExit> {
+        let Some(next) = self.folder.next_reevaluation() else {
+            return Ok(());
+        };
+        let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
+        let (store, partition) = (&self.shared.store, self.partition);
+        let load = || {
+            store.load_tenant_customers(partition, &tenant, after.as_deref(), REEVALUATED_PER_BATCH)
+        };
+        let rows = self.retry.until_available(load).await?;
+        let evaluated = self.folder.reevaluate(&tenant, rows)?;
+        self.shared.metrics.reevaluated.inc_by(evaluated);
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+select partition, next_offset, version, clock
+from activation
+order by partition, version

@@ -1,0 +1,228 @@
+//! Fixed partitions: a processor without a consumer group, which folds up to given offsets by the newest
+//! definitions or by those of a recorded history, and then ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tidemark_kafka::KafkaConfig;
+use tidemark_processor::clock::WallClock;
+use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
+use tidemark_processor::store::{Database as Login, Store, StoreConfig};
+use tidemark_processor::{Config, Limits, Membership, Processor, RecordedHistory};
+use tidemark_schemas::registry::RegistryConfig;
+use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::compare::Projections;
+use crate::support::generate::{Generator, Population};
+use crate::support::postgres::Database;
+use crate::support::publish::Publisher;
+use crate::support::read;
+use crate::support::reference::Reference;
+use crate::support::registry::Registry;
+use crate::support::site::{PARTITIONS, Site};
+use crate::support::wait::wait_for;
+
+const SEED: u64 = 47;
+const SOON: Duration = Duration::from_mins(1);
+const DAY_MICROS: i64 = 86_400_000_000;
+
+fn definitions(at_least: u32) -> String {
+    format!(
+        "tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR, rates: {{ USD: \"0.92\" }} }}
+segments:
+  - name: buyers
+    when: {{ orders: {{ count: {{ gte: {at_least} }} }} }}
+  - name: customers
+    when: {{ stage: {{ journey: sales, is: customer }} }}
+journeys:
+  - name: sales
+    stages: [lead, trial, customer]
+"
+    )
+}
+
+/// Events of six days, so that the dedup horizon of seven days recognises every duplicate.
+fn events(count: usize) -> Vec<CustomerEvent> {
+    let population = Population {
+        tenants: vec![TenantId::new("acme").unwrap()],
+        customers: 1_500,
+        begin: WallClock::System.now().plus_micros(-10 * DAY_MICROS),
+        days: 6,
+    };
+    Generator::new(SEED, population).events(count)
+}
+
+fn publish(publisher: &Publisher, events: &[CustomerEvent]) {
+    for event in events {
+        publisher.event(event);
+    }
+    publisher.flush();
+}
+
+fn store_config(url: &str) -> StoreConfig {
+    StoreConfig {
+        url: url.to_owned(),
+        role: Some("tidemark_processor".to_owned()),
+        writers: 4,
+        synchronous_commit: false,
+    }
+}
+
+/// Returns a processor over the topics of a site and any database, in this process.
+async fn processor(site: &Site, url: &str) -> Processor {
+    let config = Config {
+        kafka: KafkaConfig {
+            bootstrap_servers: site.kafka.bootstrap_servers().clone(),
+            topic: site.topic.clone(),
+            definitions_topic: site.definitions_topic.clone(),
+            group: format!("{}-fixed", site.topic),
+            client_id: "fixed".to_owned(),
+            partitioner: Partitioner::Murmur2,
+            properties: BTreeMap::new(),
+        },
+        registry: RegistryConfig {
+            url: Registry::shared().url.clone(),
+            username: None,
+            password: None,
+            ca_file: None,
+        },
+        store: store_config(url),
+        clock: WallClock::System,
+        limits: Limits::default(),
+    };
+    Processor::start(config, &prometheus::Registry::new())
+        .await
+        .unwrap()
+}
+
+/// Runs a processor until it ends by itself.
+async fn run_to_the_end(processor: Processor) {
+    let running = processor.run(CancellationToken::new());
+    tokio::time::timeout(SOON, running)
+        .await
+        .expect("it ends by itself")
+        .unwrap();
+}
+
+async fn positions(projections: &Projections) -> BTreeMap<i32, i64> {
+    let rows: Vec<(i32, i64)> = projections
+        .rows("select partition, next_offset from $gen.progress")
+        .await;
+    rows.into_iter().collect()
+}
+
+/// Everything that a history determines, as text.
+async fn outcome(projections: &Projections) -> BTreeSet<String> {
+    let mut rows = BTreeSet::new();
+    for query in [
+        "select 'customer', c::text from (select tenant_id, customer_id, state, evaluated, tracked,
+             evaluated_at, definition_version, band, value_minor from $gen.customer) as c",
+        "select 'membership', m::text from $gen.membership as m",
+        "select 'position', p::text from $gen.position as p",
+        "select 'change', c::text from (select id, tenant_id, customer_id, kind, name, from_value,
+             to_value, effective_at, cause, cause_event_id, definition_version
+             from $gen.change) as c",
+        "select 'rollup', r::text from $gen.rollup as r where value <> 0",
+        "select 'counter', c::text from $gen.counter as c where value <> 0",
+        "select 'digest', d::text from $gen.digest as d",
+        "select 'activation', a::text from $gen.activation as a",
+    ] {
+        let found: Vec<(String, String)> = projections.rows(query).await;
+        assert!(!found.is_empty(), "nothing to compare: {query}");
+        rows.extend(found.into_iter().map(|(kind, row)| format!("{kind} {row}")));
+    }
+    rows
+}
+
+#[tokio::test]
+async fn fixed_partitions_are_folded_to_their_ends_and_no_further() {
+    // Given a topic, and for each of its partitions an offset in the middle
+    let site = Site::new().await;
+    site.define(&definitions(3));
+    publish(&site.publisher().await, &events(20_000));
+    let ends = read::ends(site.kafka, &site.topic);
+    let middle: BTreeMap<i32, i64> = ends.iter().map(|&(p, end)| (p, end / 2)).collect();
+
+    // When a processor folds the partitions to these offsets
+    let fixed = processor(&site, &site.database.url).await;
+    run_to_the_end(fixed.with_membership(Membership::Fixed(middle.clone()))).await;
+
+    // Then it ends there
+    let projections = site.projections().await;
+    assert_eq!(positions(&projections).await, middle);
+    projections.assert_consistent().await;
+
+    // When a member of the group goes on from there, then every event is folded once
+    let member = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    member.terminate();
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    let reference =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    projections.assert_equal(&reference).await;
+    projections.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_it() {
+    // Given projections that were folded while definitions changed twice
+    let site = Site::new().await;
+    let member = site.process(&[]);
+    let (publisher, projections) = (site.publisher().await, site.projections().await);
+    let all = events(30_000);
+    for (part, at_least) in all.chunks(10_000).zip([3, 2, 4]) {
+        let version = i64::from(at_least != 3) + i64::from(at_least == 4);
+        site.define(&definitions(at_least));
+        wait_until_in_force(&projections, version).await;
+        publish(&publisher, part);
+        site.wait_until_folded(SOON).await;
+    }
+    member.terminate();
+    let ends = positions(&projections).await;
+
+    // When another database is folded by the history that they recorded
+    let login = Login::connect(&store_config(&site.database.url))
+        .await
+        .unwrap();
+    let generation = login.active_generation().await.unwrap();
+    let history = RecordedHistory::load(&Store::open(&login, generation).unwrap())
+        .await
+        .unwrap();
+    let copy = Database::fresh().await;
+    let spec = GenerationSpec {
+        topic: site.topic.clone(),
+        partitions: PARTITIONS,
+        partitioner: Partitioner::Murmur2,
+    };
+    ensure_generation(&copy.url, &spec).await.unwrap();
+    let fixed = processor(&site, &copy.url)
+        .await
+        .with_membership(Membership::Fixed(ends.clone()))
+        .with_history(history);
+    run_to_the_end(fixed).await;
+
+    // Then it holds the same
+    let folded = Projections::active(&copy.pool).await;
+    assert_eq!(positions(&folded).await, ends);
+    let (wanted, found) = (outcome(&projections).await, outcome(&folded).await);
+    let differing: Vec<_> = wanted.symmetric_difference(&found).take(6).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+/// Waits until definitions are in force in every partition, and every customer is evaluated by them.
+async fn wait_until_in_force(projections: &Projections, version: i64) {
+    let behind = format!(
+        "select (select count(*) from $gen.customer where definition_version <> {version})
+              + {PARTITIONS} - (select count(*) from $gen.progress where definitions = {version})"
+    );
+    wait_for(
+        SOON,
+        "the definitions to be in force",
+        async || match projections.number(&behind).await {
+            0 => Ok(()),
+            count => Err(format!("{count} customers and partitions are behind")),
+        },
+    )
+    .await;
+}
