@@ -1,4 +1,5 @@
-//! Follows the definitions topic: keeps its records in the database and what they add up to here.
+//! The follower of the definitions topic: stores its records in the database, and hands the definitions
+//! that they amount to to the partitions' tasks.
 
 use std::thread;
 use std::time::{Duration, Instant as Elapsed};
@@ -23,11 +24,11 @@ use crate::store::{BundleRow, Database, StoreError};
 
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(250);
-/// How long the start waits for the definitions applied so far; events of tenants not known by
-/// then are parked, and redriven by themselves.
+/// The longest time that the start waits for the definitions applied so far. Events of tenants unknown by
+/// then are parked, and redriven without a command.
 const FIRST_READ: Duration = Duration::from_secs(10);
 
-/// Logs errors as the intake does.
+/// The context of the consumer; it logs errors as the intake does.
 struct FollowerContext;
 
 impl ClientContext for FollowerContext {
@@ -43,7 +44,7 @@ pub(crate) struct Follower {
     database: Database,
     kafka: watch::Receiver<KafkaConfig>,
     consumer: BaseConsumer<FollowerContext>,
-    /// The first record not taken.
+    /// The offset of the first record not stored.
     next: i64,
     clock: WallClock,
     metrics: Metrics,
@@ -62,7 +63,7 @@ impl std::fmt::Debug for Follower {
 }
 
 impl Follower {
-    /// Takes up what the database holds, and goes on from there.
+    /// Loads the definitions that the database holds, and connects at the record after them.
     pub(crate) async fn start(
         mut kafka: watch::Receiver<KafkaConfig>,
         database: Database,
@@ -97,7 +98,7 @@ impl Follower {
         Ok((follower, receiver))
     }
 
-    /// Reads what there is, within a bound. Blocks its thread.
+    /// Reads the topic to its end, for ten seconds at most. Blocks its thread.
     pub(crate) fn catch_up(&mut self) -> Result<(), ProcessorError> {
         let started = Elapsed::now();
         while started.elapsed() < FIRST_READ && !self.shutdown.is_cancelled() {
@@ -117,7 +118,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes one message; true at the end of the topic.
+    /// Polls once; returns `true` at the end of the topic.
     fn poll(&mut self) -> Result<bool, ProcessorError> {
         if has_changed(&self.kafka) {
             self.reconnect();
@@ -144,7 +145,7 @@ impl Follower {
         Ok(false)
     }
 
-    /// What lets us in has changed: goes on where we are with another consumer.
+    /// Continues at the same position with a consumer that has the changed credentials.
     fn reconnect(&mut self) {
         let made = consumer_from(&self.kafka.borrow_and_update(), self.next);
         match made {
@@ -164,7 +165,7 @@ impl Follower {
             )
             | KafkaError::MessageConsumptionFatal(_) => Err(ProcessorError::Topic {
                 topic: "definitions".to_owned(),
-                reason: format!("records we have not seen are gone from it ({error})"),
+                reason: format!("records that were not read yet are gone from it ({error})"),
             }),
             // Brokers that are away come back, and the context has logged it with the reason.
             _ => Ok(()),
@@ -224,7 +225,7 @@ impl Follower {
     }
 }
 
-/// A consumer of the definitions that begins at an offset.
+/// Returns a consumer of the definitions that begins at an offset.
 fn consumer_from(
     kafka: &KafkaConfig,
     next: i64,
@@ -239,7 +240,7 @@ fn consumer_from(
     Ok(consumer)
 }
 
-/// The tenants a bundle defined, each as the JSON that the API reads.
+/// Returns the tenants that a bundle defined, each as the JSON that the API reads.
 fn tenants_of(
     definitions: &Definitions,
     version: i64,

@@ -63,7 +63,7 @@ pub(crate) enum IntakeExit {
     Rejoin,
 }
 
-/// Whether the configuration has changed: clients made with the last one are to be replaced.
+/// Returns whether the configuration has changed: clients made with the last one are to be replaced.
 pub(crate) fn has_changed(kafka: &watch::Receiver<KafkaConfig>) -> bool {
     // Without its sender it never changes.
     kafka.has_changed().unwrap_or(false)

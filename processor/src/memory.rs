@@ -1,6 +1,6 @@
 //! One budget of bytes over queued records, cached states and batches under way of all partitions.
 //!
-//! What librdkafka has fetched ahead is not in our hands: its bound is set aside from the start.
+//! The memory of librdkafka's queue cannot be counted here: its bound is set aside from the start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,22 +31,22 @@ impl Budget {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes out.
+    /// Releases bytes.
     pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes counted in and not out.
+    /// Returns the bytes reserved.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether more would be used than allowed if so many bytes were taken.
+    /// Returns whether the limit would be exceeded if so many more bytes were reserved.
     pub(crate) fn is_over_with(&self, more: usize) -> bool {
         self.used().saturating_add(more) > self.limit
     }
 
-    /// The bytes one partition of so many may queue: a quarter of the budget for all of them.
+    /// Returns the bytes that one partition of so many may queue: a quarter of the budget for all of them.
     pub(crate) fn queue_share(&self, partitions: usize) -> usize {
         (self.limit / 4 / partitions.max(1)).max(64 * 1024)
     }

@@ -27,7 +27,7 @@ use crate::threads;
 
 /// The pause between two attempts to join the group.
 const JOIN_EVERY: Duration = Duration::from_secs(1);
-/// How long the threads may take to end; then the process ends without them.
+/// The longest time that the threads may take to end; then the process ends without them.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// A processor, ready to run. See [`Processor::run`].
@@ -42,7 +42,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Checks everything it needs: the database and its generation, the brokers and the topic.
+    /// Connects, and checks the database and its generation, the brokers and the topic.
     pub async fn start(
         config: Config,
         registry: &prometheus::Registry,
@@ -107,7 +107,7 @@ impl Processor {
         self
     }
 
-    /// Comes by partitions in another way than by the consumer group.
+    /// Folds other partitions than those that the consumer group assigns.
     #[must_use]
     pub fn with_membership(mut self, membership: Membership) -> Self {
         self.plan.membership = membership;

@@ -53,8 +53,8 @@ pub struct StoreConfig {
     pub role: Option<String>,
     /// The number of writer connections, and so of concurrent commits.
     pub writers: u32,
-    /// Whether folding waits for the disk at COMMIT. Off by default: a crash of Postgres then
-    /// rewinds offset and state together, and the log is read again from there.
+    /// Makes folding wait for the disk at COMMIT. Off by default: a crash of Postgres then rewinds
+    /// offset and state together, and the log is read again from there.
     pub synchronous_commit: bool,
 }
 

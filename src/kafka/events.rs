@@ -9,7 +9,7 @@ use super::pace::Pace;
 use crate::config::{Config, Registry};
 use crate::database::Generation;
 
-/// Takes events, each with the line it came from.
+/// Publishes events, each with the line of its file.
 #[allow(
     missing_debug_implementations,
     reason = "the producer is a foreign handle"
@@ -22,8 +22,8 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// Registers the schema and connects to the broker. `embedded` says that the broker is that of
-    /// a `tidemark up`, whose log forgets what is not folded in time.
+    /// Registers the schema and connects to the broker. `embedded`: the broker is that of a `tidemark up`,
+    /// with a log that drops records that are not folded in time.
     pub async fn connect(config: &Config, embedded: bool) -> anyhow::Result<Self> {
         let schema_id = register_schema(&config.registry, &config.kafka.topic).await?;
         let pace = if embedded {
@@ -45,8 +45,7 @@ impl EventSink {
         })
     }
 
-    /// Publishes one event. The outer error ends everything, the inner concerns this event alone.
-    /// Blocks.
+    /// Publishes one event. The outer error ends publishing, the inner concerns this event alone. Blocks.
     pub fn publish(
         &mut self,
         line: u64,
@@ -63,13 +62,13 @@ impl EventSink {
         Ok(sent)
     }
 
-    /// Waits until the fate of every event is known. Blocks.
+    /// Waits for the result of every event. Blocks.
     pub fn finish(&self) -> Deliveries {
         self.publisher.finish()
     }
 }
 
-/// The registry's configuration.
+/// Returns the registry's configuration.
 pub fn registry_config(registry: &Registry) -> RegistryConfig {
     RegistryConfig {
         url: registry.url.clone(),
@@ -82,7 +81,7 @@ pub fn registry_config(registry: &Registry) -> RegistryConfig {
     }
 }
 
-/// Registers our schema for the values of a topic and returns its id. Again is harmless.
+/// Registers the current schema for the values of a topic and returns its id. Idempotent.
 pub async fn register_schema(registry: &Registry, topic: &str) -> anyhow::Result<u32> {
     let client = RegistryClient::new(&registry_config(registry))?;
     Ok(client.register(&format!("{topic}-value"), SCHEMA).await?)

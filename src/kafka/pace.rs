@@ -1,7 +1,7 @@
-//! The pace of publishing: a log that forgets must not outrun the processor.
+//! The pace of publishing: a log that drops records must not outrun the processor.
 //!
 //! The embedded broker drops old records of a partition at 5 MiB or 100,000 records without a
-//! word. Publishing to it waits while too much is unfolded. A real broker keeps its log, so
+//! sign. Publishing to it waits while too much is unfolded. A real broker keeps its log, so
 //! publishing does not wait.
 
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ pub enum Pace {
     Behind(Box<Lag>),
 }
 
-/// Watches how far the processor is behind.
+/// The distance of the processor behind the publisher.
 #[derive(Debug)]
 pub struct Lag {
     generation: Generation,
     topic: String,
     runtime: Handle,
     sent: u64,
-    /// Size of the largest record so far.
+    /// The size of the largest record so far, in bytes.
     largest: u64,
     folded: BTreeMap<i32, i64>,
 }
@@ -59,7 +59,7 @@ impl Pace {
         }))
     }
 
-    /// Call after each record sent, with its size: waits while the log is full. Blocks.
+    /// Notes a record that was sent, with its size in bytes, and waits while the log is full. Blocks.
     pub fn sent(&mut self, publisher: &Publisher, bytes: usize) -> anyhow::Result<()> {
         match self {
             Self::Free => Ok(()),
@@ -92,10 +92,10 @@ impl Lag {
         Ok(())
     }
 
-    /// Records that may be unfolded in the fullest partition.
+    /// Returns the largest possible number of unfolded records in a partition.
     fn unfolded(&self, publisher: &Publisher) -> u64 {
         let (accepted, ends) = publisher.accepted();
-        // Where those under way end up is not known yet: perhaps all in one partition.
+        // The partitions of records under way are not known yet: they may be one and the same.
         let under_way = self.sent.saturating_sub(accepted);
         let fullest = ends
             .iter()

@@ -28,7 +28,7 @@ pub(super) struct Admission {
     warned_of_misrouted: Option<Instant>,
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug)]
 pub(super) enum Admitted {
     /// The event was folded.

@@ -21,7 +21,7 @@ pub(crate) enum DefinitionsSource {
     Recorded(Arc<[Activation]>),
 }
 
-/// What a partition does about its definitions before it reads on.
+/// The next step of a partition before it reads on.
 #[derive(Debug)]
 pub(super) enum Step {
     /// The definitions in force remain so.

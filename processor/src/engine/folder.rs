@@ -96,7 +96,7 @@ impl Folder {
         self.next_offset
     }
 
-    /// Version of the definitions in force.
+    /// Returns the version of the definitions in force; -1 before the first.
     pub(crate) fn definitions_version(&self) -> i64 {
         self.definitions_version
     }
@@ -106,7 +106,7 @@ impl Folder {
         self.definitions.version.unwrap_or(-1)
     }
 
-    /// Number of the batch under construction.
+    /// Returns the number of the batch under construction, from 1.
     pub(crate) fn batch_number(&self) -> u64 {
         self.batch
     }
@@ -127,12 +127,12 @@ impl Folder {
         &mut self.pending
     }
 
-    /// Forgets what the budget has no room for; `committed` is the last batch that landed.
+    /// Evicts customers while the budget is exceeded; `committed` is the last batch that landed.
     pub(crate) fn evict(&mut self, committed: u64) {
         self.cache.evict(committed, 0);
     }
 
-    /// About how many bytes so many more customers will take.
+    /// Estimates the memory that so many more customers take, in bytes.
     pub(crate) fn estimate(&self, customers: usize) -> usize {
         self.cache.estimate(customers)
     }
@@ -156,7 +156,7 @@ impl Folder {
         customers
     }
 
-    /// Takes in what the database holds of the customers asked for; the rest are new.
+    /// Adds the rows of the customers requested; those without a row are new.
     pub(crate) fn install(
         &mut self,
         asked: Vec<CustomerKey>,

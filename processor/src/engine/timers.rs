@@ -7,8 +7,8 @@ use tidemark_schemas::{CustomerKey, Instant};
 /// A due time and its customer; timers fire in this order.
 pub(crate) type Due = (Instant, CustomerKey);
 
-/// How many timers are read from the database at once; at most twice as many stay in memory. Tests
-/// meet the edge of the window more often.
+/// The number of timers read from the database at once; at most twice as many stay in memory. Small in
+/// tests, so that they meet the edge of the window often.
 pub(crate) const WINDOW: usize = if cfg!(test) { 4 } else { 10_000 };
 
 /// Mirrors the first rows of the partition's timer table in order of due time.
@@ -30,7 +30,7 @@ impl Timers {
         timers
     }
 
-    /// Whether timers due at or before `clock` may be missing from memory.
+    /// Returns whether timers due at or before `clock` may be missing from memory.
     pub(crate) fn needs_load(&self, clock: Instant) -> bool {
         self.horizon
             .as_ref()
@@ -51,7 +51,7 @@ impl Timers {
         self.due.extend(rows);
     }
 
-    /// A row that there must be; false where it is known to be there.
+    /// Adds a row that must exist; returns `false` where it is known to exist.
     pub(crate) fn insert(&mut self, row: Due) -> bool {
         let beyond = self.horizon.as_ref().is_some_and(|horizon| row > *horizon);
         if beyond {
@@ -62,13 +62,12 @@ impl Timers {
         new
     }
 
-    /// A row that is not written after all.
+    /// Removes a row that is not written after all.
     pub(crate) fn remove(&mut self, row: &Due) {
         self.due.remove(row);
     }
 
-    /// The first timer due at or before `clock`; it is gone from memory afterwards, and the caller
-    /// deletes its row.
+    /// Removes and returns the first timer due at or before `clock`; the caller deletes its row.
     pub(crate) fn pop(&mut self, clock: Instant) -> Option<Due> {
         let (due, _) = self.due.first()?;
         if *due > clock {
@@ -77,7 +76,7 @@ impl Timers {
         self.due.pop_first()
     }
 
-    /// The customers due at or before `clock`, at most `limit` of them, in order.
+    /// Returns the customers due at or before `clock`, at most `limit` of them, in order.
     pub(crate) fn due(&self, clock: Instant, limit: usize) -> Vec<CustomerKey> {
         self.due
             .iter()

@@ -22,22 +22,22 @@ pub(crate) enum ConsumerEvent {
         partition: i32,
         /// The record, detached from librdkafka's buffers.
         record: Record,
-        /// Whether its timestamp is the broker's.
+        /// The record carries the broker's timestamp, not the producer's.
         broker_time: bool,
     },
     /// A partition was read to its end.
     EndOfPartition {
-        /// The numbers of the partitions concerned.
+        /// The partition of the topic.
         partition: i32,
     },
     /// The group assigns more partitions.
     Assigned {
-        /// The numbers of the partitions concerned.
+        /// The partitions of the topic.
         partitions: Vec<i32>,
     },
     /// The group revokes partitions.
     Revoked {
-        /// The numbers of the partitions concerned.
+        /// The partitions of the topic.
         partitions: Vec<i32>,
         /// Another member may own them already.
         lost: bool,
@@ -77,7 +77,7 @@ impl IntakeContext {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Adds an event as if librdkafka had said it.
+    /// Queues an event before the next poll.
     pub(crate) fn push(&self, event: ConsumerEvent) {
         self.rebalances
             .lock()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// How a processor comes by its partitions.
+/// The source of a processor's partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
     /// The partitions that the consumer group assigns, as long as the processor runs.

@@ -22,7 +22,7 @@ use crate::record::{Input, Record};
 /// hears of it first, and does not disturb the rightful owner.
 const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// What a process folds: which partitions, and by which definitions.
+/// The partitions that a process folds, and the definitions that it folds them by.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) membership: Membership,

@@ -117,7 +117,7 @@ async fn pass_fence(
     Ok(passed.rows_affected() == 1)
 }
 
-/// Whether the row that the fence did not match is the one that this very batch wrote: no other
+/// Returns whether the row that the fence did not match is the one that this very batch wrote: no other
 /// process commits under this epoch, and every commit counts one.
 async fn has_landed(
     connection: &mut PgConnection,

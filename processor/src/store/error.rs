@@ -145,7 +145,7 @@ pub(crate) fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 
-/// Whether another session held a lock for longer than `lock_timeout`.
+/// Returns whether another session held a lock for longer than `lock_timeout`.
 pub(crate) fn lock_timed_out(error: &sqlx::Error) -> bool {
     sql_state(error).as_deref() == Some("55P03")
 }

@@ -62,12 +62,12 @@ impl Folder {
         redrive
     }
 
-    /// Whether newer definitions than those in force are at hand.
+    /// Returns whether these definitions are other than those loaded.
     pub(crate) fn is_older_than(&self, definitions: &Definitions) -> bool {
         self.definitions.version != definitions.version
     }
 
-    /// The tenant's definitions in force.
+    /// Returns the tenant's definitions in force.
     pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantDefinitions>> {
         self.definitions.tenant(tenant)
     }
