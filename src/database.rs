@@ -48,9 +48,9 @@ fn host_and_port(options: &PgConnectOptions) -> String {
     format!("{}:{}", options.get_host(), options.get_port())
 }
 
-/// The active generation, read as the processor's role.
+/// The projections of the active generation, read as the processor's role.
 #[derive(Debug, Clone)]
-pub struct Generation {
+pub struct Projections {
     pool: PgPool,
     id: i32,
 }
@@ -97,26 +97,7 @@ pub struct Parked {
     pub events: i64,
 }
 
-/// The halt of a tenant in a partition: its events are not folded there.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Halt {
-    /// The tenant.
-    pub tenant: String,
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the record that exceeded the limit.
-    pub offset: i64,
-    /// The number of parked records in the window.
-    pub parked: i32,
-    /// The number of records in the window.
-    pub records: i32,
-    /// The instant of the halt, in microseconds.
-    pub halted_at: i64,
-    /// The operator that requested to resume, until the partition's owner applies the request.
-    pub resume_by: Option<String>,
-}
-
-impl Generation {
+impl Projections {
     /// Connects, and finds the active generation.
     pub async fn connect(database: &config::Database) -> anyhow::Result<Self> {
         let role = &database.processor_role;
@@ -148,7 +129,7 @@ impl Generation {
         Ok(Self { pool, id })
     }
 
-    /// Returns the generation's number.
+    /// Returns the number of the generation.
     pub fn id(&self) -> i32 {
         self.id
     }
@@ -202,13 +183,6 @@ impl Generation {
     /// Returns the numbers of parked events by tenant and reason.
     pub async fn parked(&self) -> sqlx::Result<Vec<Parked>> {
         sqlx::query_as(include_str!("database/parked.sql"))
-            .fetch_all(&self.pool)
-            .await
-    }
-
-    /// Returns the halts of all tenants.
-    pub async fn halts(&self) -> sqlx::Result<Vec<Halt>> {
-        sqlx::query_as(include_str!("database/halts.sql"))
             .fetch_all(&self.pool)
             .await
     }

@@ -13,7 +13,7 @@ use self::story::Story;
 use super::define;
 use super::up::{Place, announce};
 use crate::config::{Config, user_name};
-use crate::database::Generation;
+use crate::database::Projections;
 use crate::generate::{Industry, Scenario, Simulation};
 use crate::kafka::events::EventSink;
 use crate::output;
@@ -134,10 +134,10 @@ async fn fill(config: &Config, arguments: &Arguments) -> anyhow::Result<(Simulat
     ));
     let sink = EventSink::connect(config, true).await?;
     let publishing = tokio::task::spawn_blocking(move || publish(&history, sink));
-    let generation = Generation::connect(&config.database).await?;
-    let folding = wait_until_folded(&generation, &config.kafka.topic, total);
+    let projections = Projections::connect(&config.database).await?;
+    let folding = wait_until_folded(&projections, &config.kafka.topic, total);
     let (published, ()) = tokio::try_join!(async { publishing.await? }, folding)?;
-    let story = Story::read(&generation, published).await?;
+    let story = Story::read(&projections, published).await?;
     Ok((simulation, story))
 }
 
@@ -158,17 +158,21 @@ fn publish(history: &[CustomerEvent], mut sink: EventSink) -> anyhow::Result<u64
 }
 
 /// Waits until every event is folded or parked and no due timer is left.
-async fn wait_until_folded(generation: &Generation, topic: &str, total: u64) -> anyhow::Result<()> {
+async fn wait_until_folded(
+    projections: &Projections,
+    topic: &str,
+    total: u64,
+) -> anyhow::Result<()> {
     let mut progress = Progress::towards("events folded", total);
     let mut advanced = Stopwatch::now();
     let mut before = 0;
     loop {
-        let settled: i64 = generation.positions(topic).await?.values().sum();
+        let settled: i64 = projections.positions(topic).await?.values().sum();
         let settled = u64::try_from(settled)?;
         progress.reach(settled);
         if settled >= total
-            && generation.due_timers().await? == 0
-            && generation.reevaluations().await?.is_empty()
+            && projections.due_timers().await? == 0
+            && projections.reevaluations().await?.is_empty()
         {
             progress.finish();
             return Ok(());

@@ -152,7 +152,7 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
 }
 
 /// Connects in the role of the processor. Commits wait for the disk: operator commands are in no log.
-async fn connect(config: &Config) -> anyhow::Result<OperatorStore> {
+pub(super) async fn connect(config: &Config) -> anyhow::Result<OperatorStore> {
     let database = Database::connect(&StoreConfig {
         url: database::url(&config.database)?,
         role: Some(config.database.processor_role.clone()),

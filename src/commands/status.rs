@@ -4,10 +4,12 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use tidemark_processor::store::{Halt, OperatorStore};
 use tidemark_schemas::Instant;
 
+use super::parked;
 use crate::config::Config;
-use crate::database::{self, Generation, Parked, PartitionProgress, TenantProgress};
+use crate::database::{Parked, PartitionProgress, Projections, TenantProgress};
 use crate::output;
 
 /// The pause between two queries with `--watch`.
@@ -59,7 +61,7 @@ struct HaltedTenant {
     parked: i32,
     /// The number of records in the window.
     records: i32,
-    halted_at: Option<Instant>,
+    halted_at: Instant,
     /// The operator that requested to resume it.
     resume_by: Option<String>,
 }
@@ -71,9 +73,10 @@ struct Reevaluating {
 }
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
-    let generation = Generation::connect(&config.database).await?;
+    let projections = Projections::connect(&config.database).await?;
+    let operators = parked::connect(&config).await?;
     loop {
-        let status = Status::read(&generation, &config.kafka.topic).await?;
+        let status = Status::read(&projections, &operators, &config.kafka.topic).await?;
         if arguments.json {
             output::json(&status)?;
         } else {
@@ -89,22 +92,26 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 }
 
 impl Status {
-    async fn read(generation: &Generation, topic: &str) -> anyhow::Result<Self> {
-        let partitions: Vec<Partition> = generation
+    async fn read(
+        projections: &Projections,
+        operators: &OperatorStore,
+        topic: &str,
+    ) -> anyhow::Result<Self> {
+        let partitions: Vec<Partition> = projections
             .partitions(topic)
             .await?
             .into_iter()
             .map(Partition::from)
             .collect();
-        let reevaluating = generation.reevaluations().await?.into_iter();
+        let reevaluating = projections.reevaluations().await?.into_iter();
         Ok(Self {
-            generation: generation.id(),
+            generation: projections.id(),
             topic: topic.to_owned(),
             lag: partitions.iter().map(|partition| partition.lag).sum(),
             partitions,
-            tenants: generation.tenants().await?,
-            parked: generation.parked().await?,
-            halted: generation
+            tenants: projections.tenants().await?,
+            parked: projections.parked().await?,
+            halted: operators
                 .halts()
                 .await?
                 .into_iter()
@@ -168,11 +175,11 @@ impl Status {
 impl HaltedTenant {
     fn to_text(&self) -> String {
         let Self {
-            tenant, partition, ..
+            tenant,
+            partition,
+            halted_at,
+            ..
         } = self;
-        let since = self
-            .halted_at
-            .map_or_else(String::new, |at| format!(" since {at}"));
         let next = match &self.resume_by {
             Some(operator) => format!("{operator} has requested to resume it"),
             None => format!(
@@ -180,22 +187,22 @@ impl HaltedTenant {
             ),
         };
         format!(
-            "halted {tenant} in partition {partition}{since}: {} of its last {} records were \
+            "halted {tenant} in partition {partition} since {halted_at}: {} of its last {} records were \
              parked; {next}",
             self.parked, self.records
         )
     }
 }
 
-impl From<database::Halt> for HaltedTenant {
-    fn from(halt: database::Halt) -> Self {
+impl From<Halt> for HaltedTenant {
+    fn from(halt: Halt) -> Self {
         Self {
             tenant: halt.tenant,
             partition: halt.partition,
             offset: halt.offset,
             parked: halt.parked,
             records: halt.records,
-            halted_at: Instant::from_micros(halt.halted_at),
+            halted_at: halt.halted_at,
             resume_by: halt.resume_by,
         }
     }

@@ -16,7 +16,7 @@ use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use super::define::{read_log, unknown_tenant};
 use crate::config::{Config, user_name};
-use crate::database::Generation;
+use crate::database::Projections;
 use crate::definitions_log::DefinitionsLog;
 use crate::output;
 use crate::progress::Progress;
@@ -62,15 +62,15 @@ struct Trained {
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let mut log = read_log(&config).await?;
     let tenants = tenants(&log.definitions, arguments.tenant.as_ref())?;
-    let generation = Generation::connect(&config.database).await?;
-    let clock = clock(&generation, &config.kafka.topic).await?;
+    let projections = Projections::connect(&config.database).await?;
+    let clock = clock(&projections, &config.kafka.topic).await?;
     let author = arguments.author.unwrap_or_else(user_name);
     let mut outcomes = Vec::new();
     for tenant in tenants {
         let as_of = arguments
             .as_of
             .unwrap_or_else(|| clock.to_jiff().to_zoned(tenant.rules.zone.clone()).date());
-        let report = train(&generation, &tenant, as_of).await?;
+        let report = train(&projections, &tenant, as_of).await?;
         let mut outcome = "refused";
         let mut version = None;
         if report.trained_anything() {
@@ -115,8 +115,8 @@ fn tenants(
 }
 
 /// Returns the least clock of the partitions: up to it every partition is folded.
-async fn clock(generation: &Generation, topic: &str) -> anyhow::Result<Instant> {
-    let partitions = generation.partitions(topic).await?;
+async fn clock(projections: &Projections, topic: &str) -> anyhow::Result<Instant> {
+    let partitions = projections.partitions(topic).await?;
     let clocks = partitions.iter().map(|partition| partition.clock);
     let set = clocks.filter_map(Instant::from_micros);
     set.filter(|clock| *clock > Instant::MIN)
@@ -125,7 +125,7 @@ async fn clock(generation: &Generation, topic: &str) -> anyhow::Result<Instant> 
 }
 
 async fn train(
-    generation: &Generation,
+    projections: &Projections,
     tenant: &TenantDefinitions,
     as_of: Date,
 ) -> anyhow::Result<TrainingReport> {
@@ -133,7 +133,7 @@ async fn train(
     let mut progress = Progress::start("customers read", None);
     let mut after = String::new();
     loop {
-        let page = generation.states(tenant.id.as_str(), &after, PAGE).await?;
+        let page = projections.states(tenant.id.as_str(), &after, PAGE).await?;
         let Some((last, _)) = page.last() else {
             break;
         };

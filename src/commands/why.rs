@@ -8,7 +8,7 @@ use tidemark_projections::explain::{Explanation, Reason, explain};
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use crate::config::Config;
-use crate::database::{Current, Generation};
+use crate::database::{Current, Projections};
 use crate::failure::nearest;
 use crate::output;
 
@@ -48,20 +48,20 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         segment,
         json,
     } = arguments;
-    let generation = Generation::connect(&config.database).await?;
+    let projections = Projections::connect(&config.database).await?;
     let topic = &config.kafka.topic;
-    let stored = generation.customer(&tenant, &customer, topic).await?;
+    let stored = projections.customer(&tenant, &customer, topic).await?;
     let stored = stored.ok_or_else(|| {
         anyhow!(
             "tenant {tenant} has no customer {customer}: none of its events is folded (see \
              `tidemark status` and `tidemark parked list --tenant {tenant}`)"
         )
     })?;
-    let definitions = generation.definitions(&tenant, stored.definition_version);
+    let definitions = projections.definitions(&tenant, stored.definition_version);
     let definitions = definitions.await?;
     let current = stored.current(&definitions)?;
     // An attribute is masked from the moment it is declared personal.
-    let newest = generation.definitions(&tenant, i64::MAX).await?;
+    let newest = projections.definitions(&tenant, i64::MAX).await?;
     let mut explanations = explain_segments(&current, &definitions, segment.as_deref())?;
     for explanation in &mut explanations {
         let is_masked = |name: &str| definitions.is_personal(name) || newest.is_personal(name);

@@ -6,7 +6,7 @@ use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
-use super::Generation;
+use super::Projections;
 
 /// A customer's row.
 #[derive(Debug, Clone, FromRow)]
@@ -59,7 +59,7 @@ impl StoredCustomer {
     }
 }
 
-impl Generation {
+impl Projections {
     /// Returns one customer; `topic` is the topic of its events.
     pub(crate) async fn customer(
         &self,

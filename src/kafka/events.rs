@@ -7,7 +7,7 @@ use tidemark_schemas::registry::{RegistryClient, RegistryConfig};
 
 use super::pace::Pace;
 use crate::config::{Config, Registry};
-use crate::database::Generation;
+use crate::database::Projections;
 
 /// Publishes events, each with the line of its file.
 #[allow(
@@ -28,7 +28,7 @@ impl EventSink {
         let schema_id = register_schema(&config.registry, &config.kafka.topic).await?;
         let pace = if embedded {
             Pace::behind(
-                Generation::connect(&config.database).await?,
+                Projections::connect(&config.database).await?,
                 &config.kafka.topic,
             )
         } else {

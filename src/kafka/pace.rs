@@ -12,7 +12,7 @@ use tidemark_kafka::producer::Publisher;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::database::Generation;
+use crate::database::Projections;
 
 /// Unfolded records allowed per partition.
 const RECORDS: u64 = 20_000;
@@ -37,7 +37,7 @@ pub enum Pace {
 /// The distance of the processor behind the publisher.
 #[derive(Debug)]
 pub struct Lag {
-    generation: Generation,
+    projections: Projections,
     topic: String,
     runtime: Handle,
     sent: u64,
@@ -48,9 +48,9 @@ pub struct Lag {
 
 impl Pace {
     /// Follows the processor that writes this generation. Use on a blocking thread.
-    pub fn behind(generation: Generation, topic: &str) -> Self {
+    pub fn behind(projections: Projections, topic: &str) -> Self {
         Self::Behind(Box::new(Lag {
-            generation,
+            projections,
             topic: topic.to_owned(),
             runtime: Handle::current(),
             sent: 0,
@@ -81,7 +81,7 @@ impl Lag {
             let before = self.folded.clone();
             self.folded = self
                 .runtime
-                .block_on(self.generation.positions(&self.topic))?;
+                .block_on(self.projections.positions(&self.topic))?;
             if self.folded != before {
                 stands_since = Instant::now();
             } else if stands_since.elapsed() > PATIENCE {

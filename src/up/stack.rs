@@ -17,7 +17,7 @@ use super::random_secret;
 use super::token_file::TokenFile;
 use super::tokens::Signer;
 use crate::config::{Config, Secret};
-use crate::database::Generation;
+use crate::database::Projections;
 use crate::kafka::events;
 use crate::services::{
     Interrupts, Parts, api_config, connect_api, listen, prepare_database, serve, serve_metrics,
@@ -201,10 +201,10 @@ impl Stack {
         }
         file.write()?;
         self.up = file.up.clone();
-        let generation = Generation::connect(&self.config.database).await?;
+        let projections = Projections::connect(&self.config.database).await?;
         let shutdown = self.parts.shutdown();
         self.parts
-            .spawn("writer of up.json", file.follow(generation, shutdown));
+            .spawn("writer of up.json", file.follow(projections, shutdown));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tidemark_schemas::TenantId;
 use tokio_util::sync::CancellationToken;
 
 use super::tokens::Signer;
-use crate::database::Generation;
+use crate::database::Projections;
 use crate::up_file::UpFile;
 
 /// The pause between two queries of the defined tenants.
@@ -42,7 +42,7 @@ impl TokenFile {
     /// Adds tenants as they are defined, until `shutdown`.
     pub(super) async fn follow(
         mut self,
-        generation: Generation,
+        projections: Projections,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         while shutdown
@@ -50,7 +50,7 @@ impl TokenFile {
             .await
             .is_some()
         {
-            let tenants = match generation.defined_tenants().await {
+            let tenants = match projections.defined_tenants().await {
                 Ok(tenants) => tenants,
                 Err(error) => {
                     tracing::debug!(%error, "cannot read the defined tenants");

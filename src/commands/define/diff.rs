@@ -14,7 +14,7 @@ use tidemark_schemas::{Instant, TenantId};
 use self::report::{Outcome, TenantDiff};
 use super::{check, read_files, read_log};
 use crate::config::{Config, user_name};
-use crate::database::Generation;
+use crate::database::Projections;
 use crate::definitions_log::DefinitionsLog;
 use crate::output;
 use crate::progress::Progress;
@@ -50,9 +50,9 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let texts = read_files(&arguments.files)?;
     let mut bundle = check(&texts, &user_name())?;
     let log = read_log(&config).await?;
-    let generation = Generation::connect(&config.database).await?;
+    let projections = Projections::connect(&config.database).await?;
     let topic = &config.kafka.topic;
-    let clock = least_clock(&generation, topic).await?;
+    let clock = least_clock(&projections, topic).await?;
     bundle.based_on = log.definitions.version;
     let trial = trial(&log, &bundle, clock)?;
     let default = if arguments.json { MAX_LISTED } else { LISTED };
@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         if diff.outcome == Outcome::Changed
             && let Some(before) = before
         {
-            Comparison::new(&generation, topic, before, after)
+            Comparison::new(&projections, topic, before, after)
                 .count_members(&mut diff)
                 .await?;
         }
@@ -84,8 +84,8 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 }
 
 /// Returns the clock up to which every partition is folded; `None` before the first record.
-async fn least_clock(generation: &Generation, topic: &str) -> anyhow::Result<Option<Instant>> {
-    let partitions = generation.partitions(topic).await?;
+async fn least_clock(projections: &Projections, topic: &str) -> anyhow::Result<Option<Instant>> {
+    let partitions = projections.partitions(topic).await?;
     let clocks = partitions.iter().map(|partition| partition.clock);
     let clocks = clocks.filter_map(Instant::from_micros);
     Ok(clocks.filter(|clock| *clock > Instant::MIN).min())
@@ -113,7 +113,7 @@ fn find_tenant<'d>(
 
 /// The comparison of a tenant's customers under two definitions.
 struct Comparison<'a> {
-    generation: &'a Generation,
+    projections: &'a Projections,
     topic: &'a str,
     before: &'a TenantDefinitions,
     after: &'a TenantDefinitions,
@@ -123,13 +123,13 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     fn new(
-        generation: &'a Generation,
+        projections: &'a Projections,
         topic: &'a str,
         before: &'a TenantDefinitions,
         after: &'a TenantDefinitions,
     ) -> Self {
         Self {
-            generation,
+            projections,
             topic,
             before,
             after,
@@ -142,7 +142,7 @@ impl<'a> Comparison<'a> {
         let mut last = String::new();
         loop {
             let page = self
-                .generation
+                .projections
                 .customers(&self.after.id, self.topic, &last, PAGE);
             let page = page.await?;
             let Some(newest) = page.last() else {
@@ -171,7 +171,10 @@ impl<'a> Comparison<'a> {
     /// Reads the definitions of an evaluated state, unless they are those in force.
     async fn load_older(&mut self, version: i64) -> anyhow::Result<()> {
         if version != self.before.version && !self.older.contains_key(&version) {
-            let older = self.generation.definitions(&self.after.id, version).await?;
+            let older = self
+                .projections
+                .definitions(&self.after.id, version)
+                .await?;
             self.older.insert(version, older);
         }
         Ok(())

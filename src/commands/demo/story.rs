@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::database::{Generation, TenantProgress};
+use crate::database::{Projections, TenantProgress};
 use crate::generate::Industry;
 use crate::output::{self, grouped};
 use crate::up_file::{UpFile, remove_file, write_private};
@@ -39,14 +39,14 @@ pub(super) struct Summary<'a> {
 
 impl Story {
     /// Reads what was folded.
-    pub(super) async fn read(generation: &Generation, published: u64) -> anyhow::Result<Self> {
+    pub(super) async fn read(projections: &Projections, published: u64) -> anyhow::Result<Self> {
         let mut parked = BTreeMap::new();
-        for found in generation.parked().await? {
+        for found in projections.parked().await? {
             *parked.entry(found.reason).or_insert(0) += found.events;
         }
         Ok(Self {
             published,
-            tenants: generation.tenants().await?,
+            tenants: projections.tenants().await?,
             parked,
             elapsed: Duration::ZERO,
         })
