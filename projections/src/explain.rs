@@ -10,8 +10,9 @@ use tidemark_schemas::Instant;
 
 use crate::definitions::{Expression, Segment, TenantDefinitions};
 use crate::evaluated::EvaluatedState;
-use crate::outputs::{Evaluation, History, Triggers};
+use crate::outputs::{Evaluation, History, Memberships, Triggers};
 use crate::state::CustomerState;
+use facts::facts;
 
 mod eligible;
 mod facts;
@@ -112,7 +113,7 @@ pub fn explain(
     segment
         .expression
         .each(&mut |condition| reasons.push(now.holds(condition)));
-    let found: Vec<_> = facts_of(&mut now, &segment.expression);
+    let found = facts_of(&now, &segment.expression);
     let mut changes = vec![None; reasons.len()];
     let looked_until = ahead.step(now.next_change(), &reasons, &mut changes);
     let mut told = Told {
@@ -133,9 +134,9 @@ pub fn explain(
 }
 
 /// Returns the finding of each leaf, in order.
-fn facts_of(now: &mut Evaluation<'_>, expression: &Expression) -> Vec<Map<String, Value>> {
+fn facts_of(evaluation: &Evaluation<'_>, expression: &Expression) -> Vec<Map<String, Value>> {
     let mut found = Vec::new();
-    expression.each(&mut |condition| found.extend(now.facts(condition)));
+    expression.each(&mut |condition| found.extend(facts(condition, evaluation)));
     found
 }
 
@@ -214,19 +215,19 @@ impl<'a> Ahead<'a> {
                 place += 1;
             });
             next = then.next_change();
-            self.triggers = then.all_triggers();
-            let members = then.into_members();
-            self.remember(&members, at);
+            let memberships = then.into_memberships();
+            self.triggers = memberships.all_triggers(self.definitions);
+            self.remember(&memberships, at);
         }
         next
     }
 
-    fn remember(&mut self, members: &[bool], at: Instant) {
+    fn remember(&mut self, memberships: &Memberships, at: Instant) {
         for (place, segment) in self.definitions.segments.iter().enumerate() {
             if !self.needed[place] {
                 continue;
             }
-            if members.get(place) == Some(&true) {
+            if memberships.contains(place) {
                 let name = Arc::clone(&segment.name);
                 self.memberships.entry(name).or_insert(at);
             } else {

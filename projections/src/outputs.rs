@@ -19,31 +19,29 @@ use crate::definitions::TenantDefinitions;
 use crate::models::Band;
 use crate::state::CustomerState;
 
+mod churn_score;
 mod conditions;
 mod discrete_scores;
 mod evaluate;
 mod evaluation;
-mod events;
-mod habits;
 mod history;
 mod ledger;
-mod members;
+mod memberships;
+mod next_change;
 pub(crate) mod offered;
 mod predictions;
 mod purchase_value;
-mod records;
-mod scores;
 mod stages;
 mod standpoint;
+mod state_at;
 mod summaries;
-mod tallies;
 mod timeline;
 
+pub(crate) use churn_score::ChurnScore;
 pub use discrete_scores::DiscreteScores;
 pub use evaluate::{Discrete, evaluate, evaluate_knowing};
 pub(crate) use evaluate::{Found, Scores};
 pub(crate) use evaluation::Evaluation;
-pub(crate) use habits::counter;
 pub use history::History;
 pub use offered::Offered;
 pub use predictions::{
@@ -59,7 +57,10 @@ pub use timeline::{Happening, HappeningKind, timeline};
 
 pub(crate) use history::Triggers;
 pub(crate) use ledger::Ledger;
-pub(crate) use purchase_value::{DISCOUNT, mean_purchase_by};
+pub(crate) use memberships::Memberships;
+pub(crate) use purchase_value::{DISCOUNT, expected_value, mean_purchase_by};
+pub(crate) use stages::stage_in;
+pub(crate) use state_at::StateAt;
 
 /// Everything derived at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-use tidemark_schemas::{AttributeValue, Instant};
-
 pub use crate::days::Duration;
 use crate::models::Band;
 use crate::state::LeafId;
 
+mod attributes;
 mod habits;
 mod members;
 mod records;
 mod scores;
 
+pub use attributes::{AttributeCondition, AttributeTest};
 pub use habits::{
     ActivityPattern, Period, RegularlyCondition, RestartedCondition, SequenceCondition,
-    SequenceRule,
+    SequenceRule, TrackedLeaf,
 };
 pub use members::{BucketCondition, ManualCondition, MemberForCondition};
 pub use records::{
@@ -163,50 +162,6 @@ impl<T> Bounds<T> {
     }
 }
 
-/// Tests of one attribute, all of which must hold.
-#[derive(Debug)]
-pub struct AttributeCondition {
-    /// The attribute.
-    pub name: Arc<str>,
-    /// The condition on the value.
-    pub tests: Vec<AttributeTest>,
-    /// The least duration of that value.
-    pub has_been_for: Option<Duration>,
-}
-
-/// A test of an attribute's value.
-#[derive(Debug)]
-pub enum AttributeTest {
-    /// The same value; numbers compare exactly, whether whole or not.
-    Equals(AttributeValue),
-    /// The negation of [`Self::Equals`]; also true of an attribute without a value.
-    NotEquals(AttributeValue),
-    /// A number that compares to this one like this.
-    Compares(Comparison, AttributeValue),
-    /// One of these values.
-    In(Vec<AttributeValue>),
-    /// The negation of [`Self::In`]; also true of an attribute without a value.
-    NotIn(Vec<AttributeValue>),
-    /// A text that contains this one.
-    Contains(Arc<str>),
-    /// A text that starts with this one.
-    StartsWith(Arc<str>),
-    /// A text that ends with this one.
-    EndsWith(Arc<str>),
-    /// A text in which this pattern is found; linear in the text's length.
-    Matches(Regex),
-    /// Has a value.
-    Exists,
-    /// Was never set, or was set to null.
-    Missing,
-    /// A point in time before this instant.
-    Before(Instant),
-    /// A point in time at this instant or later.
-    From(Instant),
-    /// A point in time that is past, but not longer than this.
-    WithinLast(Duration),
-}
-
 /// Conditions on activities of one name, all of which must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventCondition {
@@ -223,15 +178,6 @@ pub struct EventCondition {
     pub first_time: Option<Ago>,
     /// The age of the newest one.
     pub last: Option<Ago>,
-}
-
-/// A counter kept beside core state, because core state does not hold what it filters by.
-#[derive(Debug)]
-pub enum TrackedLeaf {
-    /// Activities, counted.
-    Count(ActivityPattern),
-    /// The progress of a customer through a sequence.
-    Sequence(SequenceRule),
 }
 
 /// The window of activities.

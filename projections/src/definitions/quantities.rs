@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use tidemark_schemas::{Currency, Instant};
+use tidemark_schemas::{AttributeValue, Currency, Instant};
 
 use crate::days::{self, Duration};
 
@@ -211,6 +211,17 @@ impl Moment {
         let civil: DateTime = text.parse().ok()?;
         let timestamp = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
         Instant::from_micros(floor_micros(timestamp)).map(Self::At)
+    }
+
+    /// Returns the point in time that a value names.
+    pub(crate) fn from_value(value: &AttributeValue, zone: &TimeZone) -> Option<Self> {
+        match value {
+            AttributeValue::String(text) => Self::parse(text, zone),
+            AttributeValue::Null
+            | AttributeValue::Boolean(_)
+            | AttributeValue::Long(_)
+            | AttributeValue::Double(_) => None,
+        }
     }
 
     /// Returns the first instant of the period.

@@ -9,133 +9,146 @@ use crate::definitions::expression::{
     EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition, RegularlyCondition,
     ScoreCondition,
 };
-use crate::outputs::{Evaluation, counter, predict, records_summary};
+use crate::outputs::{
+    ChurnScore, Evaluation, Memberships, Predictions, StateAt, expected_value, predict,
+    records_summary, stage_in,
+};
 use crate::state::activity::Counter;
 use crate::{days, state::orders::Order};
 
 /// The number of newest event ids that are listed.
 const MAX_EVENTS: usize = 20;
 
-/// Values by name.
-type Facts = Map<String, Value>;
-
-fn put(facts: &mut Facts, name: &str, value: impl Serialize) {
-    // Numbers, texts, instants and lists of them: all of them have a JSON form.
-    let value = serde_json::to_value(value).unwrap_or_default();
-    facts.insert(name.to_owned(), value);
+/// Returns the findings of a leaf by name; `None` for a condition that combines others. The segments
+/// that the leaf refers to are evaluated.
+pub(super) fn facts(
+    condition: &Expression,
+    evaluation: &Evaluation<'_>,
+) -> Option<Map<String, Value>> {
+    let facts = Facts {
+        now: evaluation.now(),
+        memberships: evaluation.memberships(),
+        found: Map::new(),
+    };
+    facts.leaf(condition)
 }
 
-impl Evaluation<'_> {
-    /// Returns the finding of a leaf; `None` for a condition that combines others.
-    pub(super) fn facts(&self, condition: &Expression) -> Option<Facts> {
-        let mut facts = Facts::new();
+/// The findings of a leaf, as they are collected.
+struct Facts<'e, 'a> {
+    now: &'e StateAt<'a>,
+    memberships: &'e Memberships,
+    found: Map<String, Value>,
+}
+
+impl Facts<'_, '_> {
+    /// Collects the findings of a leaf.
+    fn leaf(mut self, condition: &Expression) -> Option<Map<String, Value>> {
         match condition {
             Expression::All(_) | Expression::Any(_) | Expression::Not(_) => return None,
-            Expression::Segment(reference) => put(&mut facts, "member", self.is_member(reference)),
-            Expression::Attribute(condition) => self.attribute_facts(&condition.name, &mut facts),
-            Expression::Event(condition) => self.event_facts(condition, &mut facts),
-            Expression::Orders(condition) => self.orders_facts(condition, &mut facts),
-            Expression::Stage(condition) => self.stage_facts(&condition.journey, &mut facts),
+            Expression::Segment(reference) => {
+                self.put("member", self.memberships.contains(reference.index));
+            }
+            Expression::Attribute(condition) => self.attribute(&condition.name),
+            Expression::Event(condition) => self.event(condition),
+            Expression::Orders(condition) => self.orders(condition),
+            Expression::Stage(condition) => self.stage(&condition.journey),
             Expression::Churn(_) => {
-                put(&mut facts, "p_alive", self.p_alive);
-                put(
-                    &mut facts,
-                    "risk",
-                    self.p_alive.map(|p_alive| 1.0 - p_alive),
-                );
-                put(&mut facts, "band", self.band);
-                put(&mut facts, "model", &self.definitions.churn.name);
+                let score = self.now.churn_score();
+                self.put("p_alive", score.map(|score| score.p_alive));
+                self.put("risk", score.map(ChurnScore::risk));
+                self.put("band", score.map(|score| score.band));
+                self.put("model", &self.now.definitions().churn.name);
             }
             Expression::Sequence(condition) => {
-                let completed = self.state.tracked.completed(condition.tracked);
-                put(&mut facts, "completed", completed);
+                let completed = self.now.state().tracked.completed(condition.tracked);
+                self.put("completed", completed);
             }
-            Expression::Regularly(condition) => self.regularly_facts(condition, &mut facts),
+            Expression::Regularly(condition) => self.regularly(condition),
             Expression::Restarted(condition) => {
-                let counter = counter(self.state, &condition.name, condition.tracked);
+                let counter = self.now.counter(&condition.name, condition.tracked);
                 let newest = days_of(counter).rev().take(2).map(days::date_of);
-                put(&mut facts, "newest_days", newest.collect::<Vec<_>>());
-                counter_facts(counter, &mut facts);
+                self.put("newest_days", newest.collect::<Vec<_>>());
+                self.counter(counter);
             }
             Expression::MemberFor(condition) => {
-                let member = self.is_member(&condition.segment);
-                let since = member.then(|| self.known.since(condition.segment.index));
-                put(&mut facts, "member", member);
-                put(&mut facts, "since", since);
+                let member = self.memberships.contains(condition.segment.index);
+                let since = member.then(|| self.memberships.since(condition.segment.index));
+                self.put("member", member);
+                self.put("since", since);
             }
             Expression::Bucket(condition) => {
-                let place = self
-                    .state
-                    .customer()
-                    .map(|customer| condition.place(customer));
-                put(
-                    &mut facts,
-                    "percent",
-                    place.map(|place| f64::from(place) / 10_000.0),
-                );
+                let customer = self.now.state().customer();
+                let place = customer.map(|customer| condition.place(customer));
+                self.put("percent", place.map(|place| f64::from(place) / 10_000.0));
             }
-            Expression::Manual(_) => put(&mut facts, "customer", self.state.customer()),
-            Expression::Record(condition) => self.record_facts(condition, &mut facts),
-            Expression::Score(condition) => self.score_facts(condition, &mut facts),
+            Expression::Manual(_) => self.put("customer", self.now.state().customer()),
+            Expression::Record(condition) => self.record(condition),
+            Expression::Score(condition) => self.score(condition),
         }
-        Some(facts)
+        Some(self.found)
     }
 
-    /// All there is of the kind asked for.
-    fn record_facts(&self, condition: &RecordCondition, facts: &mut Facts) {
-        let records = records_summary(self.state.records(), self.definitions);
+    fn put(&mut self, name: &str, value: impl Serialize) {
+        // Numbers, texts, instants and lists of them: all of them have a JSON form.
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.found.insert(name.to_owned(), value);
+    }
+
+    /// Collects all records of the kind that the condition asks for.
+    fn record(&mut self, condition: &RecordCondition) {
+        let records = records_summary(self.now.state().records(), self.now.definitions());
         match condition {
             RecordCondition::Subscription(_) => {
-                put(facts, "subscriptions", &records.subscriptions);
-                put(facts, "mrr_minor", records.mrr_minor);
+                self.put("subscriptions", &records.subscriptions);
+                self.put("mrr_minor", records.mrr_minor);
             }
-            RecordCondition::Ticket(_) => put(facts, "tickets", &records.tickets),
-            RecordCondition::Campaign(_) => put(facts, "campaigns", &records.campaigns),
-            RecordCondition::Offer(_) => put(facts, "offers", &records.offers),
+            RecordCondition::Ticket(_) => self.put("tickets", &records.tickets),
+            RecordCondition::Campaign(_) => self.put("campaigns", &records.campaigns),
+            RecordCondition::Offer(_) => self.put("offers", &records.offers),
             RecordCondition::Consent(consent) => {
-                put(facts, "consent", records.consents.get(&consent.purpose));
+                self.put("consent", records.consents.get(&consent.purpose));
             }
-            // What was said is kept by day and agent: too much to tell.
+            // Messages are kept by day and agent: too many to list.
             RecordCondition::Conversation(_) => {}
         }
     }
 
-    /// Null throughout for customers without scores.
-    fn score_facts(&self, condition: &ScoreCondition, facts: &mut Facts) {
+    /// Collects the scores; all are null for customers without scores.
+    fn score(&mut self, condition: &ScoreCondition) {
         match condition {
             ScoreCondition::Rfm(_) => {
-                let found = predict(self.state, self.definitions, self.at).rfm;
-                put(facts, "cell", found.as_ref().map(|found| found.score));
-                put(facts, "model", found.map(|found| found.model));
+                let found = self.predictions().rfm;
+                self.put("cell", found.as_ref().map(|found| found.score));
+                self.put("model", found.map(|found| found.model));
             }
             ScoreCondition::Cluster(_) => {
-                let found = predict(self.state, self.definitions, self.at).cluster;
+                let found = self.predictions().cluster;
                 // As they are asked for: from 1.
                 let number = found.as_ref().map(|found| found.score.cluster + 1);
-                put(facts, "cluster", number);
-                put(facts, "model", found.map(|found| found.model));
+                self.put("cluster", number);
+                self.put("model", found.map(|found| found.model));
             }
             ScoreCondition::Value(condition) => {
-                let (purchases, amount) = self.expected_value(condition).unzip();
-                put(facts, "expected_purchases", purchases);
-                put(facts, "value_minor", amount);
-                put(facts, "currency", self.definitions.currency);
-                let found = predict(self.state, self.definitions, self.at).value;
-                put(facts, "model", found.map(|found| found.model));
+                let (purchases, amount) = expected_value(condition.days, self.now).unzip();
+                self.put("expected_purchases", purchases);
+                self.put("value_minor", amount);
+                self.put("currency", self.now.definitions().currency);
+                let found = self.predictions().value;
+                self.put("model", found.map(|found| found.model));
                 if !condition.percentile.0.is_empty() {
-                    let found = predict(self.state, self.definitions, self.at).percentile;
+                    let found = self.predictions().percentile;
                     let percentile = found.as_ref().map(|found| found.score.percentile);
-                    put(facts, "percentile", percentile);
-                    put(facts, "model", found.map(|found| found.model));
+                    self.put("percentile", percentile);
+                    self.put("model", found.map(|found| found.model));
                 }
             }
             ScoreCondition::Conversion(condition) => {
-                self.stage_facts(&condition.journey, facts);
-                let mut found = predict(self.state, self.definitions, self.at).conversion;
+                self.stage(&condition.journey);
+                let mut found = self.predictions().conversion;
                 let found = found.remove(&condition.journey);
                 let mut horizons = found.iter().flat_map(|found| &found.score);
                 let within = horizons.find(|of| of.days == condition.days);
-                let journey = self.definitions.journeys.get(&condition.journey);
+                let journey = self.now.definitions().journeys.get(&condition.journey);
                 let next = journey
                     .zip(condition.next)
                     .map(|(of, place)| &of.stages[place]);
@@ -143,80 +156,87 @@ impl Evaluation<'_> {
                     Some(stage) => within.next.get(stage).copied().unwrap_or(0.0),
                     None => within.last,
                 });
-                put(facts, "probability", chance);
-                put(facts, "model", found.as_ref().map(|found| &found.model));
+                self.put("probability", chance);
+                self.put("model", found.as_ref().map(|found| &found.model));
             }
         }
     }
 
-    fn attribute_facts(&self, name: &str, facts: &mut Facts) {
-        let current = self.state.attributes.get(name);
-        put(facts, "value", current.map(|current| current.value));
-        put(facts, "since", current.map(|current| current.since));
-        let written = self.state.attributes.written(name);
-        put(
-            facts,
-            "events",
-            Vec::from_iter(written.map(|stamp| stamp.id)),
-        );
+    fn attribute(&mut self, name: &str) {
+        let current = self.now.state().attributes.get(name);
+        self.put("value", current.map(|current| current.value));
+        self.put("since", current.map(|current| current.since));
+        let written = self.now.state().attributes.written(name);
+        self.put("events", Vec::from_iter(written.map(|stamp| stamp.id)));
     }
 
-    fn event_facts(&self, condition: &EventCondition, facts: &mut Facts) {
-        let counter = counter(self.state, &condition.name, condition.tracked);
+    fn event(&mut self, condition: &EventCondition) {
+        let counter = self.now.counter(&condition.name, condition.tracked);
         let count = counter.map_or(0, |counter| match condition.window {
             EventWindow::Ever => counter.count,
             EventWindow::Between(from, to) => counter.between(from, to),
             EventWindow::LastMicros(micros) => {
-                counter.after(self.at.plus_micros(-micros)).count() as u64
+                counter.after(self.now.at().plus_micros(-micros)).count() as u64
             }
             EventWindow::LastDays(length) => {
-                let inside = counter.days_from(self.today().saturating_sub(length - 1));
+                let inside = counter.days_from(self.now.first_of_last_days(length));
                 inside.map(|held| u64::from(held.events)).sum()
             }
         });
-        put(facts, "count", count);
-        counter_facts(counter, facts);
+        self.put("count", count);
+        self.counter(counter);
     }
 
-    fn regularly_facts(&self, condition: &RegularlyCondition, facts: &mut Facts) {
-        let counter = counter(self.state, &condition.name, condition.tracked);
-        let oldest = condition.period.of_day(self.today()) - (condition.of - 1);
+    fn regularly(&mut self, condition: &RegularlyCondition) {
+        let counter = self.now.counter(&condition.name, condition.tracked);
+        let oldest = condition.period.of_day(self.now.today()) - (condition.of - 1);
         let from = condition.period.first_day(oldest).unwrap_or(i32::MIN);
         let inside = days_of(counter).filter(|day| *day >= from);
         let mut active: Vec<i32> = inside.map(|day| condition.period.of_day(day)).collect();
         active.dedup();
-        put(facts, "periods", active.len());
-        counter_facts(counter, facts);
+        self.put("periods", active.len());
+        self.counter(counter);
     }
 
-    fn orders_facts(&self, condition: &OrdersCondition, facts: &mut Facts) {
+    fn orders(&mut self, condition: &OrdersCondition) {
         let (from, to) = match condition.window {
             OrderWindow::Ever => (i32::MIN, i32::MAX),
             OrderWindow::Between(from, to) => (from, to),
-            OrderWindow::LastDays(days) => (self.today().saturating_sub(days - 1), i32::MAX),
+            OrderWindow::LastDays(days) => (self.now.first_of_last_days(days), i32::MAX),
         };
-        let totals = self.ledger().totals_between(from, to);
-        put(facts, "count", totals.orders);
-        put(facts, "revenue_minor", i64::try_from(totals.net_minor).ok());
-        put(facts, "currency", self.definitions.currency);
-        let orders = self.state.orders.iter();
+        let totals = self.now.ledger().totals_between(from, to);
+        self.put("count", totals.orders);
+        self.put("revenue_minor", i64::try_from(totals.net_minor).ok());
+        self.put("currency", self.now.definitions().currency);
+        let orders = self.now.state().orders.iter();
         let mut inside: Vec<Order<'_>> = orders
             .filter(|order| (from..=to).contains(&order.placed.day))
             .collect();
         inside.sort_unstable_by_key(|order| std::cmp::Reverse(order.placed.stamp));
         inside.truncate(MAX_EVENTS);
         let events = inside.iter().map(|order| order.placed.stamp.id);
-        put(facts, "events", events.collect::<Vec<EventId>>());
+        self.put("events", events.collect::<Vec<EventId>>());
     }
 
-    fn stage_facts(&self, journey: &str, facts: &mut Facts) {
-        let current = self.definitions.journeys.get(journey);
-        let current = current.and_then(|journey| self.stage_in(journey));
-        put(facts, "stage", current.map(|current| current.stage));
-        put(facts, "since", current.map(|current| current.since));
-        let entries = self.state.journeys.entries(journey).iter().rev();
+    fn stage(&mut self, journey: &str) {
+        let current = self.now.definitions().journeys.get(journey);
+        let current = current.and_then(|journey| stage_in(journey, self.now, self.memberships));
+        self.put("stage", current.map(|current| current.stage));
+        self.put("since", current.map(|current| current.since));
+        let entries = self.now.state().journeys.entries(journey).iter().rev();
         let events = entries.take(MAX_EVENTS).map(|entry| entry.stamp.id);
-        put(facts, "events", events.collect::<Vec<EventId>>());
+        self.put("events", events.collect::<Vec<EventId>>());
+    }
+
+    fn counter(&mut self, counter: Option<&Counter>) {
+        self.put("count_ever", counter.map_or(0, |counter| counter.count));
+        let first: Option<Instant> = counter.map(|counter| counter.first);
+        self.put("first", first);
+        self.put("last", counter.map(|counter| counter.last));
+    }
+
+    fn predictions(&self) -> Predictions {
+        predict(self.now.state(), self.now.definitions(), self.now.at())
     }
 }
 
@@ -225,15 +245,4 @@ fn days_of(counter: Option<&Counter>) -> impl DoubleEndedIterator<Item = i32> {
         .into_iter()
         .flat_map(Counter::days)
         .map(|held| held.day)
-}
-
-fn counter_facts(counter: Option<&Counter>, facts: &mut Facts) {
-    put(
-        facts,
-        "count_ever",
-        counter.map_or(0, |counter| counter.count),
-    );
-    let first: Option<Instant> = counter.map(|counter| counter.first);
-    put(facts, "first", first);
-    put(facts, "last", counter.map(|counter| counter.last));
 }

@@ -101,6 +101,12 @@ pub struct TrainedSpending {
 }
 
 impl TrainedModels {
+    /// Whether any model places customers.
+    pub(crate) fn place_customers(&self) -> bool {
+        let purchases = self.rfm.is_some() || self.clusters.is_some() || self.value.is_some();
+        purchases || self.renewal.is_some()
+    }
+
     /// Takes over each part of `newer` that there is.
     pub fn replace_with(&mut self, newer: Self) {
         let Self {

@@ -1,12 +1,12 @@
-//! What trained models say of a customer that changes at an instant, not gradually: the RFM cell, the
-//! cluster, the band of a subscriber. And what an index orders customers by.
+//! The scores of trained models that change at an instant, not gradually: the RFM cell, the cluster
+//! and the band of a subscriber; and the value by which an index orders customers.
 
-use super::evaluation::Evaluation;
+use super::next_change::NextChange;
 use super::purchase_value::{DISCOUNT, mean_purchase_minor};
+use super::state_at::StateAt;
 use crate::days;
 use crate::models::{
-    Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, TrainedModels, TrainedRenewal,
-    discounted_value,
+    Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, TrainedRenewal, discounted_value,
 };
 use crate::state::subscriptions::Subscription;
 use tidemark_schemas::event::SubscriptionStatus;
@@ -26,6 +26,78 @@ pub struct DiscreteScores {
     pub value_minor: Option<i64>,
 }
 
+impl DiscreteScores {
+    /// Evaluates the scores, and notes when time alone changes them.
+    pub(crate) fn evaluate(now: &StateAt<'_>, next_change: &mut NextChange) -> Self {
+        let mut scores = Self::default();
+        if !now.definitions().models.place_customers() {
+            return scores;
+        }
+        if let Some(score) = now.churn_score() {
+            scores.place_buyer(score.history, now, next_change);
+        }
+        scores.renewal = renewal_band(now, next_change);
+        scores
+    }
+
+    fn place_buyer(
+        &mut self,
+        history: PurchaseHistory,
+        now: &StateAt<'_>,
+        next_change: &mut NextChange,
+    ) {
+        let definitions = now.definitions();
+        let models = &definitions.models;
+        let Some(rfm) = now.ledger().rfm(now.today()) else {
+            return;
+        };
+        if let Some(trained) = &models.rfm {
+            self.rfm = Some(trained.model.cell(rfm));
+            let next = trained.model.next_recency(rfm.recency_days);
+            next_change.note(now.start_of_age(next.map(|recency| history.last + recency)));
+        }
+        if let Some(trained) = &models.clusters {
+            let number = trained.model.assign(rfm).cluster + 1;
+            self.cluster = u16::try_from(number).ok();
+            let next = trained.model.next_recency(rfm);
+            next_change.note(now.start_of_age(next.map(|recency| history.last + recency)));
+        }
+        if models.value.is_some() {
+            let then = PurchaseHistory {
+                age: history.last,
+                ..history
+            };
+            let mean = mean_purchase_minor(now.ledger(), definitions);
+            let days = PERCENTILE_DAYS;
+            let value = discounted_value(&definitions.churn, then, mean, days, DISCOUNT);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "casts from floats saturate"
+            )]
+            let rounded = value.round() as i64;
+            self.value_minor = Some(rounded);
+        }
+    }
+}
+
+fn renewal_band(now: &StateAt<'_>, next_change: &mut NextChange) -> Option<Band> {
+    let definitions = now.definitions();
+    let trained = definitions.models.renewal.as_ref()?;
+    let mut greatest = None;
+    for (_, subscription) in now.state().records().subscriptions.iter() {
+        let Some(found) = RenewalRisk::new(&trained.model, subscription, now) else {
+            continue;
+        };
+        let band = definitions.renewal.band(found.risk);
+        greatest = greatest.max(Some(band));
+        // Each renewal lowers the risk.
+        if band != Band::Low {
+            next_change.note(now.start_of(found.next));
+        }
+    }
+    greatest
+}
+
 /// How likely one subscription is to be cancelled at its next renewal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RenewalRisk {
@@ -36,96 +108,22 @@ pub(crate) struct RenewalRisk {
     pub(crate) next: Option<i32>,
 }
 
-impl TrainedModels {
-    /// Whether any model places customers.
-    pub(crate) fn place_customers(&self) -> bool {
-        let purchases = self.rfm.is_some() || self.clusters.is_some() || self.value.is_some();
-        purchases || self.renewal.is_some()
-    }
-}
-
-impl Evaluation<'_> {
-    /// Returns the discrete scores, and records when time alone changes them.
-    pub(crate) fn discrete_scores(&mut self) -> DiscreteScores {
-        let mut discrete_scores = DiscreteScores::default();
-        if !self.definitions.models.place_customers() {
-            return discrete_scores;
-        }
-        if let Some(history) = self.history {
-            self.place_buyer(history, &mut discrete_scores);
-        }
-        discrete_scores.renewal = self.renewal_band();
-        discrete_scores
-    }
-
-    fn place_buyer(&mut self, history: PurchaseHistory, discrete_scores: &mut DiscreteScores) {
-        let definitions = self.definitions;
-        let models = &definitions.models;
-        let Some(rfm) = self.ledger().rfm(self.today()) else {
-            return;
-        };
-        if let Some(trained) = &models.rfm {
-            discrete_scores.rfm = Some(trained.model.cell(rfm));
-            let next = trained.model.next_recency(rfm.recency_days);
-            self.may_change_at_age(next.map(|recency| history.last + recency));
-        }
-        if let Some(trained) = &models.clusters {
-            let number = trained.model.assign(rfm).cluster + 1;
-            discrete_scores.cluster = u16::try_from(number).ok();
-            let next = trained.model.next_recency(rfm);
-            self.may_change_at_age(next.map(|recency| history.last + recency));
-        }
-        if models.value.is_some() {
-            let then = PurchaseHistory {
-                age: history.last,
-                ..history
-            };
-            let mean = mean_purchase_minor(self.ledger(), definitions);
-            let days = PERCENTILE_DAYS;
-            let value = discounted_value(&definitions.churn, then, mean, days, DISCOUNT);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "casts from floats saturate"
-            )]
-            let rounded = value.round() as i64;
-            discrete_scores.value_minor = Some(rounded);
-        }
-    }
-
-    fn renewal_band(&mut self) -> Option<Band> {
-        let definitions = self.definitions;
-        let trained = definitions.models.renewal.as_ref()?;
-        let mut greatest = None;
-        for (_, subscription) in self.state.records().subscriptions.iter() {
-            let Some(found) = self.renewal_risk(&trained.model, subscription) else {
-                continue;
-            };
-            let band = definitions.renewal.band(found.risk);
-            greatest = greatest.max(Some(band));
-            // Each renewal lowers the risk.
-            if band != Band::Low {
-                let zone = &definitions.rules.zone;
-                self.may_change_at(found.next.and_then(|day| days::start_of(zone, day)));
-            }
-        }
-        greatest
-    }
-
-    /// `None` of a trial, and of what is cancelled.
-    pub(crate) fn renewal_risk(
-        &self,
+impl RenewalRisk {
+    /// Scores a subscription; `None` for a trial, and for a subscription that is cancelled.
+    pub(crate) fn new(
         model: &TrainedRenewal,
         subscription: &Subscription,
-    ) -> Option<RenewalRisk> {
+        now: &StateAt<'_>,
+    ) -> Option<Self> {
         use SubscriptionStatus::{Active, PastDue, Paused};
         let newest = &subscription.newest;
         let started = subscription.started_at()?;
         if ![Active, PastDue, Paused].contains(&newest.status) {
             return None;
         }
-        let started = days::day_of(&self.definitions.rules.zone, started);
-        let renewed = days::whole_months(started, self.today());
-        Some(RenewalRisk {
+        let started = days::day_of(now.zone(), started);
+        let renewed = days::whole_months(started, now.today());
+        Some(Self {
             risk: model.of_plan(&newest.plan).risk(renewed),
             renewed,
             next: days::months_after(started, renewed + 1),

@@ -11,7 +11,7 @@ use super::history::History;
 use super::ledger::Ledger;
 use super::offered::{Offered, offered};
 use super::standpoint::Standpoint;
-use crate::definitions::{Expression, TenantDefinitions, TouchedOutputs};
+use crate::definitions::{TenantDefinitions, TouchedOutputs};
 use crate::models::Band;
 use crate::state::CustomerState;
 
@@ -62,18 +62,17 @@ pub(crate) fn evaluate_with_ledger<'a>(
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
     let discrete_scores = evaluation.discrete_scores();
-    let (stages, band, p_alive) = (evaluation.all_stages(), evaluation.band, evaluation.p_alive);
+    let (stages, score) = (evaluation.all_stages(), evaluation.churn_score());
     let next_change = evaluation.next_change();
-    let (segments, orders) = evaluation.into_parts();
+    let (segments, ledger) = evaluation.into_parts();
     let discrete = Discrete {
         segments,
         stages,
-        band,
-        p_alive,
+        band: score.map(|score| score.band),
+        p_alive: score.map(|score| score.p_alive),
         discrete_scores,
         next_change,
     };
-    let ledger = orders.unwrap_or_else(|| Ledger::new(&state.orders, definitions));
     (discrete, ledger)
 }
 
@@ -138,10 +137,10 @@ impl<'a> Found<'a> {
             evaluation.assume(&touched, memberships);
         }
         let scores = touched.scores.then(|| {
-            evaluation.score();
+            let score = evaluation.churn_score();
             Scores {
                 discrete_scores: evaluation.discrete_scores(),
-                band: evaluation.band,
+                band: score.map(|score| score.band),
             }
         });
         let members = touched.segments.into_iter();
@@ -152,31 +151,6 @@ impl<'a> Found<'a> {
             scores,
             offered: touched.offers.then(|| offered(state, definitions)),
             next_change: evaluation.next_change(),
-        }
-    }
-}
-
-impl Evaluation<'_> {
-    pub(crate) fn holds(&mut self, expression: &Expression) -> bool {
-        match expression {
-            Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
-            Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),
-            Expression::Not(inner) => !self.holds(inner),
-            // Evaluated before: its own `next_change` is noted already.
-            Expression::Segment(reference) => self.is_member(reference),
-            Expression::Attribute(condition) => self.attribute(condition),
-            Expression::Event(condition) => self.event(condition),
-            Expression::Orders(condition) => self.orders(condition),
-            Expression::Stage(condition) => self.stage(condition),
-            Expression::Churn(condition) => self.churn(condition),
-            Expression::Sequence(condition) => self.sequence(condition),
-            Expression::Regularly(condition) => self.regularly(condition),
-            Expression::Restarted(condition) => self.restarted(condition),
-            Expression::MemberFor(condition) => self.member_for(condition),
-            Expression::Bucket(condition) => self.bucket(condition),
-            Expression::Manual(condition) => self.manual(condition),
-            Expression::Record(condition) => self.record(condition),
-            Expression::Score(condition) => self.scored(condition),
         }
     }
 }

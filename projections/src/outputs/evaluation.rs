@@ -1,202 +1,183 @@
-//! An evaluation under way: what is known so far of a customer at an instant. The conditions are in
-//! modules of their own, by kind.
+//! An evaluation under way: the outputs of a customer at an instant, as far as they are asked for.
+//! The conditions are in modules of their own, by kind.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
+use super::churn_score::ChurnScore;
+use super::conditions::{
+    attribute_holds, bucket_holds, churn_holds, cluster_holds, conversion_holds, event_holds,
+    manual_holds, member_for_holds, orders_hold, record_holds, regularly_holds, restarted_holds,
+    rfm_holds, sequence_holds, stage_holds, value_holds,
+};
+use super::discrete_scores::DiscreteScores;
 use super::history::History;
 use super::ledger::Ledger;
-use super::standpoint::{Standpoint, standpoint};
-use crate::days;
-use crate::definitions::expression::SegmentReference;
-use crate::definitions::{TenantDefinitions, TouchedOutputs};
-use crate::models::{Band, PurchaseHistory};
+use super::memberships::Memberships;
+use super::next_change::NextChange;
+use super::stages::all_stages;
+use super::standpoint::Standpoint;
+use super::state_at::StateAt;
+use crate::definitions::expression::ScoreCondition;
+use crate::definitions::{Expression, TenantDefinitions, TouchedOutputs};
 use crate::state::CustomerState;
 
 /// An evaluation under way.
-///
-/// `next_change` is the minimum over the conditions looked at. Those skipped, because another one
-/// already decided, need no say: as long as those looked at stay as they are, the same ones are
-/// skipped again.
 pub(crate) struct Evaluation<'a> {
-    pub(crate) known: History,
-    pub(crate) state: &'a CustomerState,
-    pub(crate) definitions: &'a TenantDefinitions,
-    pub(crate) at: Instant,
-    pub(crate) history: Option<PurchaseHistory>,
-    pub(crate) p_alive: Option<f64>,
-    pub(crate) band: Option<Band>,
-    segments: Vec<bool>,
-    scored: bool,
-    // Looked up at most once, and not at all where nothing depends on them.
-    ledger: OnceCell<Ledger>,
-    stages: OnceCell<Vec<Standpoint<'a>>>,
-    today: OnceCell<i32>,
-    next_change: Option<Instant>,
+    now: StateAt<'a>,
+    memberships: Memberships,
+    next_change: NextChange,
+    /// Whether the next change of the churn band is noted.
+    band_noted: bool,
 }
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(
-        known: History,
+        history: History,
         state: &'a CustomerState,
         definitions: &'a TenantDefinitions,
         at: Instant,
     ) -> Self {
         Self {
-            known,
-            state,
-            definitions,
-            at,
-            history: None,
-            p_alive: None,
-            band: None,
-            segments: Vec::new(),
-            scored: false,
-            ledger: OnceCell::new(),
-            stages: OnceCell::new(),
-            today: OnceCell::new(),
-            next_change: None,
+            now: StateAt::new(state, definitions, at),
+            memberships: Memberships::new(history),
+            next_change: NextChange::after(at),
+            band_noted: false,
         }
     }
 
     /// Finds the band, and the membership of those segments that are wanted, by place.
     pub(crate) fn evaluate_segments(&mut self, wanted: impl Fn(usize) -> bool) {
-        self.score();
-        self.segments = vec![false; self.definitions.segments.len()];
-        for place in 0..self.segments.len() {
+        self.churn_score();
+        let segments = self.now.definitions().segments.len();
+        self.memberships.clear(segments);
+        for place in 0..segments {
             if wanted(place) {
                 self.evaluate_segment(place);
             }
         }
     }
 
-    /// Membership of a segment, after those it refers to.
-    pub(super) fn evaluate_segment(&mut self, place: usize) -> bool {
-        let definitions = self.definitions;
-        let segment = definitions.segments.get(place);
+    /// Evaluates the membership of a segment, after those it refers to.
+    pub(crate) fn evaluate_segment(&mut self, place: usize) -> bool {
+        let segment = self.now.definitions().segments.get(place);
         let member = segment.is_some_and(|segment| self.holds(&segment.expression));
-        if let Some(found) = self.segments.get_mut(place) {
-            *found = member;
-        }
+        self.memberships.set(place, member);
         member
     }
 
-    /// Takes what is known of segments that those touched refer to, and that are not touched.
-    pub(super) fn assume(
+    /// Takes over the evaluated membership of segments that those touched refer to, and that are not
+    /// touched.
+    pub(crate) fn assume(
         &mut self,
         touched: &TouchedOutputs,
-        memberships: &BTreeMap<Arc<str>, Instant>,
+        evaluated: &BTreeMap<Arc<str>, Instant>,
     ) {
-        let definitions = self.definitions;
-        let segments = &definitions.segments;
-        self.segments = vec![false; segments.len()];
-        let touched_segments = touched.segments.iter();
-        let others = touched_segments.flat_map(|place| definitions.referred_to(*place));
-        let journeys = touched.stages.then(|| definitions.conditional_journeys());
-        let entering = journeys.into_iter().flatten().flat_map(|of| &of.entered_by);
-        for other in others.chain(entering.map(|(_, place)| place)) {
-            let segment = segments.get(*other);
-            let member = segment.is_some_and(|of| memberships.contains_key(&of.name));
-            if let Some(known) = self.segments.get_mut(*other) {
-                *known = member;
+        let definitions = self.now.definitions();
+        self.memberships.assume(touched, evaluated, definitions);
+    }
+
+    /// Evaluates a condition, once the segments it refers to are evaluated.
+    pub(crate) fn holds(&mut self, expression: &Expression) -> bool {
+        let Self {
+            now,
+            memberships,
+            next_change,
+            ..
+        } = self;
+        match expression {
+            Expression::All(inner) => inner.iter().all(|expression| self.holds(expression)),
+            Expression::Any(inner) => inner.iter().any(|expression| self.holds(expression)),
+            Expression::Not(inner) => !self.holds(inner),
+            // Evaluated before: its own next change is noted already.
+            Expression::Segment(reference) => memberships.contains(reference.index),
+            Expression::Attribute(condition) => attribute_holds(condition, now, next_change),
+            Expression::Event(condition) => event_holds(condition, now, next_change),
+            Expression::Orders(condition) => orders_hold(condition, now, next_change),
+            Expression::Stage(condition) => stage_holds(condition, now, memberships, next_change),
+            Expression::Churn(condition) => self
+                .scored(|score, now, next_change| churn_holds(condition, score, now, next_change)),
+            Expression::Sequence(condition) => sequence_holds(condition, now, next_change),
+            Expression::Regularly(condition) => regularly_holds(condition, now, next_change),
+            Expression::Restarted(condition) => restarted_holds(condition, now, next_change),
+            Expression::MemberFor(condition) => {
+                member_for_holds(condition, now, memberships, next_change)
+            }
+            Expression::Bucket(condition) => bucket_holds(condition, now),
+            Expression::Manual(condition) => manual_holds(condition, now),
+            Expression::Record(condition) => record_holds(condition, now, next_change),
+            Expression::Score(ScoreCondition::Conversion(condition)) => {
+                conversion_holds(condition, now, memberships, next_change)
+            }
+            Expression::Score(ScoreCondition::Rfm(condition)) => {
+                self.scored(|score, now, next_change| {
+                    rfm_holds(condition, score.history, now, next_change)
+                })
+            }
+            Expression::Score(ScoreCondition::Cluster(clusters)) => {
+                self.scored(|score, now, next_change| {
+                    cluster_holds(clusters, score.history, now, next_change)
+                })
+            }
+            Expression::Score(ScoreCondition::Value(condition)) => {
+                self.scored(|score, now, next_change| {
+                    value_holds(condition, score.history, now, next_change)
+                })
             }
         }
     }
 
-    /// Returns the membership found of each segment.
-    pub(crate) fn into_members(self) -> Vec<bool> {
-        self.segments
+    /// Evaluates a condition on the churn score or the purchases; false without purchases.
+    fn scored(
+        &mut self,
+        holds: impl FnOnce(&ChurnScore, &StateAt<'_>, &mut NextChange) -> bool,
+    ) -> bool {
+        let score = self.churn_score();
+        score.is_some_and(|score| holds(&score, &self.now, &mut self.next_change))
     }
 
-    /// Returns the membership found of each segment, and the orders if they were needed.
-    pub(super) fn into_parts(self) -> (Vec<bool>, Option<Ledger>) {
-        (self.segments, self.ledger.into_inner())
+    /// Returns the churn score, and notes when time alone changes its band.
+    pub(crate) fn churn_score(&mut self) -> Option<ChurnScore> {
+        let score = *self.now.churn_score()?;
+        if !std::mem::replace(&mut self.band_noted, true) {
+            let age = score.age_at_next_band(&self.now.definitions().churn);
+            self.next_change.note(self.now.start_of_age(age));
+        }
+        Some(score)
     }
 
-    /// The earliest later instant at which something looked at may change by itself.
+    /// Returns the scores of trained models, and notes when time alone changes them.
+    pub(crate) fn discrete_scores(&mut self) -> DiscreteScores {
+        DiscreteScores::evaluate(&self.now, &mut self.next_change)
+    }
+
+    /// Returns the stages of the customer, once all segments that their conditions are made of are
+    /// evaluated.
+    pub(crate) fn all_stages(&self) -> Vec<Standpoint<'a>> {
+        all_stages(&self.now, &self.memberships)
+    }
+
+    /// Returns the earliest later instant at which something evaluated may change by itself.
     pub(crate) fn next_change(&self) -> Option<Instant> {
-        self.next_change
+        self.next_change.earliest()
     }
 
-    /// The orders.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        let (state, definitions) = (self.state, self.definitions);
-        let of = || Ledger::new(&state.orders, definitions);
-        self.ledger.get_or_init(of)
+    pub(crate) fn now(&self) -> &StateAt<'a> {
+        &self.now
     }
 
-    /// Returns the stages in journeys without conditions, in the order of their names.
-    pub(crate) fn stages_by_events(&self) -> &[Standpoint<'a>] {
-        self.stages.get_or_init(|| {
-            let journeys = self.definitions.journeys.values();
-            let by_events = journeys.filter(|journey| journey.entered_by.is_empty());
-            let standpoints = by_events.filter_map(|of| standpoint(self.state, of, &[]));
-            standpoints.collect()
-        })
+    pub(crate) fn memberships(&self) -> &Memberships {
+        &self.memberships
     }
 
-    /// The tenant's day.
-    pub(crate) fn today(&self) -> i32 {
-        *self
-            .today
-            .get_or_init(|| days::day_of(&self.definitions.rules.zone, self.at))
+    pub(crate) fn into_memberships(self) -> Memberships {
+        self.memberships
     }
 
-    /// Notes that something may change at an instant, if that is still to come.
-    pub(crate) fn may_change_at(&mut self, instant: Option<Instant>) {
-        let Some(instant) = instant.filter(|instant| *instant > self.at) else {
-            return;
-        };
-        if self.next_change.is_none_or(|earliest| instant < earliest) {
-            self.next_change = Some(instant);
-        }
-    }
-
-    /// Notes that something may change when the customer reaches an age in days.
-    pub(crate) fn may_change_at_age(&mut self, age: Option<i64>) {
-        let first = self.ledger().days.first().map(|day| i64::from(day.day));
-        let day = first
-            .zip(age)
-            .and_then(|(first, age)| i32::try_from(first + age).ok());
-        let start = day.and_then(|day| days::start_of(&self.definitions.rules.zone, day));
-        self.may_change_at(start);
-    }
-
-    /// Scores churn; the band changes on the day on which the risk reaches the next threshold.
-    pub(crate) fn score(&mut self) {
-        if std::mem::replace(&mut self.scored, true) || self.state.orders.is_empty() {
-            return;
-        }
-        self.history = self.ledger().purchase_history(self.today());
-        let Some(history) = self.history else {
-            return;
-        };
-        let model = &self.definitions.churn;
-        let p_alive = model.p_alive(history);
-        let band = model.band(1.0 - p_alive);
-        self.p_alive = Some(p_alive);
-        self.band = Some(band);
-        let next_threshold = match band {
-            Band::Low => model.thresholds.medium,
-            Band::Medium => model.thresholds.high,
-            Band::High => return,
-        };
-        let age = model.age_when(history, 1.0 - next_threshold, |p_alive| {
-            model.band(1.0 - p_alive) > band
-        });
-        self.may_change_at_age(age);
-    }
-
-    /// Membership of a segment evaluated before.
-    pub(crate) fn is_member(&self, reference: &SegmentReference) -> bool {
-        self.is_member_at(reference.index)
-    }
-
-    /// Returns [`Self::is_member`] for the segment at an index.
-    pub(crate) fn is_member_at(&self, place: usize) -> bool {
-        self.segments.get(place).copied().unwrap_or(false)
+    /// Returns the membership found of each segment, and the orders by day.
+    pub(crate) fn into_parts(self) -> (Vec<bool>, Ledger) {
+        (self.memberships.into_vec(), self.now.into_ledger())
     }
 }

@@ -10,11 +10,11 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tidemark_schemas::Instant;
 
-use super::evaluation::Evaluation;
-use super::history::History;
+use super::discrete_scores::RenewalRisk;
 use super::ledger::Ledger;
 use super::purchase_value::{DISCOUNT, mean_purchase_minor};
 use super::standpoint::standpoint;
+use super::state_at::StateAt;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
@@ -208,10 +208,10 @@ fn renewal(
     at: Instant,
 ) -> Option<Scored<RenewalOutput>> {
     let trained = definitions.models.renewal.as_ref()?;
-    let evaluation = Evaluation::new(History::none(at), state, definitions, at);
+    let now = StateAt::new(state, definitions, at);
     let mut worst: Option<RenewalOutput> = None;
     for (id, subscription) in state.records().subscriptions.iter() {
-        let Some(found) = evaluation.renewal_risk(&trained.model, subscription) else {
+        let Some(found) = RenewalRisk::new(&trained.model, subscription, &now) else {
             continue;
         };
         if worst.as_ref().is_none_or(|worst| found.risk > worst.risk) {

@@ -1,8 +1,9 @@
 //! The expected value of a purchase, and the rate at which later ones are discounted.
 
 use super::ledger::Ledger;
+use super::state_at::StateAt;
 use crate::definitions::TenantDefinitions;
-use crate::models::{SpendingModel, double};
+use crate::models::{SpendingModel, discounted_value, double};
 
 /// The discount rate of a year: ten percent.
 pub(crate) const DISCOUNT: f64 = 0.1;
@@ -24,4 +25,14 @@ pub(crate) fn mean_purchase_by(
     let (count, sum) = ledger.repeat_spending();
     let own = double(sum) / unit / double(count.max(1));
     spending.expected_mean(double(count), own) * unit
+}
+
+/// Returns the expected number of days with a purchase within so many days, and their discounted
+/// value; `None` for a customer without purchases.
+pub(crate) fn expected_value(days: u32, now: &StateAt<'_>) -> Option<(f64, f64)> {
+    let history = now.churn_score()?.history;
+    let churn = &now.definitions().churn;
+    let mean = mean_purchase_minor(now.ledger(), now.definitions());
+    let value = discounted_value(churn, history, mean, days, DISCOUNT);
+    Some((churn.expected_purchases(history, days), value))
 }

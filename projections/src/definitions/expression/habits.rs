@@ -2,9 +2,36 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+use tidemark_schemas::AttributeValue;
+use tidemark_schemas::event::ActivityTracked;
+
 use super::{AttributeCondition, Duration};
 use crate::days;
-use crate::state::LeafId;
+use crate::state::tracked::{Pace, Steps};
+use crate::state::{LeafId, LeafRole};
+
+/// A counter kept beside core state, because core state does not hold what it filters by.
+#[derive(Debug)]
+pub enum TrackedLeaf {
+    /// Activities, counted.
+    Count(ActivityPattern),
+    /// The progress of a customer through a sequence.
+    Sequence(SequenceRule),
+}
+
+impl TrackedLeaf {
+    /// Returns the role of an activity for the leaf, if any.
+    pub(crate) fn asks(&self, activity: &ActivityTracked, zone: &TimeZone) -> Option<LeafRole> {
+        match self {
+            Self::Count(pattern) => pattern.fits(activity, zone).then_some(LeafRole::Count),
+            Self::Sequence(rule) => {
+                let steps = rule.steps_of(activity, zone);
+                (steps.0 != 0).then(|| LeafRole::Steps(steps, rule.pace()))
+            }
+        }
+    }
+}
 
 /// A sequence was completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +52,23 @@ pub struct SequenceRule {
     pub length: Duration,
 }
 
+impl SequenceRule {
+    /// Returns the parameters of a customer's progress.
+    fn pace(&self) -> Pace {
+        Pace {
+            steps: self.steps.len(),
+            length: self.length,
+        }
+    }
+
+    /// Returns the steps that an activity takes.
+    fn steps_of(&self, activity: &ActivityTracked, zone: &TimeZone) -> Steps {
+        let fits =
+            |(place, step): (usize, &ActivityPattern)| u8::from(step.fits(activity, zone)) << place;
+        Steps(self.steps.iter().enumerate().map(fits).sum())
+    }
+}
+
 /// The activities of one name with matching properties.
 #[derive(Debug)]
 pub struct ActivityPattern {
@@ -32,6 +76,19 @@ pub struct ActivityPattern {
     pub name: Arc<str>,
     /// The conditions on properties; none depends on time.
     pub properties: Vec<AttributeCondition>,
+}
+
+impl ActivityPattern {
+    /// Whether the pattern matches an activity. Tests of a property without a value hold as those of
+    /// an attribute without one.
+    fn fits(&self, activity: &ActivityTracked, zone: &TimeZone) -> bool {
+        let holds = |condition: &AttributeCondition| {
+            let value = activity.properties.get(&condition.name);
+            let value = value.filter(|value| !matches!(value, AttributeValue::Null));
+            condition.tests.iter().all(|test| test.holds(value, zone))
+        };
+        self.name == activity.name && self.properties.iter().all(holds)
+    }
 }
 
 /// Something was done in at least so many of the last periods.

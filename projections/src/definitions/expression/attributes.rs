@@ -1,0 +1,107 @@
+//! Tests of an attribute's value.
+//!
+//! For an attribute without a value every test is false but `ne`, `not_in` and `missing`. The same
+//! holds for a value of another type (`gt` of a text).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use regex::Regex;
+use tidemark_schemas::{AttributeValue, Instant};
+
+use super::{Comparison, Duration};
+use crate::definitions::Moment;
+use crate::number::compare_numbers;
+
+/// Tests of one attribute, all of which must hold.
+#[derive(Debug)]
+pub struct AttributeCondition {
+    /// The attribute.
+    pub name: Arc<str>,
+    /// The condition on the value.
+    pub tests: Vec<AttributeTest>,
+    /// The least duration of that value.
+    pub has_been_for: Option<Duration>,
+}
+
+/// A test of an attribute's value.
+#[derive(Debug)]
+pub enum AttributeTest {
+    /// The same value; numbers compare exactly, whether whole or not.
+    Equals(AttributeValue),
+    /// The negation of [`Self::Equals`]; also true of an attribute without a value.
+    NotEquals(AttributeValue),
+    /// A number that compares to this one like this.
+    Compares(Comparison, AttributeValue),
+    /// One of these values.
+    In(Vec<AttributeValue>),
+    /// The negation of [`Self::In`]; also true of an attribute without a value.
+    NotIn(Vec<AttributeValue>),
+    /// A text that contains this one.
+    Contains(Arc<str>),
+    /// A text that starts with this one.
+    StartsWith(Arc<str>),
+    /// A text that ends with this one.
+    EndsWith(Arc<str>),
+    /// A text in which this pattern is found; linear in the text's length.
+    Matches(Regex),
+    /// Has a value.
+    Exists,
+    /// Was never set, or was set to null.
+    Missing,
+    /// A point in time before this instant.
+    Before(Instant),
+    /// A point in time at this instant or later.
+    From(Instant),
+    /// A point in time that is past, but not longer than this.
+    WithinLast(Duration),
+}
+
+impl AttributeTest {
+    /// Whether the test holds for a value at any time; false for [`Self::WithinLast`], which depends
+    /// on the time.
+    pub(crate) fn holds(&self, value: Option<&AttributeValue>, zone: &TimeZone) -> bool {
+        let Some(value) = value else {
+            return matches!(self, Self::NotEquals(_) | Self::NotIn(_) | Self::Missing);
+        };
+        let starts = |is: &dyn Fn(Instant) -> bool| {
+            let moment = Moment::from_value(value, zone);
+            moment.and_then(|moment| moment.start(zone)).is_some_and(is)
+        };
+        match self {
+            Self::Equals(other) => same(value, other),
+            Self::NotEquals(other) => !same(value, other),
+            Self::Compares(comparison, other) => {
+                compare_numbers(value, other).is_some_and(|ordering| comparison.holds(ordering))
+            }
+            Self::In(others) => others.iter().any(|other| same(value, other)),
+            Self::NotIn(others) => !others.iter().any(|other| same(value, other)),
+            Self::Contains(part) => text_of(value).contains(&**part),
+            Self::StartsWith(part) => text_of(value).starts_with(&**part),
+            Self::EndsWith(part) => text_of(value).ends_with(&**part),
+            Self::Matches(pattern) => {
+                matches!(value, AttributeValue::String(found) if pattern.is_match(found))
+            }
+            Self::Exists => true,
+            Self::Missing | Self::WithinLast(_) => false,
+            Self::Before(bound) => starts(&|start| start < *bound),
+            Self::From(bound) => starts(&|start| start >= *bound),
+        }
+    }
+}
+
+/// Returns the text of a value. It is empty for other values, and no test looks for an empty text.
+fn text_of(value: &AttributeValue) -> &str {
+    match value {
+        AttributeValue::String(text) => text,
+        AttributeValue::Null
+        | AttributeValue::Boolean(_)
+        | AttributeValue::Long(_)
+        | AttributeValue::Double(_) => "",
+    }
+}
+
+fn same(left: &AttributeValue, right: &AttributeValue) -> bool {
+    compare_numbers(left, right).map_or_else(|| left == right, Ordering::is_eq)
+}
