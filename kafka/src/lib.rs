@@ -5,7 +5,7 @@
 //! - [`diagnostics`]: the reason why a broker refuses a client.
 //! - [`topics`]: partition counts, and the creation of topics.
 //! - [`producer`]: publishing with a known result for every record.
-//! - [`headers`]: a record's headers, whatever their names are.
+//! - [`headers`]: a record's headers, byte for byte.
 //! - [`broker`]: the embedded broker.
 //!
 //! It reads no configuration files, knows no database, and starts no threads of its own.

@@ -72,7 +72,7 @@ impl ProducerContext for Context {
 }
 
 /// A record to be published to the partition where it belongs, otherwise unchanged.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Republished<'a> {
     /// The partition.
     pub partition: i32,
@@ -80,8 +80,8 @@ pub struct Republished<'a> {
     pub key: Option<&'a [u8]>,
     /// The value.
     pub value: Option<&'a [u8]>,
-    /// The headers: names and values.
-    pub headers: &'a [(String, Option<Vec<u8>>)],
+    /// The headers: names and values. rdkafka publishes no name that is not UTF-8.
+    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
 }
 
 /// Publishes records to one topic.
@@ -126,11 +126,8 @@ impl Publisher {
     /// Queues a record for a given partition.
     pub fn republish(&self, line: u64, record: &Republished<'_>) -> Result<(), Undelivered> {
         let mut headers = OwnedHeaders::new();
-        for (name, value) in record.headers {
-            headers = headers.insert(Header {
-                key: name,
-                value: value.as_ref(),
-            });
+        for &(key, value) in &record.headers {
+            headers = headers.insert(Header { key, value });
         }
         let mut queued = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(line))
             .partition(record.partition)

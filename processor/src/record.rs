@@ -1,7 +1,7 @@
 //! What the intake hands to a partition's task.
 
-use rdkafka::message::Message;
-use tidemark_kafka::headers;
+use rdkafka::message::{BorrowedMessage, Message};
+use tidemark_kafka::headers::{self, Header};
 use tidemark_schemas::Instant;
 
 /// A record as it came, detached from librdkafka's buffers.
@@ -16,14 +16,14 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     /// As it came.
     pub(crate) value: Option<Vec<u8>>,
-    /// As they came; names may repeat. See [`headers`] for names that are not UTF-8.
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    /// As they came; names may repeat.
+    pub(crate) headers: Vec<Header>,
 }
 
 impl Record {
     /// Copies a message out of librdkafka.
-    pub(crate) fn detach(message: &impl Message) -> Self {
-        let headers = message.headers().map_or_else(Vec::new, headers::read);
+    pub(crate) fn detach(message: &mut BorrowedMessage<'_>) -> Self {
+        let headers = headers::read(message);
         Self {
             offset: message.offset(),
             appended_at: message
@@ -39,11 +39,7 @@ impl Record {
     /// About how many bytes of memory it holds.
     pub(crate) fn bytes(&self) -> usize {
         const FIXED: usize = size_of::<Record>();
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 48)
-            .sum();
+        let headers: usize = self.headers.iter().map(Header::bytes).sum();
         FIXED
             + self.key.as_ref().map_or(0, Vec::len)
             + self.value.as_ref().map_or(0, Vec::len)

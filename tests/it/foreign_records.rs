@@ -1,10 +1,14 @@
 //! Records as no client library of ours writes them: whatever a producer puts into key, value,
 //! headers and timestamp, each record is folded or parked, and no processor ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::event::{ActivityTracked, Payload};
 use tidemark_schemas::{CustomerEvent, CustomerId, EventId, Partitioner, TenantId};
@@ -37,7 +41,7 @@ fn event(customer: &str) -> CustomerEvent {
         occurred_at: WallClock::System.now().plus_micros(-60_000_000),
         payload: Payload::ActivityTracked(ActivityTracked {
             name: "page_viewed".into(),
-            properties: std::collections::BTreeMap::new(),
+            properties: BTreeMap::new(),
         }),
     }
 }
@@ -46,13 +50,13 @@ fn expected_partition(event: &CustomerEvent) -> i32 {
     Partitioner::Murmur2.partition(event.key().record_key().as_bytes(), PARTITIONS)
 }
 
-type Parked = (Option<Vec<u8>>, Option<Vec<u8>>, String, Vec<u8>);
+/// A parked record: partition, offset, key, value, reason and headers.
+type Parked = (i32, i64, Option<Vec<u8>>, Option<Vec<u8>>, String, Vec<u8>);
 
 async fn parked(site: &Site) -> Vec<Parked> {
-    site.projections()
-        .await
-        .rows("select key, value, reason, headers from $gen.parked order by partition, \"offset\"")
-        .await
+    let columns = "partition, \"offset\", key, value, reason, headers";
+    let query = format!("select {columns} from $gen.parked");
+    site.projections().await.rows(&query).await
 }
 
 #[tokio::test]
@@ -96,14 +100,14 @@ async fn records_with_header_names_that_are_not_utf8_are_folded_or_parked() {
     let folded = site.projections().await.folded().await;
     assert_eq!(folded.values().sum::<i64>(), 2);
     let rows = parked(&site).await;
-    let [(key, value, reason, headers)] = &rows[..] else {
+    let [(_, _, key, value, reason, headers)] = &rows[..] else {
         panic!("{rows:?}")
     };
     assert_eq!((key, value), (&bad.key, &bad.value));
     assert_eq!(reason, "undecodable");
     assert_eq!(
         String::from_utf8(headers.clone()).unwrap(),
-        "[[\"before\",\"MQ==\"],[\"\u{fffd}\",null],[\"after\",null]]"
+        r#"[["before","MQ=="],[{"base64":"//4="},"Mg=="],["after",null]]"#
     );
 }
 
@@ -193,41 +197,63 @@ fn record(random: &mut StdRng, publisher: &Publisher) -> RawRecord {
     }
 }
 
-/// Sends random records to every partition; the number that the broker took.
-fn send_random(site: &Site, publisher: &Publisher, seed: u64) -> i64 {
+/// The records that the broker accepted, by partition and offset.
+type Accepted = BTreeMap<(i32, i64), RawRecord>;
+
+/// Sends random records to every partition and returns those that the broker accepted.
+fn send_random(site: &Site, publisher: &Publisher, seed: u64) -> Accepted {
     let mut random = StdRng::seed_from_u64(seed);
     let mut producer = RawProducer::connect(&site.kafka.bootstrap_servers());
-    let mut taken = 0;
+    let mut accepted = Accepted::new();
     for _ in 0..RECORDS {
         let record = record(&mut random, publisher);
         let partition = random.random_range(0..PARTITIONS);
         match producer.send(&site.topic, partition, &record) {
-            Ok(_) => taken += 1,
+            Ok(offset) => drop(accepted.insert((partition, offset), record)),
             Err(code) => assert!(REFUSED.contains(&code), "refused with {code}: {record:?}"),
         }
     }
-    taken
+    accepted
 }
 
-/// Each record is folded or parked, and the processor ends in good order.
-async fn assert_accounted_for(site: &Site, taken: i64) {
-    assert!(taken > 0);
+/// Returns headers as they are stored. A name ends at its first NUL.
+fn stored(headers: &[(Vec<u8>, Option<Vec<u8>>)]) -> Value {
+    let header = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
+        let name = name.split(|byte| *byte == 0).next().unwrap();
+        let name = std::str::from_utf8(name)
+            .map_or_else(|_| json!({ "base64": BASE64.encode(name) }), Value::from);
+        json!([name, value.as_ref().map(|value| BASE64.encode(value))])
+    };
+    headers.iter().map(header).collect()
+}
+
+/// Asserts that each record is folded, or parked with its bytes, and that the processor ends in
+/// good order.
+async fn assert_accounted_for(site: &Site, accepted: &Accepted) {
     let processor = site.process(&["--set", "processor.halt_share=1"]);
     site.wait_until_folded(SOON).await;
     processor.terminate();
     let projections = site.projections().await;
     let folded: i64 = projections.folded().await.values().sum();
-    let parked = projections.number("select count(*) from $gen.parked").await;
-    assert_eq!(folded + parked, taken, "{folded} folded, {parked} parked");
+    let rows = parked(site).await;
+    let parked = rows.len();
+    let all = usize::try_from(folded).unwrap() + parked;
+    assert_eq!(all, accepted.len(), "{folded} folded, {parked} parked");
     assert!(folded > 0 && parked > 0, "{folded} folded, {parked} parked");
+    for (partition, offset, key, value, _, headers) in rows {
+        let record = &accepted[&(partition, offset)];
+        let headers: Value = serde_json::from_slice(&headers).unwrap();
+        let expected = (&record.key, &record.value, &stored(&record.headers));
+        assert_eq!((&key, &value, &headers), expected, "{partition}@{offset}");
+    }
 }
 
 #[tokio::test]
 async fn random_records_are_all_folded_or_parked_under_broker_timestamps() {
     let site = Site::new().await;
     site.define(DEFINITIONS);
-    let taken = send_random(&site, &site.publisher().await, SEED);
-    assert_accounted_for(&site, taken).await;
+    let accepted = send_random(&site, &site.publisher().await, SEED);
+    assert_accounted_for(&site, &accepted).await;
     let expected = Reference::from_topic(
         site.kafka,
         &site.topic,
@@ -254,6 +280,6 @@ async fn random_records_are_all_folded_or_parked_under_producer_timestamps() {
         )
         .await;
     site.define(DEFINITIONS);
-    let taken = send_random(&site, &site.publisher().await, SEED + 1);
-    assert_accounted_for(&site, taken).await;
+    let accepted = send_random(&site, &site.publisher().await, SEED + 1);
+    assert_accounted_for(&site, &accepted).await;
 }

@@ -1,6 +1,7 @@
 //! The operator commands for parked events: list, show, redrive and discard.
 
 mod accepting;
+mod header_names;
 
 use std::process::Output;
 use std::time::Duration;

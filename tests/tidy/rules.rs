@@ -2,6 +2,7 @@
 //! routes, and the like.
 
 use crate::files::{assert_none, files, lines_where};
+use crate::source::code;
 
 #[test]
 fn every_file_begins_with_a_module_doc() {
@@ -38,6 +39,25 @@ fn code_has_no_unfinished_work() {
         file.is_rust() && words.iter().any(|word| line.contains(word))
     });
     assert_none("unfinished work", &wrong);
+}
+
+#[test]
+fn unsafe_code_is_in_one_file_under_one_expectation() {
+    const ALLOWED: &str = "kafka/src/headers.rs";
+    let mut expectations = 0;
+    let mut wrong = Vec::new();
+    for file in files().iter().filter(|file| file.is_rust()) {
+        let code = code(&file.text);
+        let words = code.split(|char: char| !char.is_alphanumeric() && char != '_');
+        for word in words.filter(|word| ["unsafe", "unsafe_code"].contains(word)) {
+            match file.path.as_str() {
+                ALLOWED => expectations += usize::from(word == "unsafe_code"),
+                path => wrong.push(format!("{path}: {word}")),
+            }
+        }
+    }
+    assert_none("unsafe code outside kafka/src/headers.rs", &wrong);
+    assert_eq!(expectations, 1, "expectations of unsafe code in {ALLOWED}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) enum ConsumerEvent {
 }
 
 impl ConsumerEvent {
-    pub(crate) fn message(message: &BorrowedMessage<'_>) -> Self {
+    pub(crate) fn message(message: &mut BorrowedMessage<'_>) -> Self {
         Self::Record {
             partition: message.partition(),
             record: Record::detach(message),

@@ -71,7 +71,7 @@ impl Subscription {
             return Some(rebalance);
         }
         match self.consumer.poll(wait) {
-            Some(Ok(message)) => Some(ConsumerEvent::message(&message)),
+            Some(Ok(mut message)) => Some(ConsumerEvent::message(&mut message)),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 Some(ConsumerEvent::EndOfPartition { partition })
             }

@@ -205,7 +205,8 @@ create table parked (
     field       text,                       -- for `invalid`
     key         bytea,
     value       bytea,
-    headers     bytea not null,             -- JSON: [[name, base64 value or null], …]
+    headers     bytea not null,             -- JSON: [[name, base64 value or null], …];
+                                            -- a name that is not UTF-8 is {"base64": …}
     appended_at bigint not null,
     parked_at   timestamptz not null default now(),
     primary key (topic, partition, "offset")

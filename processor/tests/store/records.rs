@@ -1,10 +1,18 @@
 //! Records kept with their bytes: parked events and bundles of definitions.
 
+use tidemark_kafka::headers::Header;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{BundleRow, Committed, ParkedRow, StoreError};
 
 use crate::batches::{after, at, next, tenant};
 use crate::database::{Database, TOPIC};
+
+fn header(name: &[u8], value: Option<&[u8]>) -> Header {
+    Header {
+        name: name.to_vec(),
+        value: value.map(<[u8]>::to_vec),
+    }
+}
 
 fn parked(offset: i64) -> ParkedRow {
     ParkedRow {
@@ -17,9 +25,10 @@ fn parked(offset: i64) -> ParkedRow {
         key: Some(b"acme/ada".to_vec()),
         value: Some((0..=255).collect()),
         headers: vec![
-            ("traceparent".to_owned(), Some(vec![0, 255])),
-            ("twice".to_owned(), None),
-            ("twice".to_owned(), Some(Vec::new())),
+            header(b"traceparent", Some(&[0, 255])),
+            header(b"twice", None),
+            header(b"twice", Some(&[])),
+            header(b"\xff", Some(b"1")),
         ],
         appended_at: at("2024-05-01T12:00:00.123456Z"),
     }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tidemark_kafka::headers::Header;
 use tidemark_processor::store::{OperatorStore, ParkedEvent, ParkedFilter};
 use tidemark_schemas::Instant;
 use tidemark_schemas::codec::{DecodeError, Decoder};
@@ -136,9 +137,13 @@ fn describe(parked: &ParkedEvent, decoded: Result<Value, String>) -> Value {
     let headers: Vec<Value> = event
         .headers
         .iter()
-        .map(|(name, value)| {
-            let bytes = value.as_deref();
-            json!({ "name": name, "text": bytes.and_then(text), "base64": bytes.map(|b| BASE64.encode(b)) })
+        .map(|header| {
+            let bytes = header.value.as_deref();
+            json!({
+                "name": name(header),
+                "text": bytes.and_then(text),
+                "base64": bytes.map(|b| BASE64.encode(b)),
+            })
         })
         .collect();
     let (decoded, not_decoded) = match decoded {
@@ -153,6 +158,14 @@ fn describe(parked: &ParkedEvent, decoded: Result<Value, String>) -> Value {
         "key": event.key.as_deref().map(bytes),
         "value": event.value.as_deref().map(bytes),
     })
+}
+
+/// Returns a header's name as text, or as `{"base64": …}` if it is not UTF-8.
+fn name(header: &Header) -> Value {
+    header.name_as_text().map_or_else(
+        || json!({ "base64": BASE64.encode(&header.name) }),
+        Value::from,
+    )
 }
 
 /// Returns bytes as text where they are UTF-8, as hexadecimal and as Base64.

@@ -11,6 +11,7 @@ use tidemark_kafka::producer::{Publisher, Republished};
 use tidemark_processor::store::ParkedEvent;
 use tidemark_schemas::{CustomerId, CustomerKey, Partitioner};
 
+use super::selection::Position;
 use crate::config::Config;
 use crate::output;
 
@@ -35,7 +36,8 @@ impl Republisher {
         }
     }
 
-    /// Returns how many events the broker did not accept, or had no expected partition.
+    /// Returns how many events the broker did not accept or could not be published: they have no
+    /// expected partition, or a header name that is not UTF-8.
     pub(super) const fn refused(&self) -> i64 {
         self.refused
     }
@@ -76,6 +78,33 @@ fn expected(parked: &ParkedEvent, partitioner: Partitioner, partitions: i32) -> 
     Some(partitioner.partition(key.record_key().as_bytes(), partitions))
 }
 
+/// Returns the record to publish, or why the event must stay parked.
+fn record(parked: &ParkedEvent, expected: Option<i32>) -> Result<Republished<'_>, String> {
+    let event = &parked.event;
+    let partition = expected.ok_or("the event names no valid tenant and customer")?;
+    let headers = event.headers.iter().map(|header| {
+        let name = header.name_as_text()?;
+        Some((name, header.value.as_deref()))
+    });
+    Ok(Republished {
+        partition,
+        key: event.key.as_deref(),
+        value: event.value.as_deref(),
+        headers: headers.collect::<Option<_>>().ok_or_else(|| {
+            let position = Position {
+                partition: parked.partition,
+                offset: event.offset,
+            };
+            format!(
+                "the event stays parked, because the name of a header is not UTF-8 and this \
+                 command publishes only names that are. `tidemark parked show {position}` prints \
+                 its bytes: publish them to partition {partition} with another client, then run \
+                 `tidemark parked discard {position} --reason 'published by hand' --apply`"
+            )
+        })?,
+    })
+}
+
 fn publish(
     publisher: &Publisher,
     misrouted: &[ParkedEvent],
@@ -84,25 +113,17 @@ fn publish(
     let mut delivered = Vec::with_capacity(misrouted.len());
     let mut refused = 0;
     for (line, parked) in (0..).zip(misrouted) {
-        let event = &parked.event;
-        let sent = expected(parked)
-            .ok_or("the event names no valid tenant and customer".to_owned())
-            .and_then(|partition| {
-                let record = Republished {
-                    partition,
-                    key: event.key.as_deref(),
-                    value: event.value.as_deref(),
-                    headers: &event.headers,
-                };
-                publisher
-                    .republish(line, &record)
-                    .map_err(|failed| failed.reason)
-            });
+        let position = (parked.partition, parked.event.offset);
+        let sent = record(parked, expected(parked)).and_then(|record| {
+            publisher
+                .republish(line, &record)
+                .map_err(|failed| failed.reason)
+        });
         match sent {
-            Ok(()) => delivered.push((parked.partition, event.offset)),
+            Ok(()) => delivered.push(position),
             Err(reason) => {
                 refused += 1;
-                output::note(format!("{}@{}: {reason}", parked.partition, event.offset));
+                output::note(format!("{}@{}: {reason}", position.0, position.1));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use tidemark_kafka::headers::Header;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::columns::{column, sorted, storable};
@@ -40,7 +41,7 @@ pub struct ParkedRow {
     /// The record's value, unchanged.
     pub value: Option<Vec<u8>>,
     /// The record's headers, unchanged.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<Header>,
     /// The broker's timestamp.
     pub appended_at: Instant,
 }
