@@ -1,6 +1,8 @@
 //! Records as no client library of ours writes them: whatever a producer puts into key, value,
 //! headers and timestamp, each record is folded or parked, and no processor ends.
 
+mod malformed;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

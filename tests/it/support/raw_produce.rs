@@ -38,7 +38,24 @@ impl RawProducer {
         partition: i32,
         record: &RawRecord,
     ) -> Result<i64, i16> {
-        let batch = batch(record);
+        let framed = framed(&record.body());
+        self.send_batch(topic, partition, record.timestamp, &framed, false)
+    }
+
+    /// Appends a batch that claims to hold one record: these bytes, as they are or compressed.
+    pub(crate) fn send_batch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        timestamp: i64,
+        record: &[u8],
+        is_compressed: bool,
+    ) -> Result<i64, i16> {
+        let batch = if is_compressed {
+            batch(timestamp, &gzip(record), 1)
+        } else {
+            batch(timestamp, record, 0)
+        };
         let mut request = Vec::new();
         request.extend(PRODUCE.to_be_bytes());
         request.extend(VERSION.to_be_bytes());
@@ -79,33 +96,46 @@ impl RawProducer {
     }
 }
 
-/// A record batch (version 2) of one record.
-fn batch(record: &RawRecord) -> Vec<u8> {
+impl RawRecord {
+    /// Returns the record without its length.
+    fn body(&self) -> Vec<u8> {
+        let mut body = vec![0]; // attributes
+        body.extend(varint(0)); // timestamp, from the first
+        body.extend(varint(0)); // offset, from the first
+        put(&mut body, self.key.as_deref());
+        put(&mut body, self.value.as_deref());
+        body.extend(varint(i64::try_from(self.headers.len()).unwrap()));
+        for (name, value) in &self.headers {
+            put(&mut body, Some(name));
+            put(&mut body, value.as_deref());
+        }
+        body
+    }
+}
+
+/// Returns a record after its length.
+pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
+    let mut framed = varint(i64::try_from(body.len()).unwrap());
+    framed.extend(body);
+    framed
+}
+
+/// Returns a batch (version 2) that claims to hold one record.
+fn batch(timestamp: i64, records: &[u8], compression: i16) -> Vec<u8> {
     let mut checked = Vec::new();
-    checked.extend(0_i16.to_be_bytes()); // attributes
+    checked.extend(compression.to_be_bytes()); // attributes
     checked.extend(0_i32.to_be_bytes()); // offset of the last record
-    checked.extend(record.timestamp.to_be_bytes()); // of the first record
-    checked.extend(record.timestamp.to_be_bytes()); // the greatest
+    checked.extend(timestamp.to_be_bytes()); // of the first record
+    checked.extend(timestamp.to_be_bytes()); // the greatest
     checked.extend((-1_i64).to_be_bytes()); // no producer id
     checked.extend((-1_i16).to_be_bytes()); // nor its epoch
     checked.extend((-1_i32).to_be_bytes()); // nor a sequence
     checked.extend(1_i32.to_be_bytes());
-    let mut body = vec![0]; // attributes
-    body.extend(varint(0)); // timestamp, from the first
-    body.extend(varint(0)); // offset, from the first
-    put(&mut body, record.key.as_deref());
-    put(&mut body, record.value.as_deref());
-    body.extend(varint(i64::try_from(record.headers.len()).unwrap()));
-    for (name, value) in &record.headers {
-        put(&mut body, Some(name));
-        put(&mut body, value.as_deref());
-    }
-    checked.extend(varint(i64::try_from(body.len()).unwrap()));
-    checked.extend(body);
+    checked.extend(records);
     let mut rest = Vec::new();
     rest.extend((-1_i32).to_be_bytes()); // leader epoch
     rest.push(2); // version
-    rest.extend(crc32c(&checked).to_be_bytes());
+    rest.extend(crc(CASTAGNOLI, &checked).to_be_bytes());
     rest.extend(checked);
     let mut batch = 0_i64.to_be_bytes().to_vec();
     batch.extend(length(&rest).to_be_bytes());
@@ -127,8 +157,8 @@ fn put(into: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-/// Zigzag, then seven bits a byte.
-fn varint(value: i64) -> Vec<u8> {
+/// Returns a number in zigzag encoding, seven bits a byte.
+pub(crate) fn varint(value: i64) -> Vec<u8> {
     let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
     let mut bytes = Vec::new();
     while rest >= 0x80 {
@@ -139,14 +169,33 @@ fn varint(value: i64) -> Vec<u8> {
     bytes
 }
 
-/// CRC-32C (Castagnoli), bit by bit: tests send little.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+/// Returns a gzip file with one stored block of at most 65,535 bytes.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    file.push(1); // the last block, stored
+    file.extend(length.to_le_bytes());
+    file.extend((!length).to_le_bytes());
+    file.extend(bytes);
+    file.extend(crc(IEEE, bytes).to_le_bytes());
+    file.extend(u32::from(length).to_le_bytes());
+    file
+}
+
+/// The reversed polynomial of Kafka's checksum, CRC-32C.
+const CASTAGNOLI: u32 = 0x82f6_3b78;
+/// The reversed polynomial of gzip's checksum, CRC-32.
+const IEEE: u32 = 0xedb8_8320;
+
+/// Returns a checksum, computed bit by bit: tests send little.
+fn crc(polynomial: u32, bytes: &[u8]) -> u32 {
+    let step = |crc: u32| (crc >> 1) ^ if crc & 1 == 1 { polynomial } else { 0 };
     let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc));
     !bytes.iter().fold(u32::MAX, byte)
 }
 
 #[test]
-fn crc32c_matches_the_published_check_value() {
-    assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+fn checksums_match_the_published_check_values() {
+    assert_eq!(crc(CASTAGNOLI, b"123456789"), 0xe306_9283);
+    assert_eq!(crc(IEEE, b"123456789"), 0xcbf4_3926);
 }
