@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let registry = prometheus::Registry::new();
-    let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
     let mut parts = Parts::new()?;
+    let metrics = listen(config.processor.metrics_listen, "processor.metrics_listen").await?;
     let secrets = Secrets::from_config(&config);
     let (changed, credentials) = watch::channel(secrets.credentials().clone());
     let processor = start_processor(&config, wall_clock(arguments.clock), &registry)

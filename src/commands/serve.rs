@@ -19,10 +19,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let registry = prometheus::Registry::new();
+    let mut parts = Parts::new()?;
     let api = api_config(&config, arguments.clock)?;
     let listener = listen(config.api.listen, "api.listen").await?;
     let metrics = listen(config.api.metrics_listen, "api.metrics_listen").await?;
-    let mut parts = Parts::new()?;
     let secrets = Secrets::from_config(&config);
     let service = connect_api(&config, api, &registry).await?;
     let told = service.clone();

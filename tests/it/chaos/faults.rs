@@ -1,6 +1,7 @@
 //! The faults. Each is over when its function returns; the tables show whether it was survived.
 
 use std::collections::BTreeSet;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -11,7 +12,7 @@ use tidemark_schemas::Partitioner;
 use super::world::{Member, RECOVERED_WITHIN, World, population};
 use crate::support::generate::Generator;
 use crate::support::guarded::Signal;
-use crate::support::wait::wait_for;
+use crate::support::wait::{wait_for, wait_until};
 
 const SOON: Duration = Duration::from_mins(1);
 /// The system's error for a full disk.
@@ -161,7 +162,13 @@ impl World {
             return 0;
         }
         let leaving = self.random.random_range(0..self.members.len());
-        self.members.swap_remove(leaving).running.terminate();
+        let leaving = self.members.swap_remove(leaving);
+        // A process that has only just started handles signals from before it listens.
+        let metrics = ("127.0.0.1", leaving.metrics_port);
+        wait_until(RECOVERED_WITHIN, "the leaving process to listen", || {
+            TcpStream::connect(metrics).is_ok()
+        });
+        leaving.running.terminate();
         1
     }
 
