@@ -125,7 +125,8 @@ impl Intake {
             if has_changed(&self.kafka) {
                 return Ok(IntakeExit::Rejoin);
             }
-            if self.handle_exits()? {
+            self.handle_exits()?;
+            if self.partitions.have_finished() {
                 return Ok(IntakeExit::Finished);
             }
             self.claim_again()?;
@@ -244,14 +245,13 @@ impl Intake {
         self.watermarks.set_partitions(owned);
     }
 
-    /// Gives up the partitions that have reached their end; returns whether none is left after that.
-    fn handle_exits(&mut self) -> Result<bool, ProcessorError> {
+    /// Gives up the partitions that have reached their end.
+    fn handle_exits(&mut self) -> Result<(), ProcessorError> {
         let finished = self.partitions.take_exits()?;
-        if finished.is_empty() {
-            return Ok(false);
+        if !finished.is_empty() {
+            self.give_up(&finished, false);
         }
-        self.give_up(&finished, false);
-        Ok(self.partitions.owned().is_empty())
+        Ok(())
     }
 
     fn claim_again(&mut self) -> Result<(), ProcessorError> {

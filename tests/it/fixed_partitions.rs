@@ -165,6 +165,13 @@ async fn fixed_partitions_are_folded_to_their_ends_and_no_further() {
 }
 
 #[tokio::test]
+async fn processor_without_any_partition_ends_at_once() {
+    let site = Site::new().await;
+    let fixed = processor(&site, &site.database.url).await;
+    run_to_the_end(fixed.with_membership(Membership::Fixed(BTreeMap::new()))).await;
+}
+
+#[tokio::test]
 async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_it() {
     // Given projections that were folded while definitions changed twice
     let site = Site::new().await;

@@ -61,6 +61,8 @@ pub(super) struct Partitions {
     poisoned: HashMap<i32, BTreeSet<i64>>,
     /// The partitions to claim again, and when.
     again: HashMap<i32, Instant>,
+    /// The fixed partitions that have reached their end.
+    finished: BTreeSet<i32>,
 }
 
 impl Partitions {
@@ -82,6 +84,7 @@ impl Partitions {
             exits: ExitQueue::default(),
             poisoned: HashMap::new(),
             again: HashMap::new(),
+            finished: BTreeSet::new(),
         }
     }
 
@@ -149,6 +152,16 @@ impl Partitions {
         }
     }
 
+    /// Returns whether every fixed partition has reached its end.
+    pub(super) fn have_finished(&self) -> bool {
+        match &self.plan.membership {
+            Membership::Group => false,
+            Membership::Fixed(ends) => ends
+                .keys()
+                .all(|partition| self.finished.contains(partition)),
+        }
+    }
+
     /// Notes the exits of tasks; returns the partitions that have reached their end.
     pub(super) fn take_exits(&mut self) -> Result<Vec<i32>, ProcessorError> {
         let mut finished = Vec::new();
@@ -181,6 +194,7 @@ impl Partitions {
                 TaskExit::Stopped | TaskExit::Fenced | TaskExit::Finished => {}
             }
         }
+        self.finished.extend(&finished);
         Ok(finished)
     }
 
