@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::kafka::Kafka;
 use crate::support::postgres::Database;
+use crate::support::site::Site;
 
 /// An address without a listener: the system reserves the port.
 const UNREACHABLE: &str = "127.0.0.1:1";
@@ -276,6 +277,28 @@ async fn missing_topic_is_named() {
         .set("TIDEMARK_KAFKA__DEFINITIONS_TOPIC", "nor-this");
     shell.fails(&["migrate"], 1, &["nobody-made-this"]);
     shell.fails(&["define", "list"], 1, &["nor-this"]);
+}
+
+#[tokio::test]
+async fn generation_of_another_layout_is_refused_with_the_next_step() {
+    let site = Site::new().await;
+    sqlx::query("update tidemark.generation set layout_version = layout_version - 1")
+        .execute(&site.database.pool)
+        .await
+        .unwrap();
+    for command in [
+        &["status"][..],
+        &["parked", "list"],
+        &["why", "acme", "ann", "buyers"],
+        &["process"],
+        &["migrate"],
+    ] {
+        let output = site.run(command);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {errors}");
+        let next = "fold the topics from the beginning into a new database";
+        assert!(errors.contains(next), "{command:?}: {errors}");
+    }
 }
 
 #[test]
