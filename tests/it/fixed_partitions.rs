@@ -4,22 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tidemark_kafka::KafkaConfig;
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
-use tidemark_processor::store::{Database as Login, Store, StoreConfig};
-use tidemark_processor::{Config, Limits, Membership, Processor, RecordedHistory};
-use tidemark_schemas::registry::RegistryConfig;
+use tidemark_processor::store::{Database as Login, Store};
+use tidemark_processor::{Membership, Processor, RecordedHistory};
 use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::compare::Projections;
 use crate::support::generate::{Generator, Population};
 use crate::support::postgres::Database;
+use crate::support::processor;
 use crate::support::publish::Publisher;
 use crate::support::read;
 use crate::support::reference::Reference;
-use crate::support::registry::Registry;
 use crate::support::site::{PARTITIONS, Site};
 use crate::support::wait::wait_for;
 
@@ -58,42 +56,6 @@ fn publish(publisher: &Publisher, events: &[CustomerEvent]) {
         publisher.event(event);
     }
     publisher.flush();
-}
-
-fn store_config(url: &str) -> StoreConfig {
-    StoreConfig {
-        url: url.to_owned(),
-        role: Some("tidemark_processor".to_owned()),
-        writers: 4,
-        synchronous_commit: false,
-    }
-}
-
-/// Returns a processor over the topics of a site and any database, in this process.
-async fn processor(site: &Site, url: &str) -> Processor {
-    let config = Config {
-        kafka: KafkaConfig {
-            bootstrap_servers: site.kafka.bootstrap_servers().clone(),
-            topic: site.topic.clone(),
-            definitions_topic: site.definitions_topic.clone(),
-            group: format!("{}-fixed", site.topic),
-            client_id: "fixed".to_owned(),
-            partitioner: Partitioner::Murmur2,
-            properties: BTreeMap::new(),
-        },
-        registry: RegistryConfig {
-            url: Registry::shared().url.clone(),
-            username: None,
-            password: None,
-            ca_file: None,
-        },
-        store: store_config(url),
-        clock: WallClock::System,
-        limits: Limits::default(),
-    };
-    Processor::start(config, &prometheus::Registry::new())
-        .await
-        .unwrap()
 }
 
 /// Runs a processor until it ends by itself.
@@ -145,7 +107,7 @@ async fn fixed_partitions_are_folded_to_their_ends_and_no_further() {
     let middle: BTreeMap<i32, i64> = ends.iter().map(|&(p, end)| (p, end / 2)).collect();
 
     // When a processor folds the partitions to these offsets
-    let fixed = processor(&site, &site.database.url).await;
+    let fixed = processor::start(&site, &site.database.url).await;
     run_to_the_end(fixed.with_membership(Membership::Fixed(middle.clone()))).await;
 
     // Then it ends there
@@ -167,7 +129,7 @@ async fn fixed_partitions_are_folded_to_their_ends_and_no_further() {
 #[tokio::test]
 async fn processor_without_any_partition_ends_at_once() {
     let site = Site::new().await;
-    let fixed = processor(&site, &site.database.url).await;
+    let fixed = processor::start(&site, &site.database.url).await;
     run_to_the_end(fixed.with_membership(Membership::Fixed(BTreeMap::new()))).await;
 }
 
@@ -189,7 +151,7 @@ async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_i
     let ends = positions(&projections).await;
 
     // When another database is folded by the history that they recorded
-    let login = Login::connect(&store_config(&site.database.url))
+    let login = Login::connect(&processor::store_config(&site.database.url))
         .await
         .unwrap();
     let generation = login.active_generation().await.unwrap();
@@ -203,7 +165,7 @@ async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_i
         partitioner: Partitioner::Murmur2,
     };
     ensure_generation(&copy.url, &spec).await.unwrap();
-    let fixed = processor(&site, &copy.url)
+    let fixed = processor::start(&site, &copy.url)
         .await
         .with_membership(Membership::Fixed(ends.clone()))
         .with_history(history);

@@ -39,6 +39,7 @@ mod outage;
 mod parked;
 mod paused;
 mod pipeline;
+mod poll_panic;
 mod registry_faults;
 mod routes;
 mod tenancy;

@@ -18,6 +18,7 @@ pub(crate) mod kafka;
 pub(crate) mod logs;
 pub(crate) mod ports;
 pub(crate) mod postgres;
+pub(crate) mod processor;
 pub(crate) mod prometheus;
 pub(crate) mod publish;
 pub(crate) mod raw_produce;
