@@ -1,6 +1,6 @@
 //! A flood by one tenant: the real `tidemark serve` over a real Postgres, with one tenant at fifty
-//! times its limit and others just below theirs. Quiet and flooded seconds alternate, so that other
-//! load on the machine affects both alike.
+//! times its limit and others just below theirs. No site of another test runs meanwhile, and quiet and
+//! flooded seconds alternate, so that what else loads the machine affects both alike.
 
 mod pour;
 
@@ -19,6 +19,7 @@ use crate::routes::{shop, world::World};
 use crate::support::api::{SECRET, token};
 use crate::support::guarded::Guarded;
 use crate::support::ports::free_port;
+use crate::support::quiet;
 use crate::support::wait::wait_for;
 
 /// The requests that each tenant may send in a second, unless `FLOOD_LIMIT` is set. A quiet machine
@@ -31,9 +32,9 @@ const SLICE: Duration = Duration::from_secs(1);
 /// The start of a slice, in which the slice before may still have an effect.
 const SETTLE: Duration = Duration::from_millis(150);
 const PAIRS_OF_A_ROUND: usize = 10;
-/// The most rounds: a busy machine gets more attempts to show an undisturbed minute, while a limit
-/// that does not hold fails in each.
-const ROUNDS: usize = 4;
+/// The most rounds, each measured by itself: a busy machine gets more attempts to show an undisturbed
+/// round, while a limit that does not hold fails in each.
+const ROUNDS: usize = 6;
 
 fn limit() -> u32 {
     let said = std::env::var("FLOOD_LIMIT");
@@ -175,33 +176,30 @@ async fn flood_by_one_tenant_does_not_double_the_p99_of_others() {
     }
     world.commit(shop::NOW).await;
     let served = serve(&world).await;
+    let _quiet = quiet::measure().await;
     let pour = Pour::start(
         &served.address,
         &token("flood", Role::Viewer),
         limit() * TIMES,
     );
 
-    let mut seen = Seen::default();
     let mut told = Vec::new();
-    for _ in 0..ROUNDS {
+    let mut holds = false;
+    while !holds && told.len() < ROUNDS {
+        let mut seen = Seen::default();
         seen.round(&served, &pour).await;
+        assert!(seen.quiet.len() > 500 && seen.flooded.len() > 500);
         let (quiet, flooded) = (p99(&mut seen.quiet), p99(&mut seen.flooded));
+        holds = flooded <= 2 * quiet;
         told.push(format!(
             "p99 of {} quiet requests {quiet:?}, of {} flooded requests {flooded:?}",
             seen.quiet.len(),
             seen.flooded.len()
         ));
-        if flooded <= 2 * quiet {
-            break;
-        }
     }
     let poured = pour.end();
     println!("{told:?}, {poured:?}");
-    assert!(
-        p99(&mut seen.flooded) <= 2 * p99(&mut seen.quiet),
-        "{told:?}, {poured:?}"
-    );
-    assert!(seen.quiet.len() > 500 && seen.flooded.len() > 500);
+    assert!(holds, "{told:?}, {poured:?}");
     // The flood reached its rate and was limited.
     let per_second = poured.answered / poured.open.as_secs_f64();
     assert!(per_second >= 50.0 * f64::from(limit()), "{poured:?}");

@@ -21,6 +21,7 @@ pub(crate) mod postgres;
 pub(crate) mod processor;
 pub(crate) mod prometheus;
 pub(crate) mod publish;
+pub(crate) mod quiet;
 pub(crate) mod raw_produce;
 pub(crate) mod read;
 pub(crate) mod reference;

@@ -18,6 +18,7 @@ use super::logs;
 use super::ports::free_port;
 use super::postgres::Database;
 use super::publish::Publisher;
+use super::quiet::{self, Load};
 use super::read;
 use super::registry::Registry;
 use super::wait::wait_for;
@@ -32,10 +33,12 @@ pub(crate) struct Site {
     pub(crate) topic: String,
     pub(crate) definitions_topic: String,
     pub(crate) folder: TempDir,
+    _load: Load,
 }
 
 impl Site {
-    /// Creates topics and a migrated database; nothing is running yet.
+    /// Creates topics and a migrated database; nothing is running yet. A test has one site: it waits
+    /// for tests that measure time.
     pub(crate) async fn new() -> Self {
         Self::on(Kafka::shared(), Database::fresh().await).await
     }
@@ -44,6 +47,7 @@ impl Site {
     pub(crate) async fn on(kafka: &'static Kafka, database: Database) -> Self {
         let name = Uuid::new_v4().simple().to_string();
         let site = Self {
+            _load: quiet::load().await,
             kafka,
             database,
             topic: format!("customer-events-{name}"),
