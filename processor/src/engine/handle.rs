@@ -99,7 +99,7 @@ impl PartitionHandle {
         self.queue.position.load(Ordering::Relaxed)
     }
 
-    /// Tells the task something small.
+    /// Sends the task a notice, which the budget does not count.
     pub(crate) fn tell(&self, input: Input) {
         if self.input.send(input).is_err() {
             tracing::trace!("the task has ended");

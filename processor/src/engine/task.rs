@@ -50,8 +50,8 @@ impl PartitionTask {
                 let settled = self.projector.settle().await;
                 return match (ended, settled) {
                     // Fenced outranks poisoned: the current owner of the partition meets the record too,
-                    // and the partition is not claimed from it at once. An end is none before its commit
-                    // has landed.
+                    // and the partition is not claimed from it at once. The end is reached only once its
+                    // commit has landed.
                     (
                         TaskExit::Stopped | TaskExit::Finished | TaskExit::Poisoned(_),
                         Err(worse),

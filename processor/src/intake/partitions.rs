@@ -18,8 +18,8 @@ use crate::error::ProcessorError;
 use crate::history::RecordedHistory;
 use crate::record::{Input, Record};
 
-/// The pause before a fenced partition is claimed again: a process that was thrown out of the group
-/// hears of it first, and does not disturb the rightful owner.
+/// The pause before a fenced partition is claimed again: a process that was removed from the
+/// group learns of it first, and does not disturb the new owner.
 const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The partitions that a process folds, and the definitions that it folds them by.
@@ -222,7 +222,7 @@ impl Partitions {
         !handle.paused && handle.queued_bytes() > self.share() / 10 * 8
     }
 
-    /// Hands something small over.
+    /// Sends the task of a partition a notice, if it is owned.
     pub(super) fn tell(&self, partition: i32, input: Input) {
         if let Some(handle) = self.running.get(&partition) {
             handle.tell(input);

@@ -4,7 +4,8 @@ use tidemark_schemas::CustomerEvent;
 
 use super::{DEFINITIONS, REFUSED, SOON, event, expected_partition};
 use crate::support::raw_produce::{RawProducer, framed, varint};
-use crate::support::site::Site;
+use crate::support::site::{PARTITIONS, Site};
+use crate::support::wait::wait_for;
 
 /// The number of a record that is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,5 +151,52 @@ async fn malformed_records_are_refused_by_the_broker_or_folded_or_parked() {
     let projections = site.projections().await;
     let parked = projections.number("select count(*) from $gen.parked").await;
     assert_eq!(parked, accepted);
+    assert_eq!(projections.folded().await.values().sum::<i64>(), 1);
+}
+
+/// librdkafka hands over neither such a record nor those behind it, and reports no error.
+#[tokio::test]
+async fn record_that_the_client_library_cannot_read_stops_its_partition_alone_and_is_not_skipped() {
+    // Given a record of each kind at the head of a partition, and an event in another partition
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let mut producer = RawProducer::connect(&site.kafka.bootstrap_servers());
+    let last: CustomerEvent = event("ada");
+    let free = expected_partition(&last);
+    let others = (0..PARTITIONS).filter(|partition| *partition != free);
+    for (wrong, partition) in [KeyLength, ValueLength, RecordLength]
+        .into_iter()
+        .zip(others)
+    {
+        let mut unreadable = all().into_iter().filter(|record| record.is_unreadable());
+        let record = unreadable.find(|record| record.wrong == wrong).unwrap();
+        assert_eq!(record.send(&site, &mut producer, partition), Ok(0));
+    }
+    let publisher = site.publisher().await;
+    publisher.event(&last);
+    publisher.flush();
+
+    // When a process has folded the event, and the clock of its partition has moved on
+    let mut processor = site.process(&[]);
+    let projections = site.projections().await;
+    let later = last.occurred_at.plus_micros(15_000_000).micros();
+    let query =
+        format!("select count(*) from $gen.progress where next_offset = 1 and clock > {later}");
+    wait_for(
+        SOON,
+        "the clock of one partition to move on",
+        async || match projections.number(&query).await {
+            1 => Ok(()),
+            count => Err(format!("{count} partitions")),
+        },
+    )
+    .await;
+
+    // Then the process runs, and stands before these records
+    assert!(processor.is_running());
+    let query = "select count(*) from $gen.progress where next_offset = 0";
+    let stopped = projections.number(query).await;
+    processor.terminate();
+    assert_eq!(stopped, 3);
     assert_eq!(projections.folded().await.values().sum::<i64>(), 1);
 }

@@ -1,4 +1,4 @@
-//! Turns of the machine: a test that measures time runs while no site loads it.
+//! Exclusive use of the machine for a test that measures time: no site runs meanwhile.
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
