@@ -72,7 +72,7 @@ impl Subscription {
     /// Returns the instant of cancellation; `None` unless the subscription is cancelled.
     ///
     /// Exact unless it was taken up again, cancelled a second time, and this said twice: then it is
-    /// when it was last said.
+    /// when it was last said. Of events of one instant a cancellation counts as the last.
     pub fn ended_at(&self) -> Option<Instant> {
         if self.newest.status != SubscriptionStatus::Cancelled {
             return None;
