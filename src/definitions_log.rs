@@ -15,7 +15,9 @@ use tidemark_kafka::config::ANSWER_WITHIN;
 use tidemark_kafka::diagnostics::LastError;
 use tidemark_kafka::topics::require_partitions;
 use tidemark_kafka::{ConnectError, KafkaConfig};
-use tidemark_projections::definitions::{Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected};
+use tidemark_projections::definitions::{
+    Bundle, Definitions, MAX_BUNDLE_BYTES, NotApplied, Rejected,
+};
 use tidemark_schemas::Instant;
 
 /// The topic has one partition.
@@ -60,11 +62,12 @@ impl DefinitionsLog {
     }
 
     /// Returns the definitions after this bundle, if no other bundle is applied in between.
-    pub(crate) fn try_apply(&self, bundle: &Bundle, at: Instant) -> Result<Definitions, Rejected> {
-        let record = serde_json::to_vec(bundle).map_err(|error| {
-            // Texts, numbers and lists: there is no value of theirs that JSON cannot hold.
-            Rejected::Invalid(error.to_string())
-        })?;
+    pub(crate) fn try_apply(
+        &self,
+        bundle: &Bundle,
+        at: Instant,
+    ) -> Result<Definitions, NotApplied> {
+        let record = bundle.to_record();
         self.definitions.apply(self.next_offset, at, &record)
     }
 
@@ -99,15 +102,20 @@ impl DefinitionsLog {
         }
     }
 
-    /// Reads what was appended since, telling of each record whether it was rejected.
+    /// Reads what was appended since, telling of each record whether it was rejected. An error where
+    /// only a newer version of Tidemark can tell.
     fn advance(&mut self, mut tell: impl FnMut(i64, Option<&Rejected>)) -> anyhow::Result<()> {
         for record in self.read_on()? {
             let applied = self
                 .definitions
                 .apply(record.offset, record.appended_at, &record.value);
-            tell(record.offset, applied.as_ref().err());
-            if let Ok(definitions) = applied {
-                self.definitions = definitions;
+            match applied {
+                Ok(definitions) => {
+                    tell(record.offset, None);
+                    self.definitions = definitions;
+                }
+                Err(NotApplied::Rejected(rejected)) => tell(record.offset, Some(&rejected)),
+                Err(NotApplied::UnknownFormat(unknown)) => bail!(unknown),
             }
             self.next_offset = record.offset + 1;
         }

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use tidemark_kafka::KafkaConfig;
-use tidemark_projections::definitions::Definitions;
+use tidemark_projections::definitions::{Definitions, NotApplied, Rejected, UnknownFormat};
 use tidemark_schemas::{Instant, TenantId};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -20,13 +20,17 @@ use crate::clock::WallClock;
 use crate::error::ProcessorError;
 use crate::intake::{has_changed, log_error};
 use crate::metrics::Metrics;
-use crate::store::{BundleRow, Database, StoreError};
+use crate::store::{BundleEffect, BundleRow, Database, KeptDefinitions, StoreError};
 
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(250);
 /// The longest time that the start waits for the definitions applied so far. Events of tenants unknown by
 /// then are parked, and redriven without a command.
 const FIRST_READ: Duration = Duration::from_secs(10);
+/// The interval at which a follower that cannot go on looks whether a newer binary did.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which it repeats why it cannot go on.
+const REPEAT_EVERY: Duration = Duration::from_mins(1);
 
 /// The context of the consumer; it logs errors as the intake does.
 struct FollowerContext;
@@ -51,7 +55,19 @@ pub(crate) struct Follower {
     runtime: Handle,
     shutdown: CancellationToken,
     definitions: Definitions,
-    sender: watch::Sender<Definitions>,
+    newest: NewestDefinitions,
+    /// The record at which this binary cannot go on, and when that was last said.
+    unknown: Option<(UnknownFormat, Elapsed)>,
+}
+
+/// What a follower tells the partitions.
+#[derive(Debug, Clone)]
+pub(crate) struct NewestDefinitions {
+    /// The newest definitions that this binary knows.
+    pub(crate) definitions: watch::Sender<Definitions>,
+    /// Whether a newer binary has put definitions in force that this one does not know: it must leave
+    /// the partitions to it.
+    pub(crate) stands_by: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -70,18 +86,24 @@ impl Follower {
         clock: WallClock,
         metrics: Metrics,
         shutdown: CancellationToken,
-    ) -> Result<(Self, watch::Receiver<Definitions>), ProcessorError> {
-        let mut definitions = Definitions::default();
-        let mut next = 0;
-        for row in database.load_bundles(-1).await? {
-            next = row.version + 1;
-            definitions = row.apply_to(definitions)?;
-        }
+    ) -> Result<(Self, NewestDefinitions), ProcessorError> {
+        let KeptDefinitions {
+            definitions,
+            next_offset: next,
+            unknown,
+        } = database.load_definitions().await?;
         let consumer = consumer_from(&kafka.borrow_and_update(), next)?;
         metrics
             .definitions_version
             .set(definitions.version.unwrap_or(-1));
-        let (sender, receiver) = watch::channel(definitions.clone());
+        if let Some(unknown) = &unknown {
+            say_stands_by(unknown);
+            metrics.definitions_unknown_format.set(1);
+        }
+        let newest = NewestDefinitions {
+            definitions: watch::Sender::new(definitions.clone()),
+            stands_by: watch::Sender::new(unknown.is_some()),
+        };
         let runtime = Handle::current();
         let follower = Self {
             database,
@@ -93,9 +115,10 @@ impl Follower {
             runtime,
             shutdown,
             definitions,
-            sender,
+            newest: newest.clone(),
+            unknown: None,
         };
-        Ok((follower, receiver))
+        Ok((follower, newest))
     }
 
     /// Reads the topic to its end, for ten seconds at most. Blocks its thread.
@@ -118,8 +141,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Polls once; returns `true` at the end of the topic.
+    /// Polls once; returns `true` at the end of what can be read of the topic.
     fn poll(&mut self) -> Result<bool, ProcessorError> {
+        if self.unknown.is_some() {
+            self.stand()?;
+            return Ok(true);
+        }
         if has_changed(&self.kafka) {
             self.reconnect();
         }
@@ -140,9 +167,46 @@ impl Follower {
                 )
             }
         };
-        self.take(version, appended_at, &record)?;
+        match self.definitions.apply(version, appended_at, &record) {
+            Err(NotApplied::UnknownFormat(unknown)) => {
+                tracing::error!(in_force = self.definitions.version, "{unknown}");
+                self.metrics.definitions_unknown_format.set(1);
+                self.unknown = Some((unknown, Elapsed::now()));
+                return Ok(true);
+            }
+            Err(NotApplied::Rejected(rejected)) => {
+                self.take(version, appended_at, &record, Err(rejected))?;
+            }
+            Ok(definitions) => self.take(version, appended_at, &record, Ok(definitions))?,
+        }
         self.next = version + 1;
         Ok(false)
+    }
+
+    /// Waits at a record of an unknown format. Folding continues with the definitions before it, until a
+    /// newer binary has put the record in force.
+    fn stand(&mut self) -> Result<(), ProcessorError> {
+        let Some((unknown, said)) = &mut self.unknown else {
+            return Ok(());
+        };
+        if said.elapsed() > REPEAT_EVERY {
+            tracing::error!(in_force = self.definitions.version, "{unknown}");
+            *said = Elapsed::now();
+        }
+        match self.runtime.block_on(self.database.unknown_format()) {
+            Ok(None) | Err(StoreError::Unavailable(_)) => {}
+            Ok(Some(unknown)) => {
+                if !self.newest.stands_by.send_replace(true) {
+                    say_stands_by(&unknown);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let until = Elapsed::now() + CHECK_EVERY;
+        while Elapsed::now() < until && !self.shutdown.is_cancelled() {
+            thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     /// Continues at the same position with a consumer that has the changed credentials.
@@ -177,42 +241,46 @@ impl Follower {
         version: i64,
         appended_at: Instant,
         record: &[u8],
+        applied: Result<Definitions, Rejected>,
     ) -> Result<(), ProcessorError> {
-        let applied = self.definitions.apply(version, appended_at, record);
         let mut row = BundleRow {
             version,
             appended_at,
             // Postgres text holds no NUL, and a record may be anything.
             bundle: String::from_utf8_lossy(record).replace('\0', "\u{fffd}"),
+            format: 1,
             rejected: None,
         };
-        let mut tenants = Vec::new();
-        match &applied {
-            Ok(definitions) => tenants = tenants_of(definitions, version)?,
+        match applied {
             Err(rejected) => {
                 tracing::warn!(version, %rejected, "definitions not applied");
                 row.rejected = Some(rejected.to_string().replace('\0', "\u{fffd}"));
+                self.record(&row, &BundleEffect::default())
+            }
+            Ok(definitions) => {
+                let read = UnknownFormat::of_record(version, record);
+                row.format = read.map_or(row.format, |read| read.format);
+                let effect = BundleEffect {
+                    tenants: tenants_of(&definitions, version)?,
+                    accepted_late: definitions.newly_accepted(&self.definitions),
+                };
+                self.record(&row, &effect)?;
+                tracing::info!(version, "definitions applied");
+                self.metrics.definitions_version.set(version);
+                self.definitions = definitions;
+                self.newest
+                    .definitions
+                    .send_replace(self.definitions.clone());
+                Ok(())
             }
         }
-        self.record(&row, &tenants)?;
-        if let Ok(definitions) = applied {
-            tracing::info!(version, "definitions applied");
-            self.metrics.definitions_version.set(version);
-            self.definitions = definitions;
-            self.sender.send_replace(self.definitions.clone());
-        }
-        Ok(())
     }
 
-    fn record(
-        &self,
-        row: &BundleRow,
-        tenants: &[(TenantId, String)],
-    ) -> Result<(), ProcessorError> {
+    fn record(&self, row: &BundleRow, effect: &BundleEffect) -> Result<(), ProcessorError> {
         while !self.shutdown.is_cancelled() {
             match self
                 .runtime
-                .block_on(self.database.record_bundle(row, tenants))
+                .block_on(self.database.record_bundle(row, effect))
             {
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "waiting for the database to keep definitions");
@@ -223,6 +291,13 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+fn say_stands_by(unknown: &UnknownFormat) {
+    tracing::error!(
+        "{unknown}. A newer processor has put them in force: this one leaves the partitions to it and \
+         stands by"
+    );
 }
 
 /// Returns a consumer of the definitions that begins at an offset.

@@ -29,7 +29,7 @@ impl RecordedHistory {
     ///
     /// [`StoreError::Damaged`] where the database does not keep a version that was in force.
     pub async fn load(store: &Store) -> Result<Self, StoreError> {
-        let bundles = store.database().load_bundles(-1).await?;
+        let bundles = store.database().load_bundles().await?;
         let mut versions = BTreeMap::new();
         let mut definitions = Definitions::default();
         for bundle in &bundles {

@@ -48,6 +48,7 @@ pub(crate) struct Intake {
     partitions: Partitions,
     watermarks: Watermarks,
     kafka: watch::Receiver<KafkaConfig>,
+    stands_by: watch::Receiver<bool>,
     shutdown: CancellationToken,
     warned_of_create_time: bool,
 }
@@ -61,6 +62,8 @@ pub(crate) enum IntakeExit {
     Finished,
     /// Its credentials have changed: another intake is to join with the new ones.
     Rejoin,
+    /// Definitions are in force that this binary does not know.
+    StandBy,
 }
 
 /// Returns whether the configuration has changed: clients made with the last one are to be replaced.
@@ -86,6 +89,7 @@ impl Intake {
             .set("isolation.level", "read_uncommitted")
             .create_with_context(IntakeContext::default())?;
         let watermarks = Watermarks::watch(asking, config.topic, shared.clock)?;
+        let stands_by = plan.stands_by.clone();
         let partitions = Partitions::new(
             Arc::clone(&shared),
             plan,
@@ -99,14 +103,15 @@ impl Intake {
             partitions,
             watermarks,
             kafka,
+            stands_by,
             shutdown,
             warned_of_create_time: false,
         })
     }
 
-    /// Polls until told to stop, until it must rejoin because credentials have changed, until every
-    /// fixed partition has reached its end, or until an error that waiting does not cure. Blocks its
-    /// thread.
+    /// Polls until told to stop, until it must rejoin because credentials have changed or stand by for a
+    /// newer binary, until every fixed partition has reached its end, or until an error that waiting does
+    /// not cure. Blocks its thread.
     pub(crate) fn run(mut self) -> Result<IntakeExit, ProcessorError> {
         let outcome = threads::catch("poll", || self.poll());
         if outcome.is_err() {
@@ -115,6 +120,7 @@ impl Intake {
         }
         let owned = self.partitions.owned();
         self.partitions.give_up(&owned, false);
+        self.note_ownership();
         self.watermarks.stop();
         self.subscription.leave();
         outcome
@@ -124,6 +130,9 @@ impl Intake {
         while !self.shutdown.is_cancelled() {
             if has_changed(&self.kafka) {
                 return Ok(IntakeExit::Rejoin);
+            }
+            if *self.stands_by.borrow() {
+                return Ok(IntakeExit::StandBy);
             }
             self.handle_exits()?;
             if self.partitions.have_finished() {

@@ -73,6 +73,8 @@ metrics! {
     partitions: IntGauge = gauge("tidemark_partitions_owned");
     /// Version (offset) of the newest definitions accepted.
     definitions_version: IntGauge = gauge("tidemark_definitions_version");
+    /// 1 while the definitions topic holds a record that only a newer version of Tidemark can read.
+    definitions_unknown_format: IntGauge = gauge("tidemark_definitions_unknown_format");
 }
 
 impl Metrics {

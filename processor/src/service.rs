@@ -27,6 +27,8 @@ use crate::threads;
 
 /// The pause between two attempts to join the group.
 const JOIN_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which a processor that stands by looks whether it is told to stop.
+const STAND_BY_CHECK: Duration = Duration::from_millis(100);
 /// The longest time that the threads may take to end; then the process ends without them.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
@@ -65,7 +67,7 @@ impl Processor {
             database: database.clone(),
             registry: Arc::clone(&client),
         };
-        let (follower, definitions) = Follower::start(
+        let (follower, newest) = Follower::start(
             clients.kafka.subscribe(),
             database,
             config.clock,
@@ -91,7 +93,8 @@ impl Processor {
             follower,
             plan: Plan {
                 membership: Membership::Group,
-                definitions,
+                definitions: newest.definitions.subscribe(),
+                stands_by: newest.stands_by.subscribe(),
                 history: None,
             },
             clients,
@@ -213,8 +216,9 @@ async fn end_in_time(
         })
 }
 
-/// Joins the group and folds until told to stop, or to the end of fixed partitions. Changed credentials mean leaving the group and
-/// rejoining it: every partition is drained, and claimed again at its projections' position.
+/// Joins the group and folds until told to stop, or to the end of fixed partitions. Changed credentials
+/// mean leaving the group and rejoining it: every partition is drained, and claimed again at its
+/// projections' position. Definitions that only a newer binary knows mean leaving it for good.
 fn consume(
     kafka: &watch::Receiver<KafkaConfig>,
     shared: &Arc<Context>,
@@ -224,6 +228,10 @@ fn consume(
 ) -> Result<(), ProcessorError> {
     let mut has_joined = false;
     while !stop.is_cancelled() {
+        if *plan.stands_by.borrow() {
+            thread::sleep(STAND_BY_CHECK);
+            continue;
+        }
         let intake = Intake::join(
             kafka.clone(),
             Arc::clone(shared),
@@ -233,7 +241,7 @@ fn consume(
         );
         match intake {
             Ok(intake) => match intake.run()? {
-                IntakeExit::Rejoin => {}
+                IntakeExit::Rejoin | IntakeExit::StandBy => {}
                 IntakeExit::Stopped | IntakeExit::Finished => return Ok(()),
             },
             // A key that is just being replaced fits its certificate a moment later.

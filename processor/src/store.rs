@@ -15,6 +15,7 @@ mod commit;
 pub(crate) mod connections;
 mod database;
 mod decode;
+mod definitions;
 pub(crate) mod error;
 mod generation;
 mod kept;
@@ -32,7 +33,8 @@ pub use self::batch::{
 pub use self::claim::Claim;
 pub use self::commit::Committed;
 use self::connections::Connections;
-pub use self::database::{BundleRow, Database};
+pub use self::database::Database;
+pub use self::definitions::{BundleEffect, BundleRow, KeptDefinitions};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
 pub use self::kept::KeptBatches;

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidemark_schemas::{Currency, CustomerEvent, EventId, Instant, Payload, TenantId};
+use tidemark_schemas::{Currency, CustomerEvent, Instant, Payload, TenantId};
 
 use crate::models::{ChurnModel, Family, Thresholds, TrainedModels};
-use crate::state::{CustomerState, FoldRules, Folded, Late, LeafId, LeafRole};
+use crate::state::{FoldRules, LeafId, LeafRole};
 
 mod backfilling;
 mod bundle;
@@ -18,6 +18,8 @@ mod difference;
 mod draft;
 pub mod expression;
 mod fields;
+mod format;
+mod in_force;
 mod journeys;
 mod language;
 mod order;
@@ -33,9 +35,11 @@ mod tree;
 mod yaml;
 
 pub use backfilling::Backfilling;
-pub use bundle::{Bundle, MAX_BUNDLE_BYTES};
+pub use bundle::Bundle;
 pub use difference::{Changed, Difference};
 pub use expression::{Expression, TrackedLeaf};
+pub use format::{MAX_BUNDLE_BYTES, NEWEST_FORMAT, UnknownFormat};
+pub use in_force::Definitions;
 pub use journeys::Journey;
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};
@@ -82,126 +86,15 @@ pub enum Rejected {
     Invalid(String),
 }
 
-/// The definitions in force: the sum of all accepted bundles. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Definitions {
-    /// Version (offset) of the newest accepted bundle.
-    pub version: Option<i64>,
-    /// Each tenant's, by id.
-    pub tenants: Arc<BTreeMap<TenantId, Arc<TenantDefinitions>>>,
-    /// Late events to be folded nevertheless.
-    accepted_late: Arc<AcceptedLate>,
-}
-
-type AcceptedLate = BTreeMap<TenantId, BTreeSet<EventId>>;
-
-impl Definitions {
-    /// Applies one more record of the topic to these definitions.
-    ///
-    /// `version` is the record's offset, `appended_at` its append time.
-    pub fn apply(
-        &self,
-        version: i64,
-        appended_at: Instant,
-        record: &[u8],
-    ) -> Result<Self, Rejected> {
-        let bundle = Bundle::from_record(record)?;
-        if bundle.based_on != self.version {
-            return Err(Rejected::Conflict {
-                based_on: bundle.based_on,
-                newest: self.version,
-            });
-        }
-        let accepted = bundle.accepted()?;
-        let mut tenants = BTreeMap::clone(&self.tenants);
-        for source in bundle.tenants {
-            let source = self.with_models(source);
-            let defined = TenantDefinitions::from_source(source, version, appended_at)?;
-            let id = defined.id.clone();
-            if let Some(before) = self.tenants.get(&id) {
-                before.refuse_other_rules(&defined)?;
-            }
-            // Versions only grow: a tenant that has this one already stands twice in the bundle.
-            let replaced = tenants.insert(id.clone(), Arc::new(defined));
-            if replaced.is_some_and(|replaced| replaced.version == version) {
-                return Err(Rejected::Invalid(format!("tenant {id} stands twice")));
-            }
-        }
-        let mut accepted_late = Arc::clone(&self.accepted_late);
-        for (tenant, events) in accepted {
-            if !tenants.contains_key(&tenant) {
-                let message = format!("accepted_late: tenant {tenant} is not defined");
-                return Err(Rejected::Invalid(message));
-            }
-            let all = Arc::make_mut(&mut accepted_late).entry(tenant).or_default();
-            all.extend(events);
-        }
-        Ok(Self {
-            version: Some(version),
-            tenants: Arc::new(tenants),
-            accepted_late,
-        })
-    }
-
-    /// Adds the models in force to a source that contains none, because authors of segments do
-    /// not copy models.
-    pub fn with_models(&self, mut source: TenantSource) -> TenantSource {
-        if source.models.is_none() {
-            let mut tenants = self.tenants.iter();
-            let before = tenants.find(|(id, _)| id.as_str() == source.tenant.id);
-            source.models = before.and_then(|(_, before)| before.source.models.clone());
-        }
-        source
-    }
-
-    /// Whether it was decided to fold this event of a tenant even if it is late.
-    pub fn accepts_late(&self, tenant: &TenantId, event: EventId) -> bool {
-        !self.accepted_late.is_empty()
-            && self
-                .accepted_late
-                .get(tenant)
-                .is_some_and(|events| events.contains(&event))
-    }
-
-    /// Returns the number of accepted late events of each tenant that has any.
-    pub fn accepted_late(&self) -> impl Iterator<Item = (&TenantId, usize)> {
-        self.accepted_late
-            .iter()
-            .map(|(tenant, events)| (tenant, events.len()))
-    }
-
-    /// Folds an event as these definitions have it; `None` for a tenant that is not defined.
-    pub fn fold(
-        &self,
-        state: &mut CustomerState,
-        event: &CustomerEvent,
-    ) -> Option<Result<Folded, Late>> {
-        let rules = &self.tenant(&event.tenant_id)?.rules;
-        Some(if self.accepts_late(&event.tenant_id, event.event_id) {
-            state.fold_accepted(event, rules)
-        } else {
-            state.fold(event, rules)
-        })
-    }
-
-    /// A tenant's definitions, if it is defined.
-    pub fn tenant(&self, id: &TenantId) -> Option<&Arc<TenantDefinitions>> {
-        self.tenants.get(id)
-    }
-
-    /// Each tenant with the version that last defined it, by id.
-    pub fn versions(&self) -> impl Iterator<Item = (&TenantId, i64)> {
-        self.tenants
-            .iter()
-            .map(|(id, definitions)| (id, definitions.version))
-    }
-
-    /// Each tenant's definitions as data, by id.
-    pub fn sources(&self) -> impl Iterator<Item = (&TenantId, &TenantSource)> {
-        self.tenants
-            .iter()
-            .map(|(id, definitions)| (id, &definitions.source))
-    }
+/// The reason why a record of the definitions topic does not change the definitions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplied {
+    /// It is rejected, by every version of Tidemark.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// This version of Tidemark cannot tell.
+    #[error(transparent)]
+    UnknownFormat(#[from] UnknownFormat),
 }
 
 /// One tenant's definitions, validated and ready to evaluate.
@@ -255,7 +148,21 @@ pub struct TenantDefinitions {
 }
 
 impl TenantDefinitions {
-    /// Validates one tenant's data, as the API reads it from the tables.
+    /// Reads one tenant's definitions as the tables keep them: `definition` is the JSON of
+    /// [`TenantSource`], `format` that of the bundle.
+    pub fn from_stored(
+        format: i32,
+        definition: &str,
+        version: i64,
+        appended_at: Instant,
+    ) -> Result<Self, NotApplied> {
+        UnknownFormat::check(format, version)?;
+        let source = serde_json::from_str(definition)
+            .map_err(|error| Rejected::Invalid(error.to_string()))?;
+        Ok(Self::from_source(source, version, appended_at)?)
+    }
+
+    /// Validates one tenant's data.
     pub fn from_source(
         source: TenantSource,
         version: i64,

@@ -21,10 +21,14 @@ mod evaluated;
 mod evaluated_laws;
 #[path = "meaning/explain.rs"]
 mod explain;
+#[path = "meaning/frozen.rs"]
+mod frozen;
 #[path = "meaning/habits.rs"]
 mod habits;
 #[path = "meaning/hostile.rs"]
 mod hostile;
+#[path = "meaning/in_force.rs"]
+mod in_force;
 #[path = "meaning/journeys.rs"]
 mod journeys;
 #[path = "meaning/journeys_laws.rs"]

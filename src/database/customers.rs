@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use sqlx::FromRow;
 use tidemark_projections::customer::{Customer, Encoded};
-use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
+use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use super::Projections;
@@ -34,6 +34,8 @@ struct StoredDefinitions {
     version: i64,
     /// The append time, in microseconds.
     appended_at: i64,
+    /// The format of the bundle.
+    format: i32,
     /// The definitions as JSON.
     definition: String,
 }
@@ -104,11 +106,10 @@ impl Projections {
             .fetch_optional(&self.pool)
             .await?
             .ok_or_else(|| anyhow!("tenant {tenant} has no definitions of version {version}"))?;
-        let source: TenantSource =
-            serde_json::from_str(&stored.definition).context("the stored definitions")?;
         let appended_at = Instant::from_micros(stored.appended_at)
             .ok_or_else(|| anyhow!("{} is not an instant", stored.appended_at))?;
-        let read = TenantDefinitions::from_source(source, stored.version, appended_at);
-        read.context("the stored definitions")
+        let (format, definition) = (stored.format, &stored.definition);
+        TenantDefinitions::from_stored(format, definition, stored.version, appended_at)
+            .context("the stored definitions")
     }
 }

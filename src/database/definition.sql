@@ -1,5 +1,5 @@
 -- A tenant's definitions as of a version.
-select version, appended_at, definition
+select version, appended_at, format, definition
 from tidemark.tenant_definition
 where tenant_id = $1 and version <= $2
 order by version desc

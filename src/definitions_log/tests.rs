@@ -83,5 +83,8 @@ async fn a_bundle_that_would_be_rejected_is_refused_before_it_is_sent() {
         .unwrap_err();
     assert!(moved.to_string().contains("zone"), "{moved}");
     let stale = log.try_apply(&bundle("b", "UTC", None), at).unwrap_err();
-    assert!(matches!(stale, Rejected::Conflict { .. }), "{stale}");
+    assert!(
+        matches!(stale, NotApplied::Rejected(Rejected::Conflict { .. })),
+        "{stale}"
+    );
 }

@@ -36,7 +36,7 @@ segments:
     )
 }
 
-fn order(tenant: &str, customer: usize, occurred_at: Instant) -> CustomerEvent {
+pub(crate) fn order(tenant: &str, customer: usize, occurred_at: Instant) -> CustomerEvent {
     CustomerEvent {
         event_id: EventId(Uuid::new_v4()),
         tenant_id: TenantId::new(tenant).unwrap(),

@@ -21,6 +21,7 @@ mod chaos;
 mod cli;
 mod define_diff;
 mod definitions;
+mod definitions_format;
 mod demo;
 mod deploy;
 mod exactly_once;

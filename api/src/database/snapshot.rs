@@ -6,7 +6,7 @@ use moka::future::Cache;
 use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::{FromRow, Transaction};
 use tidemark_projections::LAYOUT_VERSION;
-use tidemark_projections::definitions::{TenantDefinitions, TenantSource};
+use tidemark_projections::definitions::{NotApplied, TenantDefinitions};
 use tidemark_projections::state::FOLD_VERSION;
 use tidemark_schemas::{Instant, TenantId};
 
@@ -48,6 +48,7 @@ struct Position {
 #[derive(FromRow)]
 struct DefinitionRow {
     appended_at: i64,
+    format: i32,
     definition: String,
 }
 
@@ -144,14 +145,25 @@ impl<'c> Snapshot<'c> {
             .bind(version)
             .fetch_one(&mut *self.transaction)
             .await?;
-        let source =
-            serde_json::from_str::<TenantSource>(&row.definition).map_err(Problem::internal)?;
         let appended_at = instant(row.appended_at)?;
-        let parsed = TenantDefinitions::from_source(source, version, appended_at)
-            .map_err(Problem::internal)?;
+        let parsed =
+            TenantDefinitions::from_stored(row.format, &row.definition, version, appended_at)
+                .map_err(unreadable)?;
         let parsed = Arc::new(parsed);
         self.definitions.insert(key, Arc::clone(&parsed)).await;
         Ok(parsed)
+    }
+}
+
+/// Returns the problem with definitions that cannot be read: only a newer binary knows their format, or
+/// they are damaged.
+fn unreadable(error: NotApplied) -> Problem {
+    match error {
+        NotApplied::UnknownFormat(unknown) => {
+            let detail = "the tenant's definitions were written by a newer version of Tidemark";
+            Problem::unavailable(detail).with_cause(unknown)
+        }
+        NotApplied::Rejected(_) => Problem::internal(error),
     }
 }
 

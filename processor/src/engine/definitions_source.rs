@@ -1,15 +1,20 @@
 //! The source of a partition's definitions: what takes force, and before which record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::Instant;
 use tokio::sync::watch;
+use tokio::time;
 
 use super::context::TaskExit;
 use super::folder::Folder;
 use crate::error::ProcessorError;
 use crate::history::Activation;
+
+/// The interval at which a partition that waits for definitions says so.
+const WAIT_SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -47,12 +52,9 @@ impl DefinitionsSource {
         let in_force = folder.definitions_version();
         match self {
             Self::Live(newest) => {
-                let newest = newest
-                    .wait_for(|seen| seen.version.unwrap_or(-1) >= in_force)
-                    .await
-                    .map_err(|_| TaskExit::Stopped)?;
+                let newest = wait_for(newest, in_force).await?;
                 Ok(if folder.is_older_than(&newest) {
-                    Step::Activate(newest.clone())
+                    Step::Activate(newest)
                 } else {
                     Step::Keep
                 })
@@ -93,6 +95,27 @@ impl DefinitionsSource {
                 later(activations, folder).map(|next| next.next_offset.max(folder.next_offset()))
             }
         }
+    }
+}
+
+/// Waits for definitions at least as new as a version, and says so while it takes long.
+async fn wait_for(
+    newest: &mut watch::Receiver<Definitions>,
+    version: i64,
+) -> Result<Definitions, TaskExit> {
+    let reached = |seen: &Definitions| seen.version.unwrap_or(-1) >= version;
+    loop {
+        match time::timeout(WAIT_SAID_EVERY, newest.wait_for(reached)).await {
+            Ok(Ok(found)) => return Ok(found.clone()),
+            Ok(Err(_)) => return Err(TaskExit::Stopped),
+            Err(_) => {}
+        }
+        let read = newest.borrow().version;
+        tracing::warn!(
+            in_force = version,
+            read,
+            "a partition waits: its definitions in force were not read from the definitions topic yet"
+        );
     }
 }
 

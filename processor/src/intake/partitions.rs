@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) membership: Membership,
     /// The newest definitions.
     pub(crate) definitions: watch::Receiver<Definitions>,
+    /// Whether a newer binary has put definitions in force that this one does not know.
+    pub(crate) stands_by: watch::Receiver<bool>,
     /// The history whose definitions come into force instead, each where it did before.
     pub(crate) history: Option<RecordedHistory>,
 }

@@ -1,4 +1,3 @@
-select version, appended_at, bundle, rejected
+select version, appended_at, bundle, format, rejected
 from tidemark.bundle
-where version > $1
 order by version

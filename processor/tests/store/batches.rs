@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Batch, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest, TrackedRow,
+    Action, Batch, BundleRow, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest,
+    TrackedRow,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
@@ -140,5 +141,16 @@ pub(crate) fn late(tenant: &TenantId, appended_at: Instant) -> ParkedRow {
         value: None,
         headers: Vec::new(),
         appended_at,
+    }
+}
+
+/// A record of the definitions topic that says nothing.
+pub(crate) fn bundle(version: i64, rejected: Option<&str>) -> BundleRow {
+    BundleRow {
+        version,
+        appended_at: at("2024-05-01T12:00:00Z"),
+        bundle: format!("{{\"n\":{version}}}"),
+        format: 1,
+        rejected: rejected.map(str::to_owned),
     }
 }

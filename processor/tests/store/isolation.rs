@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
-use tidemark_processor::store::{Batch, BundleRow, ChangeSet, Reevaluation};
+use tidemark_processor::store::{Batch, BundleEffect, ChangeSet, Reevaluation};
 use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
-use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use tidemark_schemas::{CustomerKey, EventId, Instant, TenantId};
+use uuid::Uuid;
 
-use crate::batches::{after, at, filled, halted, key, late, redrive, tenant, tracked};
+use crate::batches::{after, at, bundle, filled, halted, key, late, redrive, tenant, tracked};
 use crate::database::{Database, TOPIC, number};
 
 const TENANTS: [&str; 2] = ["acme", "globex"];
@@ -67,14 +68,13 @@ async fn populated() -> Database {
         store.commit(TOPIC, &batch).await.unwrap();
         let requested = operators.request(&redrive(), &[(partition, 1)]).await;
         assert_eq!(requested.unwrap(), 1);
-        let bundle = BundleRow {
-            version: i64::from(partition),
-            appended_at: since,
-            bundle: "{}".to_owned(),
-            rejected: None,
+        let bundle = bundle(i64::from(partition), None);
+        let effect = BundleEffect {
+            tenants: vec![(tenant.clone(), "{}".to_owned())],
+            accepted_late: vec![(tenant, EventId(Uuid::from_u128(1)))],
         };
-        let (shared, tenants) = (store.database(), [(tenant, "{}".to_owned())]);
-        shared.record_bundle(&bundle, &tenants).await.unwrap();
+        let shared = store.database();
+        shared.record_bundle(&bundle, &effect).await.unwrap();
         let mut api = database.api().await;
         be(&mut api, tenant_id).await;
         audit(&mut api, tenant_id).await.unwrap();

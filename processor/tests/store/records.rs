@@ -2,9 +2,11 @@
 
 use tidemark_kafka::headers::Header;
 use tidemark_processor::parking::Reason;
-use tidemark_processor::store::{BundleRow, Committed, ParkedRow, StoreError};
+use tidemark_processor::store::{BundleEffect, BundleRow, Committed, ParkedRow, StoreError};
+use tidemark_schemas::EventId;
+use uuid::Uuid;
 
-use crate::batches::{after, at, next, tenant};
+use crate::batches::{after, at, bundle, next, tenant};
 use crate::database::{Database, TOPIC};
 
 fn header(name: &[u8], value: Option<&[u8]>) -> Header {
@@ -83,46 +85,97 @@ async fn parked_events() {
     assert_eq!(found, [late]);
 }
 
+/// A bundle's effect: a tenant each, with its zone, and a late event of globex.
+fn effect(tenants: &[(&str, &str)]) -> BundleEffect {
+    let source = |zone: &str, id: &str| {
+        format!(r#"{{"tenant": {{"id": "{id}", "zone": "{zone}", "currency": "EUR"}}}}"#)
+    };
+    BundleEffect {
+        tenants: tenants
+            .iter()
+            .map(|(id, zone)| (tenant(id), source(zone, id)))
+            .collect(),
+        accepted_late: vec![(tenant("globex"), EventId(Uuid::from_u128(7)))],
+    }
+}
+
 #[tokio::test]
-async fn bundles() {
+async fn kept_bundles_give_the_definitions_in_force() {
+    // Given two tenants, of which one is defined twice, and a rejected record
     let database = Database::ready().await;
     let store = database.store().await;
-    let bundle = |version, rejected: Option<&str>| BundleRow {
-        version,
-        appended_at: at("2024-05-01T12:00:00Z"),
-        bundle: format!("{{\"n\":{version}}}"),
-        rejected: rejected.map(str::to_owned),
-    };
-    let tenants = [
-        (tenant("acme"), "{}".to_owned()),
-        (tenant("globex"), "{}".to_owned()),
-    ];
+    let shared = store.database();
+    let (both, again) = (
+        effect(&[("acme", "UTC"), ("globex", "UTC")]),
+        effect(&[("acme", "Europe/Berlin")]),
+    );
+    let rejected = bundle(3, Some("conflict"));
     for _ in 0..2 {
-        store
-            .database()
-            .record_bundle(&bundle(0, None), &tenants)
-            .await
-            .unwrap();
+        shared.record_bundle(&bundle(0, None), &both).await.unwrap();
     }
-    store
-        .database()
-        .record_bundle(&bundle(3, Some("conflict")), &[])
+    shared
+        .record_bundle(&bundle(2, None), &again)
         .await
         .unwrap();
-    assert_eq!(
-        store.database().load_bundles(-1).await.unwrap(),
-        [bundle(0, None), bundle(3, Some("conflict"))]
-    );
-    assert_eq!(
-        store.database().load_bundles(0).await.unwrap(),
-        [bundle(3, Some("conflict"))]
-    );
-    assert_eq!(
-        database
-            .count("select count(*) from tidemark.tenant_definition")
-            .await,
-        2
-    );
+    shared
+        .record_bundle(&rejected, &BundleEffect::default())
+        .await
+        .unwrap();
+    // When they are loaded
+    let kept = shared.load_definitions().await.unwrap();
+    // Then the newest of each tenant are in force, as of the newest record that was applied
+    assert_eq!((kept.next_offset, kept.unknown), (4, None));
+    let definitions = kept.definitions;
+    assert_eq!(definitions.version, Some(2));
+    let versions = definitions
+        .versions()
+        .map(|(id, version)| (id.as_str(), version));
+    assert_eq!(versions.collect::<Vec<_>>(), [("acme", 2), ("globex", 0)]);
+    let accepted = definitions.accepted_late().map(|(_, events)| events);
+    assert_eq!(accepted.sum::<usize>(), 1);
+    let all = [bundle(0, None), bundle(2, None), rejected];
+    assert_eq!(shared.load_bundles().await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn definitions_before_an_unknown_format_are_in_force() {
+    // Given definitions, and newer ones that a newer binary kept
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let shared = store.database();
+    let newer = BundleRow {
+        bundle: r#"{"format": 9, "based_on": 2, "writer": "9.0.0"}"#.to_owned(),
+        format: 9,
+        ..bundle(7, None)
+    };
+    let known = effect(&[("acme", "UTC")]);
+    shared
+        .record_bundle(&bundle(2, None), &known)
+        .await
+        .unwrap();
+    shared
+        .record_bundle(&newer, &effect(&[("acme", "Europe/Berlin")]))
+        .await
+        .unwrap();
+    // When they are loaded
+    let kept = shared.load_definitions().await.unwrap();
+    // Then what was before is in force, and the record is named
+    assert_eq!((kept.next_offset, kept.definitions.version), (7, Some(2)));
+    let unknown = kept.unknown.unwrap();
+    assert_eq!((unknown.version, unknown.format), (7, 9));
+    assert_eq!(unknown.writer.as_deref(), Some("9.0.0"));
+}
+
+#[tokio::test]
+async fn another_record_under_a_kept_version_is_refused() {
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let nothing = BundleEffect::default();
+    store
+        .database()
+        .record_bundle(&bundle(0, None), &nothing)
+        .await
+        .unwrap();
     // The topic was created again.
     let other = BundleRow {
         bundle: "{}".to_owned(),
@@ -130,7 +183,7 @@ async fn bundles() {
     };
     let error = store
         .database()
-        .record_bundle(&other, &[])
+        .record_bundle(&other, &nothing)
         .await
         .unwrap_err();
     assert!(

@@ -7,18 +7,15 @@ use serde::{Deserialize, Serialize};
 use tidemark_schemas::{EventId, TenantId};
 
 use super::fields::Fields;
+use super::format::{MAX_BUNDLE_BYTES, NEWEST_FORMAT};
 use super::problems::Problems;
 use super::source::TenantSource;
 use super::tenant::{self, Parts, Tenant};
 use super::tree::{Content, Node, Place};
 use super::{DefinitionError, Rejected, settings, yaml};
 
-/// The largest record of the definitions topic.
-pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// The largest definition file; comments and indentation do not travel.
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
-/// The format of bundles that this version writes and reads.
-const FORMAT: u32 = 1;
 /// The keys of a definition.
 const KEYS: [&str; 6] = [
     "tenant", "segments", "journeys", "actions", "triggers", "models",
@@ -30,7 +27,7 @@ const MAX_AUTHOR_BYTES: usize = 255;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
-    /// Version of this format: 1.
+    /// The format: [`NEWEST_FORMAT`] at most.
     pub format: u32,
     /// The version (offset) of the last accepted bundle the author saw; null before the first.
     pub based_on: Option<i64>,
@@ -66,7 +63,7 @@ impl Bundle {
             .map(|problem| located(problem.place, problem.message))
             .collect();
         let bundle = Self {
-            format: FORMAT,
+            format: NEWEST_FORMAT,
             based_on: None,
             author: author.to_owned(),
             tenants,
@@ -86,7 +83,7 @@ impl Bundle {
     /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
     pub fn from_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
         Self {
-            format: FORMAT,
+            format: NEWEST_FORMAT,
             based_on: None,
             author: author.to_owned(),
             tenants,
@@ -102,7 +99,7 @@ impl Bundle {
     ) -> Self {
         let ids = events.into_iter().map(|id| id.to_string()).collect();
         Self {
-            format: FORMAT,
+            format: NEWEST_FORMAT,
             based_on: None,
             author: author.to_owned(),
             tenants: Vec::new(),
@@ -131,25 +128,13 @@ impl Bundle {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Parses a record. Tenants are not validated yet.
+    /// Parses a record with a checked envelope. Tenants are not validated yet.
     pub(super) fn from_record(record: &[u8]) -> Result<Self, Rejected> {
         let invalid = |reason: String| Err(Rejected::Invalid(reason));
-        if record.len() > MAX_BUNDLE_BYTES {
-            return invalid(format!(
-                "{} bytes are more than {MAX_BUNDLE_BYTES}",
-                record.len()
-            ));
-        }
         let bundle: Self = match serde_json::from_slice(record) {
             Ok(bundle) => bundle,
             Err(error) => return invalid(error.to_string()),
         };
-        if bundle.format != FORMAT {
-            return invalid(format!(
-                "format {} is unknown (known: {FORMAT})",
-                bundle.format
-            ));
-        }
         if bundle.author.len() > MAX_AUTHOR_BYTES || bundle.author.chars().any(char::is_control) {
             return invalid("the author's name is too long or holds control characters".to_owned());
         }

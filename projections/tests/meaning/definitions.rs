@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use tidemark_projections::definitions::{
-    Bundle, Definitions, MAX_BUNDLE_BYTES, Rejected, TenantDefinitions,
+    Bundle, Definitions, MAX_BUNDLE_BYTES, NotApplied, Rejected, TenantDefinitions,
 };
 use tidemark_schemas::{EventId, Instant, TenantId};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub(crate) fn applied(
     definitions: &Definitions,
     version: i64,
     bundle: &Bundle,
-) -> Result<Definitions, Rejected> {
+) -> Result<Definitions, NotApplied> {
     definitions.apply(
         version,
         Instant::from_micros(1).unwrap(),
@@ -231,15 +231,15 @@ fn bundles_apply_only_on_the_version_they_are_based_on() {
     let conflict = applied(&first, 6, &bundle).unwrap_err();
     assert_eq!(
         conflict,
-        Rejected::Conflict {
+        NotApplied::Rejected(Rejected::Conflict {
             based_on: None,
             newest: Some(5)
-        }
+        })
     );
     bundle.based_on = Some(5);
     assert!(matches!(
         applied(&none, 6, &bundle),
-        Err(Rejected::Conflict { .. })
+        Err(NotApplied::Rejected(Rejected::Conflict { .. }))
     ));
     let second = applied(&first, 6, &bundle).unwrap();
     let id = TenantId::new("acme").unwrap();
@@ -255,10 +255,10 @@ fn bundles_apply_only_on_the_version_they_are_based_on() {
         let rejected = applied(&second, 7, &other).unwrap_err();
         assert_eq!(
             rejected,
-            Rejected::Fixed {
+            NotApplied::Rejected(Rejected::Fixed {
                 tenant: id.clone(),
                 field
-            }
+            })
         );
     }
     let text = TENANT.replace(
@@ -275,7 +275,7 @@ fn records_are_validated_like_files() {
     let good = String::from_utf8(bundle(TENANT).to_record()).unwrap();
     let check = |record: &str, expected: &str| {
         let rejected = Definitions::default().apply(0, Instant::MIN, record.as_bytes());
-        let Err(Rejected::Invalid(reason)) = rejected else {
+        let Err(NotApplied::Rejected(Rejected::Invalid(reason))) = rejected else {
             panic!("{record} gave {rejected:?}");
         };
         assert!(reason.contains(expected), "{reason} lacks {expected}");
@@ -283,8 +283,8 @@ fn records_are_validated_like_files() {
     check("", "EOF");
     check("\u{0}", "expected value");
     check(
-        &good.replace("\"format\":1", "\"format\":2"),
-        "format 2 is unknown",
+        &good.replace("\"format\":1", "\"format\":0"),
+        "format 0 does not exist",
     );
     check(
         &good.replace("Europe/Berlin", "Mars/Olympus"),

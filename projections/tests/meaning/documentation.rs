@@ -43,6 +43,14 @@ fn as_file(block: &str) -> String {
     )
 }
 
+/// Every example of the manual, as a file.
+pub(crate) fn files() -> Vec<String> {
+    blocks()
+        .into_iter()
+        .map(|(_, block)| as_file(&block))
+        .collect()
+}
+
 #[test]
 fn every_example_is_valid() {
     let blocks = blocks();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use tidemark_projections::definitions::{Definitions, Rejected};
+use tidemark_projections::definitions::{Definitions, NotApplied, Rejected};
 use tidemark_schemas::Instant;
 
 use super::definitions::{JOURNEY, TENANT, applied, bundle, errors};
@@ -200,7 +200,10 @@ fn nesting_depth_is_bounded() {
     }
     let json = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
     let apply = Definitions::default().apply(0, Instant::MIN, json.as_bytes());
-    assert!(matches!(apply, Err(Rejected::Invalid(_))));
+    assert!(matches!(
+        apply,
+        Err(NotApplied::Rejected(Rejected::Invalid(_)))
+    ));
 }
 
 #[test]

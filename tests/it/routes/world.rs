@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Batch, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation, Store,
-    StoreConfig, TenantDigest,
+    Batch, BundleEffect, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation,
+    Store, StoreConfig, TenantDigest,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::customer::{Customer, InForce, Tracking};
@@ -130,11 +130,16 @@ impl World {
             version,
             appended_at,
             bundle: record,
+            format: bundle.format,
             rejected: None,
+        };
+        let effect = BundleEffect {
+            tenants,
+            accepted_late: Vec::new(),
         };
         self.store
             .database()
-            .record_bundle(&row, &tenants)
+            .record_bundle(&row, &effect)
             .await
             .unwrap();
     }

@@ -1,0 +1,5 @@
+-- Each tenant's newest definitions before a version.
+select distinct on (tenant_id) version, appended_at, format, definition
+from tidemark.tenant_definition
+where version < $1
+order by tenant_id, version desc

@@ -1,0 +1,85 @@
+//! The definitions in force: records of unknown formats, and what is restored from tables.
+
+use tidemark_projections::definitions::{
+    Bundle, Definitions, NEWEST_FORMAT, NotApplied, Rejected, TenantDefinitions, UnknownFormat,
+};
+use tidemark_schemas::{EventId, Instant, TenantId};
+use uuid::Uuid;
+
+use crate::definitions::{JOURNEY, TENANT, applied, bundle};
+
+#[test]
+fn record_of_an_unknown_format_is_neither_applied_nor_rejected() {
+    let first = applied(&Definitions::default(), 5, &bundle(TENANT)).unwrap();
+    let newer = NEWEST_FORMAT + 1;
+    let record = |based_on: i64| {
+        format!(
+            r#"{{"format": {newer}, "based_on": {based_on}, "writer": "7.1.0", "loops": [{{}}]}}"#
+        )
+    };
+    // Based on the newest version, only a version that knows its format can tell.
+    let unknown = first.apply(6, Instant::MIN, record(5).as_bytes());
+    let Err(NotApplied::UnknownFormat(unknown)) = unknown else {
+        panic!("{unknown:?}");
+    };
+    assert_eq!((unknown.version, unknown.format), (6, newer));
+    let said = unknown.to_string();
+    assert!(said.contains("run tidemark 7.1.0 or newer"), "{said}");
+    assert_eq!(
+        UnknownFormat::of_record(6, record(5).as_bytes()),
+        Some(unknown)
+    );
+    // Based on another, it is a conflict in every format.
+    let conflict = first.apply(6, Instant::MIN, record(4).as_bytes());
+    assert!(matches!(
+        conflict,
+        Err(NotApplied::Rejected(Rejected::Conflict { .. }))
+    ));
+}
+
+#[test]
+fn restored_definitions_equal_those_that_were_kept() {
+    // Given definitions of two tenants, one of them defined twice, and accepted late events
+    let mut all = applied(&Definitions::default(), 0, &bundle(TENANT)).unwrap();
+    let globex = "tenant: { id: globex, zone: UTC, currency: EUR }\n";
+    let (acme, event) = (TenantId::new("acme").unwrap(), EventId(Uuid::from_u128(7)));
+    let mut steps = [
+        bundle(globex),
+        Bundle::accepting_late(&acme, [event], "test"),
+        bundle(&format!("{TENANT}{JOURNEY}")),
+    ];
+    let mut accepted = Vec::new();
+    for (version, step) in (1..).zip(&mut steps) {
+        step.based_on = all.version;
+        let next = applied(&all, version, step).unwrap();
+        accepted.extend(next.newly_accepted(&all));
+        all = next;
+    }
+    assert_eq!(accepted, [(acme.clone(), event)]);
+    // When what is in force is restored from data
+    let tenants: Vec<_> = all
+        .tenants
+        .values()
+        .map(|tenant| {
+            let json = serde_json::to_string(&tenant.source).unwrap();
+            TenantDefinitions::from_stored(1, &json, tenant.version, tenant.appended_at).unwrap()
+        })
+        .collect();
+    let restored = Definitions::restore(all.version, tenants, accepted);
+    // Then it is the same
+    assert_eq!(restored.version, Some(3));
+    assert_eq!(
+        restored.versions().collect::<Vec<_>>(),
+        all.versions().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        restored.sources().collect::<Vec<_>>(),
+        all.sources().collect::<Vec<_>>()
+    );
+    assert!(restored.accepts_late(&acme, event));
+    let newer = i32::try_from(NEWEST_FORMAT).unwrap() + 1;
+    assert!(matches!(
+        TenantDefinitions::from_stored(newer, "{}", 9, Instant::MIN),
+        Err(NotApplied::UnknownFormat(_))
+    ));
+}
