@@ -5,6 +5,7 @@
 //! - [`diagnostics`]: the reason why a broker refuses a client.
 //! - [`topics`]: partition counts, and the creation of topics.
 //! - [`producer`]: publishing with a known result for every record.
+//! - [`forwarder`]: publishing records again to another partition; [`forwarded`]: the mark of such records.
 //! - [`headers`]: a record's headers, byte for byte.
 //! - [`broker`]: the embedded broker.
 //!
@@ -15,6 +16,8 @@ pub mod config;
 pub mod credentials;
 pub mod diagnostics;
 mod error;
+pub mod forwarded;
+pub mod forwarder;
 pub mod headers;
 pub mod producer;
 pub mod topics;

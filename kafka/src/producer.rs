@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::Message as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
 use crate::config::KafkaConfig;
@@ -71,19 +70,6 @@ impl ProducerContext for Context {
     }
 }
 
-/// A record to be published to the partition where it belongs, otherwise unchanged.
-#[derive(Debug, Clone)]
-pub struct Republished<'a> {
-    /// The partition.
-    pub partition: i32,
-    /// The key.
-    pub key: Option<&'a [u8]>,
-    /// The value.
-    pub value: Option<&'a [u8]>,
-    /// The headers: names and values. rdkafka publishes no name that is not UTF-8.
-    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
-}
-
 /// Publishes records to one topic.
 #[allow(
     missing_debug_implementations,
@@ -117,35 +103,9 @@ impl Publisher {
     /// Queues one record, waiting while the queue is full. [`Self::finish`] returns its result; an
     /// error here concerns this record alone.
     pub fn send(&self, line: u64, key: &str, value: &[u8]) -> Result<(), Undelivered> {
-        let record = BaseRecord::with_opaque_to(&self.topic, Box::new(line))
+        let mut record = BaseRecord::with_opaque_to(&self.topic, Box::new(line))
             .key(key)
             .payload(value);
-        self.queue(line, record)
-    }
-
-    /// Queues a record for a given partition.
-    pub fn republish(&self, line: u64, record: &Republished<'_>) -> Result<(), Undelivered> {
-        let mut headers = OwnedHeaders::new();
-        for &(key, value) in &record.headers {
-            headers = headers.insert(Header { key, value });
-        }
-        let mut queued = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(line))
-            .partition(record.partition)
-            .headers(headers);
-        if let Some(key) = record.key {
-            queued = queued.key(key);
-        }
-        if let Some(value) = record.value {
-            queued = queued.payload(value);
-        }
-        self.queue(line, queued)
-    }
-
-    fn queue<K: ToBytes + ?Sized, V: ToBytes + ?Sized>(
-        &self,
-        line: u64,
-        mut record: BaseRecord<'_, K, V, Box<u64>>,
-    ) -> Result<(), Undelivered> {
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,

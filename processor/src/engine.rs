@@ -5,7 +5,8 @@
 //! - `task`: the loop: gather input, fold a batch, commit it after the one in flight.
 //! - `inbox`: the records handed over; `batch`: those that one batch takes.
 //! - `definitions_source`: the definitions that take force, live or recorded.
-//! - `classification`, `park`: a record before any state is read: fold it, or park it and why.
+//! - `classification`, `routing`, `park`: a record before any state is read: fold it, forward it, or
+//!   park it and why; `forwarding`: misrouted events published to their expected partitions.
 //! - `admission`, `halts`: fold or park; tenants halted because too many of their records were parked.
 //! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
 //! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
@@ -21,6 +22,7 @@ mod commit;
 mod context;
 mod definitions_source;
 mod folder;
+mod forwarding;
 mod halts;
 mod handle;
 mod inbox;
@@ -30,6 +32,7 @@ mod pending;
 mod projector;
 mod redrive;
 mod retry;
+mod routing;
 mod rows;
 mod task;
 mod timers;

@@ -14,6 +14,7 @@ mod credentials;
 mod engine;
 mod error;
 mod follower;
+mod forwarder;
 mod history;
 mod intake;
 mod memory;

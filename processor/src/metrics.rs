@@ -29,12 +29,14 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Records read from the log and folded, recognised as duplicates, or parked.
+    /// Records read from the log and folded, recognised as duplicates, forwarded, or parked.
     records: IntCounter = counter("tidemark_records_total");
     /// Events folded into state for the first time.
     folded: IntCounter = counter("tidemark_events_folded_total");
     /// Events recognised as duplicates.
     duplicates: IntCounter = counter("tidemark_events_duplicate_total");
+    /// Misrouted events published to their expected partition, by cause.
+    forwarded: IntCounterVec = counters("tidemark_events_forwarded_total", "cause");
     /// Events parked, by reason.
     parked: IntCounterVec = counters("tidemark_events_parked_total", "reason");
     /// Parked events that were folded later.
@@ -57,7 +59,7 @@ metrics! {
     commit_customers: Histogram = histogram("tidemark_commit_customers", 1.0, 4.0, 8);
     /// Commits refused because another process owns the partition.
     fenced: IntCounter = counter("tidemark_fenced_total");
-    /// Waits of a partition for an unavailable database or registry.
+    /// Waits of a partition for an unavailable database, registry or broker.
     waits: IntCounterVec = counters("tidemark_waits_total", "for");
     /// Customer states found in the cache.
     cache_hits: IntCounter = counter("tidemark_cache_hits_total");

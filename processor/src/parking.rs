@@ -14,7 +14,7 @@ pub enum Reason {
     /// Too far behind the customer's newest event to be told from a duplicate; redriven by itself
     /// once it is accepted.
     Late,
-    /// Found in a partition that is not its customer's home.
+    /// Found in another partition than its expected one, and not forwarded.
     Misrouted,
     /// The tenant is not defined; the event is redriven when it is.
     UnknownTenant,
@@ -58,17 +58,16 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
-    /// Returns whether the reason counts towards the tenant's halt. Late events do not, because they
-    /// need not be a fault; nor do events of tenants that are undefined or halted already.
+    /// Returns whether the reason counts towards the tenant's halt. Late and misrouted events do not,
+    /// because they need not be a fault; nor do events of tenants that are undefined or halted already.
     pub(crate) const fn counts_towards_halt(self) -> bool {
         match self {
             Self::Undecodable
             | Self::UnknownSchema
             | Self::Incompatible
             | Self::Invalid
-            | Self::Misrouted
             | Self::Panic => true,
-            Self::Late | Self::UnknownTenant | Self::Halted => false,
+            Self::Misrouted | Self::Late | Self::UnknownTenant | Self::Halted => false,
         }
     }
 }

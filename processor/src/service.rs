@@ -18,6 +18,7 @@ use crate::credentials::{self, Clients, Credentials};
 use crate::engine::Context;
 use crate::error::ProcessorError;
 use crate::follower::Follower;
+use crate::forwarder::SharedForwarder;
 use crate::history::RecordedHistory;
 use crate::intake::{Intake, IntakeExit, Membership, Plan};
 use crate::memory::Budget;
@@ -75,12 +76,15 @@ impl Processor {
             stop.clone(),
         )
         .await?;
+        let forwarder =
+            SharedForwarder::new(clients.kafka.subscribe(), store.generation().created_at);
         let shared = Arc::new(Context {
             topic: config.kafka.topic,
             partitions,
             partitioner: config.kafka.partitioner,
             store,
             decoder: Decoder::new(client),
+            forwarder,
             clock: config.clock,
             limits: config.limits,
             budget: Budget::beside_prefetch(config.limits.memory_bytes),

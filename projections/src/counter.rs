@@ -1,4 +1,4 @@
-//! Counters: how many customers, offers and parked events a tenant has now, by kind and name.
+//! Counters: how many customers, offers, parked and forwarded events a tenant has, by kind and name.
 
 /// A kind of counter. Each variant documents the names of its counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,11 +25,13 @@ pub enum CounterKind {
     Parked,
     /// The number of discarded events, by the reason they were parked for.
     Discarded,
+    /// The number of misrouted events published to their expected partition, by cause.
+    Forwarded,
 }
 
 impl CounterKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Customers,
         Self::Segment,
         Self::Stage,
@@ -41,6 +43,7 @@ impl CounterKind {
         Self::OfferSegment,
         Self::Parked,
         Self::Discarded,
+        Self::Forwarded,
     ];
 
     /// Returns the stored name.
@@ -57,6 +60,7 @@ impl CounterKind {
             Self::OfferSegment => "offer_segment",
             Self::Parked => "parked",
             Self::Discarded => "discarded",
+            Self::Forwarded => "forwarded",
         }
     }
 

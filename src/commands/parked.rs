@@ -6,7 +6,6 @@
 
 mod accept_late;
 mod inspect;
-mod republish;
 mod request;
 mod resume;
 mod selection;
@@ -51,8 +50,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  tidemark parked redrive --parked-reason unknown_schema --apply\n\n\
         Without --apply nothing changes, and the command prints how many events it would retry.\n\
-        Misrouted events are published to their expected partition; the processor that owns the\n\
-        partition folds all others. Events that still cannot be folded stay parked, and the exit\n\
+        The processor that owns the partition folds the events, and publishes misrouted ones to\n\
+        their expected partition. Events that still cannot be folded stay parked, and the exit\n\
         code is then 1.\n\n\
         With --accept-late, the command searches the whole log of the partition for events parked\n\
         `late`. An event is accepted, by a definition and for good, if no other record of it was\n\
@@ -140,7 +139,7 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
         } => accept_late::accept(&store, &config, &selection, options).await,
         Command::Redrive {
             selection, options, ..
-        } => request::redrive(&store, &config, &selection, options).await,
+        } => request::redrive(&store, &selection, options).await,
         Command::Discard {
             selection,
             reason,

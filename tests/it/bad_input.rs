@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::support::publish::Publisher;
 use crate::support::reference::Reference;
 use crate::support::registry::Registry;
-use crate::support::site::{PARTITIONS, Site};
+use crate::support::site::Site;
 use crate::support::wait::wait_for;
 
 const DEFINITIONS: &str = "
@@ -100,8 +100,8 @@ fn bad(
     event: &CustomerEvent,
     value: Vec<u8>,
 ) -> Bad {
-    let tenant = matches!(reason, "invalid" | "late" | "misrouted" | "unknown_tenant")
-        && field != Some("tenant_id");
+    let tenant =
+        matches!(reason, "invalid" | "late" | "unknown_tenant") && field != Some("tenant_id");
     Bad {
         name,
         key: event.key().record_key().into_bytes(),
@@ -193,19 +193,6 @@ fn late(publisher: &Publisher) -> Bad {
     bad("late", ("late", None), &late, publisher.encode(&late))
 }
 
-/// Returns an event that librdkafka's default partitioner sends to another partition.
-fn misrouted() -> CustomerEvent {
-    (0..100)
-        .map(|n| event(&format!("stray-{n}"), now(), order(1)))
-        .find(|event| {
-            let key = event.key().record_key();
-            let home = |partitioner: Partitioner| partitioner.partition(key.as_bytes(), PARTITIONS);
-            home(Partitioner::Crc32) != home(Partitioner::Murmur2)
-                && home(Partitioner::Crc32) != home(Partitioner::Fnv1a)
-        })
-        .unwrap()
-}
-
 type Parked = (
     Option<Vec<u8>>,
     Option<Vec<u8>>,
@@ -248,19 +235,6 @@ fn assert_parked(fault: &Bad, rows: &[Parked]) {
     assert!(headers.contains("trace"), "{}: {headers}", fault.name);
 }
 
-fn assert_misrouted(stray: &[u8], rows: &[Parked]) {
-    let strays: Vec<_> = rows.iter().filter(|row| row.2 == "misrouted").collect();
-    let [(_, value, _, _, tenant, detail, _)] = &strays[..] else {
-        panic!("{strays:?}")
-    };
-    assert_eq!(value.as_deref(), Some(stray));
-    assert_eq!(tenant.as_deref(), Some("acme"));
-    assert!(
-        detail.contains("consistent_random"),
-        "the detail names the producer's partitioner: {detail}"
-    );
-}
-
 #[tokio::test]
 async fn invalid_records_are_parked_with_bytes_and_reason_while_valid_ones_are_folded() {
     // Given records with every kind of fault between valid ones
@@ -283,10 +257,6 @@ async fn invalid_records_are_parked_with_bytes_and_reason_while_valid_ones_are_f
     publisher.event(&valid);
     publisher.event(&valid);
     publisher.flush();
-    let stray = misrouted();
-    let foreign = site.publisher_with(Partitioner::Crc32).await;
-    foreign.event(&stray);
-    foreign.flush();
 
     // When they are processed
     let processor = site.process(&[]);
@@ -295,11 +265,10 @@ async fn invalid_records_are_parked_with_bytes_and_reason_while_valid_ones_are_f
 
     // Then each invalid record is parked once, with its reason and all its bytes
     let rows = parked(&site).await;
-    assert_eq!(rows.len(), faults.len() + 1, "{rows:#?}");
+    assert_eq!(rows.len(), faults.len(), "{rows:#?}");
     for fault in &faults {
         assert_parked(fault, &rows);
     }
-    assert_misrouted(&publisher.encode(&stray), &rows);
 
     // And every valid event is folded once
     let expected = Reference::from_topic(

@@ -88,44 +88,14 @@ async fn events_of_the_python_avro_serializer_are_folded() {
 }
 
 #[tokio::test]
-async fn events_of_pythons_default_partitioner_are_parked_with_its_name_and_redriven() {
+async fn events_of_pythons_default_partitioner_are_forwarded_and_folded() {
     // Given a producer with librdkafka's default partitioner
     let site = Site::new().await;
     site.define(DEFINITIONS);
     let registry = Apicurio::shared().await;
     python(&site, registry, "consistent_random");
-
-    // Then its misrouted events are parked, and the detail names the partitioner
+    // When its events are processed, then all are folded
     process(&site, registry).await;
-    let reasons = parked(&site).await;
-    assert_eq!(
-        reasons.keys().collect::<Vec<_>>(),
-        ["misrouted"],
-        "{reasons:?}"
-    );
-    let detail = "select detail from $gen.parked order by partition, \"offset\" limit 1";
-    let [(detail,)]: [(String,); 1] = site
-        .projections()
-        .await
-        .rows(detail)
-        .await
-        .try_into()
-        .unwrap();
-    assert!(detail.contains("consistent_random"), "{detail}");
-
-    // And once redriven, all events are folded
-    let setting = format!("registry.url={}", registry.url());
-    let processor = site.process(&["--set", &setting]);
-    let redriven = site.run(&[
-        "parked",
-        "redrive",
-        "--parked-reason",
-        "misrouted",
-        "--apply",
-    ]);
-    assert!(redriven.status.success(), "{redriven:?}");
-    site.wait_until_folded(SOON).await;
-    processor.terminate();
     assert_folded(&site, registry, CUSTOMERS, CUSTOMERS * KINDS).await;
 }
 

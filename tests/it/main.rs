@@ -29,6 +29,7 @@ mod first_use;
 mod fixed_partitions;
 mod flood;
 mod foreign_records;
+mod forwarding;
 mod generate;
 mod halt;
 mod harness;

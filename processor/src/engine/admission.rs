@@ -1,4 +1,4 @@
-//! The admission of classified records: folded, known already, or parked; and the tenants that are
+//! The admission of classified records: folded, known already, forwarded, or parked; and the tenants that are
 //! halted because too many of theirs were parked.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tidemark_projections::state::Folded;
 use tidemark_schemas::TenantId;
 
-use super::classification::Item;
+use super::classification::{Classification, Item, Misplaced};
 use super::context::{Context, TaskExit};
 use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
@@ -35,6 +35,8 @@ pub(super) enum Admitted {
     Folded,
     /// The event had been folded before.
     Known,
+    /// The event was published again to its expected partition.
+    Forwarded,
     /// The event cannot be folded.
     Parked(Park),
 }
@@ -66,9 +68,12 @@ impl Admission {
         metrics.records.inc();
         let admitted = self.try_fold(folder, item)?;
         self.note_share(folder, item, &admitted);
+        if let Classification::Forward(misplaced) = &item.classification {
+            self.warn_of_misrouted(&misplaced.misrouted.detail, item.record.offset);
+        }
         if let Admitted::Parked(park) = admitted {
             if park.reason == Reason::Misrouted {
-                self.warn_of_misrouted(&park, item.record.offset);
+                self.warn_of_misrouted(&park.detail, item.record.offset);
             }
             let parked = &self.shared.metrics.parked;
             parked.with_label_values(&[park.reason.as_str()]).inc();
@@ -78,11 +83,20 @@ impl Admission {
         Ok(())
     }
 
-    /// Folds an event; what cannot be folded comes back as a decision to park.
+    /// Folds an event, or counts it as forwarded; what cannot be folded comes back as a decision to
+    /// park.
     pub(super) fn try_fold(&self, folder: &mut Folder, item: &Item) -> Result<Admitted, TaskExit> {
         let event = match &item.classification {
-            Ok(event) => event,
-            Err(park) => return Ok(Admitted::Parked(park.clone())),
+            Classification::Fold(event) => event,
+            Classification::Forward(misplaced) => {
+                let Misplaced { event, misrouted } = &**misplaced;
+                let cause = misrouted.cause.as_str();
+                let forwarded = &self.shared.metrics.forwarded;
+                forwarded.with_label_values(&[cause]).inc();
+                folder.pending_mut().forward(&event.tenant_id, cause);
+                return Ok(Admitted::Forwarded);
+            }
+            Classification::Park(park) => return Ok(Admitted::Parked(park.clone())),
         };
         if self.halts.is_halted(&event.tenant_id) {
             return Ok(Admitted::Parked(Park::halted(event)));
@@ -122,7 +136,9 @@ impl Admission {
             (Admitted::Parked(park), _) if park.reason.counts_towards_halt() => {
                 (park.tenant.as_ref().or(keyed.as_ref()), true)
             }
-            (Admitted::Folded | Admitted::Known, Ok(event)) => (Some(&event.tenant_id), false),
+            (Admitted::Folded | Admitted::Known, Classification::Fold(event)) => {
+                (Some(&event.tenant_id), false)
+            }
             _ => return,
         };
         let Some(tenant) = tenant.filter(|tenant| folder.tenant(tenant).is_some()) else {
@@ -145,19 +161,19 @@ impl Admission {
         });
     }
 
-    /// Names the producer's partitioner, but not for each of its events.
-    fn warn_of_misrouted(&mut self, park: &Park, offset: i64) {
+    /// Names the producer and its partitioner, but not for each of its events.
+    fn warn_of_misrouted(&mut self, detail: &str, offset: i64) {
         let last = self.warned_of_misrouted;
         if last.is_some_and(|at| at.elapsed() < WARN_EVERY) {
             return;
         }
         self.warned_of_misrouted = Some(Instant::now());
-        let (partition, detail) = (self.partition, park.detail.as_str());
+        let partition = self.partition;
         tracing::warn!(
             partition,
             offset,
             detail,
-            "misrouted events are being parked"
+            "events are found in other partitions than their expected ones"
         );
     }
 }

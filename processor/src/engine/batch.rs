@@ -85,6 +85,12 @@ impl Work {
         }
     }
 
+    /// Returns every classified record.
+    pub(super) fn all_items(&mut self) -> Vec<&mut Item> {
+        let redriven = self.redriven.iter_mut().map(Redriven::item_mut);
+        redriven.chain(self.items.iter_mut()).collect()
+    }
+
     /// Returns the customers of the events.
     pub(super) fn customers(&self) -> Vec<CustomerKey> {
         let new = self.items.iter().filter_map(Item::customer);

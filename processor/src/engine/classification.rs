@@ -1,15 +1,18 @@
-//! The classification of a record before any state is read: an event to fold, or a record to park.
+//! The classification of a record before any state is read: an event to fold or to forward, or a
+//! record to park.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tidemark_kafka::forwarded::forwarded_from;
 use tidemark_schemas::codec::{DecodeError, Decoder};
-use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, Partitioner};
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
 use super::context::{Context, TaskExit};
 use super::park::Park;
 use super::retry::Retry;
+use super::routing::{Misrouted, Routing};
 use crate::parking::Reason;
 use crate::record::Record;
 
@@ -21,14 +24,36 @@ pub(super) const FUTURE_TOLERANCE_MICROS: i64 = 5 * 60 * 1_000_000;
 pub(super) struct Item {
     pub(super) record: Record,
     pub(super) appended_at: Instant,
-    /// The event that is folded, or the reason why the record is parked.
-    pub(super) classification: Result<Box<CustomerEvent>, Park>,
+    /// Whether the record was parked before.
+    pub(super) is_redriven: bool,
+    pub(super) classification: Classification,
+}
+
+/// The classification of a record.
+#[derive(Debug)]
+pub(super) enum Classification {
+    /// The event is folded.
+    Fold(Box<CustomerEvent>),
+    /// The event is published again to its expected partition, and folded there.
+    Forward(Box<Misplaced>),
+    /// The record is parked.
+    Park(Park),
+}
+
+/// An event in another partition than its expected one.
+#[derive(Debug)]
+pub(super) struct Misplaced {
+    pub(super) event: CustomerEvent,
+    pub(super) misrouted: Misrouted,
 }
 
 impl Item {
     /// Returns the customer of the event, if the record is folded.
     pub(super) fn customer(&self) -> Option<CustomerKey> {
-        self.classification.as_ref().ok().map(|event| event.key())
+        match &self.classification {
+            Classification::Fold(event) => Some(event.key()),
+            Classification::Forward(_) | Classification::Park(_) => None,
+        }
     }
 }
 
@@ -64,10 +89,36 @@ impl Classifier {
         record: Record,
         appended_at: Instant,
     ) -> Result<Item, TaskExit> {
+        let is_forwarded = forwarded_from(&self.shared.topic, &record.headers).is_some();
+        let mut classification = self.event(&record, appended_at).await?;
+        if let (true, Classification::Forward(misplaced)) = (is_forwarded, &classification) {
+            let Misplaced { event, misrouted } = &**misplaced;
+            let detail = format!(
+                "{}; it was forwarded once already, so the number of partitions or the partitioner \
+                 seems to have changed",
+                misrouted.detail
+            );
+            classification = Classification::Park(Park::event(event, Reason::Misrouted, detail));
+        }
+        Ok(Item {
+            record,
+            appended_at,
+            is_redriven: false,
+            classification,
+        })
+    }
+
+    /// Classifies a parked record again. A copy in a wrong partition is forwarded again.
+    pub(super) async fn reclassify(
+        &self,
+        record: Record,
+        appended_at: Instant,
+    ) -> Result<Item, TaskExit> {
         let classification = self.event(&record, appended_at).await?;
         Ok(Item {
             record,
             appended_at,
+            is_redriven: true,
             classification,
         })
     }
@@ -76,40 +127,41 @@ impl Classifier {
         &self,
         record: &Record,
         appended_at: Instant,
-    ) -> Result<Result<Box<CustomerEvent>, Park>, TaskExit> {
+    ) -> Result<Classification, TaskExit> {
         let Some(value) = &record.value else {
-            return Ok(Err(Park::unread(
-                Reason::Undecodable,
-                "the record has no value",
-            )));
+            let park = Park::unread(Reason::Undecodable, "the record has no value");
+            return Ok(Classification::Park(park));
         };
         let decoder = &self.shared.decoder;
         loop {
             let id = match decode(decoder, value) {
-                Ok(event) => return Ok(self.check(event, record.offset, appended_at)),
+                Ok(event) => return Ok(self.check(event, record, appended_at)),
                 Err(NotDecoded::NeedsSchema(id)) => id,
-                Err(NotDecoded::Park(park)) => return Ok(Err(park)),
+                Err(NotDecoded::Park(park)) => return Ok(Classification::Park(park)),
             };
             match self.retry.unless_stopped(decoder.fetch(id)).await? {
                 Ok(()) => {}
                 Err(unavailable @ DecodeError::RegistryUnavailable(_)) => {
                     self.retry.pause("registry", &unavailable).await?;
                 }
-                Err(unusable) => return Ok(Err(park_undecoded(unusable))),
+                Err(unusable) => return Ok(Classification::Park(park_undecoded(unusable))),
             }
         }
     }
 
-    /// Checks what only the place and the time of a record tell of its event.
-    fn check(
-        &self,
-        event: CustomerEvent,
-        offset: i64,
-        appended_at: Instant,
-    ) -> Result<Box<CustomerEvent>, Park> {
-        if self.poisoned.contains(&offset) {
+    /// Checks what only the place and the time of a record tell of its event. A misrouted event has
+    /// the time of its copy.
+    fn check(&self, event: CustomerEvent, record: &Record, appended_at: Instant) -> Classification {
+        let routing = Routing {
+            partitioner: self.shared.partitioner,
+            partitions: self.shared.partitions,
+        };
+        if let Some(misrouted) = routing.misrouted(&event, record.key.as_deref(), self.partition) {
+            return Classification::Forward(Box::new(Misplaced { event, misrouted }));
+        }
+        if self.poisoned.contains(&record.offset) {
             let detail = "folding this event panicked; the processor's log has the message";
-            return Err(Park::event(&event, Reason::Panic, detail));
+            return Classification::Park(Park::event(&event, Reason::Panic, detail));
         }
         if event.occurred_at > appended_at.plus_micros(FUTURE_TOLERANCE_MICROS) {
             let detail = format!(
@@ -118,37 +170,12 @@ impl Classifier {
                 event.occurred_at
             );
             let park = Park::event(&event, Reason::Invalid, detail);
-            return Err(Park {
+            return Classification::Park(Park {
                 field: Some("occurred_at".to_owned()),
                 ..park
             });
         }
-        let key = event.key().record_key();
-        let (partitioner, partitions) = (self.shared.partitioner, self.shared.partitions);
-        let expected = partitioner.partition(key.as_bytes(), partitions);
-        if expected != self.partition {
-            let detail = self.misrouted(&key, expected);
-            return Err(Park::event(&event, Reason::Misrouted, detail));
-        }
-        Ok(Box::new(event))
-    }
-
-    fn misrouted(&self, key: &str, expected: i32) -> String {
-        let (partition, partitions) = (self.partition, self.shared.partitions);
-        let seems: Vec<&str> = Partitioner::ALL
-            .iter()
-            .filter(|other| other.partition(key.as_bytes(), partitions) == partition)
-            .map(|other| other.librdkafka_name())
-            .collect();
-        let producer = if seems.is_empty() {
-            "its producer uses none of the partitioners known here, or another key".to_owned()
-        } else {
-            format!("its producer seems to use {}", seems.join(" or "))
-        };
-        format!(
-            "{key} belongs in partition {expected} by {}; it was found in {partition}: {producer}",
-            self.shared.partitioner.librdkafka_name()
-        )
+        Classification::Fold(Box::new(event))
     }
 }
 

@@ -143,10 +143,6 @@ impl OperatorCommands {
                 pending.discard(&row);
                 (Outcome::Discarded, Some(row.reason))
             }
-            (Some(row), Action::Republished) => {
-                pending.unpark(&row);
-                (Outcome::Republished, Some(row.reason))
-            }
             (None, _) => (Outcome::Gone, None),
         };
         pending.rows.settled.push(SettledRequest {

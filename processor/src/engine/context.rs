@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::WallClock;
 use crate::config::Limits;
 use crate::error::ProcessorError;
+use crate::forwarder::SharedForwarder;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::store::{KeptBatches, Store, StoreError};
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) partitioner: Partitioner,
     pub(crate) store: Store,
     pub(crate) decoder: Decoder,
+    pub(crate) forwarder: SharedForwarder,
     pub(crate) clock: WallClock,
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,

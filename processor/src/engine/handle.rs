@@ -16,6 +16,7 @@ use super::commit::Commits;
 use super::context::{Context, Queue, TaskExit};
 use super::definitions_source::DefinitionsSource;
 use super::folder::Folder;
+use super::forwarding::PartitionForwarding;
 use super::halts::Halts;
 use super::inbox::Inbox;
 use super::projector::Projector;
@@ -248,6 +249,13 @@ async fn prepare(
         inbox,
         definitions: assignment.definitions.clone(),
         classifier: Classifier::new(share(), partition, poisoned, retry.clone()),
+        forwarding: PartitionForwarding::new(
+            share(),
+            partition,
+            assignment.end.is_none(),
+            retry.clone(),
+            stop.clone(),
+        ),
         redrives,
         commands: OperatorCommands::new(share(), partition),
         admission: Admission::new(share(), partition, halts),

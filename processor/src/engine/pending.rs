@@ -1,7 +1,7 @@
 //! The batch under construction: the rows gathered so far, and the customers whose rows follow.
 
 use tidemark_projections::counter::CounterKind;
-use tidemark_schemas::CustomerKey;
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use crate::store::{ParkedRow, Rows};
 
@@ -47,6 +47,14 @@ impl Pending {
                 .counts
                 .add(tenant, CounterKind::Discarded, reason, 1);
         }
+    }
+
+    /// Counts an event that was forwarded to its expected partition.
+    pub(crate) fn forward(&mut self, tenant: &TenantId, cause: &str) {
+        let cause = cause.to_owned();
+        self.rows
+            .counts
+            .add(tenant, CounterKind::Forwarded, cause, 1);
     }
 
     fn count_parked(&mut self, row: &ParkedRow, delta: i64) {

@@ -149,7 +149,7 @@ impl Redriven {
             value: before.value.clone(),
             headers: before.headers.clone(),
         };
-        let item = classifier.classify(record, before.appended_at).await?;
+        let item = classifier.reclassify(record, before.appended_at).await?;
         Ok(Self {
             before,
             item,
@@ -157,12 +157,17 @@ impl Redriven {
         })
     }
 
-    /// Returns the customer of the event, if the event could be read.
+    /// Returns the classified event, to be forwarded if it is misrouted.
+    pub(super) const fn item_mut(&mut self) -> &mut Item {
+        &mut self.item
+    }
+
+    /// Returns the customer of the event, if the event is folded.
     pub(super) fn customer(&self) -> Option<CustomerKey> {
         self.item.customer()
     }
 
-    /// Folds the event, or leaves it parked; answers the operator.
+    /// Folds or forwards the event, or leaves it parked; answers the operator.
     pub(super) fn fold(
         &self,
         shared: &Context,
@@ -173,11 +178,12 @@ impl Redriven {
         let admitted = admission.try_fold(folder, &self.item)?;
         let pending = folder.pending_mut();
         let (outcome, reason, detail) = match admitted {
-            Admitted::Folded | Admitted::Known => {
+            Admitted::Folded | Admitted::Known | Admitted::Forwarded => {
                 shared.metrics.redriven.inc();
                 pending.unpark(before);
                 let outcome = match admitted {
                     Admitted::Folded => Outcome::Folded,
+                    Admitted::Forwarded => Outcome::Republished,
                     _ => Outcome::Known,
                 };
                 (outcome, before.reason, None)

@@ -13,6 +13,7 @@ use super::commands::OperatorCommands;
 use super::context::{Context, TaskExit};
 use super::definitions_source::{DefinitionsSource, Step};
 use super::folder::BatchEnd;
+use super::forwarding::PartitionForwarding;
 use super::inbox::{Closed, Inbox};
 use super::projector::Projector;
 use super::redrive::Redrives;
@@ -34,6 +35,7 @@ pub(crate) struct PartitionTask {
     pub(super) inbox: Inbox,
     pub(super) definitions: DefinitionsSource,
     pub(super) classifier: Classifier,
+    pub(super) forwarding: PartitionForwarding,
     pub(super) redrives: Redrives,
     pub(super) commands: OperatorCommands,
     pub(super) admission: Admission,
@@ -68,7 +70,8 @@ impl PartitionTask {
         }
         self.gather().await?;
         let full = self.is_full();
-        let work = self.next_work().await?;
+        let mut work = self.next_work().await?;
+        self.forwarding.forward(work.all_items()).await?;
         self.load(&work).await?;
         self.fold(work, full).await
     }

@@ -61,22 +61,15 @@ async fn make_first(
     if let Some(active) = Generation::find_active(&mut transaction).await? {
         return Ok(active);
     }
-    let id: i32 = sqlx::query_scalar(include_str!("../store/new_generation.sql"))
+    sqlx::query(include_str!("../store/new_generation.sql"))
         .bind(FOLD_VERSION)
         .bind(LAYOUT_VERSION)
         .bind(&spec.topic)
         .bind(spec.partitions)
         .bind(spec.partitioner.to_string())
-        .fetch_one(&mut *transaction)
+        .execute(&mut *transaction)
         .await?;
-    let generation = Generation {
-        id,
-        fold_version: FOLD_VERSION,
-        layout_version: LAYOUT_VERSION,
-        topic: spec.topic.clone(),
-        partitions: spec.partitions,
-        partitioner: spec.partitioner.to_string(),
-    };
+    let generation = Generation::active(&mut transaction).await?;
     let schema = generation.schema();
     let begin = format!(
         "create schema {schema} authorization tidemark_owner; \

@@ -4,7 +4,9 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use tidemark_projections::LAYOUT_VERSION;
 use tidemark_projections::state::FOLD_VERSION;
+use tidemark_schemas::Instant;
 
+use super::decode::instant;
 use super::error::{StoreError, sql_state};
 
 /// A generation of projections: one schema of tables, folded from one log by one fold version.
@@ -20,8 +22,10 @@ pub struct Generation {
     pub topic: String,
     /// The number of partitions of that topic.
     pub partitions: i32,
-    /// The name of the partitioner of that topic's producers.
+    /// The name of the partitioner by which that topic's events have expected partitions.
     pub partitioner: String,
+    /// The time of its creation, by the database's clock.
+    pub created_at: Instant,
 }
 
 impl Generation {
@@ -66,6 +70,7 @@ impl Generation {
             topic: row.try_get("topic")?,
             partitions: row.try_get("partitions")?,
             partitioner: row.try_get("partitioner")?,
+            created_at: instant(&row, "created_at")?,
         }))
     }
 

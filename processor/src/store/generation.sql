@@ -87,7 +87,8 @@ create index position_stage on position (tenant_id, stage, journey, customer_id)
 -- kind: segment (name = segment), stage (name = journey/stage), band (name = low | medium | high),
 -- rfm (name = the cell's three digits), cluster (name = its number), renewal_band (as band, of
 -- subscribers), offer (name = action/offered | accepted), offer_segment (name =
--- action/segment/offered | accepted: of current members), customers, parked (name = reason)
+-- action/segment/offered | accepted: of current members), customers, parked (name = reason),
+-- discarded (name = reason), forwarded (name = cause)
 create table counter (
     tenant_id text collate "C" not null,
     kind      text collate "C" not null,

@@ -3,4 +3,3 @@ insert into tidemark.generation (
 )
 select coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, 'active', now()
 from tidemark.generation
-returning id

@@ -62,12 +62,10 @@ pub struct ParkedCount {
 /// An action on parked events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Folds the event again.
+    /// Folds the event again, or forwards it.
     Redrive,
     /// Discards the event.
     Discard,
-    /// Removes the event after it was published again to its expected partition.
-    Republished,
 }
 
 impl Action {
@@ -76,19 +74,18 @@ impl Action {
         match self {
             Self::Redrive => "redrive",
             Self::Discard => "discard",
-            Self::Republished => "republished",
         }
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Redrive, Self::Discard, Self::Republished]
+        [Self::Redrive, Self::Discard]
             .into_iter()
             .find(|action| action.as_str() == name)
     }
 
     const fn audited_as(self) -> &'static str {
         match self {
-            Self::Redrive | Self::Republished => "parked.redrive",
+            Self::Redrive => "parked.redrive",
             Self::Discard => "parked.discard",
         }
     }

@@ -5,16 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde::Serialize;
-use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
     Action, OperatorStore, Outcome, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
 };
 use uuid::Uuid;
 
 use super::ApplyOptions;
-use super::republish::Republisher;
 use super::selection::Selection;
-use crate::config::{Config, user_name};
+use crate::config::user_name;
 use crate::failure::Usage;
 use crate::output;
 
@@ -56,7 +54,6 @@ struct Line {
 
 pub(super) async fn redrive(
     store: &OperatorStore,
-    config: &Config,
     selection: &Selection,
     options: ApplyOptions,
 ) -> anyhow::Result<()> {
@@ -66,26 +63,8 @@ pub(super) async fn redrive(
         return report_dry_run("redriven", counts, options.json);
     }
     let request = new_request(Action::Redrive, None);
-    let mut republisher = Republisher::new(config, store.generation().partitions);
-    let mut after = (-1, -1);
-    loop {
-        let page = store.list_parked(&filter, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = (last.partition, last.event.offset);
-        let (misrouted, others): (Vec<_>, Vec<_>) = page
-            .into_iter()
-            .partition(|parked| parked.event.reason == Reason::Misrouted);
-        store.request(&request, &positions(&others)).await?;
-        let delivered = republisher.publish(misrouted).await?;
-        let moved = Request {
-            action: Action::Republished,
-            note: Some("published to the expected partition".to_owned()),
-            ..request.clone()
-        };
-        store.request(&moved, &delivered).await?;
-    }
-    let refused = republisher.refused();
-    wait_and_report(store, &request, counts, refused, options).await
+    request_all(store, &filter, &request).await?;
+    wait_and_report(store, &request, counts, options).await
 }
 
 pub(super) async fn discard(
@@ -111,7 +90,7 @@ pub(super) async fn discard(
     }
     let request = new_request(Action::Discard, Some(reason));
     request_all(store, &filter, &request).await?;
-    wait_and_report(store, &request, counts, 0, options).await
+    wait_and_report(store, &request, counts, options).await
 }
 
 fn new_request(action: Action, note: Option<String>) -> Request {
@@ -193,7 +172,6 @@ async fn wait_and_report(
     store: &OperatorStore,
     request: &Request,
     counts: Vec<ParkedCount>,
-    refused: i64,
     options: ApplyOptions,
 ) -> anyhow::Result<()> {
     let outcomes = wait_for_outcomes(store, request, options.deadline()).await?;
@@ -202,7 +180,7 @@ async fn wait_and_report(
         wanted.map(|count| count.events).sum()
     };
     let waiting = sum(|outcome| outcome.is_none());
-    let still_parked = sum(|outcome| outcome == Some(Outcome::Parked)) + refused;
+    let still_parked = sum(|outcome| outcome == Some(Outcome::Parked));
     let done = sum(|outcome| outcome.is_some_and(|outcome| outcome != Outcome::Parked));
     let report = Report {
         dry_run: false,

@@ -24,7 +24,13 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 pub(crate) struct Kafka {
     brokers: Vec<Broker>,
     libs: PathBuf,
+    /// Properties of every broker beside the usual ones.
+    more: &'static str,
 }
+
+/// The properties of brokers that obey access control lists; without a list, everyone may do everything.
+const AUTHORIZER: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+    allow.everyone.if.no.acl.found=true\n";
 
 struct Broker {
     port: u16,
@@ -53,7 +59,16 @@ impl OwnKafka {
     /// Starts a cluster with the data of its first broker in this folder.
     pub(crate) fn start(brokers: u16, data: &Path) -> Self {
         // Leaks a few hundred bytes, so that all clusters have the lifetime of the shared one.
-        Self(Box::leak(Box::new(Kafka::start_on(brokers, Some(data)))))
+        Self(Box::leak(Box::new(Kafka::start_on(
+            brokers,
+            Some(data),
+            "",
+        ))))
+    }
+
+    /// Starts a broker that obeys access control lists.
+    pub(crate) fn with_access_control() -> Self {
+        Self(Box::leak(Box::new(Kafka::start_on(1, None, AUTHORIZER))))
     }
 
     pub(crate) const fn get(&self) -> &'static Kafka {
@@ -84,10 +99,10 @@ impl Kafka {
 
     /// Starts a cluster for a test that stops brokers.
     pub(crate) fn start(brokers: u16) -> Self {
-        Self::start_on(brokers, None)
+        Self::start_on(brokers, None, "")
     }
 
-    fn start_on(brokers: u16, data: Option<&Path>) -> Self {
+    fn start_on(brokers: u16, data: Option<&Path>, more: &'static str) -> Self {
         let libs = libs();
         let folder = std::env::temp_dir().join(format!("tidemark-kafka-{}", Uuid::new_v4()));
         let controller_ports: Vec<u16> = (0..brokers).map(|_| free_port()).collect();
@@ -105,6 +120,7 @@ impl Kafka {
                 })
                 .collect(),
             libs,
+            more,
         };
         for index in 0..kafka.brokers.len() {
             kafka.configure(index, &controller_ports);
@@ -180,6 +196,27 @@ impl Kafka {
         for result in results.unwrap() {
             result.unwrap_or_else(|(topic, error)| panic!("altering {topic:?}: {error}"));
         }
+    }
+
+    /// Denies writing to a topic: the cluster must obey access control lists.
+    pub(crate) fn deny_writes(&self, topic: &str) {
+        self.change_access(&["deny", topic]);
+    }
+
+    /// Allows everything again.
+    pub(crate) fn allow_all(&self) {
+        self.change_access(&["allow"]);
+    }
+
+    fn change_access(&self, arguments: &[&str]) {
+        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/DenyWrites.java");
+        let mut command = self.java(&self.brokers[0].folder);
+        command
+            .arg(tool)
+            .arg(self.bootstrap_servers())
+            .args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Ends a broker: by [`Signal::Kill`] as a crash does, by [`Signal::Terminate`] gracefully.
@@ -314,7 +351,9 @@ impl Kafka {
              group.min.session.timeout.ms=500\n\
              log.cleaner.dedupe.buffer.size=8388608\n\
              num.network.threads=2\n\
-             num.io.threads=2\n",
+             num.io.threads=2\n\
+             {more}",
+            more = self.more,
             id = index + 1,
             controllers = controllers.join(","),
             controller_port = controller_ports[index],

@@ -211,9 +211,22 @@ token_per_second = 0
         Projections::active(&self.database.pool).await
     }
 
-    /// Waits until every record that is now on the topic is folded or parked.
+    /// Waits until every record that is now on the topic is folded, forwarded or parked, and so are
+    /// the copies of forwarded ones.
     pub(crate) async fn wait_until_folded(&self, deadline: Duration) {
-        let ends = read::ends(self.kafka, &self.topic);
+        let mut ends = read::ends(self.kafka, &self.topic);
+        loop {
+            self.wait_for_positions(&ends, deadline).await;
+            // A copy is on the topic before the position passes the record that it repeats.
+            let now = read::ends(self.kafka, &self.topic);
+            if now == ends {
+                return;
+            }
+            ends = now;
+        }
+    }
+
+    async fn wait_for_positions(&self, ends: &[(i32, i64)], deadline: Duration) {
         let projections = self.projections().await;
         wait_for(deadline, "all records to be folded", async || {
             let at: Vec<(i32, i64)> = projections

@@ -83,7 +83,8 @@ impl RowKind for Counts {
                 CounterKind::Offer
                 | CounterKind::OfferSegment
                 | CounterKind::Parked
-                | CounterKind::Discarded => continue,
+                | CounterKind::Discarded
+                | CounterKind::Forwarded => continue,
             };
             invalidation.add_aggregate(tenant, aggregate);
         }
