@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 use tidemark_processor::store::{self, StoreError};
+use tidemark_schemas::Instant;
 
 use crate::config;
 use crate::failure::Usage;
@@ -53,26 +54,48 @@ fn host_and_port(options: &PgConnectOptions) -> String {
 pub struct Projections {
     pool: PgPool,
     id: i32,
+    partition_count: i32,
 }
 
 /// The progress of one partition.
-#[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, FromRow)]
 pub struct PartitionProgress {
     /// The partition.
     pub partition: i32,
     /// The first offset that is not folded.
     pub next_offset: i64,
-    /// The last stable offset, when last read.
-    pub log_end: i64,
+    /// The last stable offset, when its owner last saw it.
+    #[serde(skip)]
+    pub(crate) log_end: Option<i64>,
+    /// When its owner last saw it, in microseconds.
+    #[serde(skip)]
+    pub(crate) log_end_at: Option<i64>,
     /// The clock, in microseconds.
     #[serde(skip)]
-    pub clock: i64,
+    pub(crate) clock: Option<i64>,
     /// The version of the definitions in force; -1 before the first.
     pub definitions: i64,
-    /// The processor that owns the partition.
+    /// The processor that claimed the partition last.
     pub owner: Option<String>,
-    /// The seconds since the last commit.
-    pub idle_seconds: f64,
+    /// The last sign of life of an owner, in microseconds.
+    #[serde(skip)]
+    pub(crate) seen_at: Option<i64>,
+    /// The seconds since that.
+    pub silent_seconds: Option<f64>,
+}
+
+impl PartitionProgress {
+    /// Returns the clock; `None` before the first record.
+    pub fn clock(&self) -> Option<Instant> {
+        let clock = self.clock.and_then(Instant::from_micros);
+        clock.filter(|clock| *clock > Instant::MIN)
+    }
+
+    /// Returns the end of the log as its owner last saw it, and when.
+    pub fn stored_end(&self) -> Option<(i64, Instant)> {
+        let at = self.log_end_at.and_then(Instant::from_micros);
+        self.log_end.zip(at)
+    }
 }
 
 /// The customers and events of one tenant.
@@ -126,7 +149,11 @@ impl Projections {
             .max_connections(1)
             .acquire_timeout(CONNECT_TIMEOUT)
             .connect_lazy_with(options.options([("search_path", format!("gen_{id}"))]));
-        Ok(Self { pool, id })
+        Ok(Self {
+            pool,
+            id,
+            partition_count: generation.partitions,
+        })
     }
 
     /// Returns the number of the generation.
@@ -134,10 +161,16 @@ impl Projections {
         self.id
     }
 
+    /// Returns the number of partitions of the topic.
+    pub fn partition_count(&self) -> i32 {
+        self.partition_count
+    }
+
     /// Returns the progress of every partition of a topic.
     pub async fn partitions(&self, topic: &str) -> sqlx::Result<Vec<PartitionProgress>> {
         sqlx::query_as(include_str!("database/partitions.sql"))
             .bind(topic)
+            .bind(self.partition_count)
             .fetch_all(&self.pool)
             .await
     }

@@ -17,6 +17,7 @@ mod failure;
 pub mod generate;
 pub mod import;
 pub mod kafka;
+mod lag;
 mod output;
 mod progress;
 mod secrets;

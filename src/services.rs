@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use tidemark_api::{ApiError, KeySource, Service};
 use tidemark_processor::clock::WallClock;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation, migrate};
 use tidemark_processor::store::StoreConfig;
-use tidemark_processor::{HaltLimit, Processor, ProcessorError};
+use tidemark_processor::{HaltLimit, Processor, ProcessorError, Progress};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -44,6 +45,7 @@ fn processor_config(
             linger: Duration::from_millis(limits.linger_ms),
             memory_bytes: limits.memory_mib.saturating_mul(1024 * 1024),
             drain: Duration::from_secs(limits.drain_seconds),
+            stalled: Duration::from_secs(limits.stalled_seconds),
             halt: HaltLimit {
                 share: limits.halt_share,
                 window: limits.halt_window,
@@ -209,16 +211,28 @@ pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result
         })
 }
 
-/// Serves `/metrics`, and `/healthz` while the process lives.
+/// Serves `/metrics`, and `/healthz` while the process lives: 503 while a partition of the processor,
+/// if one runs here, stands still.
 pub(crate) async fn serve_metrics(
     listener: TcpListener,
     registry: prometheus::Registry,
+    progress: Option<Progress>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = tidemark_api::metrics_router(registry).route("/healthz", get(|| async { "ok\n" }));
+    let health = async move || health(progress.as_ref());
+    let router = tidemark_api::metrics_router(registry).route("/healthz", get(health));
     serve(listener, router, shutdown)
         .await
         .context("serving metrics")
+}
+
+fn health(progress: Option<&Progress>) -> (StatusCode, String) {
+    let stalled = progress.map(Progress::stalled).unwrap_or_default();
+    if stalled.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let lines = stalled.iter().map(|partition| format!("{partition}\n"));
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
 
 /// Serves a router until `shutdown`.

@@ -11,6 +11,7 @@ use crate::http::Problem;
 const GENERATION: HeaderName = HeaderName::from_static("tidemark-generation");
 const WATERMARK: HeaderName = HeaderName::from_static("tidemark-watermark");
 const LAG: HeaderName = HeaderName::from_static("tidemark-lag");
+const LAG_AS_OF: HeaderName = HeaderName::from_static("tidemark-lag-as-of");
 const DEFINITIONS: HeaderName = HeaderName::from_static("tidemark-definitions");
 const STALE: HeaderName = HeaderName::from_static("tidemark-stale");
 
@@ -24,6 +25,9 @@ pub(crate) struct Freshness {
     pub(crate) watermark: Option<Instant>,
     /// The number of records that are seen in the log and not folded, over all partitions.
     pub(crate) lag: i64,
+    /// The instant at which the end of the log was last seen, in the partition where that is longest
+    /// ago. `None` unless it was seen in every partition: the lag may then be greater.
+    pub(crate) lag_as_of: Option<Instant>,
     /// The version of the tenant's definitions in force; `None` before its first.
     pub(crate) definitions: Option<i64>,
 }
@@ -36,8 +40,18 @@ impl Freshness {
         if let Some(version) = self.definitions {
             headers.insert(DEFINITIONS, HeaderValue::from(version));
         }
-        if let Some(watermark) = self.watermark.and_then(header_value) {
-            headers.insert(WATERMARK, watermark);
+        thread_local! {
+            static LAST_WATERMARK: LastValue = const { RefCell::new(None) };
+            static LAST_LAG_AS_OF: LastValue = const { RefCell::new(None) };
+        }
+        for (name, instant, last) in [
+            (WATERMARK, self.watermark, &LAST_WATERMARK),
+            (LAG_AS_OF, self.lag_as_of, &LAST_LAG_AS_OF),
+        ] {
+            let value = instant.and_then(|instant| last.with(|last| header_value(instant, last)));
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
         }
     }
 
@@ -48,20 +62,19 @@ impl Freshness {
     }
 }
 
-/// Returns a clock as a header value. The last value is reused, because it is sent with every cached
-/// response and changes ten times a second.
-fn header_value(clock: Instant) -> Option<HeaderValue> {
-    thread_local! {
-        static LAST: RefCell<Option<(Instant, HeaderValue)>> = const { RefCell::new(None) };
+/// The last value of a header with an instant.
+type LastValue = RefCell<Option<(Instant, HeaderValue)>>;
+
+/// Returns an instant as a header value. The last value is reused, because it is sent with every
+/// cached response and changes ten times a second.
+fn header_value(instant: Instant, last: &LastValue) -> Option<HeaderValue> {
+    let mut last = last.borrow_mut();
+    if let Some((_, value)) = last.as_ref().filter(|(held, _)| *held == instant) {
+        return Some(value.clone());
     }
-    LAST.with_borrow_mut(|last| {
-        if let Some((_, value)) = last.as_ref().filter(|(held, _)| *held == clock) {
-            return Some(value.clone());
-        }
-        let value = HeaderValue::try_from(clock.to_string()).ok()?;
-        *last = Some((clock, value.clone()));
-        Some(value)
-    })
+    let value = HeaderValue::try_from(instant.to_string()).ok()?;
+    *last = Some((instant, value.clone()));
+    Some(value)
 }
 
 /// The staleness of a response that is sent while the database is unavailable.

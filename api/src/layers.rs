@@ -180,6 +180,7 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         "tidemark-definitions",
         "tidemark-generation",
         "tidemark-lag",
+        "tidemark-lag-as-of",
         "tidemark-watermark",
         "x-request-id",
     ];

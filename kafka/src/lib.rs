@@ -4,12 +4,13 @@
 //! - [`credentials`]: passwords, certificates and keys that change while clients run.
 //! - [`diagnostics`]: the reason why a broker refuses a client.
 //! - [`topics`]: partition counts, and the creation of topics.
+//! - [`log_ends`]: the ends of partitions.
 //! - [`producer`]: publishing with a known result for every record.
 //! - [`forwarder`]: publishing records again to another partition; [`forwarded`]: the mark of such records.
 //! - [`headers`]: a record's headers, byte for byte.
 //! - [`broker`]: the embedded broker.
 //!
-//! It reads no configuration files, knows no database, and starts no threads of its own.
+//! It reads no configuration files, knows no database, and no thread of its own outlives a call.
 
 pub mod broker;
 pub mod config;
@@ -19,6 +20,7 @@ mod error;
 pub mod forwarded;
 pub mod forwarder;
 pub mod headers;
+pub mod log_ends;
 pub mod producer;
 pub mod topics;
 

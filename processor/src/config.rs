@@ -36,6 +36,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// The bound of the time in which a revoked partition finishes its commit.
     pub drain: Duration,
+    /// The time after which a partition that stands still although records wait is reported.
+    pub stalled: Duration,
     /// The limit of parked events at which a tenant is halted.
     pub halt: HaltLimit,
 }
@@ -70,6 +72,7 @@ impl Default for Limits {
             linger: Duration::from_millis(20),
             memory_bytes: 512 * 1024 * 1024,
             drain: Duration::from_secs(10),
+            stalled: Duration::from_mins(5),
             halt: HaltLimit::default(),
         }
     }

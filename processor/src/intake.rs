@@ -17,20 +17,19 @@ mod watermarks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tidemark_kafka::KafkaConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::event::ConsumerEvent;
 pub(crate) use self::event::log_error;
-use self::event::{ConsumerEvent, IntakeContext};
 pub use self::membership::Membership;
 use self::partitions::Partitions;
 pub(crate) use self::partitions::Plan;
 use self::subscription::Subscription;
-use self::watermarks::Watermarks;
+use self::watermarks::{Consumers, Watermarks};
 use crate::engine::Context;
 use crate::error::ProcessorError;
 use crate::record::{Input, Record};
@@ -83,12 +82,8 @@ impl Intake {
     ) -> Result<Self, ProcessorError> {
         let config = kafka.borrow_and_update().clone();
         let subscription = Subscription::join(&config, &shared.limits, plan.membership.clone())?;
-        // What an open transaction has appended is not ours to read yet, but it is there.
-        let asking: BaseConsumer<IntakeContext> = config
-            .consumer()
-            .set("isolation.level", "read_uncommitted")
-            .create_with_context(IntakeContext::default())?;
-        let watermarks = Watermarks::watch(asking, config.topic, shared.clock)?;
+        let consumers = Consumers::create(&config)?;
+        let watermarks = Watermarks::watch(consumers, shared.clock, shared.progress.clone())?;
         let stands_by = plan.stands_by.clone();
         let partitions = Partitions::new(
             Arc::clone(&shared),

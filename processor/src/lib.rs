@@ -4,6 +4,7 @@
 //! - `intake`: the poll thread; one partition's records to one task.
 //! - `engine`: the task of a partition: fold, fire timers, commit.
 //! - [`store`]: Postgres, the fence, migrations.
+//! - `progress`: lag and standstill of the partitions owned, and their heartbeats.
 //! - `credentials`: credentials that change while it runs.
 //! - `follower`: definitions from their topic; `history`: where they came into force before.
 //! - [`parking`]: what cannot be folded is kept.
@@ -21,6 +22,7 @@ mod memory;
 mod metrics;
 pub mod migrate;
 pub mod parking;
+mod progress;
 mod record;
 mod service;
 pub mod store;
@@ -32,4 +34,5 @@ pub use error::ProcessorError;
 pub use history::RecordedHistory;
 pub use intake::Membership;
 pub use metrics::Metrics;
+pub use progress::{Progress, StalledPartition};
 pub use service::Processor;

@@ -67,8 +67,12 @@ metrics! {
     cache_misses: IntCounter = counter("tidemark_cache_misses_total");
     /// Bytes of the memory budget in use.
     memory_bytes: IntGauge = gauge("tidemark_memory_bytes");
-    /// Records of a partition behind the end of the log.
+    /// Records of a partition that are committed to the log and not folded.
     lag: IntGaugeVec = gauges("tidemark_lag_records", "partition");
+    /// Records of a partition that open transactions, and records after them, hold back.
+    open_transactions: IntGaugeVec = gauges("tidemark_open_transaction_records", "partition");
+    /// Seconds for which a partition with records to fold has not moved, while all servers were available.
+    stalled: IntGaugeVec = gauges("tidemark_stalled_seconds", "partition");
     /// The clock of a partition, in seconds since 1970.
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
     /// Partitions owned.
@@ -83,10 +87,20 @@ impl Metrics {
     /// Drops the gauges of a partition: its next owner shows them.
     pub(crate) fn forget(&self, partition: i32) {
         let partition = partition.to_string();
-        for gauges in [&self.lag, &self.clock, &self.tenants_halted] {
+        for gauges in self.by_partition() {
             // Refused where nothing was shown yet.
             gauges.remove_label_values(&[&partition]).ok();
         }
+    }
+
+    fn by_partition(&self) -> [&IntGaugeVec; 5] {
+        [
+            &self.lag,
+            &self.open_transactions,
+            &self.stalled,
+            &self.clock,
+            &self.tenants_halted,
+        ]
     }
 }
 
@@ -128,7 +142,7 @@ mod tests {
         // Given a partition with a value in every gauge by partition
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).expect("names are valid and distinct");
-        for gauges in [&metrics.lag, &metrics.clock, &metrics.tenants_halted] {
+        for gauges in metrics.by_partition() {
             gauges.with_label_values(&["3"]).set(1);
         }
         // When it is given up

@@ -1,15 +1,17 @@
 //! The processor as a whole: started, run, stopped.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidemark_kafka::{KafkaConfig, topics};
 use tidemark_schemas::codec::Decoder;
 use tidemark_schemas::registry::RegistryClient;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +25,7 @@ use crate::history::RecordedHistory;
 use crate::intake::{Intake, IntakeExit, Membership, Plan};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
+use crate::progress::{BEAT_EVERY, Progress};
 use crate::store::{Database, KeptBatches, Store};
 use crate::threads;
 
@@ -88,6 +91,7 @@ impl Processor {
             clock: config.clock,
             limits: config.limits,
             budget: Budget::beside_prefetch(config.limits.memory_bytes),
+            progress: Progress::new(metrics.clone(), config.limits.stalled),
             metrics,
             kept: OnceLock::new(),
             commits: TaskTracker::new(),
@@ -129,6 +133,11 @@ impl Processor {
         self
     }
 
+    /// Returns the progress of the partitions that this process owns.
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.clone()
+    }
+
     /// Keeps every batch from now on, in memory that no budget counts: for a bench that replays
     /// them.
     pub fn keep_batches(&self) -> KeptBatches {
@@ -158,6 +167,7 @@ impl Processor {
         let outcome = tokio::select! {
             outcome = end_in_time(threads, shutdown, &stop, END_WITHIN) => outcome,
             never = credentials::follow(credentials, &clients) => match never {},
+            never = write_heartbeats(&shared) => match never {},
         };
         stop.cancel();
         shared.commits.close();
@@ -168,6 +178,25 @@ impl Processor {
             tracing::warn!("ended with commits under way; the fence decides over them");
         }
         outcome
+    }
+}
+
+/// Writes the heartbeats of the partitions owned, for ever. While the database is unavailable, they are
+/// late like the commits, which say so.
+async fn write_heartbeats(shared: &Context) -> Infallible {
+    let mut interval = tokio::time::interval(BEAT_EVERY);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let now = Instant::now();
+        let due = shared.progress.due_heartbeats(now);
+        if due.is_empty() {
+            continue;
+        }
+        match shared.store.write_heartbeats(&shared.topic, &due).await {
+            Ok(()) => shared.progress.note_written(&due, now),
+            Err(error) => tracing::debug!(%error, "heartbeats are not written"),
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! [`Database`] is the schema that all generations share; it says which of them is active.
 //! [`Store::open`] opens the tables of the generation that it is given. Every write of a partition
-//! goes through [`Store::commit`], whose first statement is the fence; operators write their
-//! commands through [`OperatorStore`], and nothing else writes a generation's tables. Each
+//! goes through [`Store::commit`], whose first statement is the fence; heartbeats are written beside
+//! it, operators write their commands through [`OperatorStore`], and nothing else writes a
+//! generation's tables. Each
 //! statement is a file in `store/`.
 //!
 //! The search path and the role are set once per connection: a pooler in front of Postgres must pool
@@ -18,6 +19,7 @@ mod decode;
 mod definitions;
 pub(crate) mod error;
 mod generation;
+mod heartbeat;
 mod kept;
 mod load;
 mod operators;
@@ -37,6 +39,7 @@ pub use self::database::Database;
 pub use self::definitions::{BundleEffect, BundleRow, KeptDefinitions};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
+pub use self::heartbeat::Heartbeat;
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::{ActivationRow, OperatorCommand};
 pub use self::operators::{
@@ -114,6 +117,16 @@ impl Store {
             batch,
         )
         .await
+    }
+
+    /// Writes the heartbeats of partitions, fenced by the epochs of their claims. Moves no position and
+    /// counts no commit.
+    pub async fn write_heartbeats(
+        &self,
+        topic: &str,
+        heartbeats: &[Heartbeat],
+    ) -> Result<(), StoreError> {
+        heartbeat::write(&self.connections, topic, heartbeats).await
     }
 
     /// Loads the customers of these keys that exist.

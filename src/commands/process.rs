@@ -33,7 +33,12 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     parts.spawn("reader of secret files", keep);
     parts.spawn(
         "metrics server",
-        serve_metrics(metrics, registry, parts.shutdown()),
+        serve_metrics(
+            metrics,
+            registry,
+            Some(processor.progress()),
+            parts.shutdown(),
+        ),
     );
     let shutdown = parts.shutdown();
     parts.spawn(

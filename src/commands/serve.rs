@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     tracing::info!("serving http://{}", listener.local_addr()?);
     parts.spawn(
         "metrics server",
-        serve_metrics(metrics, registry, parts.shutdown()),
+        serve_metrics(metrics, registry, None, parts.shutdown()),
     );
     let shutdown = parts.shutdown();
     parts.spawn(

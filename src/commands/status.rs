@@ -1,15 +1,21 @@
 //! `tidemark status`
 
-use std::io::IsTerminal as _;
-use std::time::Duration;
+mod pace;
+mod screen;
 
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use console::{Term, truncate_str};
 use serde::Serialize;
 use tidemark_processor::store::{Halt, OperatorStore};
-use tidemark_schemas::Instant;
+use tidemark_schemas::Instant as Moment;
 
+use self::pace::{Looks, Pace};
 use super::parked;
 use crate::config::Config;
-use crate::database::{Parked, PartitionProgress, Projections, TenantProgress};
+use crate::database::{Parked, Projections, TenantProgress};
+use crate::lag::{Brokers, Lag};
 use crate::output;
 
 /// The pause between two queries with `--watch`.
@@ -19,7 +25,8 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark status --up --watch\n\n\
-    Reads Postgres. The lag is as of the last commit of each partition.")]
+    Reads Postgres, and asks the brokers where the log ends. Exit code 1 if a partition has no owner,\n\
+    or if the lag is not known.")]
 pub(crate) struct Arguments {
     /// Repeat every two seconds until interrupted
     #[arg(long)]
@@ -34,22 +41,16 @@ pub(crate) struct Arguments {
 struct Status {
     generation: i32,
     topic: String,
-    /// The sum over all partitions.
-    lag: i64,
-    partitions: Vec<Partition>,
+    #[serde(flatten)]
+    lag: Lag,
+    /// The pace since the last look, with `--watch`.
+    #[serde(flatten)]
+    pace: Option<Pace>,
     tenants: Vec<TenantProgress>,
     parked: Vec<Parked>,
     /// Tenants whose events are not folded in a partition.
     halted: Vec<HaltedTenant>,
     reevaluating: Vec<Reevaluating>,
-}
-
-#[derive(Debug, Serialize)]
-struct Partition {
-    #[serde(flatten)]
-    progress: PartitionProgress,
-    lag: i64,
-    clock: Option<Instant>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,7 +62,7 @@ struct HaltedTenant {
     parked: i32,
     /// The number of records in the window.
     records: i32,
-    halted_at: Instant,
+    halted_at: Moment,
     /// The operator that requested to resume it.
     resume_by: Option<String>,
 }
@@ -75,40 +76,48 @@ struct Reevaluating {
 pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
     let projections = Projections::connect(&config.database).await?;
     let operators = parked::connect(&config).await?;
+    let brokers = Brokers::new(config.kafka.connection())?;
+    let mut looks = Looks::default();
     loop {
-        let status = Status::read(&projections, &operators, &config.kafka.topic).await?;
+        let mut status = Status::read(&projections, &operators, &brokers).await?;
+        status.pace = looks.add(&status.lag, Instant::now());
         if arguments.json {
             output::json(&status)?;
         } else {
-            let clear = arguments.watch && std::io::stdout().is_terminal();
-            let top = if clear { CLEAR } else { "" };
-            output::line(format!("{top}{}", status.to_text()));
+            print(&status, arguments.watch);
         }
         if !arguments.watch {
-            return Ok(());
+            return status.require_known_and_owned();
         }
         tokio::time::sleep(WATCH_EVERY).await;
     }
+}
+
+/// Prints a status; with `--watch` on a terminal, one screen of it in place of the last.
+fn print(status: &Status, watch: bool) {
+    let terminal = Term::stdout();
+    if !(watch && terminal.is_term()) {
+        return output::line(screen::lines(status, None).join("\n"));
+    }
+    let (rows, columns) = terminal.size();
+    let lines = screen::lines(status, Some(usize::from(rows).saturating_sub(1)));
+    let lines = lines.iter();
+    let lines = lines.map(|line| truncate_str(line, usize::from(columns), "…"));
+    output::line(format!("{CLEAR}{}", lines.collect::<Vec<_>>().join("\n")));
 }
 
 impl Status {
     async fn read(
         projections: &Projections,
         operators: &OperatorStore,
-        topic: &str,
+        brokers: &Brokers,
     ) -> anyhow::Result<Self> {
-        let partitions: Vec<Partition> = projections
-            .partitions(topic)
-            .await?
-            .into_iter()
-            .map(Partition::from)
-            .collect();
         let reevaluating = projections.reevaluations().await?.into_iter();
         Ok(Self {
             generation: projections.id(),
-            topic: topic.to_owned(),
-            lag: partitions.iter().map(|partition| partition.lag).sum(),
-            partitions,
+            topic: brokers.topic().to_owned(),
+            lag: Lag::read(brokers, projections).await?,
+            pace: None,
             tenants: projections.tenants().await?,
             parked: projections.parked().await?,
             halted: operators
@@ -123,52 +132,15 @@ impl Status {
         })
     }
 
-    fn to_text(&self) -> String {
-        let mut lines = vec![format!(
-            "generation {}, topic {}, lag {}",
-            self.generation, self.topic, self.lag
-        )];
-        lines.push("partition   position        lag  definitions  clock".to_owned());
-        for Partition {
-            progress,
-            lag,
-            clock,
-        } in &self.partitions
-        {
-            let clock = clock.map_or_else(|| "not set".to_owned(), |clock| clock.to_string());
-            lines.push(format!(
-                "{:>9} {:>10} {lag:>10} {:>12}  {clock}",
-                progress.partition, progress.next_offset, progress.definitions
-            ));
+    /// Returns an error where the lag is not to be trusted, or will not become less.
+    fn require_known_and_owned(&self) -> anyhow::Result<()> {
+        if let Some(unowned) = screen::unowned(&self.lag) {
+            bail!("{unowned}: start `tidemark process`, or see the log of those that run");
         }
-        for TenantProgress {
-            tenant,
-            customers,
-            events,
-        } in &self.tenants
-        {
-            lines.push(format!(
-                "tenant {tenant}: {customers} customers, {events} events"
-            ));
+        if let Some(reason) = &self.lag.unanswered {
+            bail!("the lag is not known: {reason}");
         }
-        for Parked {
-            tenant,
-            reason,
-            events,
-        } in &self.parked
-        {
-            let tenant = tenant.as_deref().unwrap_or("unknown");
-            lines.push(format!(
-                "parked {reason}: {events} events of tenant {tenant}"
-            ));
-        }
-        for halted in &self.halted {
-            lines.push(halted.to_text());
-        }
-        for Reevaluating { tenant, version } in &self.reevaluating {
-            lines.push(format!("re-evaluating {tenant} under version {version}"));
-        }
-        lines.join("\n")
+        Ok(())
     }
 }
 
@@ -204,19 +176,6 @@ impl From<Halt> for HaltedTenant {
             records: halt.records,
             halted_at: halt.halted_at,
             resume_by: halt.resume_by,
-        }
-    }
-}
-
-impl From<PartitionProgress> for Partition {
-    fn from(progress: PartitionProgress) -> Self {
-        let lag = (progress.log_end - progress.next_offset).max(0);
-        // A partition has no clock before its first record.
-        let clock = Instant::from_micros(progress.clock).filter(|clock| *clock > Instant::MIN);
-        Self {
-            progress,
-            lag,
-            clock,
         }
     }
 }

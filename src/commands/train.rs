@@ -16,7 +16,7 @@ use tidemark_schemas::{CustomerId, Instant, TenantId};
 
 use super::define::{read_log, unknown_tenant};
 use crate::config::{Config, user_name};
-use crate::database::Projections;
+use crate::database::{PartitionProgress, Projections};
 use crate::definitions_log::DefinitionsLog;
 use crate::output;
 use crate::progress::Progress;
@@ -117,9 +117,8 @@ fn tenants(
 /// Returns the least clock of the partitions: up to it every partition is folded.
 async fn clock(projections: &Projections, topic: &str) -> anyhow::Result<Instant> {
     let partitions = projections.partitions(topic).await?;
-    let clocks = partitions.iter().map(|partition| partition.clock);
-    let set = clocks.filter_map(Instant::from_micros);
-    set.filter(|clock| *clock > Instant::MIN)
+    let clocks = partitions.iter().filter_map(PartitionProgress::clock);
+    clocks
         .min()
         .ok_or_else(|| anyhow!("no event is folded yet: start `tidemark process` first"))
 }

@@ -164,6 +164,8 @@ pub struct Processor {
     pub memory_mib: usize,
     /// The longest time for the last commits when the processor stops or releases a partition.
     pub drain_seconds: u64,
+    /// The time after which `/healthz` fails because a partition stands still although records wait.
+    pub stalled_seconds: u64,
     /// The share of recent records above which parking halts a tenant in a partition; 1 never halts.
     pub halt_share: f64,
     /// The number of a tenant's last records that the share is taken of.
@@ -182,6 +184,7 @@ impl Default for Processor {
             linger_ms: 20,
             memory_mib: 512,
             drain_seconds: 10,
+            stalled_seconds: 300,
             halt_share: 0.5,
             halt_window: 1_000,
             halt_minimum: 200,

@@ -170,6 +170,7 @@ impl Stack {
 
         let metrics = prometheus::Registry::new();
         let processor = start_processor(config, clock, &metrics).await?;
+        let progress = processor.progress();
         let shutdown = self.parts.shutdown();
         self.parts.spawn(
             "processor",
@@ -183,7 +184,7 @@ impl Stack {
         let shutdown = self.parts.shutdown();
         self.parts.spawn(
             "metrics server",
-            serve_metrics(listeners.metrics, metrics, shutdown),
+            serve_metrics(listeners.metrics, metrics, Some(progress), shutdown),
         );
         self.write_up_file(&options.tenants).await
     }

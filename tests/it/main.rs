@@ -35,6 +35,7 @@ mod halt;
 mod harness;
 mod interop;
 mod journeys;
+mod lag;
 mod memory;
 mod openapi;
 mod outage;

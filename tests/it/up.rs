@@ -25,14 +25,14 @@ async fn repeated_import_of_a_log_changes_nothing() {
     );
     assert_eq!(up.import()["published"], 4_960);
     up.wait_until_folded(4_960);
-    let once = up.answer(&["status"])["tenants"].clone();
+    let once = up.status()["tenants"].clone();
     assert_eq!(
         once,
         serde_json::json!([{"tenant": "cdnow", "customers": 2_357, "events": 4_960}])
     );
     assert_eq!(up.import()["published"], 4_960);
     up.wait_until_folded(2 * 4_960);
-    assert_eq!(up.answer(&["status"])["tenants"], once);
+    assert_eq!(up.status()["tenants"], once);
 
     // A tenant that is defined later gets its tokens, too.
     wait_until(READY_WITHIN, "tokens of the tenant", || {
@@ -146,13 +146,13 @@ fn invalid_line_is_named_and_the_other_lines_are_published() {
         READY_WITHIN,
         "the events of an unknown tenant to be parked",
         || {
-            let parked = up.answer(&["status"])["parked"].clone();
+            let parked = up.status()["parked"].clone();
             parked[0]["reason"] == "unknown_tenant" && parked[0]["events"] == 2
         },
     );
     up.answer(&["define", "apply", DEFINITIONS]);
     wait_until(READY_WITHIN, "parked events to be folded", || {
-        let status = up.answer(&["status"]);
+        let status = up.status();
         status["parked"] == serde_json::json!([]) && status["tenants"][0]["events"] == 2
     });
 }
@@ -181,5 +181,5 @@ fn publisher_does_not_outrun_the_embedded_broker() {
         350
     );
     up.wait_until_folded(350);
-    assert_eq!(up.answer(&["status"])["tenants"][0]["events"], 350);
+    assert_eq!(up.status()["tenants"][0]["events"], 350);
 }

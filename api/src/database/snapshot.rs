@@ -42,6 +42,7 @@ struct Position {
     partitions: i64,
     clock: Option<i64>,
     lag: i64,
+    lag_at: Option<i64>,
     definitions: Option<i64>,
 }
 
@@ -73,6 +74,7 @@ impl<'c> Snapshot<'c> {
             generation: generation.id,
             watermark: watermark(&position, &generation),
             lag: position.lag,
+            lag_as_of: lag_as_of(&position, &generation),
             definitions: position.definitions,
         };
         Ok(Self {
@@ -188,6 +190,15 @@ fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
         return None;
     }
     position.clock.and_then(clock)
+}
+
+/// Returns the instant of the oldest look at an end of the log; `None` until there was one in every
+/// partition.
+fn lag_as_of(position: &Position, generation: &Generation) -> Option<Instant> {
+    if position.partitions < i64::from(generation.partitions) {
+        return None;
+    }
+    position.lag_at.and_then(Instant::from_micros)
 }
 
 /// Converts a stored partition clock; `None` before the partition's first record.

@@ -22,7 +22,7 @@ enum Value {
 }
 
 /// The headers of answers.
-const HEADERS: [(&str, Value, &str); 14] = [
+const HEADERS: [(&str, Value, &str); 15] = [
     (
         "age",
         Value::Number,
@@ -68,7 +68,15 @@ const HEADERS: [(&str, Value, &str); 14] = [
     (
         "tidemark-lag",
         Value::Number,
-        "The number of records in the log that are not folded yet, over all partitions.",
+        "The number of records in the log that are not folded yet, over all partitions, as of \
+         tidemark-lag-as-of.",
+    ),
+    (
+        "tidemark-lag-as-of",
+        Value::Instant,
+        "The instant at which the processor last saw the end of the log, in the partition where that \
+         is longest ago. If it is long ago, no processor runs, and the lag is greater than stated. \
+         Absent until it has seen the end of every partition.",
     ),
     (
         "tidemark-stale",
@@ -106,6 +114,7 @@ pub(super) const FRESHNESS: &[&str] = &[
     "tidemark-definitions",
     "tidemark-generation",
     "tidemark-lag",
+    "tidemark-lag-as-of",
     "tidemark-watermark",
 ];
 /// The headers of answers that count towards a rate limit.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 use tidemark_projections::invalidation::{COMMITS_KEPT, Invalidation};
-use tokio::time::Instant;
+use tidemark_schemas::Instant;
+use tokio::time;
 
 use crate::database::clock;
 use crate::freshness::Freshness;
@@ -19,7 +20,9 @@ pub(super) struct PartitionProgress {
     pub(super) commits: i64,
     /// The first offset that is not folded.
     pub(super) next_offset: i64,
-    pub(super) log_end: i64,
+    /// The last stable offset as last seen by the owner, and when, in microseconds.
+    pub(super) log_end: Option<i64>,
+    pub(super) log_end_at: Option<i64>,
     pub(super) clock: i64,
     /// The version of the definitions in force.
     pub(super) definitions: i64,
@@ -36,7 +39,7 @@ pub(super) struct Positions {
     /// The last version of definitions that is recorded in the database.
     pub(super) recorded: Option<i64>,
     /// An instant before the snapshot was opened.
-    pub(super) requested_at: Instant,
+    pub(super) requested_at: time::Instant,
 }
 
 /// The invalidation between two looks of the follower.
@@ -86,12 +89,18 @@ impl Positions {
             .map(|progress| progress.clock)
             .min();
         let watermark = least.filter(|_| is_complete).and_then(clock);
-        let behind =
-            |progress: &PartitionProgress| (progress.log_end - progress.next_offset).max(0);
+        let behind = |progress: &PartitionProgress| {
+            let end = progress.log_end.unwrap_or(progress.next_offset);
+            (end - progress.next_offset).max(0)
+        };
+        // `None` of one partition is less than any instant.
+        let seen = self.partitions.values().map(|progress| progress.log_end_at);
+        let seen = seen.min().flatten().filter(|_| is_complete);
         Freshness {
             generation: read.generation,
             watermark: watermark.max(read.watermark),
             lag: self.partitions.values().map(behind).sum(),
+            lag_as_of: seen.and_then(Instant::from_micros),
             definitions: read.definitions,
         }
     }
@@ -117,7 +126,8 @@ mod tests {
             epoch: 3,
             commits: 5_000,
             next_offset: 100,
-            log_end: 107,
+            log_end: Some(107),
+            log_end_at: Some(2_000_000 - i64::from(partition)),
             clock: 1_000_000 + i64::from(partition),
             definitions: 4,
         };
@@ -127,7 +137,7 @@ mod tests {
             partition_count: 2,
             partitions: (0..2).map(|number| (number, partition(number))).collect(),
             recorded: Some(4),
-            requested_at: Instant::now(),
+            requested_at: time::Instant::now(),
         }
     }
 
@@ -168,15 +178,19 @@ mod tests {
             generation: 1,
             watermark: watermark(micros),
             lag: 1,
+            lag_as_of: None,
             definitions: Some(4),
         };
         let freshness = positions().freshness_of(&read(999_999));
         assert_eq!(
-            (freshness.watermark, freshness.lag),
-            (watermark(1_000_000), 14)
+            (freshness.watermark, freshness.lag, freshness.lag_as_of),
+            (watermark(1_000_000), 14, Moment::from_micros(1_999_999))
         );
         let freshness = positions().freshness_of(&read(1_000_007));
         assert_eq!(freshness.watermark, watermark(1_000_007));
+        let mut unseen = positions();
+        second(&mut unseen).log_end_at = None;
+        assert_eq!(unseen.freshness_of(&read(0)).lag_as_of, None);
         let mut begun = positions();
         begun.partitions.remove(&0);
         let read = Freshness {

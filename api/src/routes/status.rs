@@ -45,8 +45,13 @@ pub(crate) struct Status {
     /// has folded a record.
     #[schema(required)]
     watermark: Option<Instant>,
-    /// The number of records not folded yet, over all partitions.
+    /// The number of records not folded yet, over all partitions, as of `lag_as_of`.
     lag: i64,
+    /// The instant at which the processor last saw the end of the log, in the partition where that is
+    /// longest ago. If it is long ago, no processor runs, and the lag is greater than stated; null
+    /// until the end of every partition was seen.
+    #[schema(required)]
+    lag_as_of: Option<Instant>,
     /// The Kafka topic of the events.
     topic: String,
     /// The number of partitions of the topic. Partitions that have not started are absent from
@@ -67,8 +72,16 @@ struct PartitionStatus {
     partition: i32,
     /// The first offset not folded yet.
     next_offset: i64,
-    /// The end of the log as last observed.
-    log_end: i64,
+    /// The end of the log, without open transactions, as last observed; null before that.
+    #[schema(required)]
+    log_end: Option<i64>,
+    /// The instant at which the end of the log was observed; null before that.
+    #[schema(required)]
+    log_end_as_of: Option<Instant>,
+    /// The instant of the last sign of life of the partition's processor. If it is more than ten
+    /// seconds ago, no processor folds the partition.
+    #[schema(required)]
+    seen_at: Option<Instant>,
     /// The number of records between `next_offset` and `log_end`.
     lag: i64,
     /// The append time up to which every record of the partition is folded; null before its first
@@ -99,7 +112,9 @@ struct StatusQuery;
 struct PartitionRow {
     partition: i32,
     next_offset: i64,
-    log_end: i64,
+    log_end: Option<i64>,
+    log_end_at: Option<i64>,
+    seen_at: Option<i64>,
     clock: i64,
     definitions: i64,
 }
@@ -132,6 +147,7 @@ impl Query for StatusQuery {
             definitions: freshness.definitions,
             watermark: freshness.watermark,
             lag: freshness.lag,
+            lag_as_of: freshness.lag_as_of,
             topic,
             partition_count: snapshot.generation().partitions,
             partitions: partitions.iter().map(PartitionStatus::from_row).collect(),
@@ -151,7 +167,9 @@ impl PartitionStatus {
             partition: row.partition,
             next_offset: row.next_offset,
             log_end: row.log_end,
-            lag: row.log_end.saturating_sub(row.next_offset).max(0),
+            log_end_as_of: row.log_end_at.and_then(Instant::from_micros),
+            seen_at: row.seen_at.and_then(Instant::from_micros),
+            lag: row.log_end.map_or(0, |end| (end - row.next_offset).max(0)),
             clock: clock(row.clock),
             definitions: (row.definitions >= 0).then_some(row.definitions),
         }

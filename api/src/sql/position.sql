@@ -2,7 +2,11 @@
 select
     count(*) as partitions,
     min(progress.clock) as clock,
-    coalesce(sum(greatest(progress.log_end - progress.next_offset, 0)), 0)::bigint as lag,
+    coalesce(sum(greatest(heartbeat.log_end - progress.next_offset, 0)), 0)::bigint as lag,
+    -- microseconds; null unless the end of every partition was seen
+    case when count(heartbeat.log_end_at) = count(*)
+        then (extract(epoch from min(heartbeat.log_end_at)) * 1000000)::bigint
+    end as lag_at,
     (
         select max(definition.version)
         from tidemark.tenant_definition as definition
@@ -11,4 +15,7 @@ select
           and definition.version <= max(progress.definitions)
     ) as definitions
 from progress
+left join heartbeat
+    on heartbeat.topic = progress.topic
+    and heartbeat.partition = progress.partition
 where progress.topic = $2

@@ -1,11 +1,15 @@
 -- The progress and the claim of each partition, over all tenants.
 select
-    partition,
-    epoch,
-    commits,
-    next_offset,
-    log_end,
-    clock,
-    definitions
+    progress.partition,
+    progress.epoch,
+    progress.commits,
+    progress.next_offset,
+    heartbeat.log_end,
+    (extract(epoch from heartbeat.log_end_at) * 1000000)::bigint as log_end_at,
+    progress.clock,
+    progress.definitions
 from progress
-where topic = $1
+left join heartbeat
+    on heartbeat.topic = progress.topic
+    and heartbeat.partition = progress.partition
+where progress.topic = $1

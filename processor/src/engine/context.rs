@@ -1,7 +1,7 @@
 //! The context of partition tasks: what they share, how the poll thread sees them, how they exit.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 
 use tidemark_schemas::Partitioner;
 use tidemark_schemas::codec::Decoder;
@@ -13,6 +13,7 @@ use crate::error::ProcessorError;
 use crate::forwarder::SharedForwarder;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
+use crate::progress::Progress;
 use crate::store::{KeptBatches, Store, StoreError};
 
 /// The parts that all partitions of a process share.
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
+    pub(crate) progress: Progress,
     /// A copy of every committed batch; empty except in benches.
     pub(crate) kept: OnceLock<KeptBatches>,
     /// Commits run here, so that the drain waits for those of revoked partitions.
@@ -40,7 +42,7 @@ pub(crate) struct Queue {
     /// The bytes queued.
     pub(crate) bytes: AtomicUsize,
     /// The first offset not committed.
-    pub(crate) committed: AtomicI64,
+    pub(crate) committed: Arc<AtomicI64>,
     /// The offset of the next expected record.
     pub(crate) position: AtomicI64,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -240,6 +241,9 @@ async fn prepare(
         retry.clone(),
         claim.clock.micros(),
     );
+    let committed = Arc::clone(&queue.committed);
+    let progress = &shared.progress;
+    let listed = progress.list(partition, claim.epoch, committed, Instant::now());
     let folder = Folder::new(partition, claim, timers, shared.budget.clone());
     let poisoned = assignment.poisoned.clone();
     Ok(PartitionTask {
@@ -260,6 +264,7 @@ async fn prepare(
         commands: OperatorCommands::new(share(), partition),
         admission: Admission::new(share(), partition, halts),
         projector: Projector::new(share(), partition, folder, commits, retry),
+        _listed: listed,
         stop: stop.clone(),
     })
 }

@@ -21,7 +21,6 @@ pub(super) struct Inbox {
     bytes: usize,
     /// The offset after the last record or end of partition handed over.
     position: i64,
-    log_end: i64,
     /// The instant at which the log was seen to end at our position.
     at_end: Option<Instant>,
 }
@@ -45,7 +44,6 @@ impl Inbox {
             records: VecDeque::new(),
             bytes: 0,
             position: next_offset,
-            log_end: 0,
             at_end: None,
         }
     }
@@ -85,11 +83,6 @@ impl Inbox {
         self.position
     }
 
-    /// Returns the next offset to be written, as the broker last said.
-    pub(super) fn log_end(&self) -> i64 {
-        self.log_end
-    }
-
     /// Returns the instant at which the log was seen to end at our position; `None` if records follow.
     pub(super) fn at_end(&self) -> Option<Instant> {
         self.at_end
@@ -125,7 +118,6 @@ impl Inbox {
             }
             Input::EndOfPartition { position } => self.position = self.position.max(position),
             Input::LogEnd { end, asked_at } => {
-                self.log_end = end;
                 self.at_end = (end <= self.position).then_some(asked_at);
             }
         }

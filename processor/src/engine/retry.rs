@@ -66,6 +66,8 @@ impl Retry {
         let waits = &self.shared.metrics.waits;
         waits.with_label_values(&[server]).inc();
         tracing::warn!(partition = self.partition, %reason, "waiting for the {server}");
+        let progress = &self.shared.progress;
+        progress.note_wait(self.partition, std::time::Instant::now());
         self.unless_stopped(time::sleep(PAUSE)).await
     }
 }

@@ -17,6 +17,7 @@ use super::forwarding::PartitionForwarding;
 use super::inbox::{Closed, Inbox};
 use super::projector::Projector;
 use super::redrive::Redrives;
+use crate::progress::ListedPartition;
 
 /// The interval at which an idle partition checks its clock.
 const TICK: Duration = Duration::from_millis(200);
@@ -41,6 +42,8 @@ pub(crate) struct PartitionTask {
     pub(super) admission: Admission,
     pub(super) projector: Projector,
     pub(super) stop: CancellationToken,
+    /// The partition counts as owned while its task lives.
+    pub(super) _listed: ListedPartition,
 }
 
 impl PartitionTask {
@@ -220,7 +223,6 @@ impl PartitionTask {
         }
         let end = BatchEnd {
             next_offset: work.next_offset,
-            log_end: self.inbox.log_end(),
             checkpoint: moved && work.next_offset % CHECKPOINT_EVERY == 0,
         };
         drop(work);
@@ -230,21 +232,10 @@ impl PartitionTask {
     fn report(&self) {
         let (metrics, folder) = (&self.shared.metrics, &self.projector.folder);
         let partition = self.partition.to_string();
-        let behind = (self.inbox.log_end() - folder.next_offset()).max(0);
         let halted = i64::try_from(self.admission.halted()).unwrap_or(i64::MAX);
         let seconds = folder.clock().micros() / 1_000_000;
-        for (gauges, value) in [
-            (&metrics.lag, behind),
-            (&metrics.tenants_halted, halted),
-            (&metrics.clock, seconds),
-        ] {
+        for (gauges, value) in [(&metrics.tenants_halted, halted), (&metrics.clock, seconds)] {
             gauges.with_label_values(&[&partition]).set(value);
         }
-    }
-}
-
-impl Drop for PartitionTask {
-    fn drop(&mut self) {
-        self.shared.metrics.forget(self.partition);
     }
 }

@@ -1,35 +1,91 @@
-//! The end of the log, asked of the broker every half second by a thread of its own. The clock of an
-//! idle partition may move only while nothing is left unread, or appended by an open transaction.
+//! The ends of the log, asked of the brokers every half second by a thread of its own: for readers of
+//! what is committed, for the lag; and with what open transactions have appended, because the clock of
+//! an idle partition may move only while nothing is left unread.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{self, Duration};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use tidemark_kafka::{KafkaConfig, log_ends};
 use tidemark_schemas::Instant;
 
+use super::event::IntakeContext;
 use crate::clock::WallClock;
 use crate::error::ProcessorError;
+use crate::progress::Progress;
 
 const EVERY: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Watermarks {
+pub(super) struct Watermarks {
     partitions: Arc<Mutex<Vec<i32>>>,
     answers: Receiver<(i32, i64, Instant)>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// The consumers that ask. They read nothing.
+pub(super) struct Consumers<C: ConsumerContext + 'static> {
+    /// Asks for the last stable offset.
+    stable: BaseConsumer<C>,
+    /// Asks for the high watermark.
+    high: BaseConsumer<C>,
+    topic: String,
+}
+
+impl Consumers<IntakeContext> {
+    pub(super) fn create(kafka: &KafkaConfig) -> KafkaResult<Self> {
+        let create = |isolation: &str| {
+            let mut config = kafka.consumer();
+            config.set("isolation.level", isolation);
+            config.create_with_context(IntakeContext::default())
+        };
+        Ok(Self {
+            stable: create("read_committed")?,
+            high: create("read_uncommitted")?,
+            topic: kafka.topic.clone(),
+        })
+    }
+}
+
+impl<C: ConsumerContext + 'static> Consumers<C> {
+    /// Asks for the ends of partitions. The high watermarks go to `answer`, with the instant before
+    /// they were asked for.
+    fn ask(
+        &self,
+        partitions: &[i32],
+        clock: WallClock,
+        progress: &Progress,
+        answer: &Sender<(i32, i64, Instant)>,
+    ) -> KafkaResult<()> {
+        let asked_at = clock.now();
+        log_ends::ask(&self.high, &self.topic, partitions, TIMEOUT, |ends| {
+            for (partition, end) in ends {
+                progress.observe_unstable(partition, end);
+                // Fails once the poll thread has ended, and this thread is about to.
+                answer.send((partition, end, asked_at)).ok();
+            }
+        })?;
+        let asked_at = time::Instant::now();
+        log_ends::ask(&self.stable, &self.topic, partitions, TIMEOUT, |ends| {
+            for (partition, end) in ends {
+                progress.observe(partition, end, asked_at);
+            }
+        })
+    }
+}
+
 impl Watermarks {
     /// Starts the thread, for no partition yet.
-    pub(crate) fn watch<C: ConsumerContext + 'static>(
-        consumer: BaseConsumer<C>,
-        topic: String,
+    pub(super) fn watch<C: ConsumerContext + 'static>(
+        consumers: Consumers<C>,
         clock: WallClock,
+        progress: Progress,
     ) -> Result<Self, ProcessorError> {
         let partitions = Arc::new(Mutex::new(Vec::new()));
         let (answer, answers) = channel();
@@ -39,18 +95,11 @@ impl Watermarks {
             // A timeout is the pulse; a message, or the sender gone, is the end.
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let partitions: Vec<i32> = lock(&asked).clone();
-                for partition in partitions {
-                    // Each question may take long, and the end must not wait for all of them.
-                    if stopped.try_recv() == Err(TryRecvError::Disconnected) {
-                        return;
-                    }
-                    let asked_at = clock.now();
-                    let Ok((_, end)) = consumer.fetch_watermarks(&topic, partition, TIMEOUT) else {
-                        continue;
-                    };
-                    if answer.send((partition, end, asked_at)).is_err() {
-                        return;
-                    }
+                if partitions.is_empty() {
+                    continue;
+                }
+                if let Err(error) = consumers.ask(&partitions, clock, &progress, &answer) {
+                    tracing::debug!(%error, "the ends of the log are not known");
                 }
             }
         };
@@ -67,13 +116,13 @@ impl Watermarks {
     }
 
     /// Sets the partitions to ask for.
-    pub(crate) fn set_partitions(&self, partitions: Vec<i32>) {
+    pub(super) fn set_partitions(&self, partitions: Vec<i32>) {
         *lock(&self.partitions) = partitions;
     }
 
     /// Returns the answers since the last call: partition, next offset to be written, when it was
     /// asked. Fails if the thread has ended: clocks of idle partitions would stand still.
-    pub(crate) fn take(&self) -> Result<Vec<(i32, i64, Instant)>, ProcessorError> {
+    pub(super) fn take(&self) -> Result<Vec<(i32, i64, Instant)>, ProcessorError> {
         let mut answers = Vec::new();
         loop {
             match self.answers.try_recv() {
@@ -88,7 +137,7 @@ impl Watermarks {
     }
 
     /// Ends the thread.
-    pub(crate) fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

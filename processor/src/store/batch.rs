@@ -53,8 +53,6 @@ pub struct Batch {
     pub new_next_offset: i64,
     /// The clock after this batch, in microseconds.
     pub clock: i64,
-    /// The last stable offset, when last seen.
-    pub log_end: i64,
     /// The last sequence given to a change set after this batch.
     pub change_seq: i64,
     /// The version of the definitions in force after this batch.

@@ -109,7 +109,6 @@ async fn pass_fence(
         .bind(batch.old_next_offset)
         .bind(batch.new_next_offset)
         .bind(batch.clock)
-        .bind(batch.log_end)
         .bind(batch.change_seq)
         .bind(batch.definitions)
         .execute(connection)

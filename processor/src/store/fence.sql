@@ -5,9 +5,8 @@ update progress
 set commits     = commits + 1,
     next_offset = $6,
     clock       = greatest(clock, $7),  -- never goes back
-    log_end     = $8,
-    change_seq  = $9,
-    definitions = $10,
+    change_seq  = $8,
+    definitions = $9,
     backend_pid = pg_backend_pid(),
     updated_at  = now()
 where topic = $1

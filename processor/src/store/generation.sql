@@ -8,12 +8,23 @@ create table progress (
     commits     bigint not null default 0,  -- count of commits; shows whether a commit landed
     next_offset bigint not null default 0,  -- the first offset not folded
     clock       bigint not null,            -- the partition's clock; never goes back
-    log_end     bigint not null default 0,  -- end of the log when last seen; for the lag only
     change_seq  bigint not null default 0,  -- last sequence given in change_set
     definitions bigint not null default -1, -- version of the definitions in force here
     owner       text,
     backend_pid int,
     updated_at  timestamptz not null default now(),
+    primary key (topic, partition)
+) with (fillfactor = 50);
+
+-- The last sign of life of each partition's owner, and the end of the log, written beside the commits:
+-- neither waits for the other. Only for what people and programs are told.
+create table heartbeat (
+    topic      text not null,
+    partition  int not null,
+    epoch      bigint not null,             -- of the claim that wrote it; a later one is not overwritten
+    log_end    bigint,                      -- last stable offset; null until the broker has answered
+    log_end_at timestamptz,                 -- when the broker was asked for it
+    seen_at    timestamptz not null,        -- when it was written
     primary key (topic, partition)
 ) with (fillfactor = 50);
 

@@ -38,8 +38,9 @@ grant select on customer, membership, position, counter, rollup, digest, change_
     tracked_leaf to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
 grant select (
-    topic, partition, epoch, commits, next_offset, clock, log_end, change_seq, definitions,
-    updated_at
+    topic, partition, epoch, commits, next_offset, clock, change_seq, definitions, updated_at
 ) on progress to tidemark_api;
--- Without a named tenant: the invalidations of cached responses.
+-- Without a tenant: how fresh the progress is. Without a named tenant: the invalidations of cached
+-- responses.
+grant select on heartbeat to tidemark_api;
 grant select on invalidation to tidemark_api;

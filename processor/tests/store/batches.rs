@@ -53,7 +53,6 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
         old_next_offset: claim.next_offset,
         new_next_offset: claim.next_offset + 10,
         clock: at("2024-05-01T10:00:00Z").micros(),
-        log_end: 100,
         change_seq: claim.change_seq,
         definitions: claim.definitions,
         ..Batch::default()
@@ -101,7 +100,6 @@ pub(crate) fn next(batch: &Batch) -> Batch {
         old_next_offset: batch.new_next_offset,
         new_next_offset: batch.new_next_offset + 10,
         clock: batch.clock,
-        log_end: batch.log_end,
         change_seq: batch.change_seq,
         definitions: batch.definitions,
         ..Batch::default()

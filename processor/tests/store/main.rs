@@ -6,6 +6,7 @@ mod changes;
 mod cluster;
 mod database;
 mod fence;
+mod heartbeat;
 mod invalidation;
 mod isolation;
 mod lost_answer;

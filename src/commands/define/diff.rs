@@ -14,7 +14,7 @@ use tidemark_schemas::{Instant, TenantId};
 use self::report::{Outcome, TenantDiff};
 use super::{check, read_files, read_log};
 use crate::config::{Config, user_name};
-use crate::database::Projections;
+use crate::database::{PartitionProgress, Projections};
 use crate::definitions_log::DefinitionsLog;
 use crate::output;
 use crate::progress::Progress;
@@ -86,9 +86,8 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 /// Returns the clock up to which every partition is folded; `None` before the first record.
 async fn least_clock(projections: &Projections, topic: &str) -> anyhow::Result<Option<Instant>> {
     let partitions = projections.partitions(topic).await?;
-    let clocks = partitions.iter().map(|partition| partition.clock);
-    let clocks = clocks.filter_map(Instant::from_micros);
-    Ok(clocks.filter(|clock| *clock > Instant::MIN).min())
+    let clocks = partitions.iter().filter_map(PartitionProgress::clock);
+    Ok(clocks.min())
 }
 
 /// Returns the definitions with the bundle applied, as if appended at the clock.

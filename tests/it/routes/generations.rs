@@ -23,6 +23,7 @@ async fn promote_another(world: &World) {
         "digest",
         "reevaluation",
         "invalidation",
+        "heartbeat",
     ];
     let mut script =
         String::from("create schema gen_2; grant usage on schema gen_2 to tidemark_api;");

@@ -2,12 +2,13 @@
 //! folds and statements of the processor. Without Kafka, which other tests cover.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Batch, BundleEffect, BundleRow, ChangeSet, Committed, CustomerRow, ParkedRow, Reevaluation,
-    Store, StoreConfig, TenantDigest,
+    Batch, BundleEffect, BundleRow, ChangeSet, Committed, CustomerRow, Heartbeat, ParkedRow,
+    Reevaluation, Store, StoreConfig, TenantDigest,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::customer::{Customer, InForce, Tracking};
@@ -243,6 +244,14 @@ impl World {
     async fn write(&mut self, partition: usize, batch: Batch) {
         let committed = self.store.commit(TOPIC, &batch).await.unwrap();
         assert_eq!(committed, Committed::Yes);
+        let heartbeat = Heartbeat {
+            partition: batch.partition,
+            epoch: batch.epoch,
+            log_end: Some(batch.new_next_offset + 1),
+            age: Duration::ZERO,
+        };
+        let written = self.store.write_heartbeats(TOPIC, &[heartbeat]).await;
+        written.unwrap();
         self.partitions[partition].last = batch;
         self.partitions[partition].commits += 1;
     }
@@ -269,7 +278,6 @@ impl Partition {
             old_next_offset: last.new_next_offset,
             new_next_offset: last.new_next_offset + 10,
             clock: clock.micros(),
-            log_end: last.new_next_offset + 11,
             change_seq: last.change_seq,
             definitions,
             ..Batch::default()

@@ -83,6 +83,11 @@ impl Up {
         last_line(&output)
     }
 
+    /// Returns the answer of `status`, which fails until the processor has claimed every partition.
+    pub(crate) fn status(&self) -> Value {
+        last_line(&self.run(&["status", "--json"]))
+    }
+
     pub(crate) fn import(&self) -> Value {
         let (log, mapping) = (
             format!("{CDNOW}/CDNOW_sample.txt"),
@@ -94,7 +99,7 @@ impl Up {
     /// Waits until this many records are folded or parked.
     pub(crate) fn wait_until_folded(&self, records: i64) {
         wait_until(READY_WITHIN, "all records to be folded", || {
-            let status = self.answer(&["status"]);
+            let status = self.status();
             let partitions = status["partitions"].as_array().unwrap();
             let folded: i64 = partitions
                 .iter()

@@ -13,7 +13,6 @@ use crate::store::{Batch, ChangeSet};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchEnd {
     pub(crate) next_offset: i64,
-    pub(crate) log_end: i64,
     /// The batch ends where a digest is kept.
     pub(crate) checkpoint: bool,
 }
@@ -59,7 +58,6 @@ impl Folder {
             old_next_offset: self.next_offset,
             new_next_offset: end.next_offset,
             clock: self.clock.micros(),
-            log_end: end.log_end.max(end.next_offset),
             change_seq: self.change_seq,
             definitions: self.definitions_version,
             rows,

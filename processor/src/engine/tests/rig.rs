@@ -278,7 +278,6 @@ impl<'a> Rig<'a> {
         let number = self.folder.batch_number();
         let batch = self.folder.flush(BatchEnd {
             next_offset,
-            log_end: 0,
             checkpoint: false,
         });
         self.settle();

@@ -1,0 +1,80 @@
+//! The ends of a topic's partitions, asked of all their leaders side by side.
+//!
+//! A leader that does not answer delays the ends of its own partitions, and of no others.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+
+/// Asks where partitions end: at the last stable offset for a consumer that reads only what is
+/// committed, else at the high watermark. Passes each leader's answer on as it comes, as pairs of
+/// partition and offset. A partition without an answer in time is in none of them. Blocks.
+///
+/// Fails if the leaders are not known.
+pub fn ask<C: ConsumerContext + 'static>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    timeout: Duration,
+    answered: impl Fn(Vec<(i32, i64)>) + Sync,
+) -> KafkaResult<()> {
+    let leaders = leaders(consumer, topic, partitions, timeout)?;
+    let answered = &answered;
+    thread::scope(|scope| {
+        for led in leaders.into_values() {
+            scope.spawn(
+                move || match ask_leader(consumer, topic, &led, timeout) {
+                    Ok(ends) => answered(ends),
+                    Err(error) => {
+                        tracing::debug!(%error, topic, partitions = ?led, "the end of the log is not known");
+                    }
+                },
+            );
+        }
+    });
+    Ok(())
+}
+
+/// Returns the partitions by leader; without those that have none.
+fn leaders<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    timeout: Duration,
+) -> KafkaResult<BTreeMap<i32, Vec<i32>>> {
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let mut leaders: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    let topics = metadata.topics().iter();
+    for partition in topics.flat_map(|topic| topic.partitions()) {
+        if partition.leader() >= 0 && partitions.contains(&partition.id()) {
+            let led = leaders.entry(partition.leader()).or_default();
+            led.push(partition.id());
+        }
+    }
+    Ok(leaders)
+}
+
+fn ask_leader<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    timeout: Duration,
+) -> KafkaResult<Vec<(i32, i64)>> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        // In a query by time, this is the time after the last record.
+        list.add_partition_offset(topic, *partition, Offset::End)?;
+    }
+    let found = consumer.offsets_for_times(list, timeout)?;
+    let elements = found.elements();
+    let ends = elements.iter().filter(|element| element.error().is_ok());
+    let ends = ends.filter_map(|element| match element.offset() {
+        Offset::Offset(end) => Some((element.partition(), end)),
+        _ => None,
+    });
+    Ok(ends.collect())
+}

@@ -1,0 +1,154 @@
+//! The lag of the partitions: where the brokers say that the log ends, less what is committed.
+//!
+//! The brokers are asked, not the tables: what a processor wrote is old when none runs. Where the
+//! brokers do not answer, it is said how old the figures of the tables are.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::consumer::BaseConsumer;
+use serde::Serialize;
+use tidemark_kafka::diagnostics::LastError;
+use tidemark_kafka::{KafkaConfig, log_ends};
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::Instant;
+
+use crate::database::{PartitionProgress, Projections};
+
+/// The time within which the brokers must answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The age of its last heartbeat from which a partition counts as unowned, in seconds: owners write
+/// one every three seconds at least.
+const SILENT_AFTER: f64 = 10.0;
+
+/// The brokers, asked for the ends of a topic's partitions.
+#[allow(
+    missing_debug_implementations,
+    reason = "the consumer is a foreign handle"
+)]
+pub(crate) struct Brokers {
+    kafka: KafkaConfig,
+    consumer: Arc<BaseConsumer<LastError>>,
+}
+
+/// The lag of every partition.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lag {
+    /// The sum over all partitions with a known end.
+    pub(crate) lag: i64,
+    /// The instant for which the lag holds; `None` unless the end of every partition is known.
+    pub(crate) lag_as_of: Option<Instant>,
+    /// The partitions, in order.
+    pub(crate) partitions: Vec<PartitionLag>,
+    /// The reason why the brokers did not answer.
+    pub(crate) unanswered: Option<String>,
+}
+
+/// The lag of one partition.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartitionLag {
+    #[serde(flatten)]
+    pub(crate) progress: PartitionProgress,
+    /// The number of records that are not folded; `None` if the end of the log is not known.
+    pub(crate) lag: Option<i64>,
+    pub(crate) clock: Option<Instant>,
+    /// Whether a processor owns the partition and has shown so lately.
+    pub(crate) is_owned: bool,
+    /// The last sign of life of an owner; `None` if no processor has claimed the partition.
+    pub(crate) seen_at: Option<Instant>,
+}
+
+impl Brokers {
+    /// Creates the client; it connects when it is first asked.
+    pub(crate) fn new(kafka: KafkaConfig) -> anyhow::Result<Self> {
+        let consumer = Arc::new(kafka.lookup_consumer()?);
+        Ok(Self { kafka, consumer })
+    }
+
+    /// Returns the topic of events.
+    pub(crate) fn topic(&self) -> &str {
+        &self.kafka.topic
+    }
+
+    /// Returns the last stable offset of each partition whose leader answers, or the reason why no
+    /// broker does.
+    async fn ends(
+        &self,
+        partitions: Vec<i32>,
+    ) -> anyhow::Result<Result<BTreeMap<i32, i64>, String>> {
+        let (kafka, consumer) = (self.kafka.clone(), Arc::clone(&self.consumer));
+        let ask = move || {
+            let ends = Mutex::new(BTreeMap::new());
+            let collect = |answers: Vec<(i32, i64)>| {
+                let mut ends = ends
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                ends.extend(answers);
+            };
+            let topic = &kafka.topic;
+            log_ends::ask(&consumer, topic, &partitions, ANSWER_WITHIN, collect)
+                .map_err(|error| kafka.unreachable(&consumer, &error).to_string())?;
+            Ok(ends.into_inner().unwrap_or_default())
+        };
+        Ok(tokio::task::spawn_blocking(ask).await?)
+    }
+}
+
+impl Lag {
+    /// Asks the brokers, then reads what is committed.
+    pub(crate) async fn read(brokers: &Brokers, projections: &Projections) -> anyhow::Result<Self> {
+        let now = WallClock::System.now();
+        let numbers = (0..projections.partition_count()).collect();
+        let (ends, unanswered) = match brokers.ends(numbers).await? {
+            Ok(ends) => (ends, None),
+            Err(reason) => (BTreeMap::new(), Some(reason)),
+        };
+        let progress = projections.partitions(&brokers.kafka.topic).await?;
+        let mut as_of = Some(now);
+        let partitions: Vec<PartitionLag> = progress
+            .into_iter()
+            .map(|progress| {
+                let seen = ends.get(&progress.partition).map(|end| (*end, now));
+                let end = seen.or_else(|| progress.stored_end());
+                as_of = as_of.min(end.map(|(_, at)| at));
+                PartitionLag::new(progress, end.map(|(end, _)| end))
+            })
+            .collect();
+        let missing = partitions.len() - ends.len().min(partitions.len());
+        let unanswered = unanswered.or_else(|| {
+            (missing > 0).then(|| format!("the leaders of {missing} partitions do not answer"))
+        });
+        Ok(Self {
+            lag: partitions
+                .iter()
+                .filter_map(|partition| partition.lag)
+                .sum(),
+            lag_as_of: as_of,
+            partitions,
+            unanswered,
+        })
+    }
+
+    /// Returns the partitions without an owner, those with the greatest lag first.
+    pub(crate) fn unowned(&self) -> Vec<&PartitionLag> {
+        let partitions = self.partitions.iter();
+        let mut unowned: Vec<_> = partitions.filter(|found| !found.is_owned).collect();
+        unowned.sort_by_key(|partition| std::cmp::Reverse(partition.lag));
+        unowned
+    }
+}
+
+impl PartitionLag {
+    fn new(progress: PartitionProgress, end: Option<i64>) -> Self {
+        Self {
+            lag: end.map(|end| (end - progress.next_offset).max(0)),
+            clock: progress.clock(),
+            is_owned: progress
+                .silent_seconds
+                .is_some_and(|seconds| seconds < SILENT_AFTER),
+            seen_at: progress.seen_at.and_then(Instant::from_micros),
+            progress,
+        }
+    }
+}
