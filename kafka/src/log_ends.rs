@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaResult;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 
 /// Asks where partitions end: at the last stable offset for a consumer that reads only what is
@@ -49,7 +50,7 @@ fn leaders<C: ConsumerContext>(
     let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
     let mut leaders: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     let topics = metadata.topics().iter();
-    for partition in topics.flat_map(|topic| topic.partitions()) {
+    for partition in topics.flat_map(MetadataTopic::partitions) {
         if partition.leader() >= 0 && partitions.contains(&partition.id()) {
             let led = leaders.entry(partition.leader()).or_default();
             led.push(partition.id());

@@ -34,6 +34,7 @@ mod redrive;
 mod retry;
 mod routing;
 mod rows;
+mod schema_lookups;
 mod task;
 mod timers;
 mod tracking;

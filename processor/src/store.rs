@@ -187,15 +187,16 @@ impl Store {
         load::parked_tenants(&self.connections, topic, partition, reason).await
     }
 
-    /// Loads what operators command for the next parked events of a partition, in the order of the
-    /// log.
+    /// Loads what operators command for the parked events of a partition after an offset, in the order
+    /// of the log: at most so many events, and none after so many bytes.
     pub(crate) async fn load_commands(
         &self,
         topic: &str,
         partition: i32,
-        limit: i64,
+        after: i64,
+        most: [i64; 2],
     ) -> Result<Vec<OperatorCommand>, StoreError> {
-        load::commands(&self.connections, topic, partition, limit).await
+        load::commands(&self.connections, topic, partition, after, most).await
     }
 
     /// Loads the activations of definitions, by partition and version.

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod header_names;
+mod many;
 
 use std::process::Output;
 use std::time::Duration;

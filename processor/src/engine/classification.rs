@@ -123,21 +123,32 @@ impl Classifier {
         })
     }
 
+    /// Classifies a parked record again with the cached schemas alone; `Err` names the schema that is
+    /// missing.
+    pub(super) fn reclassify_cached(
+        &self,
+        record: Record,
+        appended_at: Instant,
+    ) -> Result<Item, u32> {
+        let classification = self.cached(&record, appended_at)?;
+        Ok(Item {
+            record,
+            appended_at,
+            is_redriven: true,
+            classification,
+        })
+    }
+
     async fn event(
         &self,
         record: &Record,
         appended_at: Instant,
     ) -> Result<Classification, TaskExit> {
-        let Some(value) = &record.value else {
-            let park = Park::unread(Reason::Undecodable, "the record has no value");
-            return Ok(Classification::Park(park));
-        };
         let decoder = &self.shared.decoder;
         loop {
-            let id = match decode(decoder, value) {
-                Ok(event) => return Ok(self.check(event, record, appended_at)),
-                Err(NotDecoded::NeedsSchema(id)) => id,
-                Err(NotDecoded::Park(park)) => return Ok(Classification::Park(park)),
+            let id = match self.cached(record, appended_at) {
+                Ok(classification) => return Ok(classification),
+                Err(id) => id,
             };
             match self.retry.unless_stopped(decoder.fetch(id)).await? {
                 Ok(()) => {}
@@ -146,6 +157,19 @@ impl Classifier {
                 }
                 Err(unusable) => return Ok(Classification::Park(park_undecoded(unusable))),
             }
+        }
+    }
+
+    /// Returns the classification; `Err` names the schema that is not cached.
+    fn cached(&self, record: &Record, appended_at: Instant) -> Result<Classification, u32> {
+        let Some(value) = &record.value else {
+            let park = Park::unread(Reason::Undecodable, "the record has no value");
+            return Ok(Classification::Park(park));
+        };
+        match decode(&self.shared.decoder, value) {
+            Ok(event) => Ok(self.check(event, record, appended_at)),
+            Err(NotDecoded::NeedsSchema(id)) => Err(id),
+            Err(NotDecoded::Park(park)) => Ok(Classification::Park(park)),
         }
     }
 
@@ -202,7 +226,7 @@ fn decode(decoder: &Decoder, value: &[u8]) -> Result<CustomerEvent, NotDecoded> 
 }
 
 /// Parks what the registry says does not exist, or what cannot be read.
-fn park_undecoded(error: DecodeError) -> Park {
+pub(super) fn park_undecoded(error: DecodeError) -> Park {
     let text = error.to_string();
     match error {
         DecodeError::UnknownSchema { .. } => Park::unread(Reason::UnknownSchema, text),

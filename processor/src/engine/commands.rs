@@ -1,21 +1,25 @@
 //! The operator commands of a partition: parked events to retry or to remove, tenants to resume.
+//!
+//! Commands are applied in passes in the order of the log, a batch at a time beside new records, so that
+//! many of them neither take longer than folding as many records nor stop it. A command whose event needs
+//! a schema waits for the registry by itself: see `schema_lookups`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use tidemark_schemas::codec::Decoder;
 
 use super::admission::Admission;
 use super::classification::Classifier;
 use super::context::{Context, TaskExit};
 use super::projector::Projector;
-use super::redrive::{REDRIVEN_PER_BATCH, Redriven, Redrives};
+use super::redrive::{Redriven, Redrives};
+use super::schema_lookups::SchemaLookups;
 use crate::parking::Reason;
 use crate::store::{Action, OperatorCommand, Outcome, SettledRequest, StoreError};
 
 /// The interval at which commands are read.
 const READ_EVERY: Duration = Duration::from_secs(1);
+/// The same while commands wait for the registry: each pass reads all of them again.
+const READ_WAITING_EVERY: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
@@ -24,24 +28,47 @@ pub(super) struct OperatorCommands {
     partition: i32,
     /// The time of the last look; `None`: look at once.
     read_at: Option<Instant>,
+    /// The offset up to which this pass has applied commands; `None` between passes.
+    applied_to: Option<i64>,
+    /// Whether commands of the last pass wait for the registry.
+    waiting: bool,
+    lookups: SchemaLookups,
 }
 
 impl OperatorCommands {
     pub(super) fn new(shared: Arc<Context>, partition: i32) -> Self {
         Self {
-            shared,
+            shared: Arc::clone(&shared),
             partition,
             read_at: None,
+            applied_to: None,
+            waiting: false,
+            lookups: SchemaLookups::new(shared, partition),
         }
     }
 
-    /// Returns whether commands are due to be read: once a second.
+    /// Returns whether a pass is under way: more commands may follow.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.applied_to.is_some()
+    }
+
+    /// Returns whether commands are due to be read: once a second, or at once while a pass is under way.
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.read_at.is_none_or(|read| read.elapsed() >= READ_EVERY);
+        let every = if self.waiting && !self.lookups.have_news() {
+            READ_WAITING_EVERY
+        } else {
+            READ_EVERY
+        };
+        let due = self.is_under_way() || self.read_at.is_none_or(|read| read.elapsed() >= every);
         if due {
             self.read_at = Some(Instant::now());
         }
         due
+    }
+
+    /// Ends the pass under way: parked events have moved by other means than its commands.
+    pub(super) fn restart(&mut self) {
+        self.applied_to = None;
     }
 
     /// Resumes the tenants that operators resumed, from the next batch on: first their parked events,
@@ -67,65 +94,61 @@ impl OperatorCommands {
         Ok(())
     }
 
-    /// Applies the commands on parked events; returns the events to retry.
+    /// Applies the next commands on parked events; returns the events to retry.
     pub(super) async fn apply(
         &mut self,
         projector: &mut Projector,
         classifier: &Classifier,
     ) -> Result<Vec<Redriven>, TaskExit> {
-        if self.load().await?.is_empty() {
+        if self.applied_to.is_none() && !self.begin_pass(projector).await? {
             return Ok(Vec::new());
         }
-        // The effects of the commit in flight must be visible.
-        projector.settle().await?;
-        let commands = self.load().await?;
-        if i64::try_from(commands.len()).is_ok_and(|found| found >= REDRIVEN_PER_BATCH) {
-            self.read_at = None;
-        }
-        self.forget_schemas(&commands).await;
-        let mut redriven = Vec::new();
+        // The commit in flight has moved only events that the pass has left behind.
+        let commands = self.load(self.applied_to.unwrap_or(-1)).await?;
+        self.applied_to = commands.last().map(|command| command.offset);
+        let mut redriven = Vec::with_capacity(commands.len());
         for command in commands {
-            redriven.extend(self.apply_one(command, projector, classifier).await?);
+            redriven.extend(self.apply_one(command, projector, classifier));
+        }
+        if self.lookups.request() {
+            self.applied_to = None;
         }
         Ok(redriven)
     }
 
-    /// Returns no commands while the database is unavailable: folding does not wait for them.
-    async fn load(&self) -> Result<Vec<OperatorCommand>, TaskExit> {
-        let (store, topic) = (&self.shared.store, &self.shared.topic);
-        let commands = store
-            .load_commands(topic, self.partition, REDRIVEN_PER_BATCH)
-            .await;
-        unless_unavailable(commands)
+    /// Begins a pass over the commands; `false` if there are none.
+    async fn begin_pass(&mut self, projector: &mut Projector) -> Result<bool, TaskExit> {
+        self.waiting = false;
+        if self.load(-1).await?.is_empty() {
+            return Ok(false);
+        }
+        self.lookups.begin_pass();
+        // The effects of the commit in flight must be visible.
+        projector.settle().await?;
+        Ok(true)
     }
 
-    /// Removes the schemas of undecodable events from the cache: the registry may have returned wrong
-    /// ones, so that a redrive requests them again.
-    async fn forget_schemas(&self, commands: &[OperatorCommand]) {
-        let unread = [
-            Reason::Undecodable,
-            Reason::UnknownSchema,
-            Reason::Incompatible,
-        ];
-        let ids: BTreeSet<u32> = commands
-            .iter()
-            .filter(|command| command.action == Action::Redrive)
-            .filter_map(|command| command.event.as_ref())
-            .filter(|row| unread.contains(&row.reason))
-            .filter_map(|row| Decoder::schema_id(row.value.as_deref()?))
-            .collect();
-        for id in ids {
-            self.shared.decoder.forget(id).await;
-        }
+    /// Loads the commands after an offset, a batch at most. Returns none while the database is
+    /// unavailable: folding does not wait for them.
+    async fn load(&self, after: i64) -> Result<Vec<OperatorCommand>, TaskExit> {
+        let (store, topic) = (&self.shared.store, &self.shared.topic);
+        let limits = &self.shared.limits;
+        let most = [limits.batch_events, limits.batch_bytes]
+            .map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        unless_unavailable(
+            store
+                .load_commands(topic, self.partition, after, most)
+                .await,
+        )
     }
 
     /// Applies a command to one event; returns an event to retry.
-    async fn apply_one(
-        &self,
+    fn apply_one(
+        &mut self,
         command: OperatorCommand,
         projector: &mut Projector,
         classifier: &Classifier,
-    ) -> Result<Option<Redriven>, TaskExit> {
+    ) -> Option<Redriven> {
         let OperatorCommand {
             request,
             action,
@@ -135,8 +158,9 @@ impl OperatorCommands {
         let pending = projector.folder.pending_mut();
         let (outcome, reason) = match (event, action) {
             (Some(row), Action::Redrive) => {
-                let redriven = Redriven::classify(row, Some(request), classifier).await?;
-                return Ok(Some(redriven));
+                let redriven = Redriven::command(row, request, classifier, &mut self.lookups);
+                self.waiting |= redriven.is_none();
+                return redriven;
             }
             (Some(row), Action::Discard) => {
                 self.shared.metrics.discarded.inc();
@@ -152,7 +176,7 @@ impl OperatorCommands {
             reason,
             detail: None,
         });
-        Ok(None)
+        None
     }
 }
 

@@ -3,22 +3,24 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::{CustomerKey, TenantId};
 use uuid::Uuid;
 
 use super::admission::{Admission, Admitted};
-use super::classification::{Classifier, Item};
+use super::classification::{Classification, Classifier, Item, park_undecoded};
 use super::context::{Context, TaskExit};
 use super::folder::Folder;
 use super::halts::Halts;
 use super::projector::Projector;
 use super::retry::Retry;
+use super::schema_lookups::SchemaLookups;
 use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Outcome, ParkedRow, SettledRequest, StoreError};
 
 /// The largest number of parked events retried in one batch.
-pub(super) const REDRIVEN_PER_BATCH: i64 = 500;
+const REDRIVEN_PER_BATCH: i64 = 500;
 
 /// The parked events of a partition that wait for nothing any more, tenant by tenant: their tenant is
 /// defined, or resumed, or late events are accepted.
@@ -109,7 +111,7 @@ impl Redrives {
         }
         let mut redriven = Vec::with_capacity(rows.len());
         for row in rows {
-            redriven.push(Redriven::classify(row, None, classifier).await?);
+            redriven.push(Redriven::classify(row, classifier).await?);
         }
         Ok(redriven)
     }
@@ -136,24 +138,53 @@ pub(super) struct Redriven {
 }
 
 impl Redriven {
-    /// Classifies a parked event again.
-    pub(super) async fn classify(
-        before: ParkedRow,
-        request: Option<Uuid>,
-        classifier: &Classifier,
-    ) -> Result<Self, TaskExit> {
-        let record = Record {
-            offset: before.offset,
-            appended_at: Some(before.appended_at),
-            key: before.key.clone(),
-            value: before.value.clone(),
-            headers: before.headers.clone(),
-        };
+    /// Classifies an event again that waits for nothing any more.
+    async fn classify(before: ParkedRow, classifier: &Classifier) -> Result<Self, TaskExit> {
+        let record = record(&before);
         let item = classifier.reclassify(record, before.appended_at).await?;
         Ok(Self {
             before,
             item,
-            request,
+            request: None,
+        })
+    }
+
+    /// Classifies an event again that an operator named, with the cached schemas. Returns `None` where
+    /// a schema is missing that the registry, as far as is known, may have.
+    pub(super) fn command(
+        before: ParkedRow,
+        request: Uuid,
+        classifier: &Classifier,
+        lookups: &mut SchemaLookups,
+    ) -> Option<Self> {
+        let unread = [
+            Reason::Undecodable,
+            Reason::UnknownSchema,
+            Reason::Incompatible,
+        ];
+        let id = before.value.as_deref().and_then(Decoder::schema_id);
+        // The registry may have returned a wrong schema.
+        if unread.contains(&before.reason)
+            && id.is_some_and(|id| !lookups.is_answered((request, id)))
+        {
+            return None;
+        }
+        let item = match classifier.reclassify_cached(record(&before), before.appended_at) {
+            Ok(item) => item,
+            Err(id) if lookups.is_answered((request, id)) => Item {
+                record: record(&before),
+                appended_at: before.appended_at,
+                is_redriven: true,
+                classification: Classification::Park(park_undecoded(DecodeError::UnknownSchema {
+                    id,
+                })),
+            },
+            Err(_) => return None,
+        };
+        Some(Self {
+            before,
+            item,
+            request: Some(request),
         })
     }
 
@@ -207,5 +238,16 @@ impl Redriven {
             });
         }
         Ok(())
+    }
+}
+
+/// Returns the record of a parked event, as it came.
+fn record(parked: &ParkedRow) -> Record {
+    Record {
+        offset: parked.offset,
+        appended_at: Some(parked.appended_at),
+        key: parked.key.clone(),
+        value: parked.value.clone(),
+        headers: parked.headers.clone(),
     }
 }

@@ -89,7 +89,8 @@ impl PartitionTask {
                 return Err(TaskExit::Stopped);
             }
             let idle = self.projector.commits.is_idle();
-            if self.is_full() || idle && self.has_background_work() {
+            if self.is_full() || self.commands.is_under_way() || idle && self.has_background_work()
+            {
                 return Ok(());
             }
             if !self.inbox.is_empty() && !lingers {
@@ -146,12 +147,14 @@ impl PartitionTask {
         // Parked events precede new ones, as in the log: a newer event folded first would make older
         // events of its customer late.
         work.redriven = self.redrives.take(projector, &self.classifier).await?;
-        if reads_commands && work.redriven.is_empty() {
+        if !work.redriven.is_empty() {
+            self.commands.restart();
+            return Ok(work);
+        }
+        if reads_commands {
             work.redriven = self.commands.apply(projector, &self.classifier).await?;
         }
-        if work.redriven.is_empty() {
-            self.take_records(&mut work).await?;
-        }
+        self.take_records(&mut work).await?;
         Ok(work)
     }
 

@@ -13,6 +13,7 @@ where topic = $1
   and ($9::float8 is null or parked_at >= now() - make_interval(secs => $9))
   and (cardinality($10::int[]) = 0
        or (partition, "offset") in (select * from unnest($10::int[], $11::bigint[])))
-  and (partition > $12 or (partition = $12 and "offset" > $13))
+  -- Compared as a row, so that a page begins in the index where the one before it ended.
+  and (partition, "offset") > ($12, $13)
 order by partition, "offset"
 limit $14

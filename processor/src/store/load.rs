@@ -177,13 +177,16 @@ pub(super) async fn commands(
     connections: &Connections,
     topic: &str,
     partition: i32,
-    limit: i64,
+    after: i64,
+    [events, bytes]: [i64; 2],
 ) -> Result<Vec<OperatorCommand>, StoreError> {
     let mut pooled = connections.acquire().await?;
     let query = sqlx::query(include_str!("load_requests.sql"))
         .bind(topic)
         .bind(partition)
-        .bind(limit)
+        .bind(after)
+        .bind(events)
+        .bind(bytes)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
     pooled.settle(rows)?.iter().map(command).collect()

@@ -123,18 +123,27 @@ impl Decoder {
         }
     }
 
-    /// Removes a writer's schema from the cache, so that the next value requests it again: the
-    /// registry may have returned a wrong one.
+    /// Requests a schema from the registry again, whose earlier answer may have been wrong, and caches
+    /// what it answers now. Until it answers, and if it has no such schema, what is cached stays.
     #[cfg(feature = "registry")]
-    pub async fn forget(&self, id: u32) {
+    pub async fn refresh(&self, id: u32) -> Result<(), DecodeError> {
+        let Some(registry) = &self.registry else {
+            return Err(DecodeError::UnknownSchema { id });
+        };
+        registry.forget(id).await;
+        let writer = match registry.schema_by_id(id).await {
+            Ok(text) => Writer::prepare(&text),
+            Err(RegistryError::NotFound { id }) => return Err(DecodeError::UnknownSchema { id }),
+            Err(RegistryError::Unsupported { reason, .. }) => Err(reason),
+            Err(error) => return Err(DecodeError::RegistryUnavailable(error.to_string())),
+        };
+        let prepared = Arc::new(writer);
         self.writers.rcu(|known| {
             let mut known = Writers::clone(known);
-            known.remove(&id);
+            known.insert(id, Arc::clone(&prepared));
             known
         });
-        if let Some(registry) = &self.registry {
-            registry.forget(id).await;
-        }
+        Ok(())
     }
 
     /// Returns the id of the writer's schema that a value names, if it is in the wire format.

@@ -211,16 +211,7 @@ async fn try_request(
         .bind(topic)
         .bind(partitions(positions))
         .bind(offsets(positions))
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query(include_str!("../audit_parked.sql"))
-        .bind(request.id)
-        .bind(&request.subject)
         .bind(request.action.audited_as())
-        .bind(request.note.as_deref())
-        .bind(topic)
-        .bind(partitions(positions))
-        .bind(offsets(positions))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
