@@ -59,6 +59,8 @@ mod records_language;
 mod records_laws;
 #[path = "meaning/reports.rs"]
 mod reports;
+#[path = "meaning/stored.rs"]
+mod stored;
 #[path = "meaning/support.rs"]
 mod support;
 #[path = "meaning/timeline.rs"]
