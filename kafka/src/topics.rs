@@ -45,6 +45,17 @@ pub fn require_partitions(kafka: &KafkaConfig, topic: &str) -> Result<i32, Conne
     })
 }
 
+/// Returns the partition count of a topic that must exist, and the id of the cluster, if it has one.
+/// Blocks.
+pub fn identify(kafka: &KafkaConfig, topic: &str) -> Result<(i32, Option<String>), ConnectError> {
+    let partitions = require_partitions(kafka, topic)?;
+    let cluster = kafka
+        .lookup_consumer()?
+        .client()
+        .fetch_cluster_id(ANSWER_WITHIN);
+    Ok((partitions, cluster))
+}
+
 /// The partition counts of the topics of events and of definitions, where they exist. Blocks.
 pub fn existing(kafka: &KafkaConfig) -> Result<(Option<i32>, Option<i32>), ConnectError> {
     let events = partition_count(kafka, &kafka.topic)?;

@@ -33,10 +33,12 @@ pub enum ProcessorError {
     /// A property that must not be set, or that librdkafka does not know.
     #[error("kafka.properties: {0}")]
     Property(String),
-    /// Records we had not folded are gone from the log: going on would lose them.
+    /// Records that were not folded are gone from the log: going on would lose them.
     #[error(
         "{topic}/{partition}: offset {wanted} is not in the log any more (it holds {low} to \
-         {high}); records were lost to retention before they were folded"
+         {high}); records were lost to retention before they were folded. Restore them, or publish \
+         the events to a new topic and fold it into a new database: `tidemark migrate`, then \
+         `tidemark process`"
     )]
     LogTrimmed {
         /// The topic.
@@ -49,6 +51,39 @@ pub enum ProcessorError {
         low: i64,
         /// The next offset to be written.
         high: i64,
+    },
+    /// The log is not the one that was folded so far: offsets belong to other records.
+    #[error(
+        "{topic}/{partition} is not the log that was read up to offset {next_offset}: it {what}. It \
+         was truncated, or the topic was deleted and created again, or the brokers are others. If so \
+         by mistake, restore the topic or correct `kafka.bootstrap_servers`, and start again; else \
+         fold the log into a new database: `tidemark migrate`, then `tidemark process`"
+    )]
+    OtherLog {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The first offset not read.
+        next_offset: i64,
+        /// The difference that was found.
+        what: String,
+    },
+    /// Partitions were added to the topic while it was read.
+    #[error(
+        "topic {topic} has {found} partitions or more, but its events were folded from {expected}: \
+         with other partitions the events of a customer go to another partition than before. \
+         Partitions cannot be removed: create a topic with the partitions that are needed, publish \
+         the events to it, and fold it into a new database: `tidemark migrate`, then `tidemark \
+         process`"
+    )]
+    PartitionsAdded {
+        /// The topic.
+        topic: String,
+        /// The number of partitions of the generation.
+        expected: i32,
+        /// The number of partitions that were seen.
+        found: i32,
     },
     /// Kafka, in a way that waiting does not cure.
     #[error("Kafka: {0}")]

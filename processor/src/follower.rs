@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::WallClock;
 use crate::error::ProcessorError;
 use crate::intake::{has_changed, log_error};
+use crate::log_identity;
 use crate::metrics::Metrics;
 use crate::store::{BundleEffect, BundleRow, Database, KeptDefinitions, StoreError};
 
@@ -50,6 +51,8 @@ pub(crate) struct Follower {
     consumer: BaseConsumer<FollowerContext>,
     /// The offset of the first record not stored.
     next: i64,
+    /// The last record stored before the start.
+    last: Option<(i64, String)>,
     clock: WallClock,
     metrics: Metrics,
     runtime: Handle,
@@ -90,6 +93,7 @@ impl Follower {
         let KeptDefinitions {
             definitions,
             next_offset: next,
+            last_record: last,
             unknown,
         } = database.load_definitions().await?;
         let consumer = consumer_from(&kafka.borrow_and_update(), next)?;
@@ -110,6 +114,7 @@ impl Follower {
             kafka,
             consumer,
             next,
+            last,
             clock,
             metrics,
             runtime,
@@ -123,6 +128,7 @@ impl Follower {
 
     /// Reads the topic to its end, for ten seconds at most. Blocks its thread.
     pub(crate) fn catch_up(&mut self) -> Result<(), ProcessorError> {
+        self.check_log()?;
         let started = Elapsed::now();
         while started.elapsed() < FIRST_READ && !self.shutdown.is_cancelled() {
             if self.poll()? {
@@ -131,6 +137,22 @@ impl Follower {
         }
         tracing::warn!("the definitions topic was not read to its end yet; going on without");
         Ok(())
+    }
+
+    /// Checks that the topic is the one of which the database keeps the records.
+    fn check_log(&self) -> Result<(), ProcessorError> {
+        let kafka = self.kafka.borrow().clone();
+        let position = log_identity::Position {
+            topic: &kafka.definitions_topic,
+            partition: 0,
+            next_offset: self.next,
+            last_offset: self.last.as_ref().map(|(offset, _)| *offset),
+        };
+        log_identity::check_topic(&kafka, &position, &self.shutdown, |record| {
+            let bytes = record.value.as_deref().unwrap_or_default();
+            let last = self.last.as_ref().map(|(_, text)| text);
+            last == Some(&kept_text(bytes))
+        })
     }
 
     /// Follows the topic until told to stop. Blocks its thread.
@@ -246,8 +268,7 @@ impl Follower {
         let mut row = BundleRow {
             version,
             appended_at,
-            // Postgres text holds no NUL, and a record may be anything.
-            bundle: String::from_utf8_lossy(record).replace('\0', "\u{fffd}"),
+            bundle: kept_text(record),
             format: 1,
             rejected: None,
         };
@@ -298,6 +319,11 @@ fn say_stands_by(unknown: &UnknownFormat) {
         "{unknown}. A newer processor has put them in force: this one leaves the partitions to it and \
          stands by"
     );
+}
+
+/// Returns a record as the database keeps it: Postgres text holds no NUL, and a record may be anything.
+fn kept_text(record: &[u8]) -> String {
+    String::from_utf8_lossy(record).replace('\0', "\u{fffd}")
 }
 
 /// Returns a consumer of the definitions that begins at an offset.

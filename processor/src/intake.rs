@@ -30,8 +30,9 @@ use self::partitions::Partitions;
 pub(crate) use self::partitions::Plan;
 use self::subscription::Subscription;
 use self::watermarks::{Consumers, Watermarks};
-use crate::engine::Context;
+use crate::engine::{ClaimedPartition, Context};
 use crate::error::ProcessorError;
+use crate::log_identity;
 use crate::record::{Input, Record};
 use crate::threads;
 
@@ -217,17 +218,47 @@ impl Intake {
 
     /// Claims the partitions, then has them read from where their projections stand.
     fn assign(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
-        let mut positions = Vec::new();
+        self.check_count(partitions)?;
+        let mut claims = Vec::new();
         for partition in partitions {
             let Some(claimed) = self.partitions.claim(*partition)? else {
                 break;
             };
-            positions.push((*partition, claimed.next_offset));
-            self.partitions.start(*partition, claimed);
+            claims.push((*partition, claimed));
+        }
+        self.check_logs(&claims)?;
+        let mut positions = Vec::new();
+        for (partition, claimed) in claims {
+            positions.push((partition, claimed.next_offset));
+            self.partitions.start(partition, claimed);
         }
         self.subscription.assign(&positions)?;
         self.note_ownership();
         Ok(())
+    }
+
+    /// Refuses partitions that were added to the topic: keys have moved to other partitions.
+    fn check_count(&self, partitions: &[i32]) -> Result<(), ProcessorError> {
+        let expected = self.shared.partitions;
+        match partitions.iter().max() {
+            Some(most) if *most >= expected => Err(ProcessorError::PartitionsAdded {
+                topic: self.shared.topic.clone(),
+                expected,
+                found: most + 1,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the partitions claimed hold the logs that were folded so far.
+    fn check_logs(&self, claims: &[(i32, ClaimedPartition)]) -> Result<(), ProcessorError> {
+        let claims: Vec<_> = claims
+            .iter()
+            .map(|(partition, claimed)| (*partition, claimed.next_offset, claimed.log.clone()))
+            .collect();
+        let cluster = self.shared.cluster.as_deref();
+        let kafka = self.kafka.borrow().clone();
+        log_identity::check_partitions(&kafka, cluster, &claims, &self.shutdown)
     }
 
     fn give_up(&mut self, partitions: &[i32], lost: bool) {
@@ -266,6 +297,9 @@ impl Intake {
             let Some(claimed) = self.partitions.claim(partition)? else {
                 return Ok(());
             };
+            let claims = [(partition, claimed)];
+            self.check_logs(&claims)?;
+            let [(_, claimed)] = claims;
             if let Err(error) = self.subscription.go_back(partition, claimed.next_offset) {
                 // The task must not see a record before the position is set back: it is dropped.
                 tracing::warn!(partition, %error, "could not go back to what was not folded");
@@ -298,7 +332,15 @@ impl Intake {
     fn find_trimmed(&self) -> Option<ProcessorError> {
         for (partition, wanted) in self.partitions.expected() {
             let (low, high) = self.subscription.bounds(partition).ok()?;
-            if wanted < low || wanted > high {
+            if wanted > high {
+                return Some(ProcessorError::OtherLog {
+                    topic: self.shared.topic.clone(),
+                    partition,
+                    next_offset: wanted,
+                    what: format!("ends at offset {high} now"),
+                });
+            }
+            if wanted < low {
                 return Some(ProcessorError::LogTrimmed {
                     topic: self.shared.topic.clone(),
                     partition,

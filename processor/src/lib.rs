@@ -18,6 +18,7 @@ mod follower;
 mod forwarder;
 mod history;
 mod intake;
+mod log_identity;
 mod memory;
 mod metrics;
 pub mod migrate;

@@ -3,6 +3,9 @@
 use rdkafka::message::{BorrowedMessage, Message};
 use tidemark_kafka::headers::{self, Header};
 use tidemark_schemas::Instant;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::store::LastRecord;
 
 /// A record as it came, detached from librdkafka's buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,27 @@ impl Record {
         }
     }
 
+    /// Returns what tells the record from another at its offset.
+    pub(crate) fn identity(&self) -> LastRecord {
+        let mut hash = Xxh3::new();
+        let mut add = |bytes: Option<&[u8]>| {
+            let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
+            hash.update(&length.to_le_bytes());
+            hash.update(bytes.unwrap_or_default());
+        };
+        add(self.key.as_deref());
+        add(self.value.as_deref());
+        for header in &self.headers {
+            add(Some(&header.name));
+            add(header.value.as_deref());
+        }
+        LastRecord {
+            offset: self.offset,
+            appended_at: self.appended_at.map(Instant::micros),
+            hash: hash.digest().cast_signed(),
+        }
+    }
+
     /// About how many bytes of memory it holds.
     pub(crate) fn bytes(&self) -> usize {
         const FIXED: usize = size_of::<Record>();
@@ -64,4 +88,49 @@ pub(crate) enum Input {
         /// What the wall clock said before the broker was asked.
         asked_at: Instant,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a record with this key and value and one header.
+    fn record(key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
+        Record {
+            offset: 7,
+            appended_at: Some(Instant::from_millis_clamped(1_000)),
+            key: key.map(<[u8]>::to_vec),
+            value: value.map(<[u8]>::to_vec),
+            headers: vec![Header {
+                name: b"trace".to_vec(),
+                value: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn identity_of_a_record_is_a_stored_format_and_does_not_change() {
+        let identity = record(Some(b"acme/c-17"), Some(b"value")).identity();
+        assert_eq!(
+            (identity.offset, identity.appended_at),
+            (7, Some(1_000_000))
+        );
+        assert_eq!(identity.hash, 7_814_627_275_160_791_590);
+    }
+
+    #[test]
+    fn identity_tells_apart_where_bytes_are_and_whether_there_are_any() {
+        let records = [
+            record(Some(b"ab"), Some(b"c")),
+            record(Some(b"a"), Some(b"bc")),
+            record(Some(b"abc"), Some(b"")),
+            record(Some(b"abc"), None),
+            record(None, Some(b"abc")),
+        ];
+        let hashes: std::collections::BTreeSet<i64> = records
+            .iter()
+            .map(|record| record.identity().hash)
+            .collect();
+        assert_eq!(hashes.len(), records.len());
+    }
 }

@@ -62,8 +62,8 @@ impl Processor {
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
         let kafka = config.kafka.clone();
-        let partitions =
-            threads::run(move || Ok(topics::require_partitions(&kafka, &kafka.topic)?)).await?;
+        let (partitions, cluster) =
+            threads::run(move || Ok(topics::identify(&kafka, &kafka.topic)?)).await?;
         check_topic(&config.kafka, partitions, &store)?;
         let stop = CancellationToken::new();
         let clients = Clients {
@@ -83,6 +83,7 @@ impl Processor {
             SharedForwarder::new(clients.kafka.subscribe(), store.generation().created_at);
         let shared = Arc::new(Context {
             topic: config.kafka.topic,
+            cluster: cluster.map(Arc::from),
             partitions,
             partitioner: config.kafka.partitioner,
             store,

@@ -20,6 +20,7 @@ mod definitions;
 pub(crate) mod error;
 mod generation;
 mod heartbeat;
+mod identity;
 mod kept;
 mod load;
 mod operators;
@@ -40,6 +41,7 @@ pub use self::definitions::{BundleEffect, BundleRow, KeptDefinitions};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
 pub use self::heartbeat::Heartbeat;
+pub use self::identity::{LastRecord, LogIdentity};
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::{ActivationRow, OperatorCommand};
 pub use self::operators::{

@@ -36,6 +36,7 @@ mod harness;
 mod interop;
 mod journeys;
 mod lag;
+mod log_identity;
 mod memory;
 mod openapi;
 mod outage;

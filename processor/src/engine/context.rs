@@ -20,6 +20,8 @@ use crate::store::{KeptBatches, Store, StoreError};
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) topic: String,
+    /// The id of the cluster, if the brokers have one.
+    pub(crate) cluster: Option<Arc<str>>,
     pub(crate) partitions: i32,
     pub(crate) partitioner: Partitioner,
     pub(crate) store: Store,

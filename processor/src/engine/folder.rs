@@ -22,7 +22,7 @@ use super::pending::Pending;
 use super::timers::Timers;
 use super::tracking::TrackedLeaves;
 use crate::memory::Budget;
-use crate::store::{Claim, CustomerRow, Reevaluation, StoreError, TenantDigest};
+use crate::store::{Claim, CustomerRow, LogIdentity, Reevaluation, StoreError, TenantDigest};
 
 /// The reason why an event was not folded.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(crate) struct Folder {
     next_offset: i64,
     clock: Instant,
     change_seq: i64,
+    log: LogIdentity,
     /// Numbers batches within this epoch, for eviction.
     batch: u64,
     definitions: Definitions,
@@ -72,6 +73,7 @@ impl Folder {
             next_offset: claim.next_offset,
             clock: claim.clock,
             change_seq: claim.change_seq,
+            log: claim.log,
             batch: 1,
             definitions: Definitions::default(),
             definitions_version: claim.definitions,

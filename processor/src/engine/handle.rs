@@ -28,7 +28,7 @@ use super::timers::WINDOW;
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::record::{Input, Record};
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, LogIdentity, StoreError};
 
 static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -131,6 +131,8 @@ pub(crate) struct Assignment {
 pub(crate) struct ClaimedPartition {
     /// The first offset not folded.
     pub(crate) next_offset: i64,
+    /// The log that was folded so far.
+    pub(crate) log: LogIdentity,
     task: PartitionTask,
     queue: Arc<Queue>,
     input: mpsc::UnboundedSender<Input>,
@@ -162,8 +164,11 @@ impl ClaimedPartition {
         assignment: &Assignment,
     ) -> Result<Self, StoreError> {
         let partition = assignment.partition;
-        let claim = shared.store.claim(&shared.topic, partition, owner).await?;
+        let mut claim = shared.store.claim(&shared.topic, partition, owner).await?;
         let next_offset = claim.next_offset;
+        let log = claim.log.clone();
+        // The intake checks the log before its first record: what is stored then is this cluster.
+        claim.log.cluster.clone_from(&shared.cluster);
         tracing::info!(partition, epoch = claim.epoch, next_offset, "claimed");
         let (sender, input) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::default());
@@ -175,6 +180,7 @@ impl ClaimedPartition {
         let task = prepare(shared, assignment, claim, inbox, &queue, &stop).await?;
         Ok(Self {
             next_offset,
+            log,
             task,
             queue,
             input: sender,

@@ -225,6 +225,7 @@ impl PartitionTask {
             return Ok(());
         }
         let end = BatchEnd {
+            last: work.items.last().map(|item| item.record.identity()),
             next_offset: work.next_offset,
             checkpoint: moved && work.next_offset % CHECKPOINT_EVERY == 0,
         };

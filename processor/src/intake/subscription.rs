@@ -213,6 +213,8 @@ fn consumer_config(kafka: &KafkaConfig, limits: &Limits) -> ClientConfig {
         // they linger in any case.
         ("fetch.min.bytes", 16 * 1024),
         ("fetch.wait.max.ms", 20),
+        // Partitions added to the topic are noticed within this time.
+        ("topic.metadata.refresh.interval.ms", 10_000),
     ] {
         if !kafka.properties.contains_key(property) {
             config.set(property, value.to_string());

@@ -24,6 +24,8 @@ use sqlx::postgres::PgConnection;
 use tidemark_projections::invalidation::Invalidation;
 use tidemark_schemas::{Instant, TenantId};
 
+use super::identity::LogIdentity;
+
 pub use self::changes::ChangeSet;
 pub use self::counts::{Counts, TenantDigest};
 pub use self::customers::CustomerRow;
@@ -57,6 +59,8 @@ pub struct Batch {
     pub change_seq: i64,
     /// The version of the definitions in force after this batch.
     pub definitions: i64,
+    /// The log up to this batch; what is not known of it stays as it was.
+    pub log: LogIdentity,
     /// The rows.
     pub rows: Rows,
 }

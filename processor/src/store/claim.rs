@@ -8,6 +8,7 @@ use super::batch::{Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
 use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
+use super::identity::LogIdentity;
 
 /// The stored position and state of a claimed partition. Nothing of it may be loaded before the claim.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Claim {
     pub reevaluations: Vec<Reevaluation>,
     /// The leaves tracked, and from when on each is exact.
     pub tracked: Vec<TrackedRow>,
+    /// The log that was folded so far.
+    pub log: LogIdentity,
 }
 
 /// An epoch lost in a crash would be issued again, so claims wait for the disk.
@@ -103,6 +106,7 @@ async fn try_claim(
             .iter()
             .map(TrackedRow::from_row)
             .collect::<Result<_, _>>()?,
+        log: LogIdentity::from_row(&progress)?,
     };
     transaction.commit().await?;
     Ok(claim)

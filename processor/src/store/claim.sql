@@ -7,4 +7,5 @@ set epoch       = progress.epoch + 1,
     owner       = excluded.owner,
     backend_pid = excluded.backend_pid,
     updated_at  = now()
-returning epoch, commits, next_offset, clock, change_seq, definitions
+returning epoch, commits, next_offset, clock, change_seq, definitions, cluster,
+          last_offset, last_appended_at, last_hash

@@ -111,6 +111,10 @@ async fn pass_fence(
         .bind(batch.clock)
         .bind(batch.change_seq)
         .bind(batch.definitions)
+        .bind(batch.log.cluster.as_deref())
+        .bind(batch.log.last.map(|record| record.offset))
+        .bind(batch.log.last.and_then(|record| record.appended_at))
+        .bind(batch.log.last.map(|record| record.hash))
         .execute(connection)
         .await?;
     Ok(passed.rows_affected() == 1)

@@ -47,6 +47,8 @@ pub struct KeptDefinitions {
     pub definitions: Definitions,
     /// The offset of the first record that is not kept, or has an unknown format.
     pub next_offset: i64,
+    /// The offset and the text of the last record before it.
+    pub last_record: Option<(i64, String)>,
     /// The record that only a newer binary can read, and did.
     pub unknown: Option<UnknownFormat>,
 }
@@ -79,14 +81,16 @@ impl Database {
         let before = unknown.as_ref().map_or(i64::MAX, |unknown| unknown.version);
         let mut pooled = self.acquire().await?;
         let loaded = answered(load_in_force(pooled.connection(), before)).await;
-        let (definitions, recorded) = pooled.settle(loaded)?;
-        let next_offset = unknown.as_ref().map_or_else(
-            || recorded.map_or(0, |recorded| recorded + 1),
-            |unknown| unknown.version,
-        );
+        let (definitions, last_record) = pooled.settle(loaded)?;
+        let next_offset = match (&unknown, &last_record) {
+            (Some(unknown), _) => unknown.version,
+            (None, Some((last, _))) => last + 1,
+            (None, None) => 0,
+        };
         Ok(KeptDefinitions {
             definitions,
             next_offset,
+            last_record,
             unknown,
         })
     }
@@ -139,14 +143,15 @@ fn bundle_row(row: &PgRow) -> Result<BundleRow, StoreError> {
     })
 }
 
-/// Returns the definitions in force before a version, and the newest record kept before it.
+/// Returns the definitions in force before a version, and the offset and the text of the newest record
+/// kept before it.
 async fn load_in_force(
     connection: &mut PgConnection,
     before: i64,
-) -> Result<(Definitions, Option<i64>), StoreError> {
+) -> Result<(Definitions, Option<(i64, String)>), StoreError> {
     let newest = sqlx::query(include_str!("newest_bundle.sql"))
         .bind(before)
-        .fetch_one(&mut *connection)
+        .fetch_optional(&mut *connection)
         .await?;
     let tenants = sqlx::query(include_str!("load_tenant_definitions.sql"))
         .bind(before)
@@ -164,8 +169,12 @@ async fn load_in_force(
         .iter()
         .map(|row| Ok((tenant(row)?, EventId(row.try_get::<Uuid, _>("event_id")?))))
         .collect::<Result<_, StoreError>>()?;
+    let Some(newest) = newest else {
+        return Ok((Definitions::default(), None));
+    };
     let definitions = Definitions::restore(newest.try_get("applied")?, tenants, accepted);
-    Ok((definitions, newest.try_get("recorded")?))
+    let last_record = (newest.try_get("version")?, newest.try_get("bundle")?);
+    Ok((definitions, Some(last_record)))
 }
 
 fn tenant_definitions(row: &PgRow) -> Result<TenantDefinitions, StoreError> {

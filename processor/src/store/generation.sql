@@ -10,6 +10,11 @@ create table progress (
     clock       bigint not null,            -- the partition's clock; never goes back
     change_seq  bigint not null default 0,  -- last sequence given in change_set
     definitions bigint not null default -1, -- version of the definitions in force here
+    -- The identity of the log: the cluster, and the last record that was read.
+    cluster          text,
+    last_offset      bigint,
+    last_appended_at bigint,                -- null: the record carries no time
+    last_hash        bigint,
     owner       text,
     backend_pid int,
     updated_at  timestamptz not null default now(),

@@ -7,7 +7,7 @@ use tidemark_schemas::TenantId;
 use super::Folder;
 use crate::engine::pending::Pending;
 use crate::engine::rows;
-use crate::store::{Batch, ChangeSet};
+use crate::store::{Batch, ChangeSet, LastRecord};
 
 /// The end of a batch: its position and the checkpoint.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,8 @@ pub(crate) struct BatchEnd {
     pub(crate) next_offset: i64,
     /// The batch ends where a digest is kept.
     pub(crate) checkpoint: bool,
+    /// The last record that was read, if there is one in the batch.
+    pub(crate) last: Option<LastRecord>,
 }
 
 impl Folder {
@@ -51,6 +53,7 @@ impl Folder {
             .collect();
         let checkpoint = || self.digests.clone().into_iter().collect();
         rows.checkpoint = end.checkpoint.then(checkpoint);
+        self.log.last = end.last.or(self.log.last);
         let batch = Batch {
             partition: self.partition,
             epoch: self.epoch,
@@ -60,6 +63,7 @@ impl Folder {
             clock: self.clock.micros(),
             change_seq: self.change_seq,
             definitions: self.definitions_version,
+            log: self.log.clone(),
             rows,
         };
         self.batch += 1;

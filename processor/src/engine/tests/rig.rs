@@ -277,6 +277,7 @@ impl<'a> Rig<'a> {
         }
         let number = self.folder.batch_number();
         let batch = self.folder.flush(BatchEnd {
+            last: None,
             next_offset,
             checkpoint: false,
         });

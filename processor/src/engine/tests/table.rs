@@ -8,7 +8,8 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::engine::timers::Due;
 use crate::store::{
-    Batch, ChangeSet, Claim, CustomerRow, ParkedRow, Reevaluation, TenantDigest, TrackedRow,
+    Batch, ChangeSet, Claim, CustomerRow, LogIdentity, ParkedRow, Reevaluation, TenantDigest,
+    TrackedRow,
 };
 use tidemark_projections::state::LeafId;
 
@@ -88,6 +89,7 @@ impl Table {
                     exact_from: Some(*exact_from),
                 })
                 .collect(),
+            log: LogIdentity::default(),
         }
     }
 
