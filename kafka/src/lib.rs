@@ -5,6 +5,7 @@
 //! - [`diagnostics`]: the reason why a broker refuses a client.
 //! - [`topics`]: partition counts, and the creation of topics.
 //! - [`log_ends`]: the ends of partitions.
+//! - [`retention`]: whether topics keep their records for good.
 //! - [`producer`]: publishing with a known result for every record.
 //! - [`forwarder`]: publishing records again to another partition; [`forwarded`]: the mark of such records.
 //! - [`headers`]: a record's headers, byte for byte.
@@ -22,6 +23,7 @@ pub mod forwarder;
 pub mod headers;
 pub mod log_ends;
 pub mod producer;
+pub mod retention;
 pub mod topics;
 
 pub use config::KafkaConfig;

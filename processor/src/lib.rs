@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod parking;
 mod progress;
 mod record;
+mod retention;
 mod service;
 pub mod store;
 mod threads;

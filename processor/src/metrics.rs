@@ -75,6 +75,8 @@ metrics! {
     stalled: IntGaugeVec = gauges("tidemark_stalled_seconds", "partition");
     /// The clock of a partition, in seconds since 1970.
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
+    /// Whether a topic loses records by its retention or cleanup policy (1), or keeps them for good (0).
+    retention_limited: IntGaugeVec = gauges("tidemark_retention_limited", "topic");
     /// Partitions owned.
     partitions: IntGauge = gauge("tidemark_partitions_owned");
     /// Version (offset) of the newest definitions accepted.

@@ -27,7 +27,7 @@ use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::progress::{BEAT_EVERY, Progress};
 use crate::store::{Database, KeptBatches, Store};
-use crate::threads;
+use crate::{retention, threads};
 
 /// The pause between two attempts to join the group.
 const JOIN_EVERY: Duration = Duration::from_secs(1);
@@ -169,6 +169,9 @@ impl Processor {
             outcome = end_in_time(threads, shutdown, &stop, END_WITHIN) => outcome,
             never = credentials::follow(credentials, &clients) => match never {},
             never = write_heartbeats(&shared) => match never {},
+            never = retention::watch(clients.kafka.subscribe(), shared.metrics.clone()) => {
+                match never {}
+            }
         };
         stop.cancel();
         shared.commits.close();

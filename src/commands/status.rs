@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use console::{Term, truncate_str};
 use serde::Serialize;
+use tidemark_kafka::retention::{self, Retention};
 use tidemark_processor::store::{Halt, OperatorStore};
 use tidemark_schemas::Instant as Moment;
 
@@ -41,6 +42,8 @@ pub(crate) struct Arguments {
 struct Status {
     generation: i32,
     topic: String,
+    /// The topics that lose records, each with the reason.
+    retention: Vec<String>,
     #[serde(flatten)]
     lag: Lag,
     /// The pace since the last look, with `--watch`.
@@ -78,8 +81,10 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let operators = parked::connect(&config).await?;
     let brokers = Brokers::new(config.kafka.connection())?;
     let mut looks = Looks::default();
+    let retention = limited_retention(&config).await;
     loop {
         let mut status = Status::read(&projections, &operators, &brokers).await?;
+        status.retention.clone_from(&retention);
         status.pace = looks.add(&status.lag, Instant::now());
         if arguments.json {
             output::json(&status)?;
@@ -90,6 +95,22 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
             return status.require_known_and_owned();
         }
         tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+/// Returns what is to be said of the topics' retention.
+async fn limited_retention(config: &Config) -> Vec<String> {
+    match retention::check(&config.kafka.connection()).await {
+        Ok(found) => {
+            let found = found.into_iter().flatten();
+            let limited = found.filter(Retention::is_limited);
+            limited.map(|topic| topic.to_string()).collect()
+        }
+        // Brokers that do not answer are said with the lag.
+        Err(error) => {
+            tracing::debug!(%error, "the retention is not known");
+            Vec::new()
+        }
     }
 }
 
@@ -116,6 +137,7 @@ impl Status {
         Ok(Self {
             generation: projections.id(),
             topic: brokers.topic().to_owned(),
+            retention: Vec::new(),
             lag: Lag::read(brokers, projections).await?,
             pace: None,
             tenants: projections.tenants().await?,

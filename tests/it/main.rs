@@ -45,6 +45,7 @@ mod paused;
 mod pipeline;
 mod poll_panic;
 mod registry_faults;
+mod retention;
 mod routes;
 mod tenancy;
 mod time;

@@ -88,6 +88,7 @@ fn problems(status: &Status) -> Vec<String> {
     if let Some(reason) = &status.lag.unanswered {
         lines.push(format!("the lag is not known: {reason}"));
     }
+    lines.extend(status.retention.iter().cloned());
     lines
 }
 
@@ -169,6 +170,7 @@ mod tests {
         Status {
             generation: 1,
             topic: "customer-events".to_owned(),
+            retention: Vec::new(),
             lag: Lag {
                 lag: 0,
                 lag_as_of: None,

@@ -1,0 +1,36 @@
+//! The retention of the topics, checked at the start and again and again: a topic that loses records
+//! is said in the log and shown by a metric.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tidemark_kafka::{KafkaConfig, retention};
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+
+const CHECK_EVERY: Duration = Duration::from_mins(5);
+
+/// Checks the retention for ever. Logs a finding once, until it changes.
+pub(crate) async fn watch(kafka: watch::Receiver<KafkaConfig>, metrics: Metrics) -> Infallible {
+    let mut said = Vec::new();
+    loop {
+        let config = kafka.borrow().clone();
+        match retention::check(&config).await {
+            Ok(Some(found)) => {
+                for topic in &found {
+                    let limited = i64::from(topic.is_limited());
+                    let gauge = metrics.retention_limited.with_label_values(&[&topic.topic]);
+                    gauge.set(limited);
+                    if topic.is_limited() && !said.contains(topic) {
+                        tracing::warn!("{topic}");
+                    }
+                }
+                said = found;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::info!(%error, "the retention of the topics is not known"),
+        }
+        tokio::time::sleep(CHECK_EVERY).await;
+    }
+}
