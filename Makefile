@@ -21,9 +21,7 @@ demo: ## Start everything in one process, with four sample tenants and a live st
 test: ## Check formatting and lints, then run every test, on a real Kafka and a real PostgreSQL
 	@scripts/bootstrap test
 	@scripts/kafka-libs >/dev/null
-	@scripts/interop-libs registry >/dev/null
-	@scripts/interop-libs java >/dev/null
-	@scripts/python-clients >/dev/null
+	@scripts/clients
 	$(MAKE) --no-print-directory check
 	cargo test --workspace
 

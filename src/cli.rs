@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Token(commands::token::Arguments),
     /// Print the events of simulated customers, one JSON object a line
     Generate(commands::generate::Arguments),
+    /// Print the Avro schema of events, for producers
+    Schema(commands::schema::Arguments),
     /// Print the description of the read API, openapi.json
     Openapi(commands::openapi::Arguments),
     /// Print the configuration
@@ -98,6 +100,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Why(arguments) => commands::why::run(arguments, config).await,
         Command::Token(arguments) => commands::token::run(&arguments, &config),
         Command::Generate(arguments) => commands::generate::run(&arguments),
+        Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::Openapi(arguments) => {
             commands::openapi::run(&arguments);
             Ok(())
@@ -120,6 +123,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Why(_)
         | Command::Token(_)
         | Command::Generate(_)
+        | Command::Schema(_)
         | Command::Openapi(_)
         | Command::Config(_) => Audience::Tool,
     }

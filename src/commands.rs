@@ -10,6 +10,7 @@ pub(crate) mod openapi;
 pub(crate) mod parked;
 pub(crate) mod process;
 pub(crate) mod publish;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod token;

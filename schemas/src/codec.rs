@@ -26,8 +26,10 @@ mod writer;
 pub use decoder::{DecodeError, Decoder};
 pub use encoder::Encoder;
 
+/// The text of every version of the schema; the first is version 1.
+pub const SCHEMAS: &[&str] = &[include_str!("../avro/customer_event.v1.avsc")];
 /// The text of the newest version of the schema, to register under [`SUBJECT`].
-pub const SCHEMA: &str = include_str!("../avro/customer_event.v1.avsc");
+pub const SCHEMA: &str = SCHEMAS[SCHEMAS.len() - 1];
 /// The subject of the value of the topic `customer-events`, as Confluent's clients name it.
 pub const SUBJECT: &str = "customer-events-value";
 /// The longest value read, in bytes: Kafka's default limit of a record.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use apache_avro::Schema;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use tidemark_schemas::CustomerEvent;
-use tidemark_schemas::codec::{Decoder, Encoder, SCHEMA};
+use tidemark_schemas::codec::{Decoder, Encoder, SCHEMA, SCHEMAS};
 use tidemark_schemas::event::PayloadKind;
 
 fn here(path: &str) -> PathBuf {
@@ -79,6 +79,7 @@ fn schema_versions_are_complete_and_the_newest_is_written() {
     let numbers: Vec<u32> = versions.iter().map(|(number, _)| *number).collect();
     let expected: Vec<u32> = (1..).take(versions.len()).collect();
     assert_eq!(numbers, expected);
+    assert!(versions.iter().map(|(_, text)| text).eq(SCHEMAS));
     assert_eq!(versions.last().unwrap().1, SCHEMA);
 }
 

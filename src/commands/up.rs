@@ -11,13 +11,18 @@ use crate::up::stack::{Stack, StackOptions};
 /// The tenant that has tokens before any tenant is defined.
 const DEVELOPMENT_TENANT: &str = "dev";
 
+/// The clients that the embedded broker answers in a form that they understand.
+const EMBEDDED_CLIENTS: &str = "            for librdkafka's clients (confluent-kafka, kcat), kafkajs and \
+    aiokafka;\n            Java, franz-go and sarama need a real broker: --kafka HOST:PORT";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tidemark up --port 8080 &\n  \
     tidemark define apply --up tenant.yaml\n  \
     tidemark publish --up events.jsonl\n\n\
     Writes up.json in its data directory: addresses, and tokens by tenant and role. The embedded\n\
     broker and the database lose their data when the process ends, unless --kafka names a real\n\
-    broker.")]
+    broker. The embedded broker serves librdkafka's clients, kafkajs and aiokafka. Java, franz-go\n\
+    and sarama do not understand it: use --kafka for them (docs/producers.md).")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -73,15 +78,16 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 /// Prints the address of every part.
 pub(crate) fn announce(stack: &Stack) {
     let up = &stack.up;
-    let broker = if up.embedded_broker {
-        " (embedded, in memory)"
+    let (broker, clients) = if up.embedded_broker {
+        (" (embedded, in memory)", Some(EMBEDDED_CLIENTS))
     } else {
-        ""
+        ("", None)
     };
     for text in [
         "Tidemark is up.".to_owned(),
         format!("  API       {}", up.api_url),
         format!("  Kafka     {}{broker}", up.kafka_bootstrap),
+        clients.unwrap_or_default().to_owned(),
         format!("  registry  {}", up.registry_url),
         format!("  metrics   {}", up.metrics_url),
         format!(
@@ -90,6 +96,8 @@ pub(crate) fn announce(stack: &Stack) {
         ),
         "Press Ctrl-C to stop it.".to_owned(),
     ] {
-        output::line(text);
+        if !text.is_empty() {
+            output::line(text);
+        }
     }
 }

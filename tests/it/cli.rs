@@ -143,7 +143,7 @@ fn invalid_command_line_is_explained() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &["up"],
         &["demo"],
         &["process"],
@@ -156,6 +156,7 @@ fn every_command_has_help_with_an_example() {
         &["define", "show"],
         &["status"],
         &["token"],
+        &["schema"],
         &["openapi"],
         &["config", "show"],
     ];

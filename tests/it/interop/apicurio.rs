@@ -39,7 +39,7 @@ impl Apicurio {
     }
 
     fn start() -> Self {
-        let libs = libs("registry");
+        let libs = libs("tests/interop/registry");
         let folder = std::env::temp_dir().join(format!("tidemark-registry-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
         let port = free_port();
@@ -82,9 +82,9 @@ impl Apicurio {
     }
 }
 
-/// Returns what a folder of tests/interop needs, fetched on the first run.
-pub(super) fn libs(name: &str) -> PathBuf {
-    PathBuf::from(output_of(script("interop-libs").arg(name)))
+/// Returns what a folder with a pom.xml needs, fetched on the first run.
+pub(super) fn libs(folder: &str) -> PathBuf {
+    PathBuf::from(output_of(script("interop-libs").arg(folder)))
 }
 
 /// Returns a script of this project.

@@ -25,7 +25,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
  *
  * <pre>java -cp 'libs/*' Producer.java BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS</pre>
  *
- * <p>REGISTRY is Apicurio's own interface (…/apis/registry/v2), SCHEMA the file customer_event.v1.avsc.
+ * <p>REGISTRY is Apicurio's own interface (…/apis/registry/v2), SCHEMA the file that `tidemark schema` prints.
  */
 public final class Producer {
     private static Schema schema;

@@ -1,10 +1,9 @@
 """Publishes customer events with confluent-kafka and its AvroSerializer.
 
-    producer.py BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS PARTITIONER
+    producer.py BOOTSTRAP REGISTRY TOPIC SCHEMA TENANT CUSTOMERS
 
-SCHEMA is the file customer_event.v1.avsc. PARTITIONER must be the topic's, by default
-murmur2_random: librdkafka's own default, consistent_random, sends customers to other partitions,
-and Tidemark parks their events as `misrouted`.
+SCHEMA is the file that `tidemark schema` prints. librdkafka's default partitioner works; with
+"partitioner": "murmur2_random" each event is in the right partition at once.
 """
 
 import sys
@@ -32,11 +31,10 @@ def payloads(customer):
                                "intent": "question", "response_ms": None}
 
 
-def main(bootstrap, registry, topic, schema, tenant, customers, partitioner):
+def main(bootstrap, registry, topic, schema, tenant, customers):
     with open(schema, encoding="utf-8") as file:
         serializer = AvroSerializer(SchemaRegistryClient({"url": registry}), file.read())
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": partitioner,
-                         "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": bootstrap})
     failed = []
     for number in range(int(customers)):
         customer = f"customer-{number}"
@@ -52,6 +50,7 @@ def main(bootstrap, registry, topic, schema, tenant, customers, partitioner):
             value = serializer(event, SerializationContext(topic, MessageField.VALUE))
             producer.produce(topic, key=f"{tenant}/{customer}", value=value,
                              on_delivery=lambda error, _: error and failed.append(error))
+        producer.poll(0)
     producer.flush()
     if failed:
         sys.exit(f"{len(failed)} events not delivered: {failed[0]}")
