@@ -13,6 +13,8 @@ pub enum Cause {
     Timer,
     /// New definitions.
     Definition,
+    /// A version of Tidemark that evaluates otherwise ([`EVALUATION_VERSION`](crate::evaluated)).
+    Evaluation,
 }
 
 /// The kind of output that changed.
@@ -87,6 +89,7 @@ impl Cause {
             Self::Event(_) => "event",
             Self::Timer => "timer",
             Self::Definition => "definition",
+            Self::Evaluation => "evaluation",
         }
     }
 }

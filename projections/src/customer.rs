@@ -128,7 +128,7 @@ impl Customer {
     /// Returns whether [`Self::redefine`] or [`Self::advance`] to an instant has anything to do.
     pub fn is_behind(&self, definitions: &TenantDefinitions, to: Instant) -> bool {
         !self.is_empty()
-            && (self.evaluated.definition_version < definitions.version
+            && (self.evaluated.is_behind(definitions)
                 || self.next_due(definitions).is_some_and(|due| due <= to))
     }
 
@@ -142,9 +142,9 @@ impl Customer {
         self.finish(effects, definitions)
     }
 
-    /// Evaluates the customer under newer definitions, which came into force when the partition's
-    /// clock stood at `at`. Does nothing if the last evaluation was under these definitions or later
-    /// ones.
+    /// Evaluates the customer under newer definitions, or by a newer evaluation version, which came into
+    /// force when the partition's clock stood at `at`. Does nothing if the last evaluation was under
+    /// these or later ones.
     ///
     /// Call it for each activation in turn, in order, and [`Self::advance`] afterwards.
     pub fn redefine(&mut self, in_force: InForce<'_>, at: Instant) -> Effects {
@@ -153,7 +153,7 @@ impl Customer {
             tracking,
         } = in_force;
         let mut effects = Effects::default();
-        if !self.is_empty() && self.evaluated.definition_version < definitions.version {
+        if !self.is_empty() && self.evaluated.is_behind(definitions) {
             effects.dirty = true;
             tracking.forget(&mut self.state.tracked);
             let (state, evaluated) = (&self.state, &mut self.evaluated);

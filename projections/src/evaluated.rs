@@ -27,6 +27,10 @@ pub use crate::change::{Cause, Change, ChangeKind};
 pub use crate::outputs::Offered;
 pub use delta::{Delta, Move};
 
+/// The version of the functions from state, definitions and time to outputs. Raise it when the same
+/// state is evaluated otherwise than before: every customer is then re-evaluated, as by an activation.
+pub const EVALUATION_VERSION: i32 = 1;
+
 /// The outputs of one customer as last evaluated.
 #[derive(Debug, Clone)]
 pub struct EvaluatedState {
@@ -34,6 +38,8 @@ pub struct EvaluatedState {
     pub evaluated_at: Instant,
     /// Version of the tenant's definitions it was made with.
     pub definition_version: i64,
+    /// The [`EVALUATION_VERSION`] it was made by.
+    pub evaluation_version: i32,
     /// Segments it is in, with the effective time of the change that entered them.
     pub segments: BTreeMap<Arc<str>, Instant>,
     /// The paths to the current stages, by journey.
@@ -68,6 +74,7 @@ impl PartialEq for EvaluatedState {
         let Self {
             evaluated_at,
             definition_version,
+            evaluation_version,
             segments,
             paths,
             band,
@@ -78,6 +85,7 @@ impl PartialEq for EvaluatedState {
         } = self;
         *evaluated_at == other.evaluated_at
             && *definition_version == other.definition_version
+            && *evaluation_version == other.evaluation_version
             && *segments == other.segments
             && *paths == other.paths
             && *band == other.band
@@ -95,6 +103,7 @@ impl EvaluatedState {
         Self {
             evaluated_at: Instant::MIN,
             definition_version,
+            evaluation_version: EVALUATION_VERSION,
             segments: BTreeMap::new(),
             paths: BTreeMap::new(),
             band: None,
@@ -140,7 +149,7 @@ impl EvaluatedState {
             cause: Cause::Event(event.event_id),
         };
         let next = match self.due {
-            _ if self.definition_version != definitions.version => None,
+            _ if !self.is_of(definitions) => None,
             Due::Unknown => None,
             Due::Exactly(next) | Due::NotBefore(next) => Some(next),
         };
@@ -157,9 +166,23 @@ impl EvaluatedState {
         self.become_found(found, at, state, definitions, stamp, changes);
     }
 
-    /// Evaluates under new definitions at max(`at`, `evaluated_at`), changes stamped with the
+    /// Returns whether the last evaluation was under these definitions, by this evaluation version.
+    fn is_of(&self, definitions: &TenantDefinitions) -> bool {
+        self.definition_version == definitions.version
+            && self.evaluation_version == EVALUATION_VERSION
+    }
+
+    /// Returns whether the last evaluation was under older definitions than these, or under these by an
+    /// older evaluation version.
+    pub fn is_behind(&self, definitions: &TenantDefinitions) -> bool {
+        (self.definition_version, self.evaluation_version)
+            < (definitions.version, EVALUATION_VERSION)
+    }
+
+    /// Evaluates at max(`at`, `evaluated_at`) under new definitions, changes stamped with the
     /// bundle's append time (`definitions.appended_at`, not after `at`) and cause
-    /// [`Cause::Definition`].
+    /// [`Cause::Definition`]; or under the same definitions by another evaluation version, changes
+    /// stamped with `at` and cause [`Cause::Evaluation`].
     pub fn redefine(
         &mut self,
         state: &CustomerState,
@@ -167,17 +190,19 @@ impl EvaluatedState {
         at: Instant,
         changes: &mut Vec<Change>,
     ) {
-        let stamp = Stamp {
-            effective_at: definitions.appended_at,
-            cause: Cause::Definition,
+        let at = at.max(self.evaluated_at);
+        let stamp = if self.definition_version == definitions.version && !self.is_of(definitions) {
+            Stamp {
+                effective_at: at,
+                cause: Cause::Evaluation,
+            }
+        } else {
+            Stamp {
+                effective_at: definitions.appended_at,
+                cause: Cause::Definition,
+            }
         };
-        self.become_at(
-            at.max(self.evaluated_at),
-            state,
-            definitions,
-            stamp,
-            changes,
-        );
+        self.become_at(at, state, definitions, stamp, changes);
     }
 
     /// Returns the instant by which the customer must be evaluated next if nothing else happens, under the
@@ -188,11 +213,7 @@ impl EvaluatedState {
         definitions: &TenantDefinitions,
     ) -> Option<Instant> {
         match self.due {
-            Due::Exactly(next) | Due::NotBefore(next)
-                if self.definition_version == definitions.version =>
-            {
-                next
-            }
+            Due::Exactly(next) | Due::NotBefore(next) if self.is_of(definitions) => next,
             Due::Exactly(_) | Due::NotBefore(_) | Due::Unknown => self.next_due(state, definitions),
         }
     }
@@ -205,7 +226,7 @@ impl EvaluatedState {
         definitions: &TenantDefinitions,
     ) -> Option<Instant> {
         match self.due {
-            Due::Exactly(next) if self.definition_version == definitions.version => next,
+            Due::Exactly(next) if self.is_of(definitions) => next,
             Due::Exactly(_) | Due::NotBefore(_) | Due::Unknown => {
                 let known = self.history(definitions, self.evaluated_at);
                 evaluate_knowing(known, state, definitions, self.evaluated_at).next_change
@@ -223,7 +244,7 @@ impl EvaluatedState {
         let is_due = |next: &Instant| *next <= until;
         self.next_look(state, definitions).filter(is_due)?;
         let next = self.next_due(state, definitions);
-        if self.definition_version == definitions.version {
+        if self.is_of(definitions) {
             self.due = Due::Exactly(next);
         }
         next.filter(is_due)
@@ -278,6 +299,7 @@ impl EvaluatedState {
             self.offered = offered;
         }
         self.definition_version = version;
+        self.evaluation_version = EVALUATION_VERSION;
         if let Some(new) = changes.get_mut(first_new..) {
             new.sort_by(|left, right| (left.kind, &left.name).cmp(&(right.kind, &right.name)));
         }
@@ -306,7 +328,7 @@ impl EvaluatedState {
                 log.note_segment(name, false);
             }
         }
-        if self.definition_version == definitions.version {
+        if self.is_of(definitions) {
             return;
         }
         // Some may no longer be defined.

@@ -110,6 +110,7 @@ fn row(change: &Change) -> Row {
         Cause::Event(_) => "event",
         Cause::Timer => "timer",
         Cause::Definition => "definition",
+        Cause::Evaluation => "evaluation",
     };
     (
         change.kind.name().to_owned(),

@@ -50,6 +50,8 @@ pub(crate) struct Folder {
     definitions: Definitions,
     /// Version of the definitions in force, also before any was seen here.
     definitions_version: i64,
+    /// The evaluation version of the customers, once re-evaluations have finished.
+    evaluation: i32,
     cache: Cache,
     timers: Timers,
     digests: BTreeMap<TenantId, TenantDigest>,
@@ -77,6 +79,7 @@ impl Folder {
             batch: 1,
             definitions: Definitions::default(),
             definitions_version: claim.definitions,
+            evaluation: claim.evaluation,
             cache: Cache::new(budget),
             timers: Timers::new(timers),
             digests: claim.digests.into_iter().collect(),
@@ -192,12 +195,11 @@ impl Folder {
         let mut entry = Entry::new(customer);
         entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
         // The row's timer is not read: it was written for this very evaluation or is earlier.
-        let evaluated_with = entry.customer.evaluated().definition_version;
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
-            Some(definitions) if definitions.version == evaluated_with => {
+            Some(definitions) if !entry.customer.evaluated().is_behind(definitions) => {
                 entry.customer.next_due(definitions)
             }
-            // Evaluated with older definitions: re-evaluated as soon as it is touched.
+            // Evaluated with older definitions, or by an older version: re-evaluated as soon as it is touched.
             Some(_) | None => None,
         };
         self.cache.insert(row.key, entry);

@@ -59,6 +59,8 @@ pub struct Batch {
     pub change_seq: i64,
     /// The version of the definitions in force after this batch.
     pub definitions: i64,
+    /// The evaluation version by which the partition is folded.
+    pub evaluation: i32,
     /// The log up to this batch; what is not known of it stays as it was.
     pub log: LogIdentity,
     /// The rows.

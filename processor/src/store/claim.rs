@@ -2,6 +2,7 @@
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
+use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::batch::{Reevaluation, TenantDigest, TrackedRow};
@@ -25,6 +26,8 @@ pub struct Claim {
     pub change_seq: i64,
     /// The version of the definitions in force; -1 before the first.
     pub definitions: i64,
+    /// The evaluation version by which the partition was last folded: not above this binary's.
+    pub evaluation: i32,
     /// Customers, events folded and digest of each tenant.
     pub digests: Vec<(TenantId, TenantDigest)>,
     /// Re-evaluations that are not finished.
@@ -73,8 +76,18 @@ async fn try_claim(
         .bind(partition)
         .bind(Instant::MIN.micros())
         .bind(owner)
+        .bind(EVALUATION_VERSION)
         .fetch_one(&mut *transaction)
         .await?;
+    let evaluation = progress.try_get("evaluation")?;
+    if evaluation > EVALUATION_VERSION {
+        transaction.rollback().await?;
+        return Err(StoreError::EvaluationVersion {
+            partition,
+            found: evaluation,
+            ours: EVALUATION_VERSION,
+        });
+    }
     let digests = sqlx::query(include_str!("claim_digests.sql"))
         .bind(partition)
         .fetch_all(&mut *transaction)
@@ -94,6 +107,7 @@ async fn try_claim(
         clock: instant(&progress, "clock")?,
         change_seq: progress.try_get("change_seq")?,
         definitions: progress.try_get("definitions")?,
+        evaluation,
         digests: digests
             .iter()
             .map(TenantDigest::from_row)

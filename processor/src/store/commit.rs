@@ -111,6 +111,7 @@ async fn pass_fence(
         .bind(batch.clock)
         .bind(batch.change_seq)
         .bind(batch.definitions)
+        .bind(batch.evaluation)
         .bind(batch.log.cluster.as_deref())
         .bind(batch.log.last.map(|record| record.offset))
         .bind(batch.log.last.and_then(|record| record.appended_at))

@@ -39,6 +39,19 @@ pub enum StoreError {
         /// The version of this binary.
         ours: i32,
     },
+    /// A newer binary has begun to evaluate the partition's customers otherwise.
+    #[error(
+        "partition {partition} is evaluated by evaluation version {found}, this binary has {ours}: \
+         start the binary that folded it last, or a newer one"
+    )]
+    EvaluationVersion {
+        /// The partition.
+        partition: i32,
+        /// The evaluation version of the partition.
+        found: i32,
+        /// The version of this binary.
+        ours: i32,
+    },
     /// The tables have another layout than the statements of this binary expect.
     #[error(
         "generation {generation} has layout {found} of its tables, this binary has {ours}: start \

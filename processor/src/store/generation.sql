@@ -10,6 +10,7 @@ create table progress (
     clock       bigint not null,            -- the partition's clock; never goes back
     change_seq  bigint not null default 0,  -- last sequence given in change_set
     definitions bigint not null default -1, -- version of the definitions in force here
+    evaluation  int not null,               -- version by which its customers are, or are being, evaluated
     -- The identity of the log: the cluster, and the last record that was read.
     cluster          text,
     last_offset      bigint,
@@ -173,8 +174,8 @@ select set.partition,
        moved.from_value,
        moved.to_value,
        effective_at,
-       case when by in ('timer', 'definition') then by else 'event' end as cause,
-       case when by not in ('timer', 'definition') then by::uuid end as cause_event_id,
+       case when by in ('timer', 'definition', 'evaluation') then by else 'event' end as cause,
+       case when by not in ('timer', 'definition', 'evaluation') then by::uuid end as cause_event_id,
        set.definition_version
 from change_set as set
 cross join lateral json_array_elements(set.changes) with ordinality as evaluation (found, step)

@@ -50,7 +50,7 @@ fn stored(seq: i64, step: i64, change: &Change) -> StoredChange {
         cause: change.cause.name().to_owned(),
         cause_event_id: match change.cause {
             Cause::Event(id) => Some(id.0),
-            Cause::Timer | Cause::Definition => None,
+            Cause::Timer | Cause::Definition | Cause::Evaluation => None,
         },
         definition_version: change.definition_version,
     }

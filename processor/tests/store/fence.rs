@@ -1,7 +1,8 @@
 //! A process that does not own a partition writes nothing.
 
 use sqlx::Connection;
-use tidemark_processor::store::Committed;
+use tidemark_processor::store::{Committed, StoreError};
+use tidemark_projections::evaluated::EVALUATION_VERSION;
 
 use crate::batches::{after, filled, next};
 use crate::database::{
@@ -150,4 +151,27 @@ async fn an_aborted_commit_leaves_no_rows() {
         database.count("select commits from gen_1.progress").await,
         2
     );
+}
+
+#[tokio::test]
+async fn a_partition_of_a_newer_evaluation_version_is_not_claimed() {
+    // Given a partition that a newer binary has begun to evaluate otherwise
+    let database = Database::ready().await;
+    let store = database.store().await;
+    store.claim(TOPIC, 0, "newer").await.unwrap();
+    let mut owner = database.admin().await;
+    sqlx::query("update gen_1.progress set evaluation = $1")
+        .bind(EVALUATION_VERSION + 1)
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    // When this binary claims it
+    let refused = store.claim(TOPIC, 0, "older").await.unwrap_err();
+    // Then it is told so by name, and the owner keeps its epoch
+    assert!(
+        matches!(refused, StoreError::EvaluationVersion { partition: 0, .. }),
+        "{refused}"
+    );
+    let kept = "select epoch from gen_1.progress where owner = 'newer'";
+    assert_eq!(database.count(kept).await, 1);
 }

@@ -42,7 +42,8 @@ const RELATIONS: &str = "
     order by nspname, relname";
 
 /// The relations that the API reads although they belong to no tenant.
-const OF_NOBODY: &str = "gen_1.progress gen_1.invalidation tidemark.bundle tidemark.generation";
+const OF_NOBODY: &str =
+    "gen_1.progress gen_1.heartbeat gen_1.invalidation tidemark.bundle tidemark.generation";
 
 async fn relations(database: &Database) -> Vec<Relation> {
     let found = sqlx::query_as(RELATIONS)
@@ -228,6 +229,7 @@ async fn the_api_reads_only_the_listed_relations() {
             "gen_1.counter",
             "gen_1.customer",
             "gen_1.digest",
+            "gen_1.heartbeat",
             "gen_1.invalidation",
             "gen_1.membership",
             "gen_1.\"position\"",

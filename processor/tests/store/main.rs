@@ -9,6 +9,7 @@ mod fence;
 mod heartbeat;
 mod invalidation;
 mod isolation;
+mod layout;
 mod lost_answer;
 mod outage;
 mod plans;

@@ -8,7 +8,7 @@ use crate::database::Database;
 const STATEMENTS: &[(&str, usize, &[&str])] = &[
     (
         include_str!("../../src/store/fence.sql"),
-        10,
+        14,
         &["progress_pkey"],
     ),
     (
@@ -58,7 +58,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     ),
     (
         include_str!("../../src/store/load_requests.sql"),
-        3,
+        5,
         &["parked_request_waiting", "parked_pkey"],
     ),
     (

@@ -11,7 +11,7 @@ use crate::state::StateError;
 use crate::state::encoding::{Reader, Writer, ascending, damaged};
 
 /// The first byte of every evaluated: the version of this form.
-const VERSION_BYTE: u8 = 3;
+const VERSION_BYTE: u8 = 4;
 /// The code in place of a band without a score.
 const NO_BAND: u8 = 0xff;
 /// A length and an instant, or a length and a path, take this much at least.
@@ -24,6 +24,7 @@ impl EvaluatedState {
         writer.byte(VERSION_BYTE);
         writer.signed(self.evaluated_at.micros());
         writer.signed(self.definition_version);
+        writer.signed(i64::from(self.evaluation_version));
         writer.byte(self.band.map_or(NO_BAND, Band::code));
         writer.count(self.segments.len());
         for (name, since) in &self.segments {
@@ -53,6 +54,9 @@ impl EvaluatedState {
         let mut evaluated = Self::new(0);
         evaluated.evaluated_at = instant(&mut reader)?;
         evaluated.definition_version = reader.signed()?;
+        let version = i32::try_from(reader.signed()?).ok();
+        evaluated.evaluation_version =
+            version.ok_or_else(|| damaged("an evaluation version out of range"))?;
         evaluated.band = match reader.byte()? {
             NO_BAND => None,
             code => Some(Band::of_code(code).ok_or_else(|| damaged("an unknown band"))?),

@@ -57,11 +57,12 @@ impl Log<'_> {
         self.changes.push(change);
     }
 
-    /// Fires the triggers that wait for the change. Changes by definitions fire only triggers that
-    /// opt in.
+    /// Fires the triggers that wait for the change. Changes by definitions, and by evaluation versions,
+    /// fire only triggers that opt in.
     fn trigger(&mut self, change: &Change) {
         for trigger in &self.definitions.triggers {
-            let wanted = trigger.on_definition || change.cause != Cause::Definition;
+            let wanted = trigger.on_definition
+                || !matches!(change.cause, Cause::Definition | Cause::Evaluation);
             if wanted && trigger.fires_at(change) {
                 let to = trigger.action.as_ref().unwrap_or(&trigger.name);
                 self.changes.push(Change {

@@ -134,7 +134,8 @@ struct Change {
     /// The value after: the segment entered, the new stage or band; null if there is none.
     #[schema(required)]
     to: Option<String>,
-    /// The cause of the change: `event`, `timer` (the passing of time alone) or `definition`.
+    /// The cause of the change: `event`, `timer` (the passing of time alone), `definition` or
+    /// `evaluation` (a version of Tidemark that evaluates otherwise).
     cause: String,
     /// The version of the definitions in force at the change.
     definitions: i64,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
+use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::TenantId;
 
 use super::Folder;
@@ -11,7 +12,8 @@ use crate::parking::Reason;
 use crate::store::{CustomerRow, Reevaluation, StoreError};
 
 impl Folder {
-    /// Puts newer definitions in force from here on.
+    /// Puts newer definitions in force from here on, and this binary's evaluation version where the
+    /// partition was last folded by an older one.
     ///
     /// Returns the parked events to retry, by tenant and reason: those of tenants unknown before, and late
     /// ones if more of them are accepted now. After a restart all accepted ones count as new, because the
@@ -32,6 +34,12 @@ impl Folder {
             .cloned()
             .collect();
         self.definitions = definitions;
+        if self.evaluation < EVALUATION_VERSION {
+            self.evaluation = EVALUATION_VERSION;
+            for tenant in Arc::clone(&self.definitions.tenants).values() {
+                self.begin_reevaluation(tenant);
+            }
+        }
         if version <= before {
             return redrive;
         }
@@ -40,26 +48,29 @@ impl Folder {
         for tenant in &changed {
             let tracked = self.tracked.activate(tenant, self.clock);
             self.pending.rows.tracked.extend(tracked);
-            if self
-                .digests
-                .get(&tenant.id)
-                .is_some_and(|counts| counts.customers > 0)
-            {
-                let begun = Reevaluation {
-                    tenant: tenant.id.clone(),
-                    version: tenant.version,
-                    activated_at: self.clock,
-                    cursor: None,
-                    evaluated: 0,
-                    done: false,
-                };
-                self.pending.rows.reevaluations.set(begun.clone());
-                self.reevaluations.insert(tenant.id.clone(), begun);
-            }
+            self.begin_reevaluation(tenant);
         }
         let defined = changed.into_iter().map(|tenant| tenant.id.clone());
         redrive.splice(0..0, defined.map(|tenant| (tenant, Reason::UnknownTenant)));
         redrive
+    }
+
+    /// Begins to re-evaluate the customers of a tenant, if it has any.
+    fn begin_reevaluation(&mut self, tenant: &TenantDefinitions) {
+        let counts = self.digests.get(&tenant.id);
+        if counts.is_none_or(|counts| counts.customers == 0) {
+            return;
+        }
+        let begun = Reevaluation {
+            tenant: tenant.id.clone(),
+            version: tenant.version,
+            activated_at: self.clock,
+            cursor: None,
+            evaluated: 0,
+            done: false,
+        };
+        self.pending.rows.reevaluations.set(begun.clone());
+        self.reevaluations.insert(tenant.id.clone(), begun);
     }
 
     /// Returns whether these definitions are other than those loaded.

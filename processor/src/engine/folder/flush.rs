@@ -63,6 +63,7 @@ impl Folder {
             clock: self.clock.micros(),
             change_seq: self.change_seq,
             definitions: self.definitions_version,
+            evaluation: self.evaluation,
             log: self.log.clone(),
             rows,
         };

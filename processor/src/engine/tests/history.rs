@@ -3,6 +3,7 @@
 use super::rig::{Activations, Entry, Rig, define};
 use super::{AFTER, BEFORE, DAY, MINUTE, PLENTY, at, event, order, plan, stage};
 use tidemark_projections::definitions::Definitions;
+use tidemark_projections::evaluated::{EVALUATION_VERSION, EvaluatedState};
 use tidemark_schemas::{CustomerEvent, Instant};
 
 pub(super) fn entry(
@@ -168,4 +169,52 @@ fn new_definitions_reach_each_customer_once_touched_or_not() {
         last.as_deref(),
         Some("d unsettled unsettled>- 2024-02-06T06:00:00Z timer")
     );
+}
+
+/// Leaves the rows as an older evaluation version would, which never found anyone in `recent`.
+fn evaluate_as_before(rig: &mut Rig<'_>) {
+    rig.table.evaluation = EVALUATION_VERSION - 1;
+    rig.table.memberships.clear();
+    for row in rig.table.customers.values_mut() {
+        let mut evaluated = EvaluatedState::decode(&row.evaluated).expect("as written");
+        evaluated.evaluation_version = EVALUATION_VERSION - 1;
+        evaluated.segments.clear();
+        row.evaluated = evaluated.encode();
+    }
+}
+
+#[test]
+fn a_new_evaluation_version_reevaluates_every_customer_once() {
+    // Given two customers evaluated by an older version
+    let log = [
+        entry(1, "a", "2024-02-01T12:00:00Z", order(1)),
+        entry(2, "b", "2024-02-02T12:00:00Z", order(1)),
+    ];
+    let definitions = before();
+    let mut rig = Rig::new(&log, &definitions, PLENTY);
+    rig.read_all(10);
+    rig.settle();
+    evaluate_as_before(&mut rig);
+    let (known, clock) = (changes(&rig).len(), rig.table.clock);
+    // When the partition is claimed by this version, and again by the next owner
+    for _ in 0..2 {
+        rig.restart(true);
+        rig.read_all(10);
+        rig.settle();
+    }
+    // Then each is re-evaluated at the clock of the first claim, and no other change is noted
+    let expected = ["a", "b"].map(|name| format!("{name} recent ->recent {clock} evaluation"));
+    assert_eq!(changes(&rig).split_off(known), expected);
+    assert_eq!(rig.table.evaluation, EVALUATION_VERSION);
+    let reevaluations: Vec<_> = rig.table.reevaluations.values().collect();
+    assert!(
+        matches!(&reevaluations[..], [one] if one.done && one.evaluated == 2),
+        "{reevaluations:?}"
+    );
+    assert_eq!(
+        rig.table.activations.len(),
+        1,
+        "no definitions came into force"
+    );
+    rig.assert_timers_cover();
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidemark_projections::counter::CounterKind;
+use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
@@ -25,6 +26,7 @@ pub(super) struct Table {
     pub(super) clock: Instant,
     change_seq: i64,
     pub(super) definitions: i64,
+    pub(super) evaluation: i32,
     pub(super) customers: BTreeMap<CustomerKey, CustomerRow>,
     pub(super) timers: BTreeSet<Due>,
     pub(super) changes: Vec<ChangeSet>,
@@ -49,6 +51,7 @@ impl Table {
             clock: Instant::MIN,
             change_seq: 0,
             definitions: -1,
+            evaluation: EVALUATION_VERSION,
             customers: BTreeMap::new(),
             timers: BTreeSet::new(),
             changes: Vec::new(),
@@ -73,6 +76,7 @@ impl Table {
             clock: self.clock,
             change_seq: self.change_seq,
             definitions: self.definitions,
+            evaluation: self.evaluation,
             digests: self.digests.clone().into_iter().collect(),
             reevaluations: self
                 .reevaluations
@@ -106,6 +110,7 @@ impl Table {
         assert!(self.clock <= clock, "the clock went back");
         self.clock = clock;
         self.definitions = batch.definitions;
+        self.evaluation = batch.evaluation;
         if let Some((version, at)) = batch.rows.activation {
             self.activations.push((version, before, at));
         }

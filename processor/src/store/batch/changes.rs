@@ -99,7 +99,7 @@ fn evaluation(changes: &[Change]) -> Option<Evaluation<'_>> {
         at: first.effective_at.micros(),
         by: match first.cause {
             Cause::Event(id) => id.0.to_string().into(),
-            cause @ (Cause::Timer | Cause::Definition) => cause.name().into(),
+            cause @ (Cause::Timer | Cause::Definition | Cause::Evaluation) => cause.name().into(),
         },
         entered: Vec::new(),
         left: Vec::new(),
