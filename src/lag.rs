@@ -36,9 +36,11 @@ pub(crate) struct Brokers {
 #[derive(Debug, Serialize)]
 pub(crate) struct Lag {
     /// The sum over all partitions with a known end.
-    pub(crate) lag: i64,
+    #[serde(rename = "lag")]
+    pub(crate) total: i64,
     /// The instant for which the lag holds; `None` unless the end of every partition is known.
-    pub(crate) lag_as_of: Option<Instant>,
+    #[serde(rename = "lag_as_of")]
+    pub(crate) as_of: Option<Instant>,
     /// The partitions, in order.
     pub(crate) partitions: Vec<PartitionLag>,
     /// The reason why the brokers did not answer.
@@ -120,11 +122,11 @@ impl Lag {
             (missing > 0).then(|| format!("the leaders of {missing} partitions do not answer"))
         });
         Ok(Self {
-            lag: partitions
+            total: partitions
                 .iter()
                 .filter_map(|partition| partition.lag)
                 .sum(),
-            lag_as_of: as_of,
+            as_of,
             partitions,
             unanswered,
         })

@@ -39,7 +39,7 @@ impl Looks {
         let look = Look {
             at,
             folded: positions.map(|found| found.progress.next_offset).sum(),
-            lag: lag.lag,
+            lag: lag.total,
         };
         while self.0.len() > 1 && at.duration_since(self.0[0].at) > WINDOW {
             self.0.pop_front();

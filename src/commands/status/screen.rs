@@ -67,14 +67,15 @@ fn summary(status: &Status) -> String {
     let lag = &status.lag;
     let mut text = format!(
         "generation {}, topic {}, lag {}",
-        status.generation, status.topic, lag.lag
+        status.generation, status.topic, lag.total
     );
     if lag.unanswered.is_some() {
-        let as_of = lag.lag_as_of.map(|at| format!(" as of {at}"));
+        let as_of = lag.as_of.map(|at| format!(" as of {at}"));
         text.push_str(&as_of.unwrap_or_else(|| " or more".to_owned()));
     }
     if let Some(pace) = status.pace {
-        text.push_str(&format!(", {}", pace.to_text()));
+        text.push_str(", ");
+        text.push_str(&pace.to_text());
     }
     text
 }
@@ -172,8 +173,8 @@ mod tests {
             topic: "customer-events".to_owned(),
             retention: Vec::new(),
             lag: Lag {
-                lag: 0,
-                lag_as_of: None,
+                total: 0,
+                as_of: None,
                 partitions: partitions.collect(),
                 unanswered: None,
             },
