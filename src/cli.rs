@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands;
 use crate::config::{Config, ConfigFlags};
+use crate::failure::Usage;
 use crate::telemetry::{self, Audience};
+use crate::up::fixed_keys;
 use crate::up_file::UpFile;
 
 /// An event-sourced stream processor for customer intelligence: Kafka in, projections in Postgres,
@@ -72,6 +74,7 @@ pub(crate) enum Command {
 impl Cli {
     /// Reads the configuration, starts the log and runs the command.
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        self.refuse_fixed_keys()?;
         let config = Config::load(&self.config)?;
         telemetry::start(&config.log, audience(&self.command))?;
         let up = self.config.up.as_deref();
@@ -81,6 +84,19 @@ impl Cli {
             .build()
             .context("cannot start the runtime")?;
         runtime.block_on(dispatch(self.command, config, up))
+    }
+}
+
+impl Cli {
+    /// Refuses `--set` of what the command sets itself.
+    fn refuse_fixed_keys(&self) -> Result<(), Usage> {
+        match &self.command {
+            Command::Up(arguments) => {
+                fixed_keys::refuse(&self.config.set, arguments.kafka.is_some())
+            }
+            Command::Demo(_) => fixed_keys::refuse(&self.config.set, false),
+            _ => Ok(()),
+        }
     }
 }
 

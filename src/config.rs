@@ -46,7 +46,7 @@ const DEFAULT_FILE: &str = "tidemark.toml";
 /// The flags that configure every command.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigFlags {
-    /// The configuration file [default: tidemark.toml, if it exists]
+    /// The configuration file [default: tidemark.toml, if it exists and --up is not given]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Use a running `tidemark up` by the up.json in its data directory
@@ -73,7 +73,8 @@ impl Config {
     fn from_layers(flags: &ConfigFlags, variables: Vec<(String, String)>) -> anyhow::Result<Self> {
         let (variables, file_variable) = environment::split_config_file(variables);
         let mut figment = Figment::new();
-        if let Some(path) = file_to_read(flags.config.as_deref(), file_variable.as_deref())? {
+        let file = file_to_read(flags, file_variable.as_deref())?;
+        if let Some(path) = file {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| Usage::new(format!("cannot read {}: {error}", path.display())))?;
             let file = Toml::string(&text);
@@ -147,16 +148,17 @@ impl Config {
     }
 }
 
-fn file_to_read(flag: Option<&Path>, variable: Option<&str>) -> anyhow::Result<Option<PathBuf>> {
-    let named = flag
-        .map(Path::to_path_buf)
-        .or_else(|| variable.map(PathBuf::from));
+/// Returns the file that is named, or the one in the folder: not with `--up`, because what it says of
+/// other servers does not fit those of an `up`.
+fn file_to_read(flags: &ConfigFlags, variable: Option<&str>) -> anyhow::Result<Option<PathBuf>> {
+    let named = flags.config.clone().or_else(|| variable.map(PathBuf::from));
     match named {
         Some(path) if path.is_file() => Ok(Some(path)),
         Some(path) => {
             let reason = format!("the configuration file {} does not exist", path.display());
             Err(Usage::new(reason).into())
         }
+        None if flags.up.is_some() => Ok(None),
         None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file())),
     }
 }

@@ -22,8 +22,11 @@ pub(crate) enum Audience {
 pub(crate) fn start(log: &Log, audience: Audience) -> Result<(), Usage> {
     let default = match audience {
         Audience::Service => "info,librdkafka=warn,rdkafka=warn",
-        Audience::Demo => "warn,librdkafka=off,rdkafka=off,tidemark_processor::intake=error",
-        Audience::Tool => "warn,librdkafka=off,rdkafka=off",
+        Audience::Demo => {
+            "warn,librdkafka=off,rdkafka=off,sqlx=error,tidemark_processor::intake=error"
+        }
+        // A statement that is slow is warned of with its text, which is no output of a command.
+        Audience::Tool => "warn,librdkafka=off,rdkafka=off,sqlx=error",
     };
     let directives = log.filter.as_deref().unwrap_or(default);
     let filter = EnvFilter::try_new(directives)

@@ -3,8 +3,10 @@
 //! - [`postgres`]: a private Postgres that stops with this process.
 //! - [`tokens`]: development tokens.
 //! - `token_file`: keeps the tokens in `up.json` current.
+//! - `fixed_keys`: the keys that it sets itself.
 //! - `stack`: starts and stops all parts in order.
 
+pub(crate) mod fixed_keys;
 pub mod postgres;
 pub(crate) mod stack;
 mod token_file;

@@ -39,16 +39,28 @@ pub fn partition_count(kafka: &KafkaConfig, topic: &str) -> Result<Option<i32>, 
 
 /// Returns the number of partitions of a topic that must exist. Blocks.
 pub fn require_partitions(kafka: &KafkaConfig, topic: &str) -> Result<i32, ConnectError> {
-    partition_count(kafka, topic)?.ok_or_else(|| ConnectError::NoTopic {
-        topic: topic.to_owned(),
-        servers: kafka.bootstrap_servers.clone(),
-    })
+    partition_count(kafka, topic)?.ok_or_else(|| no_topic(kafka, topic))
 }
 
-/// Returns the partition count of a topic that must exist, and the id of the cluster, if it has one.
-/// Blocks.
-pub fn identify(kafka: &KafkaConfig, topic: &str) -> Result<(i32, Option<String>), ConnectError> {
-    let partitions = require_partitions(kafka, topic)?;
+/// Returns the number of partitions of the topic of events, if the topic of definitions exists too, with
+/// one partition. Blocks.
+fn require_both(kafka: &KafkaConfig) -> Result<i32, ConnectError> {
+    match existing(kafka)? {
+        (Some(partitions), Some(_)) => Ok(partitions),
+        (events, _) => {
+            let missing = match events {
+                None => &kafka.topic,
+                Some(_) => &kafka.definitions_topic,
+            };
+            Err(no_topic(kafka, missing))
+        }
+    }
+}
+
+/// Returns the partition count of the topic of events if both topics exist, and the id of the cluster,
+/// if it has one. Blocks.
+pub fn identify(kafka: &KafkaConfig) -> Result<(i32, Option<String>), ConnectError> {
+    let partitions = require_both(kafka)?;
     let cluster = kafka
         .lookup_consumer()?
         .client()
@@ -120,6 +132,13 @@ async fn create(kafka: &KafkaConfig, topics: &[NewTopic<'_>]) -> Result<(), Conn
         }
     }
     Ok(())
+}
+
+fn no_topic(kafka: &KafkaConfig, topic: &str) -> ConnectError {
+    ConnectError::NoTopic {
+        topic: topic.to_owned(),
+        servers: kafka.bootstrap_servers.clone(),
+    }
 }
 
 fn refused(topic: &str, reason: &dyn std::fmt::Display) -> ConnectError {

@@ -101,7 +101,9 @@ impl From<ConnectError> for ProcessorError {
             ConnectError::Unreachable { servers, reason } => Self::Unreachable { servers, reason },
             ConnectError::NoTopic { topic, .. } => Self::Topic {
                 topic,
-                reason: "does not exist".to_owned(),
+                reason: "does not exist: create it (see \"Create the topics\" in \
+                         docs/OPERATIONS.md), or name another in the configuration"
+                    .to_owned(),
             },
             ConnectError::Topic { topic, reason } => Self::Topic { topic, reason },
             ConnectError::EmbeddedBroker(error) => Self::Kafka(error),

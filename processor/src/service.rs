@@ -26,7 +26,7 @@ use crate::intake::{Intake, IntakeExit, Membership, Plan};
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::progress::{BEAT_EVERY, Progress};
-use crate::store::{Database, KeptBatches, Store};
+use crate::store::{Database, KeptBatches, Owner, Store};
 use crate::{retention, threads};
 
 /// The pause between two attempts to join the group.
@@ -62,8 +62,7 @@ impl Processor {
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
         let kafka = config.kafka.clone();
-        let (partitions, cluster) =
-            threads::run(move || Ok(topics::identify(&kafka, &kafka.topic)?)).await?;
+        let (partitions, cluster) = threads::run(move || Ok(topics::identify(&kafka)?)).await?;
         check_topic(&config.kafka, partitions, &store)?;
         let stop = CancellationToken::new();
         let clients = Clients {
@@ -82,6 +81,8 @@ impl Processor {
         let forwarder =
             SharedForwarder::new(clients.kafka.subscribe(), store.generation().created_at);
         let shared = Arc::new(Context {
+            owner: owner(&config.kafka),
+            other_group: OnceLock::new(),
             topic: config.kafka.topic,
             cluster: cluster.map(Arc::from),
             partitions,
@@ -197,7 +198,11 @@ async fn write_heartbeats(shared: &Context) -> Infallible {
         if due.is_empty() {
             continue;
         }
-        match shared.store.write_heartbeats(&shared.topic, &due).await {
+        match shared
+            .store
+            .write_heartbeats(&shared.topic, &shared.owner, &due)
+            .await
+        {
             Ok(()) => shared.progress.note_written(&due, now),
             Err(error) => tracing::debug!(%error, "heartbeats are not written"),
         }
@@ -291,6 +296,14 @@ fn consume(
         has_joined = true;
     }
     Ok(())
+}
+
+/// Returns this process as its claims and heartbeats name it.
+fn owner(kafka: &KafkaConfig) -> Owner {
+    Owner {
+        name: kafka.client_id.clone(),
+        group: kafka.group.clone(),
+    }
 }
 
 fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<(), ProcessorError> {

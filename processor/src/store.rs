@@ -40,7 +40,7 @@ pub use self::database::Database;
 pub use self::definitions::{BundleEffect, BundleRow, KeptDefinitions};
 pub use self::error::StoreError;
 pub use self::generation::Generation;
-pub use self::heartbeat::Heartbeat;
+pub use self::heartbeat::{Heartbeat, Owner};
 pub use self::identity::{LastRecord, LogIdentity};
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::{ActivationRow, OperatorCommand};
@@ -126,9 +126,19 @@ impl Store {
     pub async fn write_heartbeats(
         &self,
         topic: &str,
+        owner: &Owner,
         heartbeats: &[Heartbeat],
     ) -> Result<(), StoreError> {
-        heartbeat::write(&self.connections, topic, heartbeats).await
+        heartbeat::write(&self.connections, topic, owner, heartbeats).await
+    }
+
+    /// Returns the owner that wrote a heartbeat of a partition within the last ten seconds.
+    pub(crate) async fn last_owner(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Option<Owner>, StoreError> {
+        heartbeat::last_owner(&self.connections, topic, partition).await
     }
 
     /// Loads the customers of these keys that exist.

@@ -66,6 +66,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         registry: None,
         clock: arguments.clock,
         tenants: tenants.into_iter().collect::<Result<_, _>>()?,
+        first_definitions: None,
     };
     output::note(
         "starting an embedded Kafka broker, a private Postgres, the processor and the API",

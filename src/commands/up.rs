@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+use tidemark_projections::definitions::Bundle;
 use tidemark_schemas::{Instant, TenantId};
 
-use crate::config::Config;
+use crate::config::{Config, user_name};
 use crate::output;
 use crate::up::stack::{Stack, StackOptions};
 
-/// The tenant that has tokens before any tenant is defined.
+/// The tenant that exists, and has tokens, before any other is defined.
 const DEVELOPMENT_TENANT: &str = "dev";
 
 /// The clients that the embedded broker answers in a form that they understand.
@@ -28,7 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) place: Place,
     /// Use this Kafka broker instead of the embedded one (host:port)
     #[arg(long, value_name = "BOOTSTRAP")]
-    kafka: Option<String>,
+    pub(crate) kafka: Option<String>,
     /// Use this schema registry instead of the development one
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
@@ -66,6 +68,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         registry,
         clock,
         tenants: vec![TenantId::new(DEVELOPMENT_TENANT)?],
+        first_definitions: Some(development_tenant()?),
     };
     let mut stack = Stack::start(options, config).await?;
     announce(&stack);
@@ -73,6 +76,18 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     output::note("stopping");
     let stopped = stack.stop().await;
     ended.and(stopped)
+}
+
+/// Returns the definitions of the development tenant: with them, its events are folded.
+fn development_tenant() -> anyhow::Result<Bundle> {
+    let text = format!("tenant: {{ id: {DEVELOPMENT_TENANT}, zone: UTC, currency: EUR }}\n");
+    let file = ("the tenant of up".to_owned(), text);
+    Bundle::from_files(&[file], &user_name()).map_err(|errors| {
+        anyhow!(
+            "{}",
+            errors.iter().map(ToString::to_string).collect::<String>()
+        )
+    })
 }
 
 /// Prints the address of every part.

@@ -9,6 +9,7 @@ use tidemark_kafka::broker::EmbeddedBroker;
 use tidemark_kafka::topics;
 use tidemark_processor::ProcessorError;
 use tidemark_processor::clock::WallClock;
+use tidemark_projections::definitions::Bundle;
 use tidemark_schemas::TenantId;
 use tokio::net::TcpListener;
 
@@ -18,6 +19,7 @@ use super::token_file::TokenFile;
 use super::tokens::Signer;
 use crate::config::{Config, Secret};
 use crate::database::Projections;
+use crate::definitions_log::DefinitionsLog;
 use crate::kafka::events;
 use crate::services::{
     Interrupts, Parts, api_config, connect_api, listen, prepare_database, serve, serve_metrics,
@@ -43,6 +45,8 @@ pub(crate) struct StackOptions {
     pub(crate) clock: Option<tidemark_schemas::Instant>,
     /// The tenants that have tokens from the beginning.
     pub(crate) tenants: Vec<TenantId>,
+    /// The definitions to apply where there are none yet.
+    pub(crate) first_definitions: Option<Bundle>,
 }
 
 /// The running parts.
@@ -186,6 +190,9 @@ impl Stack {
             "metrics server",
             serve_metrics(listeners.metrics, metrics, Some(progress), shutdown),
         );
+        if let Some(bundle) = &options.first_definitions {
+            define_first(config, bundle.clone()).await?;
+        }
         self.write_up_file(&options.tenants).await
     }
 
@@ -243,6 +250,16 @@ impl Stack {
         let down = self.postgres.stop().await;
         stopped.and(down)
     }
+}
+
+/// Applies definitions if there are none yet.
+async fn define_first(config: &Config, bundle: Bundle) -> anyhow::Result<()> {
+    let kafka = config.kafka.connection();
+    let log = tokio::task::spawn_blocking(move || DefinitionsLog::read(&kafka)).await??;
+    if log.definitions.version.is_none() {
+        log.append(&bundle).await?;
+    }
+    Ok(())
 }
 
 /// Writes the key of this `up`'s tokens to a file, so that `tidemark token --up` can sign too.

@@ -39,6 +39,7 @@ mod lag;
 mod log_identity;
 mod memory;
 mod openapi;
+mod operators;
 mod outage;
 mod parked;
 mod paused;

@@ -45,10 +45,10 @@ impl Failure {
             "0A000" | "3F000" | "42P01" => Self::StalePlan,
             // admin_shutdown, crash_shutdown, idle_in_transaction_session_timeout
             "57P01" | "57P02" | "25P03" => Self::ConnectionLost,
-            // cannot_connect_now, query_canceled (the statement timeout), lock_not_available,
+            // invalid_catalog_name (the database was dropped), cannot_connect_now, query_canceled (the statement timeout), lock_not_available,
             // serialization_failure, deadlock_detected; and a refused login: the first login succeeded,
             // so the password is being changed
-            "57P03" | "57014" | "55P03" | "40001" | "40P01" | "28000" | "28P01" => {
+            "3D000" | "57P03" | "57014" | "55P03" | "40001" | "40P01" | "28000" | "28P01" => {
                 Self::Unavailable
             }
             _ if code.starts_with("08") => Self::ConnectionLost,
@@ -72,7 +72,11 @@ impl From<Error> for Problem {
             Failure::ConnectionLost | Failure::Unavailable => {
                 Self::unavailable("the database is not available").with_cause(error)
             }
-            Failure::StalePlan | Failure::Refused => Self::internal(error),
+            // Not cured by the retry: the tables are gone.
+            Failure::StalePlan => {
+                Self::unavailable("the database has no projections").with_cause(error)
+            }
+            Failure::Refused => Self::internal(error),
         }
     }
 }
@@ -90,6 +94,7 @@ mod tests {
             ("08006", Failure::ConnectionLost),
             ("53300", Failure::Unavailable),
             ("57014", Failure::Unavailable),
+            ("3D000", Failure::Unavailable),
             ("28P01", Failure::Unavailable),
             ("42501", Failure::Refused),
             ("22021", Failure::Refused),

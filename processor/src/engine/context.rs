@@ -14,11 +14,15 @@ use crate::forwarder::SharedForwarder;
 use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::store::{KeptBatches, Store, StoreError};
+use crate::store::{KeptBatches, Owner, Store, StoreError};
 
 /// The parts that all partitions of a process share.
 #[derive(Debug)]
 pub(crate) struct Context {
+    /// This process, in claims and heartbeats.
+    pub(crate) owner: Owner,
+    /// The owner of another consumer group that folds into the same tables, once it was seen.
+    pub(crate) other_group: OnceLock<Owner>,
     pub(crate) topic: String,
     /// The id of the cluster, if the brokers have one.
     pub(crate) cluster: Option<Arc<str>>,

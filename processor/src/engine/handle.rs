@@ -28,7 +28,7 @@ use super::timers::WINDOW;
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::record::{Input, Record};
-use crate::store::{Claim, LogIdentity, StoreError};
+use crate::store::{Claim, LogIdentity, Owner, StoreError};
 
 static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -164,7 +164,11 @@ impl ClaimedPartition {
         assignment: &Assignment,
     ) -> Result<Self, StoreError> {
         let partition = assignment.partition;
+        let before = shared.store.last_owner(&shared.topic, partition).await?;
         let mut claim = shared.store.claim(&shared.topic, partition, owner).await?;
+        if let Some(before) = before {
+            warn_of_another_group(shared, partition, &before);
+        }
         let next_offset = claim.next_offset;
         let log = claim.log.clone();
         // The intake checks the log before its first record: what is stored then is this cluster.
@@ -221,6 +225,24 @@ impl ClaimedPartition {
             task,
         }
     }
+}
+
+/// Warns, once, of a process of another consumer group that owned a partition a moment ago.
+fn warn_of_another_group(shared: &Context, partition: i32, before: &Owner) {
+    let ours = &shared.owner;
+    if before.group == ours.group || shared.other_group.set(before.clone()).is_err() {
+        return;
+    }
+    tracing::error!(
+        partition,
+        "the consumer groups {} (process {}) and {} (process {}) fold into the same tables and take \
+         partitions from each other: stop the processes of one of them, or give them a database of \
+         their own",
+        ours.group,
+        ours.name,
+        before.group,
+        before.name
+    );
 }
 
 /// Loads what the task of a claimed partition begins with.

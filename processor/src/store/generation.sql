@@ -28,6 +28,8 @@ create table heartbeat (
     topic      text not null,
     partition  int not null,
     epoch      bigint not null,             -- of the claim that wrote it; a later one is not overwritten
+    owner      text not null,
+    consumer_group text not null,           -- of the owner: all processes should be of one
     log_end    bigint,                      -- last stable offset; null until the broker has answered
     log_end_at timestamptz,                 -- when the broker was asked for it
     seen_at    timestamptz not null,        -- when it was written

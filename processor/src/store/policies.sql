@@ -40,7 +40,7 @@ grant select on customer, membership, position, counter, rollup, digest, change_
 grant select (
     topic, partition, epoch, commits, next_offset, clock, change_seq, definitions, updated_at
 ) on progress to tidemark_api;
--- Without a tenant: how fresh the progress is. Without a named tenant: the invalidations of cached
--- responses.
-grant select on heartbeat to tidemark_api;
+-- Without a tenant: how fresh the progress is, but not its owner.
+grant select (topic, partition, epoch, log_end, log_end_at, seen_at) on heartbeat to tidemark_api;
+-- Without a named tenant: the invalidations of cached responses.
 grant select on invalidation to tidemark_api;

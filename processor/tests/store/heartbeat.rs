@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidemark_processor::store::{Committed, Heartbeat};
+use tidemark_processor::store::{Committed, Heartbeat, Owner};
 
 use crate::batches::after;
 use crate::database::{Database, TOPIC};
@@ -16,6 +16,13 @@ fn heartbeat(epoch: i64, log_end: Option<i64>) -> Heartbeat {
     }
 }
 
+fn owner_of_heartbeats() -> Owner {
+    Owner {
+        name: "a process".to_owned(),
+        group: "a group".to_owned(),
+    }
+}
+
 const END: &str = "select coalesce(log_end, -1) from gen_1.heartbeat";
 const AGE: &str = "select extract(epoch from seen_at - log_end_at)::bigint from gen_1.heartbeat";
 
@@ -26,7 +33,10 @@ async fn heartbeat_says_where_the_log_ends_without_a_commit() {
     let claim = store.claim(TOPIC, 0, "owner").await.unwrap();
     let beat = async |log_end| {
         let beats = [heartbeat(claim.epoch, log_end)];
-        store.write_heartbeats(TOPIC, &beats).await.unwrap();
+        store
+            .write_heartbeats(TOPIC, &owner_of_heartbeats(), &beats)
+            .await
+            .unwrap();
         database.count(END).await
     };
     assert_eq!(beat(None).await, -1, "before the broker has answered");
@@ -44,7 +54,7 @@ async fn heartbeat_of_an_earlier_claim_or_of_none_writes_nothing() {
     let store = database.store().await;
     let rows = "select count(*) from gen_1.heartbeat";
     store
-        .write_heartbeats(TOPIC, &[heartbeat(1, Some(7))])
+        .write_heartbeats(TOPIC, &owner_of_heartbeats(), &[heartbeat(1, Some(7))])
         .await
         .unwrap();
     assert_eq!(database.count(rows).await, 0, "nothing is claimed");
@@ -52,7 +62,10 @@ async fn heartbeat_of_an_earlier_claim_or_of_none_writes_nothing() {
     let owner = store.claim(TOPIC, 0, "owner").await.unwrap();
     for (epoch, end) in [(owner.epoch, 9), (zombie.epoch, 5)] {
         let beats = [heartbeat(epoch, Some(end))];
-        store.write_heartbeats(TOPIC, &beats).await.unwrap();
+        store
+            .write_heartbeats(TOPIC, &owner_of_heartbeats(), &beats)
+            .await
+            .unwrap();
     }
     assert_eq!(database.count(END).await, 9);
 }

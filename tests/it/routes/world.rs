@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Batch, BundleEffect, BundleRow, ChangeSet, Committed, CustomerRow, Heartbeat, ParkedRow,
+    Batch, BundleEffect, BundleRow, ChangeSet, Committed, CustomerRow, Heartbeat, Owner, ParkedRow,
     Reevaluation, Store, StoreConfig, TenantDigest,
 };
 use tidemark_projections::counter::CounterKind;
@@ -250,8 +250,9 @@ impl World {
             log_end: Some(batch.new_next_offset + 1),
             age: Duration::ZERO,
         };
-        let written = self.store.write_heartbeats(TOPIC, &[heartbeat]).await;
-        written.unwrap();
+        let (owner, heartbeats) = (Owner::default(), [heartbeat]);
+        let written = self.store.write_heartbeats(TOPIC, &owner, &heartbeats);
+        written.await.unwrap();
         self.partitions[partition].last = batch;
         self.partitions[partition].commits += 1;
     }
