@@ -3,7 +3,9 @@
 //! Reads the states of the active generation, fits the models, and publishes them with the rest of
 //! the tenant's definitions, by the same record as `tidemark define apply`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::civil::Date;
@@ -12,15 +14,19 @@ use tidemark_processor::clock::WallClock;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::state::CustomerState;
 use tidemark_projections::training::{Trainer, TrainingReport};
-use tidemark_schemas::{CustomerId, Instant, TenantId};
+use tidemark_schemas::{CustomerId, Instant as Moment, TenantId};
 
 use super::define::{read_log, unknown_tenant};
 use crate::config::{Config, user_name};
 use crate::database::{PartitionProgress, Projections};
 use crate::definitions_log::DefinitionsLog;
+use crate::lag::{Brokers, Lag};
 use crate::output;
 use crate::progress::Progress;
 
+/// The time within which records that arrived before the command must be folded.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The number of customers read at once.
 const PAGE: i64 = 2_000;
 
@@ -28,7 +34,13 @@ const PAGE: i64 = 2_000;
 #[command(
     after_help = "Example:\n  tidemark train --tenant acme --as-of 2025-03-31 --dry-run\n\n\
     A model with too little data is not trained: the one in force stays, and the report says why.\n\
+    Training is refused while partitions are behind the log, and models that fail their holdout are\n\
+    not published, unless a flag accepts it.\n\
     Customers are re-evaluated in the background. Exit code 1 if no model could be trained."
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
 )]
 pub(crate) struct Arguments {
     /// The tenant [default: every one]
@@ -40,6 +52,12 @@ pub(crate) struct Arguments {
     /// Print the report without publishing the models
     #[arg(long)]
     dry_run: bool,
+    /// Train although partitions are behind the log: what is not folded yet is missing in the data
+    #[arg(long)]
+    accept_lag: bool,
+    /// Publish models that fail their holdout
+    #[arg(long)]
+    accept_holdout: bool,
     /// The author recorded with the models [default: the user's name]
     #[arg(long)]
     author: Option<String>,
@@ -51,8 +69,10 @@ pub(crate) struct Arguments {
 /// The outcome for one tenant.
 #[derive(Debug, Serialize)]
 struct Trained {
-    /// `published`, `unchanged`, `dry_run` or `refused`.
+    /// `published`, `unchanged`, `dry_run`, `failed_holdout` or `refused`.
     outcome: &'static str,
+    /// The holdouts that the models fail.
+    failed_holdouts: Vec<String>,
     /// The version of the definitions that holds the models.
     version: Option<i64>,
     #[serde(flatten)]
@@ -63,6 +83,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let mut log = read_log(&config).await?;
     let tenants = tenants(&log.definitions, arguments.tenant.as_ref())?;
     let projections = Projections::connect(&config.database).await?;
+    require_folded(&config, &projections, &arguments).await?;
     let clock = clock(&projections, &config.kafka.topic).await?;
     let author = arguments.author.unwrap_or_else(user_name);
     let mut outcomes = Vec::new();
@@ -73,14 +94,18 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         let report = train(&projections, &tenant, as_of).await?;
         let mut outcome = "refused";
         let mut version = None;
+        let failed_holdouts = report.failed_holdouts();
         if report.trained_anything() {
             outcome = "dry_run";
-            if !arguments.dry_run {
+            if !failed_holdouts.is_empty() && !arguments.accept_holdout {
+                outcome = "failed_holdout";
+            } else if !arguments.dry_run {
                 (log, outcome, version) = publish(log, &tenant, &report, &author).await?;
             }
         }
         let trained = Trained {
             outcome,
+            failed_holdouts,
             version,
             report,
         };
@@ -92,10 +117,76 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     if arguments.json {
         output::json(&outcomes)?;
     }
+    conclude(&outcomes)
+}
+
+/// Returns an error if a model fails its holdout, or if none could be trained.
+fn conclude(outcomes: &[Trained]) -> anyhow::Result<()> {
+    let failed = outcomes.iter();
+    let failed = failed.filter(|trained| trained.outcome == "failed_holdout");
+    let failed: Vec<_> = failed
+        .map(|trained| {
+            let reasons = trained.failed_holdouts.join("; ");
+            format!("{} ({reasons})", trained.report.tenant)
+        })
+        .collect();
+    if !failed.is_empty() {
+        bail!(
+            "models fail their holdout and are not published: {}; the models in force stay. Check the \
+             data, or add --accept-holdout",
+            failed.join(", ")
+        );
+    }
     if outcomes.iter().all(|trained| trained.outcome == "refused") {
         bail!("no model could be trained, for the reasons above; the models in force stay");
     }
     Ok(())
+}
+
+/// Waits a moment until every partition has folded what the log holds now, and fails otherwise.
+async fn require_folded(
+    config: &Config,
+    projections: &Projections,
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
+    if arguments.accept_lag {
+        return Ok(());
+    }
+    let brokers = Brokers::new(config.kafka.connection())?;
+    let begun = Lag::read(&brokers, projections).await?;
+    if let Some(reason) = &begun.unanswered {
+        bail!(
+            "whether everything is folded is not known ({reason}): add --accept-lag to train anyway"
+        );
+    }
+    let ends: BTreeMap<i32, i64> = begun
+        .partitions
+        .iter()
+        .filter_map(|found| {
+            let position = &found.progress;
+            Some((position.partition, position.next_offset + found.lag?))
+        })
+        .collect();
+    let deadline = Instant::now() + CATCH_UP_WITHIN;
+    loop {
+        let positions = projections.positions(brokers.topic()).await?;
+        let behind = ends.iter().filter_map(|(partition, end)| {
+            let lag = end - positions.get(partition).copied().unwrap_or(0);
+            (lag > 0).then(|| format!("partition {partition} by {lag} records"))
+        });
+        let behind: Vec<_> = behind.collect();
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            bail!(
+                "partitions are behind the log: {}. Training on part of the data gives wrong models: \
+                 wait until `tidemark status` shows no lag, or add --accept-lag",
+                behind.join(", ")
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn tenants(
@@ -115,7 +206,7 @@ fn tenants(
 }
 
 /// Returns the least clock of the partitions: up to it every partition is folded.
-async fn clock(projections: &Projections, topic: &str) -> anyhow::Result<Instant> {
+async fn clock(projections: &Projections, topic: &str) -> anyhow::Result<Moment> {
     let partitions = projections.partitions(topic).await?;
     let clocks = partitions.iter().filter_map(PartitionProgress::clock);
     clocks
@@ -177,6 +268,10 @@ impl Trained {
         let last = match (self.outcome, self.version) {
             ("published", Some(version)) => format!("in force as version {version}"),
             ("unchanged", _) => "unchanged: these models are in force already".to_owned(),
+            ("failed_holdout", _) => format!(
+                "not published, because the holdout fails: {}",
+                self.failed_holdouts.join("; ")
+            ),
             ("dry_run", _) => "a dry run: nothing was published".to_owned(),
             _ => "no model could be trained; the models in force stay".to_owned(),
         };

@@ -162,6 +162,84 @@ async fn models_trained_on_a_real_log_have_the_published_parameters_and_score_it
 }
 
 #[tokio::test]
+async fn training_is_refused_while_partitions_are_behind_unless_that_is_accepted() {
+    // Given a purchase log that is folded, and one more event that no processor reads
+    let (site, processor) = folded().await;
+    processor.terminate();
+    let (log, mapping) = (
+        file("data/cdnow/CDNOW_sample.txt"),
+        file("data/cdnow/mapping.toml"),
+    );
+    assert_success(&site.run(&["import", &log, "--mapping", &mapping]));
+
+    // Then training names the partitions that are behind, and the flag that accepts it
+    let refused = site.run(&["train"]);
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    for part in ["partition 0 by ", "partition 3 by ", "--accept-lag"] {
+        assert!(errors.contains(part), "{part:?} is not in {errors}");
+    }
+    let accepted = train(&site, &["--accept-lag"]);
+    assert_eq!(accepted["outcome"], "published");
+}
+
+/// Returns the definition of a tenant and its events: 120 customers that buy every week for as long as
+/// the model is fitted, and never in the holdout.
+fn stopped_buying() -> Vec<String> {
+    let mut events = Vec::new();
+    for customer in 0..120_i64 {
+        for week in 0..30_i64 {
+            let day = jiff::civil::date(2025, 1, 1)
+                .checked_add(jiff::Span::new().days(week * 7 + customer % 7))
+                .unwrap();
+            events.push(format!(
+                r#"{{"event_id": "{}", "tenant_id": "cdnow", "customer_id": "c-{customer}",
+                "source": "test", "occurred_at": "{day}T12:00:00Z", "payload":
+                {{"type": "order_placed", "order_id": "o-{customer}-{week}",
+                "amount_minor": 1000, "currency": "USD"}}}}"#,
+                uuid::Uuid::from_u64_pair(
+                    u64::try_from(customer).unwrap(),
+                    u64::try_from(week).unwrap()
+                )
+            ));
+        }
+    }
+    events
+        .iter()
+        .map(|event| event.replace('\n', " "))
+        .collect()
+}
+
+#[tokio::test]
+async fn models_that_fail_their_holdout_are_not_published_unless_that_is_accepted() {
+    // Given customers that all stop buying when the holdout begins
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let events = site.folder.path().join("events.jsonl");
+    std::fs::write(&events, stopped_buying().join("\n")).unwrap();
+    assert_success(&site.run(&["publish", events.to_str().unwrap()]));
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+
+    // Then their models are not published, and it is said which fails by how much
+    let arguments = ["train", "--as-of", "2025-10-15", "--json"];
+    let refused = site.run(&arguments);
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    for part in [
+        "cdnow (churn: purchases in the holdout are off by ",
+        "--accept-holdout",
+    ] {
+        assert!(errors.contains(part), "{part:?} is not in {errors}");
+    }
+    let answer: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(answer[0]["outcome"], "failed_holdout");
+    let accepted = train(&site, &["--as-of", "2025-10-15", "--accept-holdout"]);
+    assert_eq!(accepted["outcome"], "published");
+    processor.terminate();
+}
+
+#[tokio::test]
 async fn models_stay_in_force_when_definitions_change_or_training_fails() {
     let (site, processor) = folded().await;
     let trained = train(&site, &["--tenant", "cdnow"]);

@@ -5,7 +5,12 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::models::{Family, Parameters, TrainedModels};
+use crate::models::{Decile, Family, Parameters, TrainedModels};
+
+/// The largest error of all purchases in the holdout, as a share of those expected.
+const MOST_OFF: f64 = 0.5;
+/// The deviations of chance that a count in the holdout may be off by.
+const CHANCE: f64 = 3.0;
 
 /// The trained models, their accuracy, the customers left out, and the models refused.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,10 +72,51 @@ pub struct Excluded {
     pub reason: String,
 }
 
+/// Returns the expected and the seen number over all tenths.
+fn totals(calibration: &[Decile]) -> (f64, f64) {
+    #[expect(clippy::cast_precision_loss, reason = "a count of customers")]
+    let weighted = |value: fn(&Decile) -> f64| -> f64 {
+        calibration
+            .iter()
+            .map(|tenth| value(tenth) * tenth.customers as f64)
+            .sum()
+    };
+    (
+        weighted(|tenth| tenth.expected),
+        weighted(|tenth| tenth.seen),
+    )
+}
+
 impl TrainingReport {
     /// Whether anything was trained.
     pub fn trained_anything(&self) -> bool {
         self.models != TrainedModels::default()
+    }
+
+    /// Returns the holdouts that a trained model fails, each with the reason: the model does not describe
+    /// what came after the data that it was fitted to.
+    pub fn failed_holdouts(&self) -> Vec<String> {
+        let mut failed = Vec::new();
+        if let Some(churn) = &self.models.churn {
+            let relative = churn.model.holdout.error.relative;
+            if relative.is_nan() || relative > MOST_OFF {
+                failed.push(format!(
+                    "churn: purchases in the holdout are off by {:.0} %",
+                    relative * 100.0
+                ));
+            }
+        }
+        if let Some(renewal) = &self.models.renewal {
+            let (expected, seen) = totals(&renewal.model.holdout.calibration);
+            let off = (seen - expected).abs();
+            let chance = CHANCE * expected.max(1.0).sqrt();
+            if off.is_nan() || off > (MOST_OFF * expected).max(chance) {
+                failed.push(format!(
+                    "renewal: {expected:.0} cancellations were expected in the holdout, {seen:.0} were seen"
+                ));
+            }
+        }
+        failed
     }
 
     pub(super) fn refuse(&mut self, model: &str, reason: String) {
