@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod tenants;
 pub(crate) mod token;
 pub(crate) mod train;
 pub(crate) mod up;

@@ -109,6 +109,24 @@ pub struct TenantProgress {
     pub events: i64,
 }
 
+/// A tenant that is defined, or that events name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct TenantOverview {
+    /// The tenant.
+    pub tenant: String,
+    /// The version of its newest definitions; `None`: it is not defined.
+    pub definitions: Option<i64>,
+    /// The number of customers with state.
+    pub customers: i64,
+    /// The number of events folded, without duplicates.
+    pub events: i64,
+    /// The latest instant at which an event occurred, in microseconds.
+    #[serde(skip)]
+    pub last_event: Option<i64>,
+    /// The number of parked events.
+    pub parked: i64,
+}
+
 /// Parked events of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct Parked {
@@ -187,6 +205,13 @@ impl Projections {
     /// Returns every tenant with customers.
     pub async fn tenants(&self) -> sqlx::Result<Vec<TenantProgress>> {
         sqlx::query_as(include_str!("database/tenants.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Returns every tenant that is defined, has customers or has parked events.
+    pub async fn tenant_overviews(&self) -> sqlx::Result<Vec<TenantOverview>> {
+        sqlx::query_as(include_str!("database/tenant_overviews.sql"))
             .fetch_all(&self.pool)
             .await
     }

@@ -4,7 +4,11 @@ use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::CustomerEvent;
+use uuid::Uuid;
 
 use crate::support::ports::free_port;
 use crate::support::site::Site;
@@ -107,6 +111,48 @@ async fn api_on_a_database_that_was_created_again_is_unavailable_until_it_is_mig
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn tenants_are_listed_with_their_customers_events_and_definitions() {
+    // Given a defined tenant with an event, one without, and an event of a tenant that is not defined
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    site.define("tenant: { id: initech, zone: UTC, currency: EUR }");
+    let publisher = site.publisher().await;
+    let at = WallClock::System.now();
+    for tenant in ["acme", "globex"] {
+        let event = json!({
+            "event_id": Uuid::new_v4(), "tenant_id": tenant, "customer_id": "ann", "source": "test",
+            "occurred_at": at,
+            "payload": { "type": "activity_tracked", "name": "seen", "properties": {} },
+        });
+        publisher.event(&CustomerEvent::from_json(&event.to_string()).unwrap());
+    }
+    publisher.flush();
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+
+    // Then all three are listed
+    let listed = site.run(&["tenants", "list", "--json"]);
+    assert!(listed.status.success(), "{}", errors(&listed));
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let tenant = |tenant: &str, definitions: Value, folded: i64, parked: i64| {
+        let last = (folded > 0).then_some(at);
+        json!({
+            "tenant": tenant, "definitions": definitions, "customers": folded, "events": folded,
+            "parked": parked, "last_event_at": last,
+        })
+    };
+    let expected = json!([
+        tenant("acme", json!(0), 1, 0),
+        tenant("globex", Value::Null, 0, 1),
+        tenant("initech", json!(1), 0, 0),
+    ]);
+    assert_eq!(listed, expected);
+    let text = String::from_utf8(site.run(&["tenants", "list"]).stdout).unwrap();
+    assert_eq!(text.lines().count(), 4, "{text}");
 }
 
 #[tokio::test]
