@@ -13,6 +13,7 @@ mod customers;
 mod health;
 mod journeys;
 mod page;
+mod parked;
 mod path;
 mod reference;
 mod revenue;
@@ -87,6 +88,7 @@ fn authenticated() -> OpenApiRouter<RouteState> {
         .routes(routes!(rfm::rfm))
         .routes(routes!(clusters::clusters))
         .routes(routes!(status::status))
+        .routes(routes!(parked::summary))
 }
 
 /// Returns the routes that read the database and require no token.

@@ -45,7 +45,8 @@ pub use self::identity::{LastRecord, LogIdentity};
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::{ActivationRow, OperatorCommand};
 pub use self::operators::{
-    Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request,
+    Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, ParkedGroup,
+    Request,
 };
 use crate::parking::Reason;
 

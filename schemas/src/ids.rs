@@ -149,4 +149,14 @@ impl CustomerKey {
     pub fn record_key(&self) -> String {
         format!("{}/{}", self.tenant, self.customer)
     }
+
+    /// Returns the customer that the key of a record names, if it has the form of
+    /// [`CustomerKey::record_key`].
+    pub fn from_record_key(key: &[u8]) -> Option<Self> {
+        let (tenant, customer) = std::str::from_utf8(key).ok()?.split_once('/')?;
+        Some(Self {
+            tenant: TenantId::new(tenant).ok()?,
+            customer: CustomerId::new(customer).ok()?,
+        })
+    }
 }

@@ -9,6 +9,7 @@ mod inspect;
 mod request;
 mod resume;
 mod selection;
+mod summary;
 
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Count parked events by source, reason and day, with the first of each
+    #[command(
+        after_help = "Example:\n  tidemark parked summary --source hubspot --newer-than 7d\n\n\
+        The source is the field `source` of events; it is unknown for records that could not be read."
+    )]
+    Summary(summary::Arguments),
     /// Show one parked event: its content, headers and bytes
     #[command(
         after_help = "Example:\n  tidemark parked show 3@1207\n\nShowing an event is audited."
@@ -131,6 +138,7 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
             limit,
             json,
         } => inspect::list(&store, &selection, limit, json).await,
+        Command::Summary(arguments) => summary::summarize(&store, arguments).await,
         Command::Show { position, json } => inspect::show(&store, &config, position, json).await,
         Command::Redrive {
             selection,

@@ -6,6 +6,7 @@ mod customer;
 mod customers;
 mod generations;
 mod journeys;
+mod parked;
 mod response_cache;
 mod revenue;
 mod rollups;

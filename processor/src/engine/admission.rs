@@ -13,7 +13,6 @@ use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
 use super::park::Park;
 use crate::parking::Reason;
-use crate::record::Record;
 use crate::store::HaltRow;
 
 /// The interval at which a misrouted event is logged.
@@ -96,7 +95,11 @@ impl Admission {
                 folder.pending_mut().forward(&event.tenant_id, cause);
                 return Ok(Admitted::Forwarded);
             }
-            Classification::Park(park) => return Ok(Admitted::Parked(park.clone())),
+            Classification::Park(park) => {
+                let is_defined = |tenant: &TenantId| folder.tenant(tenant).is_some();
+                let park = park.clone().or_of_key(&item.record, is_defined);
+                return Ok(Admitted::Parked(park));
+            }
         };
         if self.halts.is_halted(&event.tenant_id) {
             return Ok(Admitted::Parked(Park::halted(event)));
@@ -126,15 +129,9 @@ impl Admission {
 
     /// Counts a record for or against its tenant, and halts the tenant if that is too many parked.
     fn note_share(&mut self, folder: &mut Folder, item: &Item, admitted: &Admitted) {
-        let keyed = match admitted {
-            Admitted::Parked(park) if park.reason.counts_towards_halt() => {
-                tenant_of_key(&item.record)
-            }
-            _ => None,
-        };
         let (tenant, parked) = match (admitted, &item.classification) {
             (Admitted::Parked(park), _) if park.reason.counts_towards_halt() => {
-                (park.tenant.as_ref().or(keyed.as_ref()), true)
+                (park.tenant.as_ref(), true)
             }
             (Admitted::Folded | Admitted::Known, Classification::Fold(event)) => {
                 (Some(&event.tenant_id), false)
@@ -176,10 +173,4 @@ impl Admission {
             "events are found in other partitions than their expected ones"
         );
     }
-}
-
-/// Returns the tenant that a record is keyed by, for records that could not be read.
-fn tenant_of_key(record: &Record) -> Option<TenantId> {
-    let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
-    TenantId::new(key.split_once('/')?.0).ok()
 }

@@ -237,6 +237,7 @@ pub(super) fn park_undecoded(error: DecodeError) -> Park {
             field: Some(invalid.field.to_owned()),
             tenant: invalid.tenant.clone(),
             customer: invalid.customer.as_ref().map(ToString::to_string),
+            source: invalid.sent_by.clone(),
         },
         // The caller has fetched or waited: these two do not arrive here.
         DecodeError::SchemaNeeded { .. }

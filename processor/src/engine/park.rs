@@ -1,7 +1,9 @@
 //! The decision to park a record, and the row that keeps it.
 
+use std::sync::Arc;
+
 use tidemark_projections::state::Late;
-use tidemark_schemas::{CustomerEvent, Instant, TenantId};
+use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
 use crate::parking::Reason;
 use crate::record::Record;
@@ -15,6 +17,7 @@ pub(crate) struct Park {
     pub(crate) field: Option<String>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) customer: Option<String>,
+    pub(crate) source: Option<Arc<str>>,
 }
 
 impl Park {
@@ -26,6 +29,7 @@ impl Park {
             field: None,
             tenant: None,
             customer: None,
+            source: None,
         }
     }
 
@@ -37,6 +41,7 @@ impl Park {
             field: None,
             tenant: Some(event.tenant_id.clone()),
             customer: Some(event.customer_id.as_str().to_owned()),
+            source: Some(Arc::clone(&event.source)),
         }
     }
 
@@ -54,6 +59,24 @@ impl Park {
         Self::event(event, Reason::Halted, detail)
     }
 
+    /// Takes tenant and customer from the key of a record whose value names no tenant, if that tenant
+    /// is defined.
+    pub(crate) fn or_of_key(
+        mut self,
+        record: &Record,
+        is_defined: impl Fn(&TenantId) -> bool,
+    ) -> Self {
+        let keyed = record.key.as_deref().and_then(CustomerKey::from_record_key);
+        if let (None, Some(key)) = (&self.tenant, keyed)
+            && is_defined(&key.tenant)
+        {
+            self.tenant = Some(key.tenant);
+            self.customer
+                .get_or_insert_with(|| key.customer.as_str().to_owned());
+        }
+        self
+    }
+
     /// Returns the row that keeps the record.
     pub(crate) fn row(self, record: &Record, appended_at: Instant) -> ParkedRow {
         // Postgres text holds no NUL; the detail may quote what a producer sent.
@@ -62,6 +85,7 @@ impl Park {
             offset: record.offset,
             tenant: self.tenant,
             customer: self.customer,
+            source: self.source.map(|source| clean(source.to_string())),
             reason: self.reason,
             detail: clean(self.detail),
             field: self.field.map(clean),

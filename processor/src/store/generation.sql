@@ -220,6 +220,7 @@ create table parked (
     "offset"    bigint not null,
     tenant_id   text collate "C",           -- if it could be read
     customer_id text collate "C",
+    source      text collate "C",           -- the system that sent it, if it could be read
     reason      text not null,
     detail      text not null,
     field       text,                       -- for `invalid`

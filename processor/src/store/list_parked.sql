@@ -1,6 +1,6 @@
 -- Parked events in the order of the log, a page at a time. The same filter as in count_parked.sql.
 select partition, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,
-       appended_at, (extract(epoch from parked_at) * 1000000)::bigint as parked_at
+       appended_at, source, (extract(epoch from parked_at) * 1000000)::bigint as parked_at
 from parked
 where topic = $1
   and ($2::text is null or tenant_id = $2)

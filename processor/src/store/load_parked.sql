@@ -1,4 +1,5 @@
-select "offset", tenant_id, customer_id, reason, detail, field, key, value, headers, appended_at
+select "offset", tenant_id, customer_id, reason, detail, field, key, value, headers, appended_at,
+       source
 from parked
 where topic = $1
   and partition = $2

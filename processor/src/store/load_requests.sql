@@ -4,7 +4,7 @@ select *
 from (
     select asked.request, asked.action, asked."offset", found."offset" is null as gone,
            found.tenant_id, found.customer_id, found.reason, found.detail, found.field, found.key,
-           found.value, found.headers, found.appended_at,
+           found.value, found.headers, found.appended_at, found.source,
            sum(octet_length(found.value)) over (
                order by asked."offset" rows between unbounded preceding and 1 preceding
            ) as bytes_before

@@ -59,6 +59,23 @@ pub struct ParkedCount {
     pub events: i64,
 }
 
+/// The parked events of a tenant and a source that were appended on one day and parked for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedGroup {
+    /// The tenant, if it could be read.
+    pub tenant: Option<String>,
+    /// The source, if it could be read.
+    pub source: Option<String>,
+    /// The reason.
+    pub reason: Reason,
+    /// The day of the append time in UTC, as `2026-01-31`.
+    pub day: String,
+    /// The number of events.
+    pub events: i64,
+    /// The first events: partition, offset and detail.
+    pub examples: Vec<(i32, i64, String)>,
+}
+
 /// An action on parked events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {

@@ -18,19 +18,20 @@ with folded as (
 )
 insert into parked (
     topic, partition, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,
-    appended_at
+    appended_at, source
 )
 select $1, $2, "offset", tenant_id, customer_id, reason, detail, field, key, value, headers,
-       appended_at
+       appended_at, source
 from unnest(
     $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[],
-    $11::bytea[], $12::bytea[], $13::bigint[]
+    $11::bytea[], $12::bytea[], $13::bigint[], $14::text[]
 ) as fresh (
-    "offset", tenant_id, customer_id, reason, detail, field, key, value, headers, appended_at
+    "offset", tenant_id, customer_id, reason, detail, field, key, value, headers, appended_at, source
 )
 on conflict (topic, partition, "offset") do update
 set tenant_id   = excluded.tenant_id,
     customer_id = excluded.customer_id,
+    source      = excluded.source,
     reason      = excluded.reason,
     detail      = excluded.detail,
     field       = excluded.field

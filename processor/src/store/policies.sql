@@ -32,8 +32,8 @@ begin
 end
 $$;
 
--- The tables of the read API. Excluded: timer (internal), parked (raw bytes, also of unknown tenants;
--- their number is in counter), checkpoint and activation (for rebuilds).
+-- The tables of the read API. Excluded: timer (internal), the bytes of parked events, checkpoint and
+-- activation (for rebuilds).
 grant select on customer, membership, position, counter, rollup, digest, change_set, change, reevaluation,
     tracked_leaf to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
@@ -42,5 +42,8 @@ grant select (
 ) on progress to tidemark_api;
 -- Without a tenant: how fresh the progress is, but not its owner.
 grant select (topic, partition, epoch, log_end, log_end_at, seen_at) on heartbeat to tidemark_api;
+grant select (
+    topic, partition, "offset", tenant_id, source, reason, detail, field, appended_at
+) on parked to tidemark_api;
 -- Without a named tenant: the invalidations of cached responses.
 grant select on invalidation to tidemark_api;

@@ -132,6 +132,7 @@ pub(crate) fn late(tenant: &TenantId, appended_at: Instant) -> ParkedRow {
         offset: 1,
         tenant: Some(tenant.clone()),
         customer: None,
+        source: None,
         reason: Reason::Late,
         detail: String::new(),
         field: None,

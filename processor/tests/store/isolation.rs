@@ -232,6 +232,7 @@ async fn the_api_reads_only_the_listed_relations() {
             "gen_1.heartbeat",
             "gen_1.invalidation",
             "gen_1.membership",
+            "gen_1.parked",
             "gen_1.\"position\"",
             "gen_1.progress",
             "gen_1.reevaluation",

@@ -21,6 +21,7 @@ fn parked(offset: i64) -> ParkedRow {
         offset,
         tenant: Some(tenant("acme")),
         customer: Some("ada".to_owned()),
+        source: Some("shop".to_owned()),
         reason: Reason::UnknownTenant,
         detail: "no tenant acme".to_owned(),
         field: None,

@@ -20,6 +20,7 @@ pub(super) fn resolve(writer: &Writer, value: Value) -> Result<CustomerEvent, No
             reason: "is not a record".to_owned(),
             tenant: None,
             customer: None,
+            sent_by: None,
         })));
     };
     read_event(Fields::new(fields), |payload| {

@@ -46,6 +46,7 @@ impl CustomerEvent {
                 reason: "is not a JSON object".to_owned(),
                 tenant: None,
                 customer: None,
+                sent_by: None,
             })));
         };
         read_event(fields_of(object), payload_fields).map_err(|error| match error {
@@ -55,6 +56,7 @@ impl CustomerEvent {
                 reason,
                 tenant: None,
                 customer: None,
+                sent_by: None,
             })),
         })
     }

@@ -1,5 +1,7 @@
 //! Reads an event out of the fields of a record, and validates it.
 
+use std::sync::Arc;
+
 use super::CustomerEvent;
 use super::fields::{Fields, Node, Unfit, Unreadable, missing};
 use super::payloads::{Payload, PayloadKind};
@@ -20,11 +22,13 @@ pub(crate) fn read_event<N: Node>(
 ) -> Result<CustomerEvent, NotAnEvent> {
     let tenant = fields.read::<TenantId>("tenant_id");
     let customer = fields.read::<CustomerId>("customer_id");
-    let (known_tenant, known_customer) = (
+    let source = fields.read::<Arc<str>>("source");
+    let (known_tenant, known_customer, known_source) = (
         tenant.as_ref().ok().cloned(),
         customer.as_ref().ok().cloned(),
+        source.as_ref().ok().cloned(),
     );
-    let event = tenant.and_then(|tenant| read_rest(fields, tenant, customer?, payload));
+    let event = tenant.and_then(|tenant| read_rest(fields, tenant, customer?, source, payload));
     let event = event.map_err(|Unreadable { field, why }| match why {
         Unfit::Newer(reason) => NotAnEvent::Newer(format!("{field}: {reason}")),
         Unfit::Invalid(reason) => NotAnEvent::Invalid(Box::new(InvalidEvent {
@@ -32,6 +36,7 @@ pub(crate) fn read_event<N: Node>(
             reason,
             tenant: known_tenant,
             customer: known_customer,
+            sent_by: known_source,
         })),
     })?;
     event
@@ -53,10 +58,11 @@ fn read_rest<N: Node>(
     mut fields: Fields<N>,
     tenant_id: TenantId,
     customer_id: CustomerId,
+    source: Result<Arc<str>, Unreadable>,
     payload: impl FnOnce(N) -> Result<(PayloadKind, Fields<N>), Unfit>,
 ) -> Result<CustomerEvent, Unreadable> {
     let event_id = fields.read("event_id")?;
-    let source = fields.read("source")?;
+    let source = source?;
     let occurred_at = fields
         .take("occurred_at")
         .ok_or_else(|| missing("occurred_at"))?;

@@ -3,6 +3,8 @@
 //! Bounds are generous for people and finite for machines: an event that passes can be folded
 //! without overflow, kept in Postgres `text` and `jsonb`, and printed on a line.
 
+use std::sync::Arc;
+
 use super::payloads::Payload;
 use super::{AttributeMap, CustomerEvent};
 use crate::ids::{CustomerId, TenantId, has_control_character};
@@ -39,6 +41,8 @@ pub struct InvalidEvent {
     pub tenant: Option<TenantId>,
     /// The customer of the event, where readable.
     pub customer: Option<CustomerId>,
+    /// The source of the event, where readable.
+    pub sent_by: Option<Arc<str>>,
 }
 
 type Fault = (&'static str, String);
@@ -54,6 +58,7 @@ impl CustomerEvent {
             reason,
             tenant: Some(self.tenant_id.clone()),
             customer: Some(self.customer_id.clone()),
+            sent_by: Some(Arc::clone(&self.source)),
         })
     }
 

@@ -25,6 +25,7 @@ struct Listed<'a> {
     offset: i64,
     tenant: Option<&'a str>,
     customer: Option<&'a str>,
+    source: Option<&'a str>,
     reason: &'a str,
     detail: &'a str,
     field: Option<&'a str>,
@@ -43,6 +44,7 @@ impl<'a> From<&'a ParkedEvent> for Listed<'a> {
                 .as_ref()
                 .map(tidemark_schemas::TenantId::as_str),
             customer: event.customer.as_deref(),
+            source: event.source.as_deref(),
             reason: event.reason.as_str(),
             detail: &event.detail,
             field: event.field.as_deref(),

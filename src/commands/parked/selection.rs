@@ -103,7 +103,7 @@ fn parse_reason(text: &str) -> Result<Reason, String> {
 }
 
 /// Returns the seconds of an age such as `30m`.
-fn parse_age(text: &str) -> Result<f64, String> {
+pub(super) fn parse_age(text: &str) -> Result<f64, String> {
     const UNITS: [(char, f64); 4] = [('s', 1.0), ('m', 60.0), ('h', 3_600.0), ('d', 86_400.0)];
     let parsed = UNITS.iter().find_map(|(unit, seconds)| {
         let number: u32 = text.strip_suffix(*unit)?.parse().ok()?;

@@ -192,6 +192,7 @@ impl World {
                 offset,
                 tenant: Some(tenant(tenant_id)),
                 customer: None,
+                source: None,
                 reason,
                 detail: "a test".to_owned(),
                 field: None,

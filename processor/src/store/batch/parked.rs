@@ -30,6 +30,8 @@ pub struct ParkedRow {
     pub tenant: Option<TenantId>,
     /// The customer, where it could be read.
     pub customer: Option<String>,
+    /// The system that sent the event, where it could be read.
+    pub source: Option<String>,
     /// The reason.
     pub reason: Reason,
     /// An explanation for people.
@@ -52,6 +54,7 @@ impl ParkedRow {
             offset: row.try_get("offset")?,
             tenant: tenant_if_known(row)?,
             customer: row.try_get("customer_id")?,
+            source: row.try_get("source")?,
             reason: reason(row)?,
             detail: row.try_get("detail")?,
             field: row.try_get("field")?,
@@ -108,6 +111,7 @@ impl RowKind for Parked {
             .bind(column(&rows, |row| row.value.as_deref()))
             .bind(column(&rows, |row| encode_headers(&row.headers)))
             .bind(column(&rows, |row| row.appended_at.micros()))
+            .bind(column(&rows, |row| row.source.as_deref().map(storable)))
             .execute(connection)
             .await?;
         Ok(())

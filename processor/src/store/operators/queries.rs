@@ -7,7 +7,7 @@ use sqlx::{Connection, Row};
 use tidemark_schemas::TenantId;
 use uuid::Uuid;
 
-use super::{Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, Request};
+use super::{Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, ParkedGroup, Request};
 use crate::parking::Reason;
 use crate::store::batch::{Outcome, ParkedRow};
 use crate::store::connections::{Connections, answered};
@@ -127,6 +127,25 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(count).collect()
     }
 
+    /// Counts parked events by tenant, source, reason and day, with examples: those of a tenant and of a
+    /// source, parked at most so many seconds ago.
+    pub async fn summarize_parked(
+        &self,
+        tenant: Option<&TenantId>,
+        source: Option<&str>,
+        newer_than: Option<f64>,
+    ) -> Result<Vec<ParkedGroup>, StoreError> {
+        let mut pooled = self.connections.acquire().await?;
+        let query = sqlx::query(include_str!("../summarize_parked.sql"))
+            .bind(&self.generation.topic)
+            .bind(tenant.map(TenantId::as_str))
+            .bind(source)
+            .bind(newer_than)
+            .fetch_all(pooled.connection());
+        let rows = answered(query).await;
+        pooled.settle(rows)?.iter().map(group).collect()
+    }
+
     /// Requests an action from the owners of the partitions and writes the operator into the audit, with
     /// synchronous commit. Events that are no longer parked are skipped; returns the number of
     /// requested events.
@@ -194,6 +213,24 @@ impl OperatorStore {
         let asked = answered(query).await;
         Ok(pooled.settle(asked)?.rows_affected())
     }
+}
+
+fn group(row: &PgRow) -> Result<ParkedGroup, StoreError> {
+    let partitions: Vec<i32> = row.try_get("partitions")?;
+    let offsets: Vec<i64> = row.try_get("offsets")?;
+    let details: Vec<String> = row.try_get("details")?;
+    let positions = partitions.into_iter().zip(offsets);
+    Ok(ParkedGroup {
+        tenant: row.try_get("tenant_id")?,
+        source: row.try_get("source")?,
+        reason: reason(row)?,
+        day: row.try_get("day")?,
+        events: row.try_get("events")?,
+        examples: positions
+            .zip(details)
+            .map(|((partition, offset), detail)| (partition, offset, detail))
+            .collect(),
+    })
 }
 
 async fn try_request(
