@@ -3,6 +3,7 @@
 //! Its calls block: run it on a blocking thread.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,21 @@ pub struct Deliveries {
     pub undelivered: Vec<Undelivered>,
     /// The offset after the last accepted record, by partition.
     pub ends: BTreeMap<i32, i64>,
+    /// The offsets of the accepted records, by partition: ranges in ascending order.
+    pub offsets: BTreeMap<i32, Vec<Range<i64>>>,
+}
+
+impl Deliveries {
+    fn deliver(&mut self, partition: i32, offset: i64) {
+        self.delivered += 1;
+        let end = self.ends.entry(partition).or_default();
+        *end = (*end).max(offset + 1);
+        let ranges = self.offsets.entry(partition).or_default();
+        match ranges.last_mut() {
+            Some(last) if last.end == offset => last.end += 1,
+            _ => ranges.push(offset..offset + 1),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,9 +71,7 @@ impl ProducerContext for Context {
             .unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(message) => {
-                deliveries.delivered += 1;
-                let end = deliveries.ends.entry(message.partition()).or_default();
-                *end = (*end).max(message.offset() + 1);
+                deliveries.deliver(message.partition(), message.offset());
             }
             Err((error, _)) => {
                 let reason = explain(error);

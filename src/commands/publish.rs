@@ -1,16 +1,19 @@
 //! `tidemark publish`
 
 mod lines;
+mod outcome;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use tidemark_schemas::CustomerEvent;
 
 use self::lines::Lines;
+use self::outcome::{Parked, Published};
 use crate::config::Config;
 use crate::kafka::events::EventSink;
 use crate::output;
@@ -24,11 +27,16 @@ use crate::up_file::UpFile;
     \"payload\": {\"type\": \"order_placed\", \"order_id\": \"o-1\", \"amount_minor\": 1999,\n         \
     \"currency\": \"EUR\"}}' | tr -d '\\n' | tidemark publish --up\n\n\
     Lines that are no events are named, and the others are published; the exit code is then 1.\n\
+    With --wait, the command also says which events were parked, and why.\n\
     With --json, the summary has the positions for Tidemark-Wait: a read of the API that waits for\n\
     them includes what was published.")]
 pub(crate) struct Arguments {
     /// Events, one JSON object a line [default: standard input]
     file: Option<PathBuf>,
+    /// Wait until the processor has passed the events, and name those that it parked; the exit code is
+    /// then 1
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    wait: Option<u64>,
     /// Print the summary as one line of JSON
     #[arg(long)]
     json: bool,
@@ -45,6 +53,9 @@ struct Summary {
     undelivered: u64,
     /// The last position accepted by each partition, in the form that `Tidemark-Wait` takes.
     positions: Vec<String>,
+    /// The published events that are parked; absent without `--wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked: Option<Vec<Parked>>,
 }
 
 pub(crate) async fn run(
@@ -55,8 +66,15 @@ pub(crate) async fn run(
     let (input, size) = open(arguments.file.as_ref())?;
     let embedded = up.is_some_and(|up| up.embedded_broker);
     let sink = EventSink::connect(&config, embedded).await?;
-    let topic = config.kafka.topic;
-    let summary = tokio::task::spawn_blocking(move || publish(input, size, sink, &topic)).await??;
+    let topic = config.kafka.topic.clone();
+    let (mut summary, published) =
+        tokio::task::spawn_blocking(move || publish(input, size, sink, &topic)).await??;
+    if let Some(seconds) = arguments.wait {
+        let at_most = Duration::from_secs(seconds);
+        summary.parked = Some(outcome::parked_of(&published, &config, at_most).await?);
+    }
+    let parked = summary.parked.as_deref().unwrap_or_default();
+    outcome::print(parked);
     if arguments.json {
         output::json(&summary)?;
     } else {
@@ -68,6 +86,13 @@ pub(crate) async fn run(
              them again",
             summary.bad,
             summary.undelivered
+        );
+    }
+    if !parked.is_empty() {
+        bail!(
+            "{} of the published events are parked: `tidemark parked show POSITION` prints one, and \
+             docs/OPERATIONS.md lists the reasons",
+            parked.len()
         );
     }
     Ok(())
@@ -93,7 +118,7 @@ fn publish(
     size: Option<u64>,
     mut sink: EventSink,
     topic: &str,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<(Summary, Published)> {
     let mut summary = Summary::default();
     let mut progress = Progress::start("events", size);
     let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
@@ -124,7 +149,7 @@ fn publish(
     summary.positions = ends
         .map(|(partition, end)| format!("{topic}/{partition}@{}", end - 1))
         .collect();
-    Ok(summary)
+    Ok((summary, deliveries.offsets))
 }
 
 fn event(text: &str) -> Result<CustomerEvent, String> {

@@ -251,6 +251,57 @@ async fn wait_until_seen(api: &Api, customer: &str, deadline: Duration) -> Answe
 }
 
 #[tokio::test]
+async fn publish_with_wait_names_the_events_that_are_parked() {
+    // Given a processor, and a file with an event of the past and one of the future
+    let site = Site::new().await;
+    site.define(BUYERS);
+    let processor = site.process(&[]);
+    let event = |customer: &str, event_id: &str, occurred_at: &str| {
+        json!({
+            "event_id": event_id, "tenant_id": "acme", "customer_id": customer, "source": "shop",
+            "occurred_at": occurred_at,
+            "payload": {"type": "stage_entered", "journey": "sales", "stage": "lead"},
+        })
+    };
+    let past = event(
+        "ann",
+        "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f410",
+        "2024-05-01T22:30:00Z",
+    );
+    let future = event(
+        "bob",
+        "5f0c4bd6-6d47-4f3c-9f0e-0c9cf5e0f411",
+        "2200-01-01T00:00:00Z",
+    );
+    let file = site.folder.path().join("both.jsonl");
+    fs::write(&file, format!("{past}\n{future}\n")).unwrap();
+
+    // When they are published with --wait, then the parked one is named, and the exit code says so
+    let publish = ["publish", "--wait=60", "--json", file.to_str().unwrap()];
+    let output = site.run(&publish);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["published"], 2, "{summary}");
+    let [parked] = summary["parked"].as_array().unwrap().as_slice() else {
+        panic!("expected one parked event: {summary}")
+    };
+    assert_eq!(parked["reason"], "invalid");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("is parked, invalid: occurred_at"),
+        "{errors}"
+    );
+
+    // When only the other is published, then none is
+    fs::write(&file, past.to_string()).unwrap();
+    let output = site.run(&publish);
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["parked"], json!([]));
+    processor.terminate();
+}
+
+#[tokio::test]
 async fn tidemark_wait_gives_read_your_writes() {
     let site = Site::new().await;
     site.define(BUYERS);
