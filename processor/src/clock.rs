@@ -1,5 +1,6 @@
 //! The wall clock, the only place that reads it.
 
+use rdkafka::Timestamp;
 use tidemark_schemas::Instant;
 
 /// The source of the current time: the system's clock, or a fixed instant in its place (`--clock`).
@@ -10,6 +11,8 @@ pub enum WallClock {
     System,
     /// Always this instant.
     Fixed(Instant),
+    /// The system's, wrong by so many microseconds: the clock of a host that is not synchronised.
+    Skewed(i64),
 }
 
 impl WallClock {
@@ -22,6 +25,26 @@ impl WallClock {
         match self {
             Self::System => Instant::from_jiff(jiff::Timestamp::now()),
             Self::Fixed(instant) => instant,
+            Self::Skewed(micros) => Self::System.now().plus_micros(micros),
+        }
+    }
+
+    /// Returns whether the clock stands still.
+    pub const fn is_fixed(self) -> bool {
+        matches!(self, Self::Fixed(_))
+    }
+
+    /// Returns the time of a record. The broker's own is taken as it is; a producer's, and every time
+    /// under a fixed clock, is capped by this clock, which also replaces a missing one.
+    pub(crate) fn time_of(self, timestamp: Timestamp) -> Instant {
+        let now = self.now();
+        let Some(millis) = timestamp.to_millis() else {
+            return now;
+        };
+        let at = Instant::from_millis_clamped(millis);
+        match timestamp {
+            Timestamp::LogAppendTime(_) if !self.is_fixed() => at,
+            _ => at.min(now),
         }
     }
 }

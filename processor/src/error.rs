@@ -69,6 +69,16 @@ pub enum ProcessorError {
         /// The difference that was found.
         what: String,
     },
+    /// A fixed clock, where clocks have followed the wall clock.
+    #[error(
+        "--clock cannot be used: the clocks of generation {generation} have followed the wall clock. \
+         Start without --clock, or fold the topics into a new database: `tidemark migrate`, then \
+         `tidemark process --clock`"
+    )]
+    FixedClock {
+        /// The generation.
+        generation: i32,
+    },
     /// Partitions were added to the topic while it was read.
     #[error(
         "topic {topic} has {found} partitions or more, but its events were folded from {expected}: \

@@ -176,18 +176,11 @@ impl Follower {
             None => return Ok(false),
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
             Some(Err(error)) => return Self::tolerate(&error).map(|()| false),
-            Some(Ok(message)) => {
-                let wall = self.clock.now();
-                let appended_at = message.timestamp().to_millis();
-                let appended_at = appended_at.map_or(wall, |millis| {
-                    Instant::from_millis_clamped(millis).min(wall)
-                });
-                (
-                    message.offset(),
-                    appended_at,
-                    message.payload().unwrap_or_default().to_vec(),
-                )
-            }
+            Some(Ok(message)) => (
+                message.offset(),
+                self.clock.time_of(message.timestamp()),
+                message.payload().unwrap_or_default().to_vec(),
+            ),
         };
         match self.definitions.apply(version, appended_at, &record) {
             Err(NotApplied::UnknownFormat(unknown)) => {

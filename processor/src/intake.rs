@@ -17,6 +17,7 @@ mod watermarks;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tidemark_kafka::KafkaConfig;
 use tokio::runtime::Handle;
@@ -156,12 +157,8 @@ impl Intake {
 
     fn handle(&mut self, event: ConsumerEvent) -> Result<(), ProcessorError> {
         match event {
-            ConsumerEvent::Record {
-                partition,
-                record,
-                broker_time,
-            } => {
-                if !broker_time {
+            ConsumerEvent::Record { partition, record } => {
+                if !matches!(record.timestamp, Timestamp::LogAppendTime(_)) {
                     self.warn_of_create_time();
                 }
                 self.pass_on(partition, record);

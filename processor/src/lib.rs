@@ -10,6 +10,7 @@
 //! - [`parking`]: what cannot be folded is kept.
 
 pub mod clock;
+mod clock_check;
 mod config;
 mod credentials;
 mod engine;

@@ -77,6 +77,8 @@ metrics! {
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
     /// Whether a topic loses records by its retention or cleanup policy (1), or keeps them for good (0).
     retention_limited: IntGaugeVec = gauges("tidemark_retention_limited", "topic");
+    /// Milliseconds by which this host's clock is ahead of a server's; of Kafka only how far it is behind.
+    clock_difference: IntGaugeVec = gauges("tidemark_clock_difference_milliseconds", "server");
     /// Partitions owned.
     partitions: IntGauge = gauge("tidemark_partitions_owned");
     /// Version (offset) of the newest definitions accepted.

@@ -1,5 +1,6 @@
 //! What the intake hands to a partition's task.
 
+use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedMessage, Message};
 use tidemark_kafka::headers::{self, Header};
 use tidemark_schemas::Instant;
@@ -12,9 +13,8 @@ use crate::store::LastRecord;
 pub(crate) struct Record {
     /// Its place in the partition.
     pub(crate) offset: i64,
-    /// The broker's timestamp (the producer's where the topic keeps those); `None` where the
-    /// record carries none.
-    pub(crate) appended_at: Option<Instant>,
+    /// The broker's timestamp, or the producer's where the topic keeps those.
+    pub(crate) timestamp: Timestamp,
     /// As it came.
     pub(crate) key: Option<Vec<u8>>,
     /// As it came.
@@ -29,10 +29,7 @@ impl Record {
         let headers = headers::read(message);
         Self {
             offset: message.offset(),
-            appended_at: message
-                .timestamp()
-                .to_millis()
-                .map(Instant::from_millis_clamped),
+            timestamp: message.timestamp(),
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
             headers,
@@ -55,7 +52,10 @@ impl Record {
         }
         LastRecord {
             offset: self.offset,
-            appended_at: self.appended_at.map(Instant::micros),
+            appended_at: self
+                .timestamp
+                .to_millis()
+                .map(|millis| millis.saturating_mul(1_000)),
             hash: hash.digest().cast_signed(),
         }
     }
@@ -98,7 +98,7 @@ mod tests {
     fn record(key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
         Record {
             offset: 7,
-            appended_at: Some(Instant::from_millis_clamped(1_000)),
+            timestamp: Timestamp::LogAppendTime(1_000),
             key: key.map(<[u8]>::to_vec),
             value: value.map(<[u8]>::to_vec),
             headers: vec![Header {

@@ -15,6 +15,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::WallClock;
+use crate::clock_check::ClockCheck;
 use crate::config::Config;
 use crate::credentials::{self, Clients, Credentials};
 use crate::engine::Context;
@@ -58,6 +60,7 @@ impl Processor {
             Metrics::register(registry).map_err(|e| ProcessorError::Internal(e.to_string()))?;
         let database = Database::connect(&config.store).await?;
         let store = Store::open(&database, database.active_generation().await?)?;
+        let clock_check = check_clock(config.clock, &store, &metrics).await?;
         let client = RegistryClient::new(&config.registry)
             .map_err(|error| ProcessorError::Registry(error.to_string()))?;
         let client = Arc::new(client);
@@ -91,6 +94,7 @@ impl Processor {
             decoder: Decoder::new(client),
             forwarder,
             clock: config.clock,
+            clock_check,
             limits: config.limits,
             budget: Budget::beside_prefetch(config.limits.memory_bytes),
             progress: Progress::new(metrics.clone(), config.limits.stalled),
@@ -173,6 +177,7 @@ impl Processor {
             never = retention::watch(clients.kafka.subscribe(), shared.metrics.clone()) => {
                 match never {}
             }
+            never = shared.clock_check.follow() => match never {},
         };
         stop.cancel();
         shared.commits.close();
@@ -304,6 +309,23 @@ fn owner(kafka: &KafkaConfig) -> Owner {
         name: kafka.client_id.clone(),
         group: kafka.group.clone(),
     }
+}
+
+/// Compares the clock with that of Postgres. Refuses a fixed clock where clocks have followed the wall
+/// clock: it would stand still or, if it lies in the future, fire what is not due yet.
+async fn check_clock(
+    clock: WallClock,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<ClockCheck, ProcessorError> {
+    if clock.is_fixed() && store.has_followed_wall_clock().await? {
+        return Err(ProcessorError::FixedClock {
+            generation: store.generation().id,
+        });
+    }
+    let check = ClockCheck::new(store.database().clone(), clock, metrics.clone());
+    check.compare().await?;
+    Ok(check)
 }
 
 fn check_topic(kafka: &KafkaConfig, partitions: i32, store: &Store) -> Result<(), ProcessorError> {

@@ -142,6 +142,11 @@ impl Store {
         heartbeat::last_owner(&self.connections, topic, partition).await
     }
 
+    /// Returns whether the clock of any partition has followed the wall clock.
+    pub(crate) async fn has_followed_wall_clock(&self) -> Result<bool, StoreError> {
+        load::has_followed_wall_clock(&self.connections).await
+    }
+
     /// Loads the customers of these keys that exist.
     pub async fn load_customers(
         &self,

@@ -19,6 +19,7 @@ mod activity;
 mod bad_input;
 mod chaos;
 mod cli;
+mod clocks;
 mod define_diff;
 mod definitions;
 mod definitions_format;

@@ -1,5 +1,6 @@
 //! The input of one batch: which records it takes, and how far the clock moves.
 
+use rdkafka::Timestamp;
 use tidemark_schemas::{CustomerKey, Instant};
 
 use super::classification::{Classifier, Item};
@@ -51,15 +52,13 @@ impl Work {
         wall: WallClock,
         end: i64,
     ) -> Result<(), TaskExit> {
-        let wall = wall.now();
         let mut excess_timer = projector.folder.timers().nth_due(TIMERS_PER_BATCH);
         while let Some(record) = inbox.first() {
             if record.offset >= end {
                 self.next_offset = end;
                 return Ok(());
             }
-            // The append time, capped by the wall clock, which also replaces a missing one.
-            let clock = record.appended_at.map_or(wall, |at| at.min(wall));
+            let clock = wall.time_of(record.timestamp);
             if projector.folder.timers().needs_load(clock) {
                 excess_timer = projector.load_timers(clock).await?;
             }
@@ -102,6 +101,15 @@ impl Work {
     pub(super) fn last_clock(&self) -> Option<Instant> {
         let items = self.items.iter().map(|item| item.appended_at);
         items.max().max(self.clock)
+    }
+
+    /// Returns the time of the last record, if a broker gave it.
+    pub(super) fn last_broker_time(&self) -> Option<Instant> {
+        let record = &self.items.last()?.record;
+        match record.timestamp {
+            Timestamp::LogAppendTime(millis) => Some(Instant::from_millis_clamped(millis)),
+            _ => None,
+        }
     }
 
     /// Returns the largest number of timers that may fire. With records it is unbounded:

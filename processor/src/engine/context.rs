@@ -8,6 +8,7 @@ use tidemark_schemas::codec::Decoder;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::WallClock;
+use crate::clock_check::ClockCheck;
 use crate::config::Limits;
 use crate::error::ProcessorError;
 use crate::forwarder::SharedForwarder;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) decoder: Decoder,
     pub(crate) forwarder: SharedForwarder,
     pub(crate) clock: WallClock,
+    pub(crate) clock_check: ClockCheck,
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,

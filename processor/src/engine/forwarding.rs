@@ -266,7 +266,10 @@ fn forwarded<'a>(item: &'a Item, position: &'a str) -> Option<Forwarded<'a>> {
     headers.push((FORWARDED_FROM, Some(position.as_bytes())));
     Some(Forwarded {
         partition: misrouted.expected,
-        timestamp: item.record.appended_at.map(|at| at.micros() / 1_000),
+        timestamp: {
+            let own = item.record.timestamp.to_millis();
+            own.or(Some(item.appended_at.micros() / 1_000))
+        },
         key: misrouted.key.as_bytes(),
         value: item.record.value.as_deref().unwrap_or_default(),
         headers,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rdkafka::Timestamp;
 use tidemark_schemas::codec::{DecodeError, Decoder};
 use tidemark_schemas::{CustomerKey, TenantId};
 use uuid::Uuid;
@@ -245,7 +246,7 @@ impl Redriven {
 fn record(parked: &ParkedRow) -> Record {
     Record {
         offset: parked.offset,
-        appended_at: Some(parked.appended_at),
+        timestamp: Timestamp::NotAvailable,
         key: parked.key.clone(),
         value: parked.value.clone(),
         headers: parked.headers.clone(),

@@ -186,7 +186,7 @@ impl PartitionTask {
         let (inbox, wall) = (&mut self.inbox, self.shared.clock);
         work.take_records(inbox, &mut self.projector, &self.classifier, wall, end)
             .await?;
-        if self.end.is_none() {
+        if self.end.is_none() && self.shared.clock_check.is_sound() {
             work.follow_wall_clock(&self.inbox);
         }
         Ok(())
@@ -205,6 +205,9 @@ impl PartitionTask {
         let (shared, folder) = (&self.shared, &mut self.projector.folder);
         for redriven in &work.redriven {
             redriven.fold(shared, &self.admission, folder)?;
+        }
+        if let Some(last) = work.last_broker_time() {
+            shared.clock_check.note_appended(last);
         }
         let mut fired = 0;
         for item in &work.items {
@@ -225,6 +228,7 @@ impl PartitionTask {
             return Ok(());
         }
         let end = BatchEnd {
+            wall_clock: !shared.clock.is_fixed(),
             last: work.items.last().map(|item| item.record.identity()),
             next_offset: work.next_offset,
             checkpoint: moved && work.next_offset % CHECKPOINT_EVERY == 0,

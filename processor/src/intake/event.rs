@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -22,8 +22,6 @@ pub(crate) enum ConsumerEvent {
         partition: i32,
         /// The record, detached from librdkafka's buffers.
         record: Record,
-        /// The record carries the broker's timestamp, not the producer's.
-        broker_time: bool,
     },
     /// A partition was read to its end.
     EndOfPartition {
@@ -51,7 +49,6 @@ impl ConsumerEvent {
         Self::Record {
             partition: message.partition(),
             record: Record::detach(message),
-            broker_time: matches!(message.timestamp(), Timestamp::LogAppendTime(_)),
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Batch {
     pub new_next_offset: i64,
     /// The clock after this batch, in microseconds.
     pub clock: i64,
+    /// The clock follows the wall clock, not a fixed instant.
+    pub wall_clock: bool,
     /// The last sequence given to a change set after this batch.
     pub change_seq: i64,
     /// The version of the definitions in force after this batch.

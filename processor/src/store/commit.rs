@@ -116,6 +116,7 @@ async fn pass_fence(
         .bind(batch.log.last.map(|record| record.offset))
         .bind(batch.log.last.and_then(|record| record.appended_at))
         .bind(batch.log.last.map(|record| record.hash))
+        .bind(batch.wall_clock)
         .execute(connection)
         .await?;
     Ok(passed.rows_affected() == 1)

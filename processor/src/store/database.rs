@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use tidemark_schemas::Instant;
+
 use super::StoreConfig;
 use super::connections::{self, Connections, Login, PooledConnection, answered};
+use super::decode::instant;
 use super::error::{StoreError, sql_state};
 use super::generation::Generation;
 
@@ -46,6 +49,14 @@ impl Database {
         let mut pooled = self.connections.acquire().await?;
         let found = answered(Generation::active(pooled.connection())).await;
         pooled.settle(found)
+    }
+
+    /// Returns the time of the server.
+    pub(crate) async fn clock(&self) -> Result<Instant, StoreError> {
+        let mut pooled = self.connections.acquire().await?;
+        let query = sqlx::query(include_str!("clock.sql")).fetch_one(pooled.connection());
+        let row = answered(query).await;
+        instant(&pooled.settle(row)?, "now")
     }
 
     /// Records in the audit what an operator did to a tenant; `""` where the tenant is not known.

@@ -12,6 +12,7 @@ set commits     = commits + 1,
     last_offset      = coalesce($12, last_offset),
     last_appended_at = case when $12 is null then last_appended_at else $13 end,
     last_hash        = coalesce($14, last_hash),
+    wall_clock       = wall_clock or $15,
     backend_pid = pg_backend_pid(),
     updated_at  = now()
 where topic = $1

@@ -16,6 +16,7 @@ create table progress (
     last_offset      bigint,
     last_appended_at bigint,                -- null: the record carries no time
     last_hash        bigint,
+    wall_clock       boolean not null default false, -- the clock has followed the wall clock
     owner       text,
     backend_pid int,
     updated_at  timestamptz not null default now(),

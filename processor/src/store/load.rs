@@ -12,6 +12,14 @@ use super::error::StoreError;
 use super::operators::Action;
 use crate::parking::Reason;
 
+pub(super) async fn has_followed_wall_clock(connections: &Connections) -> Result<bool, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query =
+        sqlx::query_scalar(include_str!("followed_wall_clock.sql")).fetch_one(pooled.connection());
+    let followed = answered(query).await;
+    pooled.settle(followed)
+}
+
 pub(super) async fn customers(
     connections: &Connections,
     keys: &[CustomerKey],

@@ -8,7 +8,7 @@ use crate::database::Database;
 const STATEMENTS: &[(&str, usize, &[&str])] = &[
     (
         include_str!("../../src/store/fence.sql"),
-        14,
+        15,
         &["progress_pkey"],
     ),
     (
@@ -33,7 +33,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     ),
     (
         include_str!("../../src/store/parked.sql"),
-        14,
+        15,
         &["parked_pkey"],
     ),
     (

@@ -198,7 +198,7 @@ impl Kafka {
             deleted.unwrap_or_else(|(topic, error)| panic!("deleting topic {topic}: {error}"));
         }
         let consumer: BaseConsumer = self.client().create().unwrap();
-        wait_until(Duration::from_secs(60), "the topic to be deleted", || {
+        wait_until(Duration::from_mins(1), "the topic to be deleted", || {
             consumer
                 .fetch_metadata(None, Duration::from_secs(5))
                 .is_ok_and(|all| all.topics().iter().all(|topic| topic.name() != name))

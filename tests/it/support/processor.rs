@@ -24,6 +24,11 @@ pub(crate) fn store_config(url: &str) -> StoreConfig {
 
 /// Starts a processor over the topics of a site and any database, in this process.
 pub(crate) async fn start(site: &Site, url: &str) -> Processor {
+    start_at(site, url, WallClock::System).await
+}
+
+/// Starts a processor with this clock.
+pub(crate) async fn start_at(site: &Site, url: &str, clock: WallClock) -> Processor {
     let config = Config {
         kafka: KafkaConfig {
             bootstrap_servers: site.kafka.bootstrap_servers().clone(),
@@ -41,7 +46,7 @@ pub(crate) async fn start(site: &Site, url: &str) -> Processor {
             ca_file: None,
         },
         store: store_config(url),
-        clock: WallClock::System,
+        clock,
         limits: Limits::default(),
     };
     Processor::start(config, &prometheus::Registry::new())

@@ -15,6 +15,8 @@ pub(crate) struct BatchEnd {
     pub(crate) next_offset: i64,
     /// The batch ends where a digest is kept.
     pub(crate) checkpoint: bool,
+    /// The clock follows the wall clock, not a fixed instant.
+    pub(crate) wall_clock: bool,
     /// The last record that was read, if there is one in the batch.
     pub(crate) last: Option<LastRecord>,
 }
@@ -61,6 +63,7 @@ impl Folder {
             old_next_offset: self.next_offset,
             new_next_offset: end.next_offset,
             clock: self.clock.micros(),
+            wall_clock: end.wall_clock,
             change_seq: self.change_seq,
             definitions: self.definitions_version,
             evaluation: self.evaluation,

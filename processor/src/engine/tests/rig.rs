@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rdkafka::Timestamp;
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::customer::{Customer, Encoded};
 use tidemark_projections::definitions::{Bundle, Definitions};
@@ -227,7 +228,7 @@ impl<'a> Rig<'a> {
         };
         let record = Record {
             offset,
-            appended_at: Some(item.appended_at),
+            timestamp: Timestamp::LogAppendTime(item.appended_at.micros() / 1_000),
             key: None,
             value: None,
             headers: Vec::new(),
@@ -277,6 +278,7 @@ impl<'a> Rig<'a> {
         }
         let number = self.folder.batch_number();
         let batch = self.folder.flush(BatchEnd {
+            wall_clock: false,
             last: None,
             next_offset,
             checkpoint: false,
