@@ -221,15 +221,11 @@ token_per_second = 0
     /// Waits until every record that is now on the topic is folded, forwarded or parked, and so are
     /// the copies of forwarded ones.
     pub(crate) async fn wait_until_folded(&self, deadline: Duration) {
-        let mut ends = read::ends(self.kafka, &self.topic);
-        loop {
+        // A copy is on the topic before the position passes the record that it repeats, and is not
+        // forwarded again.
+        for _ in ["records", "copies"] {
+            let ends = read::ends(self.kafka, &self.topic);
             self.wait_for_positions(&ends, deadline).await;
-            // A copy is on the topic before the position passes the record that it repeats.
-            let now = read::ends(self.kafka, &self.topic);
-            if now == ends {
-                return;
-            }
-            ends = now;
         }
     }
 
