@@ -1,11 +1,11 @@
 //! Publishing records again, each to another partition of its topic and with a known result.
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::{ClientConfig, ClientContext};
 
 use crate::config::KafkaConfig;
 use crate::error::ConnectError;
@@ -77,8 +77,19 @@ impl ClientContext for Quiet {
 impl Forwarder {
     /// Creates a producer to the topic of events. It connects when a record is queued.
     pub fn new(kafka: &KafkaConfig) -> Result<Self, ConnectError> {
-        let producer = kafka
-            .client()
+        Self::with(kafka, kafka.client())
+    }
+
+    /// Creates a producer that sends each record in a request of its own, so that a refusal concerns that
+    /// record alone.
+    pub fn without_batches(kafka: &KafkaConfig) -> Result<Self, ConnectError> {
+        let mut client = kafka.client();
+        client.set("batch.num.messages", "1");
+        Self::with(kafka, client)
+    }
+
+    fn with(kafka: &KafkaConfig, mut client: ClientConfig) -> Result<Self, ConnectError> {
+        let producer = client
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
-use tidemark_kafka::KafkaConfig;
 use tidemark_kafka::forwarded::{ForwardedPositions, find_forwarded};
 use tidemark_kafka::forwarder::{ForwardError, Forwarder};
+use tidemark_kafka::{ConnectError, KafkaConfig};
 use tidemark_schemas::Instant;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -31,10 +31,37 @@ pub(crate) struct SharedForwarder {
 
 #[derive(Default)]
 struct Producer {
-    /// The producer, and the properties with which it was created.
-    current: Option<(Arc<Forwarder>, KafkaConfig)>,
+    current: Option<Connection>,
     /// The last refusal of a broker to let the processor publish.
     refused: Option<(Moment, String)>,
+}
+
+/// A producer, and the configuration with which it was created.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) forwarder: Arc<Forwarder>,
+    made_with: watch::Receiver<KafkaConfig>,
+}
+
+impl Connection {
+    fn new(
+        kafka: &watch::Receiver<KafkaConfig>,
+        create: impl FnOnce(&KafkaConfig) -> Result<Forwarder, ConnectError>,
+    ) -> Result<Self, ForwardError> {
+        let mut made_with = kafka.clone();
+        let config = made_with.borrow_and_update().clone();
+        let made = create(&config).map_err(|error| ForwardError::Failed(error.to_string()))?;
+        Ok(Self {
+            forwarder: Arc::new(made),
+            made_with,
+        })
+    }
+
+    /// Returns whether credentials have changed since the producer was created.
+    pub(crate) fn is_outdated(&self) -> bool {
+        // Without a sender there is no change.
+        self.made_with.has_changed().unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Producer {
@@ -55,7 +82,7 @@ impl SharedForwarder {
     }
 
     /// Returns the producer with the newest credentials, or why no broker lets it publish.
-    pub(crate) fn producer(&self) -> Result<Arc<Forwarder>, ForwardError> {
+    pub(crate) fn connection(&self) -> Result<Connection, ForwardError> {
         let mut producer = self.lock();
         if let Some((at, reason)) = &producer.refused {
             if at.elapsed() < REFUSED_FOR {
@@ -63,32 +90,30 @@ impl SharedForwarder {
             }
             producer.refused = None;
         }
-        let kafka = self.kafka.borrow().clone();
-        match &producer.current {
-            Some((current, made_with)) if made_with.properties == kafka.properties => {
-                Ok(Arc::clone(current))
-            }
-            _ => {
-                let made = Forwarder::new(&kafka)
-                    .map_err(|error| ForwardError::Failed(error.to_string()))?;
-                let made = Arc::new(made);
-                let before = producer.current.replace((Arc::clone(&made), kafka));
-                discard(before.map(|(before, _)| before));
-                Ok(made)
-            }
+        if let Some(current) = &producer.current
+            && !current.is_outdated()
+        {
+            return Ok(current.clone());
         }
+        let made = Connection::new(&self.kafka, Forwarder::new)?;
+        discard(producer.current.replace(made.clone()));
+        Ok(made)
+    }
+
+    /// Returns a producer of the caller's own, which sends each record in a request of its own.
+    pub(crate) fn connection_without_batches(&self) -> Result<Connection, ForwardError> {
+        Connection::new(&self.kafka, Forwarder::without_batches)
     }
 
     /// Replaces a producer that has failed, when it is next needed.
-    pub(crate) fn replace(&self, failed: &Arc<Forwarder>, error: &ForwardError) {
+    pub(crate) fn replace(&self, failed: &Connection, error: &ForwardError) {
         let mut producer = self.lock();
         if let ForwardError::Unauthorized(reason) = error {
             producer.refused = Some((Moment::now(), reason.clone()));
         }
-        let is_current =
-            |(current, _): &mut (Arc<Forwarder>, KafkaConfig)| Arc::ptr_eq(current, failed);
-        let before = producer.current.take_if(is_current);
-        discard(before.map(|(before, _)| before));
+        let is_failed =
+            |current: &mut Connection| Arc::ptr_eq(&current.forwarder, &failed.forwarder);
+        discard(producer.current.take_if(is_failed));
     }
 
     fn lock(&self) -> MutexGuard<'_, Producer> {
@@ -119,8 +144,8 @@ impl SharedForwarder {
 }
 
 /// Drops a producer on a thread of its own, because that may block.
-fn discard(producer: Option<Arc<Forwarder>>) {
-    if let Some(producer) = producer {
-        drop(threads::spawn("tidemark-kafka", move || drop(producer)));
+pub(crate) fn discard(connection: Option<Connection>) {
+    if let Some(connection) = connection {
+        drop(threads::spawn("tidemark-kafka", move || drop(connection)));
     }
 }

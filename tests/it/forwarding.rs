@@ -306,6 +306,46 @@ async fn events_are_parked_while_the_processor_may_not_write_and_forwarded_once_
 }
 
 #[tokio::test]
+async fn copies_that_the_broker_refuses_are_parked_and_the_others_are_folded() {
+    // Given misrouted events, and a topic that no longer takes the larger ones
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher_with(Partitioner::Crc32).await;
+    let all = events(SEED + 6, 60);
+    let is_stray = |event: &&CustomerEvent| is_misrouted(event, Partitioner::Crc32);
+    let (mut kept, mut large) = (Vec::new(), 0);
+    for (number, event) in all.iter().filter(is_stray).enumerate() {
+        let padding = vec![b'x'; if number % 5 == 0 { 20_000 } else { 10 }];
+        let key = event.key().record_key();
+        publisher.raw(
+            key.as_bytes(),
+            &publisher.encode(event),
+            &[("padding", &padding)],
+        );
+        if number % 5 == 0 {
+            large += 1;
+        } else {
+            kept.push(event.clone());
+        }
+    }
+    publisher.flush();
+    let smaller = [
+        ("retention.ms", "-1"),
+        ("message.timestamp.type", "LogAppendTime"),
+        ("max.message.bytes", "10000"),
+    ];
+    site.kafka.alter_topic(&site.topic, &smaller).await;
+
+    // When they are processed, then the refused ones are parked with the reason
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    let refused = "select count(*) from $gen.parked where detail like '%the broker refuses it%'";
+    assert_eq!(site.projections().await.number(refused).await, large);
+    assert_folded(&site, &kept, large).await;
+}
+
+#[tokio::test]
 async fn copy_in_a_wrong_partition_is_parked_and_forwarded_again_only_on_command() {
     // Given a record that says it was forwarded, and is in a wrong partition
     let site = Site::new().await;

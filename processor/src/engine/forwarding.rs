@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemark_kafka::forwarded::{FORWARDED_FROM, mark};
-use tidemark_kafka::forwarder::{Delivery, ForwardError, Forwarded, Forwarder};
+use tidemark_kafka::forwarder::{Delivery, ForwardError, Forwarded};
 use tokio_util::sync::CancellationToken;
 
 use super::classification::{Classification, Item, Misplaced};
 use super::context::{Context, TaskExit};
 use super::park::Park;
 use super::retry::Retry;
+use crate::forwarder::{Connection, discard};
 use crate::parking::Reason;
 
 /// The interval at which the wait for a broker is logged, and a failed producer is noticed.
@@ -63,18 +64,18 @@ impl PartitionForwarding {
         }
         self.remove_earlier(&mut left).await?;
         while !left.is_empty() {
-            let producer = match self.shared.forwarder.producer() {
-                Ok(producer) => producer,
+            let connection = match self.shared.forwarder.connection() {
+                Ok(connection) => connection,
                 Err(error) => {
                     left = self.resolve(left, &error).await?;
                     continue;
                 }
             };
-            let (undelivered, error) = self.publish(&producer, left).await?;
+            let (undelivered, error) = self.publish(&connection, left).await?;
             left = undelivered;
             if let Some(error) = error {
                 if !matches!(error, ForwardError::Refused(_)) {
-                    self.shared.forwarder.replace(&producer, &error);
+                    self.shared.forwarder.replace(&connection, &error);
                 }
                 left = self.resolve(left, &error).await?;
             }
@@ -89,7 +90,7 @@ impl PartitionForwarding {
         let is_candidate = |item: &Item| {
             !item.is_redriven && (!self.publishes || forwarder.may_be_earlier(item.appended_at))
         };
-        if !items.iter().any(|item| is_candidate(item)) {
+        if self.publishes && !items.iter().any(|item| is_candidate(item)) {
             return Ok(());
         }
         let earlier = loop {
@@ -115,12 +116,12 @@ impl PartitionForwarding {
     /// Publishes items; returns those that were not delivered, in order, and the first error.
     async fn publish<'a>(
         &self,
-        producer: &Forwarder,
+        connection: &Connection,
         items: Vec<&'a mut Item>,
     ) -> Result<(Vec<&'a mut Item>, Option<ForwardError>), TaskExit> {
         let mut queued = Vec::with_capacity(items.len());
         for item in items {
-            match self.queue(producer, item).await? {
+            match self.queue(connection, item).await? {
                 Ok(Some(delivery)) => queued.push((item, Ok(delivery))),
                 Ok(None) => {}
                 Err(error) => queued.push((item, Err(error))),
@@ -129,7 +130,7 @@ impl PartitionForwarding {
         let (mut undelivered, mut first) = (Vec::new(), None);
         for (item, delivery) in queued {
             let result = match delivery {
-                Ok(delivery) => self.delivered(producer, delivery).await?,
+                Ok(delivery) => self.delivered(connection, delivery).await?,
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
@@ -143,7 +144,7 @@ impl PartitionForwarding {
     /// Queues one item; `None` if it is parked, because it cannot be published unchanged.
     async fn queue(
         &self,
-        producer: &Forwarder,
+        connection: &Connection,
         item: &mut Item,
     ) -> Result<Result<Option<Delivery>, ForwardError>, TaskExit> {
         loop {
@@ -159,7 +160,7 @@ impl PartitionForwarding {
                 ));
                 return Ok(Ok(None));
             };
-            match producer.queue(&record) {
+            match connection.forwarder.queue(&record) {
                 Err(ForwardError::QueueFull) => {
                     let pause = tokio::time::sleep(FULL_PAUSE);
                     self.retry.unless_stopped(pause).await?;
@@ -172,12 +173,12 @@ impl PartitionForwarding {
     /// Waits for the result of one record, for as long as the producer retries.
     async fn delivered(
         &self,
-        producer: &Forwarder,
+        connection: &Connection,
         mut delivery: Delivery,
     ) -> Result<Result<(), ForwardError>, TaskExit> {
         loop {
             // A producer that has failed resolves some deliveries at once, and others never.
-            let fatal = producer.fatal_error();
+            let fatal = connection.forwarder.fatal_error();
             let bound = if fatal.is_some() {
                 Duration::ZERO
             } else {
@@ -185,11 +186,18 @@ impl PartitionForwarding {
             };
             let result = tokio::time::timeout(bound, delivery.result());
             if let Ok(result) = self.retry.unless_stopped(result).await? {
-                let fatal = result.is_err().then(|| producer.fatal_error()).flatten();
+                let fatal = result
+                    .is_err()
+                    .then(|| connection.forwarder.fatal_error())
+                    .flatten();
                 return Ok(fatal.map_or(result, Err));
             }
             if let Some(error) = fatal {
                 return Ok(Err(error));
+            }
+            if connection.is_outdated() {
+                let reason = "the producer was replaced".to_owned();
+                return Ok(Err(ForwardError::Failed(reason)));
             }
             let waits = &self.shared.metrics.waits;
             waits.with_label_values(&["broker"]).inc();
@@ -214,11 +222,7 @@ impl PartitionForwarding {
                 }
                 Ok(Vec::new())
             }
-            // The broker refuses requests as a whole: what is refused alone is parked.
-            ForwardError::Refused(reason) if items.len() == 1 => {
-                items[0].park(&format!("the broker refuses it: {reason}"));
-                Ok(Vec::new())
-            }
+            // The broker refuses a request as a whole, with the records of other partitions in it.
             ForwardError::Refused(_) => self.one_by_one(items).await,
             ForwardError::QueueFull | ForwardError::Failed(_) => {
                 self.retry.pause("broker", error).await?;
@@ -227,31 +231,38 @@ impl PartitionForwarding {
         }
     }
 
-    /// Publishes items of which a broker has refused some, each after the one before it.
+    /// Publishes items of which a broker has refused some, each in a request of its own and after the one
+    /// before it.
     async fn one_by_one<'a>(
         &self,
         items: Vec<&'a mut Item>,
     ) -> Result<Vec<&'a mut Item>, TaskExit> {
+        let connection = match self.shared.forwarder.connection_without_batches() {
+            Ok(connection) => connection,
+            Err(error) => {
+                self.retry.pause("broker", &error).await?;
+                return Ok(items);
+            }
+        };
         let mut items = items.into_iter();
+        let mut left = Vec::new();
         while let Some(item) = items.next() {
-            let tried = match self.shared.forwarder.producer() {
-                Ok(producer) => self.publish(&producer, vec![item]).await?,
-                Err(error) => (vec![item], Some(error)),
-            };
-            match tried {
-                (_, None) => {}
-                (mut refused, Some(ForwardError::Refused(reason))) => {
-                    for item in &mut refused {
+            let (mut undelivered, error) = self.publish(&connection, vec![item]).await?;
+            match error {
+                None => {}
+                Some(ForwardError::Refused(reason)) => {
+                    for item in &mut undelivered {
                         item.park(&format!("the broker refuses it: {reason}"));
                     }
                 }
-                (mut left, Some(_)) => {
-                    left.extend(items);
-                    return Ok(left);
+                Some(_) => {
+                    left = undelivered;
+                    left.extend(items.by_ref());
                 }
             }
         }
-        Ok(Vec::new())
+        discard(Some(connection));
+        Ok(left)
     }
 }
 
