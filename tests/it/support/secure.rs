@@ -135,7 +135,8 @@ impl SecureKafka {
     pub(crate) async fn create_topic(&self, name: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1))
-            .set("message.timestamp.type", "LogAppendTime");
+            .set("message.timestamp.type", "LogAppendTime")
+            .set("retention.ms", "-1");
         let made = admin.create_topics([&topic], &AdminOptions::new()).await;
         made.unwrap()[0].as_ref().unwrap();
     }
