@@ -57,6 +57,16 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
         &["parked_reason"],
     ),
     (
+        include_str!("../../src/store/list_parked.sql"),
+        14,
+        &["parked_pkey"],
+    ),
+    (
+        include_str!("../../src/store/request_parked.sql"),
+        8,
+        &["parked_pkey"],
+    ),
+    (
         include_str!("../../src/store/load_requests.sql"),
         5,
         &["parked_request_waiting", "parked_pkey"],
@@ -74,7 +84,8 @@ async fn plans_made_on_empty_tables_use_the_key() {
     let mut connection = database.admin().await;
     // What the store's sessions have set.
     let session = "set role tidemark_processor; set search_path = gen_1;
-        set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off";
+        set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
+        set enable_bitmapscan = off; set enable_sort = off; set jit = off";
     sqlx::raw_sql(session)
         .execute(&mut connection)
         .await
