@@ -1,5 +1,7 @@
 -- The tables of one generation. Runs with search_path set to its new, empty schema (gen_<id>).
 -- Instants are microseconds since 1970 (bigint), as folds use them, without a time zone.
+-- Tables of rows that each commit rewrites, or that are deleted soon, are vacuumed once a fiftieth is
+-- dead: at the default, a fifth, scans of keys would pass over many dead rows.
 
 create table progress (
     topic       text not null,
@@ -21,7 +23,7 @@ create table progress (
     backend_pid int,
     updated_at  timestamptz not null default now(),
     primary key (topic, partition)
-) with (fillfactor = 50);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
 -- The last sign of life of each partition's owner, and the end of the log, written beside the commits:
 -- neither waits for the other. Only for what people and programs are told.
@@ -45,7 +47,7 @@ create table digest (
     events    bigint not null,              -- folded, without duplicates
     digest    bytea not null,               -- 16 bytes, big-endian
     primary key (tenant_id, partition)
-) with (fillfactor = 50);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
 -- The digest at every offset divisible by 50,000, for verification.
 create table checkpoint (
@@ -116,7 +118,7 @@ create table counter (
     partition int not null,
     value     bigint not null,
     primary key (tenant_id, kind, name, partition)
-) with (fillfactor = 50);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
 -- Daily aggregates, sharded by partition like the counters, so read with sum(). The kinds and their
 -- dimensions are listed in projections/src/rollups/kind.rs. Queries name the `subject`, hence it precedes
@@ -143,7 +145,7 @@ create table timer (
     customer_id text collate "C" not null,
     -- Many fall due at the same midnight, so the order within an instant is in the key too.
     primary key (partition, due_at, tenant_id, customer_id)
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
 -- Changes of discrete outputs: one row per customer and commit, because a row and its index entries
 -- cost more than the content of a change. Read it through the view `change`.
@@ -253,7 +255,7 @@ create table parked_request (
     detail       text,
     settled_at   timestamptz,
     primary key (request, topic, partition, "offset")
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 create index parked_request_waiting
     on parked_request (topic, partition, "offset", requested_at, request) where outcome is null;
 
@@ -308,4 +310,4 @@ create table invalidation (
     epoch     bigint not null,              -- the epoch of the commit
     content   bytea not null,
     primary key (partition, commits)
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
