@@ -20,13 +20,15 @@ pub enum Reason {
     UnknownTenant,
     /// Folding it panicked: a bug of ours, kept for when it is mended.
     Panic,
+    /// The customer's id is one that producers send where they know no customer.
+    PlaceholderId,
     /// The tenant is halted in this partition; the event is redriven when the tenant is resumed.
     Halted,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Undecodable,
         Self::UnknownSchema,
         Self::Incompatible,
@@ -35,6 +37,7 @@ impl Reason {
         Self::Misrouted,
         Self::UnknownTenant,
         Self::Panic,
+        Self::PlaceholderId,
         Self::Halted,
     ];
 
@@ -49,6 +52,7 @@ impl Reason {
             Self::Misrouted => "misrouted",
             Self::UnknownTenant => "unknown_tenant",
             Self::Panic => "panic",
+            Self::PlaceholderId => "placeholder_id",
             Self::Halted => "halted",
         }
     }
@@ -59,7 +63,8 @@ impl Reason {
     }
 
     /// Returns whether the reason counts towards the tenant's halt. Late and misrouted events do not,
-    /// because they need not be a fault; nor do events of tenants that are undefined or halted already.
+    /// because they need not be a fault; nor do those of placeholder ids, which stop nothing, and events
+    /// of tenants that are undefined or halted already.
     pub(crate) const fn counts_towards_halt(self) -> bool {
         match self {
             Self::Undecodable
@@ -67,7 +72,11 @@ impl Reason {
             | Self::Incompatible
             | Self::Invalid
             | Self::Panic => true,
-            Self::Misrouted | Self::Late | Self::UnknownTenant | Self::Halted => false,
+            Self::Misrouted
+            | Self::Late
+            | Self::UnknownTenant
+            | Self::PlaceholderId
+            | Self::Halted => false,
         }
     }
 }

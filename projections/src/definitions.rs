@@ -23,6 +23,7 @@ mod in_force;
 mod journeys;
 mod language;
 mod order;
+mod placeholders;
 mod problems;
 mod quantities;
 mod reactions;
@@ -41,6 +42,7 @@ pub use expression::{Expression, TrackedLeaf};
 pub use format::{MAX_BUNDLE_BYTES, NEWEST_FORMAT, UnknownFormat};
 pub use in_force::Definitions;
 pub use journeys::Journey;
+pub use placeholders::Placeholders;
 pub use quantities::Rate;
 pub(crate) use quantities::{Moment, date};
 pub use reactions::{Action, Trigger};
@@ -110,6 +112,8 @@ pub struct TenantDefinitions {
     pub source: TenantSource,
     /// Zone and dedup horizon.
     pub rules: FoldRules,
+    /// The ids of no customer.
+    pub placeholders: Placeholders,
     /// The currency of reports.
     pub currency: Currency,
     /// The conversion rates; amounts of a currency without a rate are left out.
@@ -180,6 +184,7 @@ impl TenantDefinitions {
         let settings::Settings {
             id,
             rules,
+            placeholders,
             currency,
             rates,
             attributes,
@@ -200,6 +205,7 @@ impl TenantDefinitions {
             appended_at,
             source,
             rules,
+            placeholders,
             currency,
             rates,
             commission_millionths: reports.commission_millionths,

@@ -45,6 +45,7 @@ mod outage;
 mod parked;
 mod paused;
 mod pipeline;
+mod placeholders;
 mod poll_panic;
 mod registry_faults;
 mod retention;

@@ -119,6 +119,7 @@ impl Admission {
                 let park = Park::event(event, Reason::UnknownTenant, detail);
                 Ok(Admitted::Parked(park))
             }
+            Err(NotFolded::PlaceholderId) => Ok(Admitted::Parked(Park::placeholder(event))),
             Err(NotFolded::Panicked(message)) => {
                 let (partition, offset) = (self.partition, item.record.offset);
                 tracing::error!(partition, offset, message, "folding an event panicked");

@@ -31,6 +31,8 @@ pub(crate) enum NotFolded {
     Late(Late),
     /// The tenant is not defined.
     UnknownTenant,
+    /// The id of the customer is a placeholder.
+    PlaceholderId,
     /// The fold panicked. What is in memory is not to be used any more.
     Panicked(String),
 }
@@ -272,6 +274,9 @@ impl Folder {
             .tenant(&event.tenant_id)
             .cloned()
             .ok_or(NotFolded::UnknownTenant)?;
+        if definitions.placeholders.contains(&event.customer_id) {
+            return Err(NotFolded::PlaceholderId);
+        }
         let customer = event.key();
         let folded = catch_unwind(AssertUnwindSafe(|| {
             self.fold_unguarded(event, &customer, &definitions)

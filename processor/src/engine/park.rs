@@ -50,6 +50,15 @@ impl Park {
         Self::event(event, Reason::Late, late.to_string())
     }
 
+    /// Parks an event of an id that is no customer's.
+    pub(crate) fn placeholder(event: &CustomerEvent) -> Self {
+        let detail = format!(
+            "{:?} is a placeholder for an unknown customer (`placeholder_ids` of the tenant lists them)",
+            event.customer_id.as_str()
+        );
+        Self::event(event, Reason::PlaceholderId, detail)
+    }
+
     /// Parks an event of a halted tenant.
     pub(crate) fn halted(event: &CustomerEvent) -> Self {
         let detail = format!(

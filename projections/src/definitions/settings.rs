@@ -11,6 +11,7 @@ use tidemark_schemas::{Currency, TenantId};
 pub(crate) use self::reports::{MAX_ATTRIBUTION_DAYS, Reports};
 use super::fields::{self, Fields};
 use super::language::decimal_text;
+use super::placeholders::{Placeholders, placeholders};
 use super::problems::{Problems, unknown};
 use super::quantities::{self, Rate};
 use super::source::{AttributeDeclaration, ChurnSettings, RenewalSettings, TenantSettings};
@@ -20,11 +21,12 @@ use crate::state::FoldRules;
 
 /// Seven days, in microseconds.
 const DEFAULT_HORIZON_MICROS: i64 = 7 * 86_400 * 1_000_000;
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "id",
     "zone",
     "currency",
     "dedup_horizon",
+    "placeholder_ids",
     "rates",
     "attributes",
     "churn",
@@ -36,6 +38,7 @@ const KEYS: [&str; 9] = [
 pub(crate) struct Settings {
     pub(crate) id: TenantId,
     pub(crate) rules: FoldRules,
+    pub(crate) placeholders: Placeholders,
     pub(crate) currency: Currency,
     pub(crate) rates: BTreeMap<Currency, Rate>,
     pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
@@ -63,6 +66,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         .require("id", problems)
         .and_then(|node| tenant_id(node, problems));
     let rules = rules(&fields, problems);
+    let placeholders = placeholders(fields.get("placeholder_ids"), problems);
     let currency = fields
         .require("currency", problems)
         .and_then(|node| fields::parsed(node, "a currency, like EUR", problems, currency));
@@ -76,17 +80,11 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     };
     let churn = match fields.get("churn") {
         Some(node) => churn(node, problems).map(|(churn, source)| (churn, Some(source))),
-        None => Some((
-            (
-                ChurnModel::shipped(Family::MbgNbd, Thresholds::default()),
-                Thresholds::of_renewals(),
-            ),
-            None,
-        )),
+        None => Some((shipped_churn(), None)),
     };
     let reports = reports::reports(&fields, problems);
     let (id, currency, attributes, reports) = (id?, currency?, attributes?, reports?);
-    let (rules, zone, dedup_horizon) = rules?;
+    let ((rules, zone, dedup_horizon), (placeholders, placeholder_ids)) = (rules?, placeholders?);
     let ((rates, rate_texts), ((churn, renewal), churn_source)) = (rates?, churn?);
     let named = churn_source.as_ref().and_then(|of| of.model.as_deref());
     let churn_family = named.and_then(Family::named);
@@ -95,6 +93,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         zone,
         currency: currency.code().to_owned(),
         dedup_horizon,
+        placeholder_ids,
         rates: rate_texts,
         attributes: attributes
             .iter()
@@ -107,6 +106,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     Some(Settings {
         id,
         rules,
+        placeholders,
         currency,
         rates,
         attributes,
@@ -116,6 +116,12 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         reports,
         source,
     })
+}
+
+/// The churn model and the thresholds of renewal risk of a tenant that names none.
+fn shipped_churn() -> (ChurnModel, Thresholds) {
+    let model = ChurnModel::shipped(Family::MbgNbd, Thresholds::default());
+    (model, Thresholds::of_renewals())
 }
 
 /// The settings that core state depends on, with zone and horizon as written.

@@ -45,6 +45,9 @@ pub struct TenantSettings {
     /// The dedup horizon: the age, behind the customer's newest event, up to which duplicates are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_horizon: Option<String>,
+    /// The ids of no customer, such as `guest`; omitted, the ids that are placeholders everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placeholder_ids: Option<Vec<String>>,
     /// The conversion rates: the value of one unit in the tenant's currency, as a decimal number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rates: BTreeMap<String, String>,

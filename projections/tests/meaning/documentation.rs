@@ -171,6 +171,7 @@ const OPERATORS: &[&str] = &[
     "zone:",
     "currency:",
     "dedup_horizon:",
+    "placeholder_ids:",
     "rates:",
     "attributes:",
     "personal:",

@@ -224,6 +224,7 @@ impl<'a> Rig<'a> {
             Err(NotFolded::UnknownTenant) => {
                 Park::event(&item.event, Reason::UnknownTenant, "not defined")
             }
+            Err(NotFolded::PlaceholderId) => Park::placeholder(&item.event),
             Err(NotFolded::Panicked(message)) => panic!("{message}"),
         };
         let record = Record {
