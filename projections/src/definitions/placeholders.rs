@@ -83,9 +83,11 @@ pub(super) fn placeholders(
         return Some((Placeholders::default(), None));
     };
     let expected = "a list of ids, like [guest, anonymous]";
-    let items = match &node.content {
-        Content::List(items) if items.is_empty() => &[][..],
-        _ => fields::list(node, expected, MAX_PLACEHOLDERS, problems)?,
+    let is_empty = matches!(&node.content, Content::List(items) if items.is_empty());
+    let items = if is_empty {
+        &[]
+    } else {
+        fields::list(node, expected, MAX_PLACEHOLDERS, problems)?
     };
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
