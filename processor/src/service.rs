@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::credentials::{self, Clients, Credentials};
 use crate::engine::Context;
 use crate::error::ProcessorError;
-use crate::follower::Follower;
+use crate::follower::{Follower, NewestDefinitions};
 use crate::forwarder::SharedForwarder;
 use crate::history::RecordedHistory;
 use crate::intake::{Intake, IntakeExit, Membership, Plan};
@@ -62,8 +62,8 @@ impl Processor {
         let store = Store::open(&database, database.active_generation().await?)?;
         let clock_check = check_clock(config.clock, &store, &metrics).await?;
         let client = RegistryClient::new(&config.registry)
-            .map_err(|error| ProcessorError::Registry(error.to_string()))?;
-        let client = Arc::new(client);
+            .map_err(|error| ProcessorError::Registry(error.to_string()))
+            .map(Arc::new)?;
         let kafka = config.kafka.clone();
         let (partitions, cluster) = threads::run(move || Ok(topics::identify(&kafka)?)).await?;
         check_topic(&config.kafka, partitions, &store)?;
@@ -105,12 +105,7 @@ impl Processor {
         Ok(Self {
             shared,
             follower,
-            plan: Plan {
-                membership: Membership::Group,
-                definitions: newest.definitions.subscribe(),
-                stands_by: newest.stands_by.subscribe(),
-                history: None,
-            },
+            plan: live(&newest),
             clients,
             credentials: None,
             stop,
@@ -211,6 +206,16 @@ async fn write_heartbeats(shared: &Context) -> Infallible {
             Ok(()) => shared.progress.note_written(&due, now),
             Err(error) => tracing::debug!(%error, "heartbeats are not written"),
         }
+    }
+}
+
+/// Returns the plan of a process that folds what the group assigns, by the newest definitions.
+fn live(newest: &NewestDefinitions) -> Plan {
+    Plan {
+        membership: Membership::Group,
+        definitions: newest.definitions.subscribe(),
+        stands_by: newest.stands_by.subscribe(),
+        history: None,
     }
 }
 

@@ -30,5 +30,6 @@ pub(crate) mod rollups;
 pub(crate) mod secure;
 pub(crate) mod shared;
 pub(crate) mod site;
+pub(crate) mod topics;
 pub(crate) mod up;
 pub(crate) mod wait;

@@ -80,13 +80,9 @@ async fn try_claim(
         .fetch_one(&mut *transaction)
         .await?;
     let evaluation = progress.try_get("evaluation")?;
-    if evaluation > EVALUATION_VERSION {
+    if let Err(newer) = check_evaluation(partition, evaluation) {
         transaction.rollback().await?;
-        return Err(StoreError::EvaluationVersion {
-            partition,
-            found: evaluation,
-            ours: EVALUATION_VERSION,
-        });
+        return Err(newer);
     }
     let digests = sqlx::query(include_str!("claim_digests.sql"))
         .bind(partition)
@@ -124,6 +120,18 @@ async fn try_claim(
     };
     transaction.commit().await?;
     Ok(claim)
+}
+
+/// Returns an error if a newer binary has begun to evaluate the partition otherwise.
+const fn check_evaluation(partition: i32, found: i32) -> Result<(), StoreError> {
+    if found <= EVALUATION_VERSION {
+        return Ok(());
+    }
+    Err(StoreError::EvaluationVersion {
+        partition,
+        found,
+        ours: EVALUATION_VERSION,
+    })
 }
 
 /// Ends the session that holds the partition's row for longer than a commit may take, because its

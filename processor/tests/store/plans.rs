@@ -33,7 +33,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     ),
     (
         include_str!("../../src/store/parked.sql"),
-        15,
+        14,
         &["parked_pkey"],
     ),
     (

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidemark_schemas::{EventId, TenantId};
 
 use super::fields::Fields;
-use super::format::{MAX_BUNDLE_BYTES, NEWEST_FORMAT};
+use super::format::{self, MAX_BUNDLE_BYTES};
 use super::problems::Problems;
 use super::source::TenantSource;
 use super::tenant::{self, Parts, Tenant};
@@ -33,6 +33,9 @@ pub struct Bundle {
     pub based_on: Option<i64>,
     /// The author, for the audit.
     pub author: String,
+    /// The version of Tidemark that wrote the record; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
     /// Each tenant's whole definitions.
     #[serde(default)]
     pub tenants: Vec<TenantSource>,
@@ -62,13 +65,7 @@ impl Bundle {
         let mut errors: Vec<DefinitionError> = problems
             .map(|problem| located(problem.place, problem.message))
             .collect();
-        let bundle = Self {
-            format: NEWEST_FORMAT,
-            based_on: None,
-            author: author.to_owned(),
-            tenants,
-            accepted_late: BTreeMap::new(),
-        };
+        let bundle = Self::new(author, tenants, BTreeMap::new());
         if errors.is_empty() {
             errors.extend(bundle.too_large(files));
         }
@@ -80,15 +77,26 @@ impl Bundle {
         Err(errors)
     }
 
-    /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
-    pub fn from_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
+    /// Returns a bundle in the oldest format that holds its content.
+    fn new(
+        author: &str,
+        tenants: Vec<TenantSource>,
+        accepted_late: BTreeMap<String, BTreeSet<String>>,
+    ) -> Self {
+        let format = format::needed(&tenants);
         Self {
-            format: NEWEST_FORMAT,
+            format,
             based_on: None,
             author: author.to_owned(),
+            writer: (format >= format::WRITER).then(|| env!("CARGO_PKG_VERSION").to_owned()),
             tenants,
-            accepted_late: BTreeMap::new(),
+            accepted_late,
         }
+    }
+
+    /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
+    pub fn from_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
+        Self::new(author, tenants, BTreeMap::new())
     }
 
     /// The decision to fold late events of a tenant nevertheless. Set [`Bundle::based_on`].
@@ -98,13 +106,8 @@ impl Bundle {
         author: &str,
     ) -> Self {
         let ids = events.into_iter().map(|id| id.to_string()).collect();
-        Self {
-            format: NEWEST_FORMAT,
-            based_on: None,
-            author: author.to_owned(),
-            tenants: Vec::new(),
-            accepted_late: BTreeMap::from([(tenant.as_str().to_owned(), ids)]),
-        }
+        let accepted = BTreeMap::from([(tenant.as_str().to_owned(), ids)]);
+        Self::new(author, Vec::new(), accepted)
     }
 
     /// The late events this bundle accepts, by tenant.
@@ -135,6 +138,11 @@ impl Bundle {
             Ok(bundle) => bundle,
             Err(error) => return invalid(error.to_string()),
         };
+        let needed = format::needed(&bundle.tenants)
+            .max(u32::from(bundle.writer.is_some()) * format::WRITER);
+        if bundle.format < needed {
+            return invalid(format!("its content needs format {needed}"));
+        }
         if bundle.author.len() > MAX_AUTHOR_BYTES || bundle.author.chars().any(char::is_control) {
             return invalid("the author's name is too long or holds control characters".to_owned());
         }

@@ -7,12 +7,18 @@
 
 use serde::Deserialize;
 
+use super::source::TenantSource;
 use super::{NotApplied, Rejected};
 
 /// The largest record of the definitions topic, in every format.
 pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
-/// The newest format that this version reads and writes.
-pub const NEWEST_FORMAT: u32 = 1;
+/// The newest format that this version reads. It writes the oldest that holds what a bundle contains, so
+/// that older versions can go on with it.
+pub const NEWEST_FORMAT: u32 = 2;
+/// The format that brought the setting `placeholder_ids`.
+const PLACEHOLDER_IDS: u32 = 2;
+/// The format from which on a record names the version that wrote it.
+pub(super) const WRITER: u32 = 2;
 
 /// A record of a format that this version does not know. Nothing behind it can be applied or rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +71,16 @@ struct Envelope {
     /// Written from format 2 on.
     #[serde(default)]
     writer: Option<String>,
+}
+
+/// Returns the oldest format that holds these definitions.
+pub(super) fn needed(tenants: &[TenantSource]) -> u32 {
+    let has_placeholders = |source: &TenantSource| source.tenant.placeholder_ids.is_some();
+    if tenants.iter().any(has_placeholders) {
+        PLACEHOLDER_IDS
+    } else {
+        1
+    }
 }
 
 /// Checks of a record what holds for every format: its size, its envelope, and that it is based on the

@@ -17,7 +17,12 @@ use tidemark_schemas::Instant;
 use crate::documentation;
 
 /// The corpora, by format from 1.
-const CORPORA: [&str; 1] = [include_str!("frozen/format_1.jsonl")];
+const CORPORA: [&str; 2] = [
+    include_str!("frozen/format_1.jsonl"),
+    include_str!("frozen/format_2.jsonl"),
+];
+/// The zones and currencies, by format from 1.
+const NAMES: [&str; 2] = [include_str!("frozen/names_1.txt"); 2];
 
 /// A line of a corpus.
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,12 +141,17 @@ fn changed(source: &TenantSource, change: impl Fn(&mut TenantSource)) -> TenantS
     changed
 }
 
+/// Returns a record of the newest format.
 fn record_of(tenant: &TenantSource) -> Value {
-    serde_json::to_value(Bundle::from_sources(vec![tenant.clone()], "test")).unwrap()
+    let bundle = Bundle::from_sources(vec![tenant.clone()], "test");
+    let mut record = serde_json::to_value(bundle).unwrap();
+    record["format"] = json!(NEWEST_FORMAT);
+    record["writer"] = json!("0.1.0");
+    record
 }
 
 /// Returns the zones and currencies that a format accepts, a line each, in order.
-fn names() -> String {
+fn names(format: u32) -> String {
     let zones = jiff::tz::TimeZoneDatabase::bundled()
         .available()
         .map(|zone| ("zone", zone.to_string()))
@@ -158,7 +168,7 @@ fn names() -> String {
         let mut tenant = json!({ "id": "acme", "zone": "UTC", "currency": "EUR" });
         tenant[key] = json!(name);
         let record = json!({
-            "format": NEWEST_FORMAT, "based_on": null, "author": "", "tenants": [{ "tenant": tenant }],
+            "format": format, "based_on": null, "author": "", "tenants": [{ "tenant": tenant }],
         });
         if is_accepted(&record) {
             writeln!(accepted, "{key} {name}").unwrap();
@@ -169,20 +179,22 @@ fn names() -> String {
 
 #[test]
 fn zones_and_currencies_are_those_of_the_format() {
-    assert_eq!(NEWEST_FORMAT, 1, "a list a format");
-    let (frozen, now) = (include_str!("frozen/names_1.txt"), names());
-    let differ: Vec<&str> = frozen
-        .lines()
-        .filter(|name| !now.lines().any(|other| other == *name))
-        .chain(
-            now.lines()
-                .filter(|name| !frozen.lines().any(|other| other == *name)),
-        )
-        .collect();
-    assert!(
-        differ.is_empty(),
-        "accepted before or now, and not both: {differ:?}"
-    );
+    for (format, frozen) in (1..).zip(NAMES) {
+        let now = names(format);
+        let differ: Vec<&str> = frozen
+            .lines()
+            .filter(|name| !now.lines().any(|other| other == *name))
+            .chain(
+                now.lines()
+                    .filter(|name| !frozen.lines().any(|other| other == *name)),
+            )
+            .collect();
+        assert!(
+            differ.is_empty(),
+            "format {format} accepted these before or now, and not both: {differ:?}"
+        );
+    }
+    assert_eq!(NAMES.len(), NEWEST_FORMAT as usize, "a list a format");
 }
 
 /// Returns each part of the definitions by itself, with the journeys and the segments that it may refer to
@@ -250,5 +262,4 @@ fn write_corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/meaning/frozen");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("format_{NEWEST_FORMAT}.jsonl")), corpus).unwrap();
-    std::fs::write(folder.join(format!("names_{NEWEST_FORMAT}.txt")), names()).unwrap();
 }

@@ -38,6 +38,35 @@ fn record_of_an_unknown_format_is_neither_applied_nor_rejected() {
 }
 
 #[test]
+fn bundles_have_the_oldest_format_that_holds_them() {
+    let plain = bundle(TENANT);
+    assert_eq!((plain.format, &plain.writer), (1, &None));
+    let placeholders = TENANT.replace(" }", ", placeholder_ids: [guest] }");
+    let newer = bundle(&placeholders);
+    assert_eq!(newer.format, 2);
+    assert_eq!(newer.writer.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    applied(&Definitions::default(), 0, &newer).unwrap();
+    // Under format 1 its content was never valid.
+    for older in [
+        Bundle {
+            format: 1,
+            ..newer.clone()
+        },
+        Bundle {
+            format: 1,
+            writer: None,
+            ..newer
+        },
+    ] {
+        let rejected = applied(&Definitions::default(), 0, &older);
+        assert!(matches!(
+            rejected,
+            Err(NotApplied::Rejected(Rejected::Invalid(_)))
+        ));
+    }
+}
+
+#[test]
 fn restored_definitions_equal_those_that_were_kept() {
     // Given definitions of two tenants, one of them defined twice, and accepted late events
     let mut all = applied(&Definitions::default(), 0, &bundle(TENANT)).unwrap();

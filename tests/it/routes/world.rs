@@ -117,26 +117,17 @@ impl World {
             .definitions
             .apply(version, appended_at, record.as_bytes())
             .unwrap();
-        let tenants: Vec<_> = bundle
-            .tenants
-            .iter()
-            .map(|source| {
-                (
-                    tenant(&source.tenant.id),
-                    serde_json::to_string(source).unwrap(),
-                )
-            })
-            .collect();
+        let mut effect = BundleEffect::default();
+        for source in &bundle.tenants {
+            let definition = serde_json::to_string(source).unwrap();
+            effect.tenants.push((tenant(&source.tenant.id), definition));
+        }
         let row = BundleRow {
             version,
             appended_at,
             bundle: record,
             format: bundle.format,
             rejected: None,
-        };
-        let effect = BundleEffect {
-            tenants,
-            accepted_late: Vec::new(),
         };
         self.store
             .database()
