@@ -31,6 +31,7 @@ const COSTS: &[(&str, u32)] = &[
     ("/v1/value", 2),
     ("/v1/rfm", 2),
     ("/v1/clusters", 2),
+    ("/v1/parked/summary", 5),
     ("/v1/status", 2),
 ];
 /// The greatest cost, which also applies to routes that the table does not name.

@@ -15,6 +15,7 @@ use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
 use tidemark_projections::state::{Folded, Late};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
+use uuid::Uuid;
 
 pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
@@ -42,6 +43,7 @@ pub(crate) enum NotFolded {
 pub(crate) struct Folder {
     partition: i32,
     epoch: i64,
+    nonce: Uuid,
     commits: i64,
     next_offset: i64,
     clock: Instant,
@@ -73,6 +75,7 @@ impl Folder {
         Self {
             partition,
             epoch: claim.epoch,
+            nonce: claim.nonce,
             commits: claim.commits,
             next_offset: claim.next_offset,
             clock: claim.clock,

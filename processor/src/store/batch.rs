@@ -23,6 +23,7 @@ mod tracked;
 use sqlx::postgres::PgConnection;
 use tidemark_projections::invalidation::Invalidation;
 use tidemark_schemas::{Instant, TenantId};
+use uuid::Uuid;
 
 use super::identity::LogIdentity;
 
@@ -46,6 +47,8 @@ pub struct Batch {
     pub partition: i32,
     /// The epoch of the claim.
     pub epoch: i64,
+    /// The nonce of the claim.
+    pub nonce: Uuid,
     /// The count of commits that the fence expects; this batch makes it one more. That is how a
     /// lost answer to COMMIT is resolved, even for a batch that moves no offset.
     pub old_commits: i64,

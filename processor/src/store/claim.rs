@@ -4,6 +4,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{Instant, TenantId};
+use uuid::Uuid;
 
 use super::batch::{Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
@@ -16,6 +17,9 @@ use super::identity::LogIdentity;
 pub struct Claim {
     /// The epoch of the fence, valid until another claim.
     pub epoch: i64,
+    /// Tells the claim from another of the same epoch, which a failover to an older copy of the database
+    /// may issue.
+    pub nonce: Uuid,
     /// The number of commits since the partition began: every batch adds one.
     pub commits: i64,
     /// The first offset not folded.
@@ -38,7 +42,8 @@ pub struct Claim {
     pub log: LogIdentity,
 }
 
-/// An epoch lost in a crash would be issued again, so claims wait for the disk.
+/// An epoch lost in a crash would be issued again, so claims wait for the disk; where a failover loses one
+/// nevertheless, the nonce fences its owner.
 const BEGIN: &str = "begin; set local synchronous_commit = on";
 
 /// The number of times that a claim disconnects the session that blocks it.
@@ -98,6 +103,7 @@ async fn try_claim(
         .await?;
     let claim = Claim {
         epoch: progress.try_get("epoch")?,
+        nonce: progress.try_get("nonce")?,
         commits: progress.try_get("commits")?,
         next_offset: progress.try_get("next_offset")?,
         clock: instant(&progress, "clock")?,

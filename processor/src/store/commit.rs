@@ -3,6 +3,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tidemark_projections::invalidation::COMMITS_KEPT;
+use uuid::Uuid;
 
 use super::batch::Batch;
 use super::connections::{Connections, answered};
@@ -117,6 +118,7 @@ async fn pass_fence(
         .bind(batch.log.last.and_then(|record| record.appended_at))
         .bind(batch.log.last.map(|record| record.hash))
         .bind(batch.wall_clock)
+        .bind(batch.nonce)
         .execute(connection)
         .await?;
     Ok(passed.rows_affected() == 1)
@@ -135,10 +137,12 @@ async fn has_landed(
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(false) };
-    let found: (i64, i64, i64) = (
+    let found: (i64, Uuid, i64, i64) = (
         row.try_get("epoch")?,
+        row.try_get("nonce")?,
         row.try_get("commits")?,
         row.try_get("next_offset")?,
     );
-    Ok(found == (batch.epoch, batch.old_commits + 1, batch.new_next_offset))
+    let (commits, next_offset) = (batch.old_commits + 1, batch.new_next_offset);
+    Ok(found == (batch.epoch, batch.nonce, commits, next_offset))
 }

@@ -18,5 +18,6 @@ set commits     = commits + 1,
 where topic = $1
   and partition = $2
   and epoch = $3
+  and nonce = $16                       -- epochs are issued again after a failover that lost a claim
   and commits = $4                      -- position alone is not enough: it may come back to an
   and next_offset = $5                  -- old value after a rewind, and timers do not move it

@@ -1,5 +1,5 @@
 -- Where the partition stands, after the fence found no row.
-select epoch, commits, next_offset
+select epoch, nonce, commits, next_offset
 from progress
 where topic = $1
   and partition = $2

@@ -7,6 +7,8 @@ create table progress (
     topic       text not null,
     partition   int not null,
     epoch       bigint not null default 0,  -- the fence: raised by each claim
+    nonce       uuid not null,              -- of the claim: an epoch lost with the database's last
+                                            -- commits is issued again, a nonce is not
     commits     bigint not null default 0,  -- count of commits; shows whether a commit landed
     next_offset bigint not null default 0,  -- the first offset not folded
     clock       bigint not null,            -- the partition's clock; never goes back

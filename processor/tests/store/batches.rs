@@ -49,6 +49,7 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
     Batch {
         partition,
         epoch: claim.epoch,
+        nonce: claim.nonce,
         old_commits: claim.commits,
         old_next_offset: claim.next_offset,
         new_next_offset: claim.next_offset + 10,
@@ -96,6 +97,7 @@ pub(crate) fn next(batch: &Batch) -> Batch {
     Batch {
         partition: batch.partition,
         epoch: batch.epoch,
+        nonce: batch.nonce,
         old_commits: batch.old_commits + 1,
         old_next_offset: batch.new_next_offset,
         new_next_offset: batch.new_next_offset + 10,

@@ -175,3 +175,31 @@ async fn a_partition_of_a_newer_evaluation_version_is_not_claimed() {
     let kept = "select epoch from gen_1.progress where owner = 'newer'";
     assert_eq!(database.count(kept).await, 1);
 }
+
+#[tokio::test]
+async fn an_owner_whose_claim_was_lost_in_a_failover_is_fenced_by_its_nonce() {
+    // Given an owner whose claim a failover to an older copy of the database has lost
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let lost = store.claim(TOPIC, 0, "lost").await.unwrap();
+    let mut owner = database.admin().await;
+    sqlx::query("update gen_1.progress set epoch = epoch - 1")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    // When another process is issued the same epoch
+    let claim = store.claim(TOPIC, 0, "owner").await.unwrap();
+    assert_eq!(claim.epoch, lost.epoch);
+    // Then only its own commits pass
+    let zombie = filled(after(&lost, 0), "acme", "ada");
+    assert_eq!(
+        store.commit(TOPIC, &zombie).await.unwrap(),
+        Committed::Fenced
+    );
+    let own = filled(after(&claim, 0), "acme", "ada");
+    assert_eq!(store.commit(TOPIC, &own).await.unwrap(), Committed::Yes);
+    assert_eq!(
+        store.commit(TOPIC, &zombie).await.unwrap(),
+        Committed::Fenced
+    );
+}

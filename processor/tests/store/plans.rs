@@ -8,7 +8,7 @@ use crate::database::Database;
 const STATEMENTS: &[(&str, usize, &[&str])] = &[
     (
         include_str!("../../src/store/fence.sql"),
-        15,
+        16,
         &["progress_pkey"],
     ),
     (

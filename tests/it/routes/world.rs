@@ -82,6 +82,7 @@ impl World {
             let last = Batch {
                 partition,
                 epoch: claim.epoch,
+                nonce: claim.nonce,
                 new_next_offset: claim.next_offset,
                 clock: claim.clock.micros(),
                 definitions: claim.definitions,
@@ -267,6 +268,7 @@ impl Partition {
         let mut batch = Batch {
             partition: last.partition,
             epoch: last.epoch,
+            nonce: last.nonce,
             old_commits: self.commits,
             old_next_offset: last.new_next_offset,
             new_next_offset: last.new_next_offset + 10,

@@ -59,6 +59,7 @@ impl Folder {
         let batch = Batch {
             partition: self.partition,
             epoch: self.epoch,
+            nonce: self.nonce,
             old_commits: self.commits,
             old_next_offset: self.next_offset,
             new_next_offset: end.next_offset,

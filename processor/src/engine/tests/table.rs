@@ -6,6 +6,7 @@ use tidemark_projections::counter::CounterKind;
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_projections::rollups::Rollups;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use uuid::Uuid;
 
 use crate::engine::timers::Due;
 use crate::store::{
@@ -71,6 +72,7 @@ impl Table {
         self.epoch += 1;
         Claim {
             epoch: self.epoch,
+            nonce: Uuid::nil(),
             commits: self.commits,
             next_offset: self.next_offset,
             clock: self.clock,
