@@ -108,7 +108,7 @@ pub(crate) async fn rows_per_second(place: &Place, captured: Captured) -> f64 {
             .await
             .unwrap();
         for batch in &mut batches {
-            batch.epoch = claim.epoch;
+            (batch.epoch, batch.nonce) = (claim.epoch, claim.nonce);
         }
         claimed.push(batches);
     }
