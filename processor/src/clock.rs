@@ -37,14 +37,10 @@ impl WallClock {
     /// Returns the time of a record. The broker's own is taken as it is; a producer's, and every time
     /// under a fixed clock, is capped by this clock, which also replaces a missing one.
     pub(crate) fn time_of(self, timestamp: Timestamp) -> Instant {
-        let now = self.now();
-        let Some(millis) = timestamp.to_millis() else {
-            return now;
-        };
-        let at = Instant::from_millis_clamped(millis);
-        match timestamp {
-            Timestamp::LogAppendTime(_) if !self.is_fixed() => at,
-            _ => at.min(now),
+        let at = timestamp.to_millis().map(Instant::from_millis_clamped);
+        match (timestamp, at) {
+            (Timestamp::LogAppendTime(_), Some(at)) if !self.is_fixed() => at,
+            (_, at) => at.map_or_else(|| self.now(), |at| at.min(self.now())),
         }
     }
 }

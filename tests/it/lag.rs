@@ -1,4 +1,4 @@
-//! The lag: what the broker holds and nobody has folded, as operators and clients see it.
+//! The lag, the records that the broker holds and no processor has folded, as operators and clients see it.
 
 use std::process::Output;
 use std::time::Duration;
@@ -134,7 +134,7 @@ async fn status_before_the_first_processor_says_first_what_waits_and_fails() {
     site.define(DEFINITIONS);
     publish(&site, 40).await;
 
-    // Then `status` counts them, says first that nobody folds them, and fails
+    // Then `status` counts them, says first that no processor folds them, and fails
     let (code, answer) = status(&site);
     assert_eq!((code, &answer["lag"]), (1, &40.into()), "{answer}");
     assert_eq!(answer["partitions"].as_array().unwrap().len(), 4);
@@ -159,7 +159,7 @@ async fn wait_for_heartbeats(site: &Site) {
 }
 
 #[tokio::test]
-async fn status_and_api_after_the_last_processor_say_since_when_nobody_folds() {
+async fn status_and_api_after_the_last_processor_say_since_when_no_processor_folds() {
     // Given a processor that has folded everything, and a `status` that is content
     let site = Site::new().await;
     site.define(DEFINITIONS);
@@ -174,7 +174,7 @@ async fn status_and_api_after_the_last_processor_say_since_when_nobody_folds() {
     processor.terminate();
     publish(&site, 40).await;
 
-    // Then `status` counts them, and says since when nobody folds
+    // Then `status` counts them, and says since when no processor folds
     wait_for(SOON, "partitions without an owner", async || {
         let (code, answer) = status(&site);
         let unowned = answer["partitions"].as_array().unwrap().iter();

@@ -1,5 +1,5 @@
-//! The admission of classified records: folded, known already, forwarded, or parked; and the tenants that are
-//! halted because too many of theirs were parked.
+//! The admission of classified records: folded, known already, forwarded, or parked; and the tenants that
+//! are halted because too many of theirs were parked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
