@@ -1,6 +1,7 @@
 //! The mark of a forwarded record, and the search of a topic for such records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -21,15 +22,22 @@ pub const FORWARDED_FROM: &str = "tidemark-forwarded-from";
 /// The longest wait for the next record.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The positions of the records that a topic repeats in other partitions.
+/// The positions of the records that a topic repeats in other partitions, each with a hash of the
+/// repeated value. A mark alone proves nothing: in a topic that was copied from another cluster it names
+/// the position of another record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ForwardedPositions(BTreeMap<i32, BTreeSet<i64>>);
+pub struct ForwardedPositions(BTreeMap<i32, BTreeSet<(i64, u64)>>);
 
 impl ForwardedPositions {
-    /// Returns whether the topic repeats the record at a position.
-    pub fn contains(&self, partition: i32, offset: i64) -> bool {
-        let offsets = self.0.get(&partition);
-        offsets.is_some_and(|offsets| offsets.contains(&offset))
+    /// Returns whether the topic repeats the record at a position, with this value.
+    pub fn contains(&self, partition: i32, offset: i64, value: Option<&[u8]>) -> bool {
+        let copies = self.0.get(&partition);
+        copies.is_some_and(|copies| copies.contains(&(offset, hash(value))))
+    }
+
+    fn insert(&mut self, partition: i32, offset: i64, value: Option<&[u8]>) {
+        let copies = self.0.entry(partition).or_default();
+        copies.insert((offset, hash(value)));
     }
 
     /// Returns the number of positions.
@@ -41,6 +49,12 @@ impl ForwardedPositions {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn hash(value: Option<&[u8]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Returns the value of the header for a record at a position.
@@ -102,7 +116,7 @@ fn read_one(
         Some(Ok(mut message)) => {
             let headers = headers::read(&mut message);
             if let Some((partition, offset)) = forwarded_from(topic, &headers) {
-                found.0.entry(partition).or_default().insert(offset);
+                found.insert(partition, offset, message.payload());
             }
             let (partition, next) = (message.partition(), message.offset() + 1);
             if unread.get(&partition).is_some_and(|&end| next >= end) {
@@ -134,6 +148,17 @@ mod tests {
         let written = header(FORWARDED_FROM, &mark("events", 3, 1_207));
         let headers = [header("traceparent", "00-1"), written];
         assert_eq!(forwarded_from("events", &headers), Some((3, 1_207)));
+    }
+
+    #[test]
+    fn mark_with_another_value_repeats_no_record() {
+        let mut found = ForwardedPositions::default();
+        found.insert(3, 7, Some(b"an event"));
+        assert!(found.contains(3, 7, Some(b"an event")));
+        for value in [Some(&b"another event"[..]), None] {
+            assert!(!found.contains(3, 7, value), "{value:?}");
+        }
+        assert!(!found.contains(3, 8, Some(b"an event")));
     }
 
     #[test]

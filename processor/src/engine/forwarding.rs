@@ -101,8 +101,9 @@ impl PartitionForwarding {
             }
         };
         items.retain_mut(|item| {
+            let (offset, value) = (item.record.offset, item.record.value.as_deref());
             let is_forwarded =
-                is_candidate(item) && earlier.contains(self.partition, item.record.offset);
+                is_candidate(item) && earlier.contains(self.partition, offset, value);
             if !is_forwarded && !self.publishes {
                 item.park(
                     "it was not forwarded, and a processor of fixed partitions forwards none",
