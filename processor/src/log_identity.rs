@@ -50,7 +50,9 @@ pub(crate) fn check_partitions(
     if claims.iter().all(|(_, next_offset, _)| *next_offset == 0) {
         return Ok(());
     }
-    let consumer = consumer(kafka)?;
+    let Some(consumer) = consumer(kafka, stop) else {
+        return Ok(());
+    };
     for (partition, next_offset, log) in claims {
         let position = Position {
             topic: &kafka.topic,
@@ -88,7 +90,10 @@ pub(crate) fn check_topic(
     stop: &CancellationToken,
     is_last: impl Fn(&Record) -> bool,
 ) -> Result<(), ProcessorError> {
-    check(&consumer(kafka)?, position, stop, is_last).map(drop)
+    match consumer(kafka, stop) {
+        Some(consumer) => check(&consumer, position, stop, is_last).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Returns whether the last record that was read is still there; `false` if it has been deleted from the
@@ -199,12 +204,24 @@ fn fetch(
     Err(last_error)
 }
 
-/// Returns a consumer of fixed partitions. It names the group of the events, which the processor may use
-/// in any case, and neither joins it nor commits to it.
-fn consumer(kafka: &KafkaConfig) -> KafkaResult<BaseConsumer<LastError>> {
-    kafka
-        .consumer()
+/// Returns a consumer of fixed partitions, `None` when stopped. It names the group of the events, which the
+/// processor may use in any case, and neither joins it nor commits to it.
+///
+/// Other clients were created with the same properties before, so that only a certificate or key that is
+/// just being replaced can fail this one: that is waited for.
+fn consumer(kafka: &KafkaConfig, stop: &CancellationToken) -> Option<BaseConsumer<LastError>> {
+    let mut config = kafka.consumer();
+    config
         .set("group.id", &kafka.group)
-        .set("isolation.level", "read_uncommitted")
-        .create_with_context(LastError::default())
+        .set("isolation.level", "read_uncommitted");
+    while !stop.is_cancelled() {
+        match config.create_with_context(LastError::default()) {
+            Ok(consumer) => return Some(consumer),
+            Err(error) => {
+                tracing::warn!(%error, "waiting for whole certificates and keys");
+                thread::sleep(RETRY);
+            }
+        }
+    }
+    None
 }

@@ -217,8 +217,12 @@ impl Secure {
 
     /// Starts `process` or `serve`.
     fn start_command(&self, access: &Settings, command: &str) -> Guarded {
+        self.start_logged(access, command, &format!("{command}.log"))
+    }
+
+    fn start_logged(&self, access: &Settings, command: &str, log: &str) -> Guarded {
         self.configure(access);
-        let log = self.folder.path().join(format!("{command}.log"));
+        let log = self.folder.path().join(log);
         let command = tidemark(self.folder.path(), &[command]);
         Guarded::spawn(&command, &log, self.folder.path())
     }

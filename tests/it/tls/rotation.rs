@@ -98,6 +98,7 @@ async fn passwords(secure: &mut Secure, mut access: Settings) {
 fn certificates(secure: &Secure) {
     let mut access = secure.by_certificate();
     access.registry_password = "second-of-the-registry";
+    access.set("session.timeout.ms", "6000");
     let mut process = secure.start_command(&access, "process");
     let claims = process.log().matches(CLAIMED).count();
     let joined = process.log().matches(JOINED).count();
@@ -109,5 +110,29 @@ fn certificates(secure: &Secure) {
     wait_until_logged(&mut process, JOINED, joined + 1);
     secure.publish(&access, 5);
     assert_folded(secure, &mut process, &access, 5);
-    end(process);
+
+    claims_wait_for_whole_files(secure, access, process);
+}
+
+fn claims_wait_for_whole_files(secure: &Secure, mut access: Settings, mut first: Guarded) {
+    // Given another member of the group, with a password for Postgres
+    access.database = secure.by_password().database;
+    access.database_password = Some("second-of-postgres");
+    let mut second = secure.start_logged(&access, "process", "second.log");
+    wait_until_logged(&mut second, "owned partitions", 1);
+
+    // When the partition goes to it while the certificate is half written
+    let file = secure.certificates.file("client.crt");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    first.pause();
+    wait_until_logged(&mut second, "waiting for whole certificates and keys", 1);
+
+    // Then its claim waits for the whole file, and it folds
+    fs::write(&file, &whole).unwrap();
+    secure.publish(&access, 6);
+    assert_folded(secure, &mut second, &access, 6);
+    first.resume();
+    end(first);
+    end(second);
 }
