@@ -17,7 +17,8 @@ pub(crate) struct Entry {
     pub(crate) flushed_evaluated: Option<EvaluatedState>,
     /// The changes in the batch under construction.
     pub(crate) changes: Vec<Change>,
-    /// A timer's row is due at or before this instant; `None`: there may be none.
+    /// The timer's row is due at or before this instant; `None`: there is none, or it is of definitions
+    /// under which the customer was last evaluated.
     pub(crate) timer: Option<Instant>,
     /// The last batch that changed this entry.
     pub(crate) batch: u64,

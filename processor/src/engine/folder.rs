@@ -199,7 +199,7 @@ impl Folder {
         })?;
         let mut entry = Entry::new(customer);
         entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
-        // The row's timer is not read: it was written for this very evaluation or is earlier.
+        // The timer's row is not read: it was written for this very evaluation or is earlier.
         entry.timer = match self.definitions.tenant(&row.key.tenant) {
             Some(definitions) if !entry.customer.evaluated().is_behind(definitions) => {
                 entry.customer.next_due(definitions)
@@ -237,9 +237,8 @@ impl Folder {
             // Deleting its row without looking would lose whatever is due.
             unreachable!("the task installs every customer due in a batch before its timer fires")
         };
-        // Its row is deleted, and may have been the only one: the next due time is written again.
         entry.timer = None;
-        self.pending.rows.timers.fire((due, customer.clone()));
+        self.pending.rows.timers.set(customer.clone(), None);
         self.catch_up(customer, due);
     }
 
@@ -261,13 +260,14 @@ impl Folder {
         }
         let reevaluation = self.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
+        let redefined = effects.dirty;
         effects.extend(entry.customer.advance(definitions, until));
         entry.changes.extend(effects.changes);
         self.pending
             .rows
             .rollups
             .add(&customer.tenant, effects.rollups);
-        self.note_due(customer, effects.next_due);
+        self.note_due(customer, effects.next_due, redefined);
     }
 
     /// Folds one event of a customer that is in memory.
@@ -308,6 +308,7 @@ impl Folder {
         };
         let reevaluation = self.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
+        let redefined = effects.dirty;
         let accepted = self
             .definitions
             .accepts_late(&customer.tenant, event.event_id);
@@ -325,7 +326,7 @@ impl Folder {
             .rows
             .rollups
             .add(&customer.tenant, effects.rollups);
-        self.note_due(customer, effects.next_due);
+        self.note_due(customer, effects.next_due, redefined);
         if fold.outcome == Ok(Folded::New) {
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
             digest.events += 1;
@@ -333,23 +334,24 @@ impl Folder {
         fold.outcome
     }
 
-    /// Writes a timer where none is as early; a row that turns out to be stale just derives again.
-    fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>) {
-        let (Some(due), Some(entry)) = (due, self.cache.get_mut(customer)) else {
+    /// Writes the timer of a customer where it has none as early, and removes it where nothing is due any
+    /// more. A row that is too early only evaluates the customer again; moving it with every event would
+    /// cost more. `redefined`: the row is one of other definitions, and is not left for that.
+    fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>, redefined: bool) {
+        let Some(entry) = self.cache.get_mut(customer) else {
             return;
         };
-        if entry.timer.is_some_and(|timer| timer <= due) {
+        let serves = match (entry.timer, due) {
+            (Some(timer), Some(due)) => timer <= due,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if serves && !redefined {
             return;
         }
-        if let Some(later) = entry.timer.replace(due) {
-            let later = (later, customer.clone());
-            if self.pending.rows.timers.withdraw(&later) {
-                self.timers.remove(&later);
-            }
-        }
-        let due = (due, customer.clone());
-        if self.timers.insert(due.clone()) {
-            self.pending.rows.timers.write(due);
+        entry.timer = due;
+        if self.timers.set(customer, due) {
+            self.pending.rows.timers.set(customer.clone(), due);
         }
     }
 }

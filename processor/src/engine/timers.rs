@@ -1,6 +1,6 @@
 //! Due times of one partition: those of the next while in memory, all of them in the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidemark_schemas::{CustomerKey, Instant};
 
@@ -11,10 +11,11 @@ pub(crate) type Due = (Instant, CustomerKey);
 /// tests, so that they meet the edge of the window often.
 pub(crate) const WINDOW: usize = if cfg!(test) { 4 } else { 10_000 };
 
-/// Mirrors the first rows of the partition's timer table in order of due time.
+/// Mirrors the first rows of the partition's timer table in order of due time. A customer has at most one.
 #[derive(Debug)]
 pub(crate) struct Timers {
     due: BTreeSet<Due>,
+    by_customer: BTreeMap<CustomerKey, Instant>,
     /// The table's rows up to and including this one are in memory; `None`: all rows are.
     horizon: Option<Due>,
 }
@@ -24,6 +25,7 @@ impl Timers {
     pub(crate) fn new(rows: Vec<Due>) -> Self {
         let mut timers = Self {
             due: BTreeSet::new(),
+            by_customer: BTreeMap::new(),
             horizon: None,
         };
         timers.install(rows);
@@ -48,23 +50,35 @@ impl Timers {
         self.horizon = (rows.len() >= WINDOW)
             .then(|| rows.last().cloned())
             .flatten();
-        self.due.extend(rows);
-    }
-
-    /// Adds a row that must exist; returns `false` where it is known to exist.
-    pub(crate) fn insert(&mut self, row: Due) -> bool {
-        let beyond = self.horizon.as_ref().is_some_and(|horizon| row > *horizon);
-        if beyond {
-            return true;
+        for (due, customer) in rows {
+            self.by_customer.insert(customer.clone(), due);
+            self.due.insert((due, customer));
         }
-        let new = self.due.insert(row);
-        self.shrink();
-        new
     }
 
-    /// Removes a row that is not written after all.
-    pub(crate) fn remove(&mut self, row: &Due) {
-        self.due.remove(row);
+    /// Moves the timer of a customer, or removes it; returns `false` where its row is known to say so.
+    pub(crate) fn set(&mut self, customer: &CustomerKey, due: Option<Instant>) -> bool {
+        let before = self.by_customer.get(customer).copied();
+        if before.is_some() && before == due {
+            return false;
+        }
+        if let Some(before) = before {
+            self.by_customer.remove(customer);
+            self.due.remove(&(before, customer.clone()));
+        }
+        if let Some(due) = due {
+            self.insert((due, customer.clone()));
+        }
+        true
+    }
+
+    fn insert(&mut self, row: Due) {
+        let beyond = self.horizon.as_ref().is_some_and(|horizon| row > *horizon);
+        if !beyond {
+            self.by_customer.insert(row.1.clone(), row.0);
+            self.due.insert(row);
+            self.shrink();
+        }
     }
 
     /// Removes and returns the first timer due at or before `clock`; the caller deletes its row.
@@ -73,7 +87,9 @@ impl Timers {
         if *due > clock {
             return None;
         }
-        self.due.pop_first()
+        let popped = self.due.pop_first()?;
+        self.by_customer.remove(&popped.1);
+        Some(popped)
     }
 
     /// Returns the customers due at or before `clock`, at most `limit` of them, in order.
@@ -96,7 +112,9 @@ impl Timers {
             return;
         }
         while self.due.len() > WINDOW {
-            self.due.pop_last();
+            if let Some((_, customer)) = self.due.pop_last() {
+                self.by_customer.remove(&customer);
+            }
         }
         self.horizon = self.due.last().cloned();
     }
@@ -121,9 +139,10 @@ mod tests {
     #[test]
     fn fires_in_order_of_due_time_and_once() {
         let mut timers = Timers::new(vec![(at(1), key(1)), (at(2), key(2))]);
-        timers.insert((at(1), key(3)));
-        timers.insert((at(5), key(2)));
-        timers.remove(&(at(2), key(2)));
+        assert!(timers.set(&key(3), Some(at(1))));
+        assert!(timers.set(&key(2), Some(at(5))), "it moves");
+        assert!(!timers.set(&key(2), Some(at(5))), "it is there");
+        assert!(timers.set(&key(4), Some(at(3))) && timers.set(&key(4), None));
         assert_eq!(timers.due(at(4), 10), vec![key(1), key(3)]);
         assert_eq!(timers.pop(at(4)), Some((at(1), key(1))));
         assert_eq!(timers.pop(at(4)), Some((at(1), key(3))));
@@ -138,7 +157,7 @@ mod tests {
         let mut timers = Timers::new(window.clone());
         assert!(timers.needs_load(at(1)) && !timers.needs_load(at(0)));
         assert_eq!(timers.horizon(), window.last());
-        timers.insert((at(2), key(999_999)));
+        timers.set(&key(999_999), Some(at(2)));
         assert_eq!(
             timers.due(at(9), usize::MAX).len(),
             WINDOW,
@@ -153,7 +172,7 @@ mod tests {
     fn memory_keeps_only_the_next_ones() {
         let mut timers = Timers::new(Vec::new());
         for n in 0..=2 * WINDOW {
-            timers.insert((at(i64::try_from(n).expect("small")), key(n)));
+            timers.set(&key(n), Some(at(i64::try_from(n).expect("small"))));
         }
         assert!(timers.due(at(i64::MAX / 2_000_000), usize::MAX).len() <= WINDOW);
         assert!(timers.needs_load(at(i64::try_from(WINDOW).expect("small"))));

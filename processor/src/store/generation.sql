@@ -138,16 +138,17 @@ create table rollup (
     primary key (tenant_id, kind, subject, day, item, detail, currency, partition)
 ) with (fillfactor = 70);
 
--- The due times of customers. A row is written only if no earlier one exists, and is deleted when it
--- fires; a stale row causes an evaluation without effect.
+-- The instant by which a customer must be evaluated next; a customer that only events change has none. It
+-- may be too early, because events that move it later do not write it: then an evaluation has no effect.
 create table timer (
-    partition   int not null,
-    due_at      bigint not null,
     tenant_id   text collate "C" not null,
     customer_id text collate "C" not null,
-    -- Many fall due at the same midnight, so the order within an instant is in the key too.
-    primary key (partition, due_at, tenant_id, customer_id)
+    partition   int not null,
+    due_at      bigint not null,
+    primary key (tenant_id, customer_id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+-- Many fall due at the same midnight, so the order within an instant is in the index too.
+create index timer_due on timer (partition, due_at, tenant_id, customer_id);
 
 -- Changes of discrete outputs: one row per customer and commit, because a row and its index entries
 -- cost more than the content of a change. Read it through the view `change`.

@@ -95,7 +95,7 @@ async fn populated() -> Database {
 
 /// A row of the customer in every table that [`filled`] leaves empty.
 fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, since: Instant) {
-    batch.rows.timers.write((since, ada.clone()));
+    batch.rows.timers.set(ada.clone(), Some(since));
     let position = (ada.clone(), Arc::from("sales"), Arc::from("lead"), since);
     batch.rows.positions.entered.push(position);
     batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());

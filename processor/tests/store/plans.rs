@@ -28,7 +28,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     ),
     (
         include_str!("../../src/store/timers.sql"),
-        7,
+        6,
         &["timer_pkey"],
     ),
     (
@@ -49,7 +49,7 @@ const STATEMENTS: &[(&str, usize, &[&str])] = &[
     (
         include_str!("../../src/store/load_timers.sql"),
         5,
-        &["timer_pkey"],
+        &["timer_due"],
     ),
     (
         include_str!("../../src/store/load_parked.sql"),

@@ -109,7 +109,7 @@ async fn timers() {
         (noon, key("c", "1")),
         (Instant::MIN, key("d", "1")),
     ] {
-        batch.rows.timers.write(timer);
+        batch.rows.timers.set(timer.1, Some(timer.0));
     }
     store.commit(TOPIC, &batch).await.unwrap();
     let mut expected = vec![
@@ -129,15 +129,16 @@ async fn timers() {
     assert_eq!(store.load_timers(1, None, 10).await.unwrap(), []);
 
     let mut second = next(&batch);
-    // An earlier timer and an existing one; then a timer that fired, and an unknown one
+    // A timer that moves, and an existing one; then one that is removed, and an unknown one
     for timer in [(noon, key("a", "1")), (night, key("a", "2"))] {
-        second.rows.timers.write(timer);
+        second.rows.timers.set(timer.1, Some(timer.0));
     }
-    for timer in [(night, key("b", "1")), (noon, key("b", "1"))] {
-        second.rows.timers.fire(timer);
+    for customer in [key("b", "1"), key("b", "9")] {
+        second.rows.timers.set(customer, None);
     }
     store.commit(TOPIC, &second).await.unwrap();
     expected.pop();
+    expected.remove(2);
     expected.insert(1, (noon, key("a", "1")));
     assert_eq!(store.load_timers(0, None, 10).await.unwrap(), expected);
 }

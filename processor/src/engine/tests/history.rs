@@ -1,6 +1,6 @@
 //! Given a log, when time passes or definitions change, then these changes and no others.
 
-use super::rig::{Activations, Entry, Rig, define};
+use super::rig::{Activations, Entry, Rig, define, offset};
 use super::{AFTER, BEFORE, DAY, MINUTE, PLENTY, at, event, order, plan, stage};
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::evaluated::{EVALUATION_VERSION, EvaluatedState};
@@ -169,6 +169,39 @@ fn new_definitions_reach_each_customer_once_touched_or_not() {
         last.as_deref(),
         Some("d unsettled unsettled>- 2024-02-06T06:00:00Z timer")
     );
+}
+
+#[test]
+fn reevaluation_leaves_each_customer_the_one_timer_of_its_next_due_time() {
+    // Given customers whose next due times differ under each of three versions of the definitions
+    let log: Vec<Entry> = ["a", "b", "c", "d", "e"]
+        .iter()
+        .zip(1..)
+        .map(|(name, id)| entry(id, name, "2024-02-01T12:00:00Z", order(1)))
+        .collect();
+    let within = |days: u32| {
+        format!(
+            "tenant: {{ id: acme, zone: America/Havana, currency: EUR }}
+segments: [{{ name: recent, when: {{ orders: {{ count: {{ gte: 1 }}, within: {days}d }} }} }}]"
+        )
+    };
+    let mut newest = Definitions::default();
+    let mut definitions = Activations::new();
+    for (version, days) in [(0, 7), (1, 13), (2, 19)] {
+        newest = define(&newest, version, at("2024-02-01T12:00:00Z"), &within(days));
+        definitions.insert(offset(log.len()) + version - 2, newest.clone());
+    }
+    for memory in [0, PLENTY] {
+        // When they are re-evaluated under each, in memory or read from the table
+        let mut rig = Rig::new(&log, &definitions, memory);
+        rig.read_all(1);
+        rig.settle();
+
+        // Then none has a timer left of before, which would load it for nothing
+        let due: Vec<_> = rig.table.timers.values().copied().collect();
+        let last = at("2024-02-20T05:00:00Z");
+        assert_eq!(due, [last; 5], "with {memory} bytes");
+    }
 }
 
 /// Leaves the rows as an older evaluation version would, which never found anyone in `recent`.

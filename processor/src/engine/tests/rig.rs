@@ -289,18 +289,21 @@ impl<'a> Rig<'a> {
         true
     }
 
-    /// Every customer with outputs that time will change has a timer due by then.
+    /// Every customer with outputs that time will change has a timer due by then, and no other customer
+    /// has one.
     pub(super) fn assert_timers_cover(&self) {
         let definitions = self.activations.values().next_back().expect("some");
         for (customer, row) in &self.table.customers {
             let (state, evaluated) = read(row);
             let tenant = definitions.tenant(&customer.tenant).expect("defined");
             assert_eq!(evaluated.definition_version, tenant.version, "re-evaluated");
+            let timer = self.table.timers.get(customer);
+            let look = evaluated.next_look(&state, tenant);
+            assert_eq!(timer.is_some(), look.is_some(), "{customer:?}");
             if let Some(due) = evaluated.next_due(&state, tenant) {
-                let mut timers = self.table.timers.iter();
                 assert!(
-                    timers.any(|timer| timer.1 == *customer && timer.0 <= due),
-                    "{customer:?} has no timer by {due}"
+                    timer.is_some_and(|timer| *timer <= due),
+                    "{customer:?} has no timer by {due}: {timer:?}"
                 );
                 assert!(due > self.table.clock, "{customer:?} was due at {due}");
             }

@@ -29,7 +29,7 @@ pub(super) struct Table {
     pub(super) definitions: i64,
     pub(super) evaluation: i32,
     pub(super) customers: BTreeMap<CustomerKey, CustomerRow>,
-    pub(super) timers: BTreeSet<Due>,
+    pub(super) timers: BTreeMap<CustomerKey, Instant>,
     pub(super) changes: Vec<ChangeSet>,
     pub(super) counters: Counters,
     pub(super) rollups: BTreeMap<TenantId, Rollups>,
@@ -54,7 +54,7 @@ impl Table {
             definitions: -1,
             evaluation: EVALUATION_VERSION,
             customers: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            timers: BTreeMap::new(),
             changes: Vec::new(),
             counters: Counters::new(),
             rollups: BTreeMap::new(),
@@ -161,13 +161,11 @@ impl Table {
             );
             self.customers.insert(row.key.clone(), row.clone());
         }
-        let mut once = BTreeSet::new();
-        for due in batch.rows.timers.written() {
-            assert!(once.insert(&due.1), "two timers of {:?} in a batch", due.1);
-            self.timers.insert(due.clone());
+        for customer in batch.rows.timers.removed() {
+            self.timers.remove(customer);
         }
-        for due in batch.rows.timers.fired() {
-            assert!(self.timers.remove(due), "{due:?} fired without a row");
+        for (customer, due) in batch.rows.timers.written() {
+            self.timers.insert(customer.clone(), due);
         }
         for offset in &batch.rows.parked.unparked {
             assert!(
@@ -225,9 +223,13 @@ impl Table {
     /// The next timers in order, strictly after `after`.
     pub(super) fn timers_after(&self, after: Option<&Due>, limit: usize) -> Vec<Due> {
         let rows = self.timers.iter();
-        rows.filter(|row| after.is_none_or(|after| *row > after))
+        let in_order: BTreeSet<Due> = rows
+            .map(|(customer, due)| (*due, customer.clone()))
+            .collect();
+        in_order
+            .into_iter()
+            .filter(|row| after.is_none_or(|after| row > after))
             .take(limit)
-            .cloned()
             .collect()
     }
 }

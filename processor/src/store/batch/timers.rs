@@ -1,4 +1,4 @@
-//! Rows of `timer`: due times written and fired.
+//! Rows of `timer`: the due time of each customer, written or removed.
 
 use std::collections::BTreeMap;
 
@@ -8,56 +8,26 @@ use tidemark_schemas::{CustomerKey, Instant};
 use super::columns::{column, customer, pieces, tenant};
 use super::{CommitContext, ROW_BYTES, RowKind};
 
-/// A due time and its customer.
-type Due = (Instant, CustomerKey);
-
-/// Due times written and fired: the last decision on each.
+/// The timers that differ: of each customer the last decision.
 #[derive(Debug, Clone, Default)]
-pub struct TimerRows(BTreeMap<Due, TimerRow>);
-
-/// The fate of a timer's row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TimerRow {
-    Written,
-    Deleted,
-}
+pub struct TimerRows(BTreeMap<CustomerKey, Option<Instant>>);
 
 impl TimerRows {
-    /// Writes a due time.
-    pub fn write(&mut self, due: Due) {
-        self.0.insert(due, TimerRow::Written);
+    /// Writes the due time of a customer in place of the one before; `None`: it has no timer.
+    pub fn set(&mut self, customer: CustomerKey, due: Option<Instant>) {
+        self.0.insert(customer, due);
     }
 
-    /// Deletes the row of a due time that has fired, unless this batch wrote it.
-    pub fn fire(&mut self, due: Due) {
-        if !self.withdraw(&due) {
-            self.0.insert(due, TimerRow::Deleted);
-        }
-    }
-
-    /// Withdraws a due time that this batch wrote; returns false if it did not.
-    pub fn withdraw(&mut self, due: &Due) -> bool {
-        let written = self.0.get(due) == Some(&TimerRow::Written);
-        if written {
-            self.0.remove(due);
-        }
-        written
-    }
-
-    /// Returns the due times to write, in order.
-    pub fn written(&self) -> impl Iterator<Item = &Due> {
-        self.with(TimerRow::Written)
-    }
-
-    /// Returns the due times that have fired, in order.
-    pub fn fired(&self) -> impl Iterator<Item = &Due> {
-        self.with(TimerRow::Deleted)
-    }
-
-    fn with(&self, wanted: TimerRow) -> impl Iterator<Item = &Due> {
+    /// Returns the due times to write, in the order of the customers' keys.
+    pub fn written(&self) -> impl Iterator<Item = (&CustomerKey, Instant)> {
         let rows = self.0.iter();
-        rows.filter(move |(_, row)| **row == wanted)
-            .map(|(due, _)| due)
+        rows.filter_map(|(customer, due)| Some((customer, (*due)?)))
+    }
+
+    /// Returns the customers without a timer, in order.
+    pub fn removed(&self) -> impl Iterator<Item = &CustomerKey> {
+        let rows = self.0.iter();
+        rows.filter_map(|(customer, due)| due.is_none().then_some(customer))
     }
 }
 
@@ -75,17 +45,21 @@ impl RowKind for TimerRows {
         connection: &mut PgConnection,
         context: CommitContext<'_>,
     ) -> Result<(), sqlx::Error> {
-        let fired: Vec<_> = self.fired().collect();
+        let removed: Vec<_> = self.removed().collect();
         let written: Vec<_> = self.written().collect();
-        for (fired, written) in pieces(&fired, &written) {
+        for (removed, written) in pieces(&removed, &written) {
             sqlx::query(include_str!("../timers.sql"))
                 .bind(context.partition)
-                .bind(column(fired, |row| row.0.micros()))
-                .bind(column(fired, |row| tenant(&row.1)))
-                .bind(column(fired, |row| customer(&row.1)))
-                .bind(column(written, |row| row.0.micros()))
-                .bind(column(written, |row| tenant(&row.1)))
-                .bind(column(written, |row| customer(&row.1)))
+                .bind(column(removed, |row| tenant(row)))
+                .bind(column(removed, |row| customer(row)))
+                .bind(written.iter().map(|row| tenant(row.0)).collect::<Vec<_>>())
+                .bind(
+                    written
+                        .iter()
+                        .map(|row| customer(row.0))
+                        .collect::<Vec<_>>(),
+                )
+                .bind(written.iter().map(|row| row.1.micros()).collect::<Vec<_>>())
                 .execute(&mut *connection)
                 .await?;
         }
