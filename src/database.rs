@@ -73,6 +73,9 @@ pub struct PartitionProgress {
     /// The clock, in microseconds.
     #[serde(skip)]
     pub(crate) clock: Option<i64>,
+    /// The instant by which every timer due has fired, in microseconds.
+    #[serde(skip)]
+    pub(crate) fired_to: Option<i64>,
     /// The version of the definitions in force; -1 before the first.
     pub definitions: i64,
     /// The processor that claimed the partition last.
@@ -87,8 +90,12 @@ pub struct PartitionProgress {
 impl PartitionProgress {
     /// Returns the clock; `None` before the first record.
     pub fn clock(&self) -> Option<Instant> {
-        let clock = self.clock.and_then(Instant::from_micros);
-        clock.filter(|clock| *clock > Instant::MIN)
+        reached(self.clock)
+    }
+
+    /// Returns the instant by which every timer due has fired; `None` before the first record.
+    pub fn timers_fired_to(&self) -> Option<Instant> {
+        reached(self.fired_to)
     }
 
     /// Returns the end of the log as its owner last saw it, and when.
@@ -96,6 +103,12 @@ impl PartitionProgress {
         let at = self.log_end_at.and_then(Instant::from_micros);
         self.log_end.zip(at)
     }
+}
+
+/// Converts an instant that the partition has reached.
+fn reached(micros: Option<i64>) -> Option<Instant> {
+    let instant = micros.and_then(Instant::from_micros);
+    instant.filter(|instant| *instant > Instant::MIN)
 }
 
 /// The customers and events of one tenant.

@@ -55,6 +55,8 @@ pub(crate) struct PartitionLag {
     /// The number of records that are not folded; `None` if the end of the log is not known.
     pub(crate) lag: Option<i64>,
     pub(crate) clock: Option<Instant>,
+    /// The instant by which every timer due has fired; behind the clock while many are due at once.
+    pub(crate) timers_fired_to: Option<Instant>,
     /// Whether a processor owns the partition and has shown so lately.
     pub(crate) is_owned: bool,
     /// The last sign of life of an owner; `None` if no processor has claimed the partition.
@@ -146,6 +148,7 @@ impl PartitionLag {
         Self {
             lag: end.map(|end| (end - progress.next_offset).max(0)),
             clock: progress.clock(),
+            timers_fired_to: progress.timers_fired_to(),
             is_owned: progress
                 .silent_seconds
                 .is_some_and(|seconds| seconds < SILENT_AFTER),

@@ -217,7 +217,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The time limit of requests in progress after shutdown begins.
     pub drain_timeout: Duration,
-    /// The age of the watermark, by the database's clock, above which `/readyz` fails; `None` never
+    /// The age of the slowest partition's clock, by that of the database, above which `/readyz` fails; `None` never
     /// fails. `None` suits a fixed clock, and services where a stale response is better than none.
     pub ready_staleness: Option<Duration>,
 }

@@ -20,8 +20,8 @@ const STALE: HeaderName = HeaderName::from_static("tidemark-stale");
 pub(crate) struct Freshness {
     /// The generation of projections.
     pub(crate) generation: i32,
-    /// The least clock of all partitions: everything appended before it is in the response. `None`
-    /// until every partition has a clock.
+    /// The instant up to which every partition has fired its timers: everything appended before it, and
+    /// everything that time changed before it, is in the response. `None` until every partition has a clock.
     pub(crate) watermark: Option<Instant>,
     /// The number of records that are seen in the log and not folded, over all partitions.
     pub(crate) lag: i64,

@@ -12,7 +12,7 @@ use crate::http::Problem;
 pub(crate) struct ReadinessCheck {
     keys: Arc<KeyRing>,
     database: Arc<Database>,
-    /// The greatest age of the watermark; `None` for no limit.
+    /// The greatest age of the slowest partition's clock; `None` for no limit.
     max_staleness: Option<Duration>,
 }
 

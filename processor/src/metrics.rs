@@ -73,6 +73,8 @@ metrics! {
     open_transactions: IntGaugeVec = gauges("tidemark_open_transaction_records", "partition");
     /// Seconds for which a partition with records to fold has not moved, while all servers were available.
     stalled: IntGaugeVec = gauges("tidemark_stalled_seconds", "partition");
+    /// The instant by which every timer due in a partition has fired, in seconds since 1970.
+    timers_fired_to: IntGaugeVec = gauges("tidemark_timers_fired_to_seconds", "partition");
     /// The clock of a partition, in seconds since 1970.
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
     /// Whether a topic loses records by its retention or cleanup policy (1), or keeps them for good (0).
@@ -97,11 +99,12 @@ impl Metrics {
         }
     }
 
-    fn by_partition(&self) -> [&IntGaugeVec; 5] {
+    fn by_partition(&self) -> [&IntGaugeVec; 6] {
         [
             &self.lag,
             &self.open_transactions,
             &self.stalled,
+            &self.timers_fired_to,
             &self.clock,
             &self.tenants_halted,
         ]

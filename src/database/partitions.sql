@@ -5,6 +5,7 @@ select
     heartbeat.log_end,
     (extract(epoch from heartbeat.log_end_at) * 1000000)::bigint as log_end_at,
     progress.clock,
+    progress.fired_to,
     coalesce(progress.definitions, -1) as definitions,
     progress.owner,
     seen.at as seen_at,

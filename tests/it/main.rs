@@ -39,6 +39,7 @@ mod journeys;
 mod lag;
 mod log_identity;
 mod memory;
+mod midnight;
 mod openapi;
 mod operators;
 mod outage;

@@ -50,8 +50,8 @@ async fn processor_whose_poll_thread_panics_ends_with_an_error() {
     tracing::subscriber::set_global_default(subscriber).expect("no other test sets one");
     let site = Site::new().await;
     sqlx::query(
-        "insert into gen_1.progress (topic, partition, nonce, next_offset, clock, evaluation)
-         values ($1, 0, gen_random_uuid(), $2, 0, 0)",
+        "insert into gen_1.progress (topic, partition, nonce, next_offset, clock, fired_to, evaluation)
+         values ($1, 0, gen_random_uuid(), $2, 0, 0, 0)",
     )
     .bind(&site.topic)
     .bind(OFFSET)

@@ -7,12 +7,12 @@ use tidemark_schemas::Instant;
 
 use crate::http::Problem;
 
-/// The active generation, and the age of its watermark.
+/// The active generation, and the age of its slowest clock.
 #[derive(Debug, FromRow)]
 pub(crate) struct Readiness {
     pub(crate) generation: i32,
     pub(crate) partitions: i32,
-    /// The age of the watermark, in seconds; `None` until every partition has progress.
+    /// The age of the slowest partition's clock, in seconds; `None` until every partition has progress.
     #[sqlx(skip)]
     pub(crate) staleness_seconds: Option<f64>,
 }
@@ -24,7 +24,7 @@ struct Age {
 }
 
 impl Readiness {
-    /// Reads the active generation, and the age of its watermark by `clock`, or by the database's
+    /// Reads the active generation, and the age of its slowest clock by `clock`, or by the database's
     /// clock; `None` if no generation is active.
     pub(super) async fn read(
         mut transaction: Transaction<'_, Postgres>,

@@ -40,7 +40,7 @@ pub(crate) struct Generation {
 #[derive(FromRow)]
 struct Position {
     partitions: i64,
-    clock: Option<i64>,
+    watermark: Option<i64>,
     lag: i64,
     lag_at: Option<i64>,
     definitions: Option<i64>,
@@ -184,12 +184,12 @@ fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     Err(Problem::unavailable(detail).with_cause(cause))
 }
 
-/// Returns the least clock of all partitions; `None` until every partition has one.
+/// Returns the instant up to which every partition has fired its timers; `None` until each has a clock.
 fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
     if position.partitions < i64::from(generation.partitions) {
         return None;
     }
-    position.clock.and_then(clock)
+    position.watermark.and_then(clock)
 }
 
 /// Returns the instant of the oldest look at an end of the log; `None` until there was one in every

@@ -87,8 +87,8 @@ const HEADERS: [(&str, Value, &str); 15] = [
     (
         "tidemark-watermark",
         Value::Instant,
-        "The append time up to which the answer reflects every record of the log. Absent until \
-         every partition has folded a record.",
+        "The time up to which the answer reflects every record of the log, by append time, and \
+         everything that time changes. Absent until every partition has folded a record.",
     ),
     (
         "vary",

@@ -23,7 +23,8 @@ pub(super) struct PartitionProgress {
     /// The last stable offset as last seen by the owner, and when, in microseconds.
     pub(super) log_end: Option<i64>,
     pub(super) log_end_at: Option<i64>,
-    pub(super) clock: i64,
+    /// The instant by which every timer due has fired.
+    pub(super) fired_to: i64,
     /// The version of the definitions in force.
     pub(super) definitions: i64,
 }
@@ -86,7 +87,7 @@ impl Positions {
         let least = self
             .partitions
             .values()
-            .map(|progress| progress.clock)
+            .map(|progress| progress.fired_to)
             .min();
         let watermark = least.filter(|_| is_complete).and_then(clock);
         let behind = |progress: &PartitionProgress| {
@@ -128,7 +129,7 @@ mod tests {
             next_offset: 100,
             log_end: Some(107),
             log_end_at: Some(2_000_000 - i64::from(partition)),
-            clock: 1_000_000 + i64::from(partition),
+            fired_to: 1_000_000 + i64::from(partition),
             definitions: 4,
         };
         Positions {
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn consecutive_commits_are_known_and_any_other_difference_is_not() {
         check(|_| {}, Some(&[]));
-        check(|now| second(now).clock += 1, Some(&[]));
+        check(|now| second(now).fired_to += 1, Some(&[]));
         check(|now| second(now).commits += 1, Some(&[(1, 5_000)]));
         check(
             |now| second(now).commits += COMMITS_KEPT,

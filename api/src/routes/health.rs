@@ -36,7 +36,7 @@ pub(crate) struct Ready {
     status: &'static str,
     /// The id of the active generation of projections.
     generation: i32,
-    /// The age of the watermark in seconds; null until every partition has folded a record.
+    /// The age of the slowest partition's clock in seconds; null until every partition has folded a record.
     #[schema(required)]
     staleness_seconds: Option<f64>,
 }

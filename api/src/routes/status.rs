@@ -41,8 +41,8 @@ pub(crate) struct Status {
     /// The version of the tenant's definitions in force; null until the tenant is defined.
     #[schema(required)]
     definitions: Option<i64>,
-    /// The append time up to which every record of the log is folded; null until every partition
-    /// has folded a record.
+    /// The time up to which every record of the log is folded and everything that time changes has
+    /// changed: the least `timers_fired_to`; null until every partition has folded a record.
     #[schema(required)]
     watermark: Option<Instant>,
     /// The number of records not folded yet, over all partitions, as of `lag_as_of`.
@@ -88,6 +88,10 @@ struct PartitionStatus {
     /// record.
     #[schema(required)]
     clock: Option<Instant>,
+    /// The instant up to which everything that time changes has changed in lists, sizes and rollups. It is
+    /// behind `clock` while many customers are due at once; null before the first record.
+    #[schema(required)]
+    timers_fired_to: Option<Instant>,
     /// The version of the definitions in force in the partition, over all tenants; null before the
     /// first.
     #[schema(required)]
@@ -116,6 +120,7 @@ struct PartitionRow {
     log_end_at: Option<i64>,
     seen_at: Option<i64>,
     clock: i64,
+    fired_to: i64,
     definitions: i64,
 }
 
@@ -171,6 +176,7 @@ impl PartitionStatus {
             seen_at: row.seen_at.and_then(Instant::from_micros),
             lag: row.log_end.map_or(0, |end| (end - row.next_offset).max(0)),
             clock: clock(row.clock),
+            timers_fired_to: clock(row.fired_to),
             definitions: (row.definitions >= 0).then_some(row.definitions),
         }
     }

@@ -7,6 +7,7 @@ select
     (extract(epoch from greatest(heartbeat.seen_at, progress.updated_at)) * 1000000)::bigint
         as seen_at,
     progress.clock,
+    progress.fired_to,
     progress.definitions                -- version in force
 from progress
 left join heartbeat

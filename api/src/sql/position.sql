@@ -1,7 +1,7 @@
 -- The progress of the generation, and the version of the tenant's definitions in force.
 select
     count(*) as partitions,
-    min(progress.clock) as clock,
+    min(progress.fired_to) as watermark,
     coalesce(sum(greatest(heartbeat.log_end - progress.next_offset, 0)), 0)::bigint as lag,
     -- microseconds; null unless the end of every partition was seen
     case when count(heartbeat.log_end_at) = count(*)

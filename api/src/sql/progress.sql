@@ -6,7 +6,7 @@ select
     progress.next_offset,
     heartbeat.log_end,
     (extract(epoch from heartbeat.log_end_at) * 1000000)::bigint as log_end_at,
-    progress.clock,
+    progress.fired_to,
     progress.definitions
 from progress
 left join heartbeat

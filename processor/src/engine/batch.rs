@@ -6,7 +6,6 @@ use tidemark_schemas::{CustomerKey, Instant};
 use super::classification::{Classifier, Item};
 use super::context::TaskExit;
 use super::inbox::Inbox;
-use super::projector::{Projector, TIMERS_PER_BATCH};
 use super::redrive::Redriven;
 use crate::clock::WallClock;
 use crate::memory::{Budget, MemoryReservation};
@@ -40,32 +39,20 @@ impl Work {
         }
     }
 
-    /// Takes and classifies records up to the offset `end`, and sets the target of the clock.
-    ///
-    /// Every timer due by a record fires before it. So a batch takes no more records than it can fire
-    /// timers for, and none if the timers due before the first record are too many.
+    /// Takes and classifies records up to the offset `end`.
     pub(super) async fn take_records(
         &mut self,
         inbox: &mut Inbox,
-        projector: &mut Projector,
         classifier: &Classifier,
         wall: WallClock,
         end: i64,
     ) -> Result<(), TaskExit> {
-        let mut excess_timer = projector.folder.timers().nth_due(TIMERS_PER_BATCH);
         while let Some(record) = inbox.first() {
             if record.offset >= end {
                 self.next_offset = end;
                 return Ok(());
             }
             let clock = wall.time_of(record.timestamp);
-            if projector.folder.timers().needs_load(clock) {
-                excess_timer = projector.load_timers(clock).await?;
-            }
-            if excess_timer.is_some_and(|due| due <= clock) {
-                self.clock = self.items.is_empty().then_some(clock);
-                return Ok(());
-            }
             let Some(record) = inbox.pop(&mut self.reservation) else {
                 break;
             };
@@ -112,13 +99,8 @@ impl Work {
         }
     }
 
-    /// Returns the largest number of timers that may fire. With records it is unbounded:
-    /// [`Work::take_records`] has limited them.
-    pub(super) fn timers_at_most(&self) -> usize {
-        if self.items.is_empty() {
-            TIMERS_PER_BATCH
-        } else {
-            usize::MAX
-        }
+    /// Returns the number of records.
+    pub(super) fn len(&self) -> usize {
+        self.redriven.len() + self.items.len()
     }
 }

@@ -111,6 +111,14 @@ impl Cache {
         self.entries.promote(key)
     }
 
+    /// Makes a customer the next to be evicted, unless a batch later than `committed` changed it.
+    pub(crate) fn demote(&mut self, key: &CustomerKey, committed: u64) {
+        let entry = self.entries.peek(key);
+        if entry.is_some_and(|entry| !entry.dirty && entry.batch <= committed) {
+            self.entries.demote(key);
+        }
+    }
+
     /// About how many bytes so many more entries will take.
     pub(crate) fn estimate(&self, entries: usize) -> usize {
         const UNSEEN: usize = 2 * 1024;

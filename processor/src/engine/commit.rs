@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::context::{Context, Queue, TaskExit};
-use super::pace::Pace;
+use super::pace::{Load, Pace};
 use super::retry::Retry;
 use crate::error::ProcessorError;
 use crate::memory::MemoryReservation;
@@ -23,8 +23,16 @@ pub(super) struct Commits {
     /// The number of the last batch that has landed; 0 before the first.
     landed: u64,
     pace: Pace,
-    /// The clock that was last sent to the database, in microseconds.
-    sent_clock: i64,
+    /// The time that was last sent to the database.
+    sent: SentTime,
+}
+
+/// The time of a partition, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SentTime {
+    pub(super) clock: i64,
+    /// The instant by which every timer due has fired.
+    pub(super) fired_to: i64,
 }
 
 /// A batch that is sent to the database.
@@ -33,8 +41,7 @@ pub(super) struct Outgoing {
     /// The number of the batch within the claim, from 1.
     pub(super) number: u64,
     pub(super) batch: Batch,
-    /// Whether the batch was as large as it might be.
-    pub(super) full: bool,
+    pub(super) load: Load,
 }
 
 /// A commit under way.
@@ -42,7 +49,7 @@ pub(super) struct Outgoing {
 struct InFlight {
     number: u64,
     next_offset: i64,
-    full: bool,
+    load: Load,
     handle: JoinHandle<Result<Committed, TaskExit>>,
     sent: std::time::Instant,
     /// The rows of the batch, in the budget until it has landed.
@@ -50,8 +57,13 @@ struct InFlight {
 }
 
 impl Commits {
-    /// Returns the commits of a partition that was claimed at a clock, in microseconds.
-    pub(super) fn new(shared: Arc<Context>, queue: Arc<Queue>, retry: Retry, clock: i64) -> Self {
+    /// Returns the commits of a partition that was claimed at a time.
+    pub(super) fn new(
+        shared: Arc<Context>,
+        queue: Arc<Queue>,
+        retry: Retry,
+        sent: SentTime,
+    ) -> Self {
         Self {
             shared,
             queue,
@@ -59,7 +71,7 @@ impl Commits {
             in_flight: None,
             landed: 0,
             pace: Pace::new(),
-            sent_clock: clock,
+            sent,
         }
     }
 
@@ -73,9 +85,14 @@ impl Commits {
         self.landed
     }
 
-    /// Returns the clock that was last sent to the database, in microseconds.
-    pub(super) fn sent_clock(&self) -> i64 {
-        self.sent_clock
+    /// Returns the time that was last sent to the database.
+    pub(super) fn sent(&self) -> SentTime {
+        self.sent
+    }
+
+    /// Returns the largest number of timers that fire in a batch with so many records.
+    pub(super) fn timers(&self, records: usize) -> usize {
+        self.pace.timers(records)
     }
 
     /// Returns whether a batch of so many records and bytes is as large as it may be.
@@ -95,17 +112,20 @@ impl Commits {
         let Outgoing {
             number,
             batch,
-            full,
+            load,
         } = outgoing;
         debug_assert!(self.is_idle(), "batches of a partition land in order");
-        self.sent_clock = batch.clock;
+        self.sent = SentTime {
+            clock: batch.clock,
+            fired_to: batch.fired_to,
+        };
         let next_offset = batch.new_next_offset;
         let reservation = MemoryReservation::new(&self.shared.budget, batch.bytes());
         let commit = commit(Arc::clone(&self.shared), self.retry.clone(), batch);
         self.in_flight = Some(InFlight {
             number,
             next_offset,
-            full,
+            load,
             handle: self.shared.commits.spawn(commit),
             sent: std::time::Instant::now(),
             _reservation: reservation,
@@ -138,7 +158,7 @@ impl Commits {
 
     fn note_landed(&mut self, in_flight: &InFlight) {
         self.landed = in_flight.number;
-        self.pace.landed(in_flight.sent.elapsed(), in_flight.full);
+        self.pace.landed(in_flight.sent.elapsed(), in_flight.load);
         self.queue
             .committed
             .store(in_flight.next_offset, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use super::context::TaskExit;
-use super::folder::Folder;
+use super::folder::{Before, Folder};
 use crate::error::ProcessorError;
 use crate::history::Activation;
 
@@ -31,8 +31,12 @@ pub(crate) enum DefinitionsSource {
 pub(super) enum Step {
     /// The definitions in force remain so.
     Keep,
-    /// The clock reaches this instant first.
+    /// The clock reaches this instant first, and every timer due by then fires.
     AdvanceTo(Instant),
+    /// Newer definitions wait for the timers that are due; records may be folded meanwhile.
+    AwaitTimers,
+    /// The definitions in force are loaded first, though there are newer ones: timers are due under them.
+    Restore,
     /// These definitions come into force.
     Activate(Definitions),
 }
@@ -53,10 +57,13 @@ impl DefinitionsSource {
         match self {
             Self::Live(newest) => {
                 let newest = wait_for(newest, in_force).await?;
-                Ok(if folder.is_older_than(&newest) {
-                    Step::Activate(newest)
-                } else {
-                    Step::Keep
+                if !folder.is_older_than(&newest) {
+                    return Ok(Step::Keep);
+                }
+                Ok(match folder.before_activation(&newest) {
+                    Before::Nothing => Step::Activate(newest),
+                    Before::Timers => Step::AwaitTimers,
+                    Before::Definitions => Step::Restore,
                 })
             }
             Self::Recorded(activations) if !is_loaded(folder) => {
@@ -74,6 +81,7 @@ impl DefinitionsSource {
             Self::Recorded(activations) => Ok(match due(activations, folder) {
                 None => Step::Keep,
                 Some(next) if next.clock > folder.clock() => Step::AdvanceTo(next.clock),
+                Some(_) if folder.has_due_timers() => Step::AdvanceTo(folder.clock()),
                 Some(next) => Step::Activate(next.definitions.clone()),
             }),
         }

@@ -6,8 +6,9 @@
 
 mod definitions;
 mod flush;
+mod time;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::customer::{Customer, Effects, Encoded, InForce};
@@ -17,6 +18,7 @@ use tidemark_projections::state::{Folded, Late};
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
+pub(crate) use self::definitions::Before;
 pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
 use super::pending::Pending;
@@ -47,6 +49,8 @@ pub(crate) struct Folder {
     commits: i64,
     next_offset: i64,
     clock: Instant,
+    /// Every timer due by then has fired.
+    fired_to: Instant,
     change_seq: i64,
     log: LogIdentity,
     /// Numbers batches within this epoch, for eviction.
@@ -57,6 +61,8 @@ pub(crate) struct Folder {
     /// The evaluation version of the customers, once re-evaluations have finished.
     evaluation: i32,
     cache: Cache,
+    /// Customers that were loaded for their timers alone, with the batch that fires them.
+    passing: VecDeque<(u64, CustomerKey)>,
     timers: Timers,
     digests: BTreeMap<TenantId, TenantDigest>,
     reevaluations: BTreeMap<TenantId, Reevaluation>,
@@ -79,6 +85,7 @@ impl Folder {
             commits: claim.commits,
             next_offset: claim.next_offset,
             clock: claim.clock,
+            fired_to: claim.fired_to,
             change_seq: claim.change_seq,
             log: claim.log,
             batch: 1,
@@ -86,6 +93,7 @@ impl Folder {
             definitions_version: claim.definitions,
             evaluation: claim.evaluation,
             cache: Cache::new(budget),
+            passing: VecDeque::new(),
             timers: Timers::new(timers),
             digests: claim.digests.into_iter().collect(),
             reevaluations: claim
@@ -96,10 +104,6 @@ impl Folder {
             tracked: TrackedLeaves::new(claim.tracked),
             pending: Pending::default(),
         }
-    }
-
-    pub(crate) fn clock(&self) -> Instant {
-        self.clock
     }
 
     pub(crate) fn next_offset(&self) -> i64 {
@@ -137,9 +141,21 @@ impl Folder {
         &mut self.pending
     }
 
-    /// Evicts customers while the budget is exceeded; `committed` is the last batch that landed.
+    /// Evicts customers while the budget is exceeded, those first that were loaded for their timers alone;
+    /// `committed` is the last batch that landed.
     pub(crate) fn evict(&mut self, committed: u64) {
+        while let Some((_, customer)) = self.passing.pop_front_if(|(batch, _)| *batch <= committed)
+        {
+            self.cache.demote(&customer, committed);
+        }
         self.cache.evict(committed, 0);
+    }
+
+    /// Notes customers that are in memory for the timers of the batch under construction alone.
+    pub(crate) fn let_pass(&mut self, customers: impl IntoIterator<Item = CustomerKey>) {
+        let customers = customers.into_iter();
+        self.passing
+            .extend(customers.map(|customer| (self.batch, customer)));
     }
 
     /// Estimates the memory that so many more customers take, in bytes.
@@ -164,6 +180,17 @@ impl Folder {
         self.cache.evict(committed, room);
         customers.retain(|customer| !self.cache.contains(customer));
         customers
+    }
+
+    /// Returns those of the customers due that are neither in memory nor among others.
+    pub(crate) fn absent(&self, due: &[CustomerKey], others: &[CustomerKey]) -> Vec<CustomerKey> {
+        let absent = due.iter().filter(|customer| !self.cache.contains(customer));
+        let mut absent: Vec<_> = absent.cloned().collect();
+        if !absent.is_empty() {
+            let others: HashSet<&CustomerKey> = others.iter().collect();
+            absent.retain(|customer| !others.contains(customer));
+        }
+        absent
     }
 
     /// Adds the rows of the customers requested; those without a row are new.
@@ -209,65 +236,6 @@ impl Folder {
         };
         self.cache.insert(row.key, entry);
         Ok(())
-    }
-
-    /// Fires the timers due by `to`, at most `limit` of them, in order of due time, each customer
-    /// stepped to its own due time; then moves the clock (never back) as far as all have fired.
-    ///
-    /// Every customer due must be in memory. Returns how many fired.
-    pub(crate) fn advance_clock(&mut self, to: Instant, limit: usize) -> usize {
-        let mut fired = 0;
-        while fired < limit {
-            let Some((due, customer)) = self.timers.pop(to) else {
-                break;
-            };
-            self.fire(&customer, due);
-            fired += 1;
-        }
-        let reached = match self.timers.nth_due(0) {
-            Some(due) if due <= to => due.plus_micros(-1),
-            Some(_) | None => to,
-        };
-        self.clock = self.clock.max(reached);
-        fired
-    }
-
-    fn fire(&mut self, customer: &CustomerKey, due: Instant) {
-        let Some(entry) = self.cache.get_mut(customer) else {
-            // Deleting its row without looking would lose whatever is due.
-            unreachable!("the task installs every customer due in a batch before its timer fires")
-        };
-        entry.timer = None;
-        self.pending.rows.timers.set(customer.clone(), None);
-        self.catch_up(customer, due);
-    }
-
-    /// Brings a customer's outputs up to an instant: first to the definitions in force, then
-    /// through every due time.
-    fn catch_up(&mut self, customer: &CustomerKey, until: Instant) {
-        let Some(definitions) = self.definitions.tenant(&customer.tenant) else {
-            return;
-        };
-        let in_force = InForce {
-            definitions,
-            tracking: self.tracked.tenant(&customer.tenant),
-        };
-        let Some(entry) = self.cache.get_mut(customer) else {
-            return;
-        };
-        if entry.customer.is_behind(definitions, until) {
-            touch(entry, customer, &mut self.pending);
-        }
-        let reevaluation = self.reevaluations.get(&customer.tenant);
-        let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
-        let redefined = effects.dirty;
-        effects.extend(entry.customer.advance(definitions, until));
-        entry.changes.extend(effects.changes);
-        self.pending
-            .rows
-            .rollups
-            .add(&customer.tenant, effects.rollups);
-        self.note_due(customer, effects.next_due, redefined);
     }
 
     /// Folds one event of a customer that is in memory.
@@ -332,27 +300,6 @@ impl Folder {
             digest.events += 1;
         }
         fold.outcome
-    }
-
-    /// Writes the timer of a customer where it has none as early, and removes it where nothing is due any
-    /// more. A row that is too early only evaluates the customer again; moving it with every event would
-    /// cost more. `redefined`: the row is one of other definitions, and is not left for that.
-    fn note_due(&mut self, customer: &CustomerKey, due: Option<Instant>, redefined: bool) {
-        let Some(entry) = self.cache.get_mut(customer) else {
-            return;
-        };
-        let serves = match (entry.timer, due) {
-            (Some(timer), Some(due)) => timer <= due,
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if serves && !redefined {
-            return;
-        }
-        entry.timer = due;
-        if self.timers.set(customer, due) {
-            self.pending.rows.timers.set(customer.clone(), due);
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::Admission;
 use super::classification::Classifier;
 use super::commands::OperatorCommands;
-use super::commit::Commits;
+use super::commit::{Commits, SentTime};
 use super::context::{Context, Queue, TaskExit};
 use super::definitions_source::DefinitionsSource;
 use super::folder::Folder;
@@ -267,7 +267,10 @@ async fn prepare(
         share(),
         Arc::clone(queue),
         retry.clone(),
-        claim.clock.micros(),
+        SentTime {
+            clock: claim.clock.micros(),
+            fired_to: claim.fired_to.micros(),
+        },
     );
     let committed = Arc::clone(&queue.committed);
     let progress = &shared.progress;
@@ -292,6 +295,7 @@ async fn prepare(
         commands: OperatorCommands::new(share(), partition),
         admission: Admission::new(share(), partition, halts),
         projector: Projector::new(share(), partition, folder, commits, retry),
+        awaiting_timers: None,
         _listed: listed,
         stop: stop.clone(),
     })

@@ -1,6 +1,7 @@
 //! The size of batches and the time they linger: as configured, or more, depending on commit times. A
 //! larger batch writes a customer once instead of twice; fewer batches cost less when the database is
-//! slow.
+//! slow. And the number of due timers that fire in a batch: as many as its commit takes a moment for, because
+//! the next records wait for it.
 
 use std::time::Duration;
 
@@ -9,13 +10,30 @@ const QUICK: Duration = Duration::from_millis(200);
 /// The commit time above which the next batch is half as large.
 const SLOW: Duration = Duration::from_millis(500);
 const MOST: usize = 2;
+/// The commit time below which the next batch fires more timers if more are due.
+const QUICK_TIMERS: Duration = Duration::from_millis(25);
+/// The commit time above which the next batch fires half as many timers.
+const SLOW_TIMERS: Duration = Duration::from_millis(50);
+const FEWEST_TIMERS: usize = 50;
+const MOST_TIMERS: usize = 2_000;
 /// The longest time to linger, whatever commits take: published events must become visible.
 const LONGEST_LINGER: Duration = Duration::from_millis(80);
+
+/// The reason why a batch was no larger.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// It had the largest allowed size.
+    pub(super) is_full: bool,
+    /// More timers were due than it fired.
+    pub(super) leaves_timers: bool,
+}
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     times: usize,
+    /// The number of timers that a batch may fire.
+    timers: usize,
     /// The moving average of commit times.
     took: Duration,
 }
@@ -24,6 +42,7 @@ impl Pace {
     pub(super) const fn new() -> Self {
         Self {
             times: 1,
+            timers: FEWEST_TIMERS,
             took: Duration::ZERO,
         }
     }
@@ -33,15 +52,27 @@ impl Pace {
         self.times
     }
 
+    /// Returns the largest number of timers that fire in a batch with so many records: at most half of a
+    /// large batch.
+    pub(super) fn timers(self, records: usize) -> usize {
+        self.timers.max(records)
+    }
+
     /// Returns the time that the first record of a batch lingers: twice the commit time, so that commits
     /// take at most a third of the time, but at least the configured time.
     pub(super) fn linger(self, configured: Duration) -> Duration {
         configured.max((self.took * 2).min(LONGEST_LINGER))
     }
 
-    /// Records a commit. `full`: the batch had the largest allowed size.
-    pub(super) fn landed(&mut self, took: Duration, full: bool) {
+    /// Records a commit.
+    pub(super) fn landed(&mut self, took: Duration, load: Load) {
         self.took = (self.took * 3 + took) / 4;
+        let full = load.is_full;
+        if took > SLOW_TIMERS {
+            self.timers = (self.timers / 2).max(FEWEST_TIMERS);
+        } else if took < QUICK_TIMERS && load.leaves_timers {
+            self.timers = (self.timers * 3 / 2).min(MOST_TIMERS);
+        }
         if took > SLOW {
             self.times = (self.times / 2).max(1);
         } else if took < QUICK && full {
@@ -54,22 +85,52 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const FULL: Load = Load {
+        is_full: true,
+        leaves_timers: false,
+    };
+
     #[test]
     fn batches_grow_while_full_and_quick_and_shrink_when_slow() {
         let mut pace = Pace::new();
-        pace.landed(QUICK / 2, false);
+        pace.landed(QUICK / 2, Load::default());
         assert_eq!(pace.times(), 1, "nothing waits");
         for expected in [2, 2] {
-            pace.landed(QUICK / 2, true);
+            pace.landed(QUICK / 2, FULL);
             assert_eq!(pace.times(), expected);
         }
-        pace.landed((QUICK + SLOW) / 2, true);
+        pace.landed((QUICK + SLOW) / 2, FULL);
         assert_eq!(pace.times(), 2, "neither quick nor slow");
         for expected in [1, 1] {
-            pace.landed(SLOW * 2, true);
+            pace.landed(SLOW * 2, FULL);
             assert_eq!(pace.times(), expected);
         }
     }
+
+    #[test]
+    fn timers_of_a_batch_follow_the_time_that_commits_take() {
+        let crowded = Load {
+            leaves_timers: true,
+            ..Load::default()
+        };
+        let mut pace = Pace::new();
+        for _ in 0..20 {
+            pace.landed(QUICK_TIMERS / 2, crowded);
+        }
+        assert_eq!(pace.timers(0), MOST_TIMERS);
+        pace.landed(QUICK_TIMERS, crowded);
+        assert_eq!(pace.timers(0), MOST_TIMERS, "neither quick nor slow");
+        pace.landed(SLOW_TIMERS * 2, crowded);
+        assert_eq!(pace.timers(0), MOST_TIMERS / 2);
+        for _ in 0..20 {
+            pace.landed(SLOW_TIMERS * 2, crowded);
+        }
+        assert_eq!(pace.timers(0), FEWEST_TIMERS);
+        assert_eq!(pace.timers(4_000), 4_000, "as many as records");
+        pace.landed(QUICK_TIMERS / 2, Load::default());
+        assert_eq!(pace.timers(0), FEWEST_TIMERS, "no timer waited");
+    }
+
     #[test]
     fn records_wait_longer_while_commits_take_longer() {
         let configured = Duration::from_millis(20);
@@ -77,7 +138,7 @@ mod tests {
         assert_eq!(pace.linger(configured), configured);
         let settled_at = |pace: &mut Pace, took| {
             for _ in 0..50 {
-                pace.landed(Duration::from_millis(took), false);
+                pace.landed(Duration::from_millis(took), Load::default());
             }
             pace.linger(configured).as_millis()
         };

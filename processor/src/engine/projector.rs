@@ -9,13 +9,12 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use super::commit::{Commits, Outgoing};
 use super::context::{Context, TaskExit};
 use super::folder::{BatchEnd, Folder};
+use super::pace::Load;
 use super::retry::Retry;
 use super::timers::WINDOW;
 use crate::memory::MemoryReservation;
 use crate::parking::Reason;
 
-/// The largest number of timers that fire in one batch.
-pub(super) const TIMERS_PER_BATCH: usize = 2_000;
 /// The largest number of customers re-evaluated in one batch.
 const REEVALUATED_PER_BATCH: i64 = 500;
 
@@ -47,14 +46,18 @@ impl Projector {
     }
 
     /// Ends the batch under construction and sends it off, after the one before it has landed.
-    pub(super) async fn flush(&mut self, end: BatchEnd, full: bool) -> Result<(), TaskExit> {
+    pub(super) async fn flush(&mut self, end: BatchEnd, is_full: bool) -> Result<(), TaskExit> {
+        let load = Load {
+            is_full,
+            leaves_timers: self.folder.has_due_timers(),
+        };
         let number = self.folder.batch_number();
         let batch = self.folder.flush(end);
         self.settle().await?;
         self.commits.send(Outgoing {
             number,
             batch,
-            full,
+            load,
         });
         Ok(())
     }
@@ -88,41 +91,36 @@ impl Projector {
         Ok(self.folder.activate(definitions))
     }
 
-    /// Loads the timers due by `clock`, up to a few more than one batch fires: of a million timers due at
-    /// one midnight the rest stays in the database. Returns the due time of the first timer that is too
-    /// many for one batch, as far as it is in memory.
-    pub(super) async fn load_timers(
-        &mut self,
-        clock: Instant,
-    ) -> Result<Option<Instant>, TaskExit> {
-        loop {
-            let excess = self.folder.timers().nth_due(TIMERS_PER_BATCH);
-            let crowded = excess.is_some_and(|due| due <= clock);
-            if crowded || !self.folder.timers().needs_load(clock) {
-                return Ok(excess);
-            }
-            // Rows of the commit in flight would be missed.
-            self.settle().await?;
-            let (partition, window) = (self.partition, i64::try_from(WINDOW).unwrap_or(i64::MAX));
-            let horizon = self.folder.timers().horizon().cloned();
-            let store = &self.shared.store;
-            let load = || store.load_timers(partition, horizon.as_ref(), window);
-            let rows = self.retry.until_available(load).await?;
-            self.folder.timers_mut().install(rows);
+    /// Loads the next timers due by `clock` if none of them is in memory: of a million timers due at one
+    /// midnight the rest stays in the database.
+    async fn load_timers(&mut self, clock: Instant) -> Result<(), TaskExit> {
+        let timers = self.folder.timers();
+        if timers.first_due(clock).is_some() || !timers.needs_load(clock) {
+            return Ok(());
         }
+        // Rows of the commit in flight would be missed.
+        self.settle().await?;
+        let (partition, window) = (self.partition, i64::try_from(WINDOW).unwrap_or(i64::MAX));
+        let horizon = self.folder.timers().horizon().cloned();
+        let store = &self.shared.store;
+        let load = || store.load_timers(partition, horizon.as_ref(), window);
+        let rows = self.retry.until_available(load).await?;
+        self.folder.timers_mut().install(rows);
+        Ok(())
     }
 
-    /// Loads every customer among these, and those with a timer due by `clock`, at most so many.
+    /// Loads every customer among these, and those whose timers fire next, once the clock stands at
+    /// `clock`: at most so many.
     pub(super) async fn load(
         &mut self,
         mut customers: Vec<CustomerKey>,
-        clock: Option<Instant>,
+        clock: Instant,
         timers: usize,
     ) -> Result<(), TaskExit> {
-        if let Some(clock) = clock {
-            self.load_timers(clock).await?;
-            customers.extend(self.folder.timers().due(clock, timers));
-        }
+        self.load_timers(clock).await?;
+        let due = self.folder.timers().due(clock, timers);
+        let passing = self.folder.absent(&due, &customers);
+        customers.extend(due);
         let requested = customers.len();
         let missing = self.folder.missing(customers, self.commits.landed());
         let metrics = &self.shared.metrics;
@@ -138,7 +136,19 @@ impl Projector {
         let load = || self.shared.store.load_customers(&missing);
         let rows = self.retry.until_available(load).await?;
         self.folder.install(missing, rows)?;
+        self.folder.let_pass(passing);
         Ok(())
+    }
+
+    /// Loads the definitions in force as the partition was last folded by them, though there are newer ones.
+    pub(super) async fn restore_definitions(
+        &mut self,
+    ) -> Result<Vec<(TenantId, Reason)>, TaskExit> {
+        let version = self.folder.definitions_version();
+        let database = self.shared.store.database();
+        let load = || database.load_definitions_of(version);
+        let definitions = self.retry.until_available(load).await?;
+        self.activate(definitions).await
     }
 
     /// Re-evaluates the next customers of a tenant with new definitions.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidemark_schemas::Instant;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ const TICK: Duration = Duration::from_millis(200);
 const CHECKPOINT_EVERY: i64 = 50_000;
 /// The interval at which the clock of an idle partition is written, in microseconds.
 const CLOCK_WRITTEN_EVERY: i64 = 1_000_000;
+/// The time for which records are folded while newer definitions wait for due timers; then they wait too.
+const RECORDS_PASS_FOR: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) struct PartitionTask {
     pub(super) commands: OperatorCommands,
     pub(super) admission: Admission,
     pub(super) projector: Projector,
+    /// The time since which newer definitions wait for due timers.
+    pub(super) awaiting_timers: Option<time::Instant>,
     pub(super) stop: CancellationToken,
     /// The partition counts as owned while its task lives.
     pub(super) _listed: ListedPartition,
@@ -121,6 +126,7 @@ impl PartitionTask {
     fn has_background_work(&self) -> bool {
         let folder = &self.projector.folder;
         !self.redrives.is_empty()
+            || folder.has_due_timers()
             || folder.next_reevaluation().is_some()
             || self.definitions.has_news(folder)
     }
@@ -160,21 +166,29 @@ impl PartitionTask {
 
     /// Puts the definitions in force that are due here; returns the instant that the clock must reach
     /// before.
-    async fn step_definitions(&mut self) -> Result<Option<tidemark_schemas::Instant>, TaskExit> {
+    async fn step_definitions(&mut self) -> Result<Option<Instant>, TaskExit> {
         let step = tokio::select! {
             () = self.stop.cancelled() => return Err(TaskExit::Stopped),
             step = self.definitions.next(&self.projector.folder) => step?,
         };
-        match step {
-            Step::Keep => Ok(None),
-            Step::AdvanceTo(clock) => Ok(Some(clock)),
-            Step::Activate(definitions) => {
-                for (tenant, reason) in self.projector.activate(definitions).await? {
-                    self.redrives.add(tenant, reason);
-                }
-                Ok(None)
+        let redriven = match step {
+            Step::Keep => return Ok(None),
+            Step::AdvanceTo(clock) => return Ok(Some(clock)),
+            Step::AwaitTimers => {
+                let since = self.awaiting_timers.get_or_insert_with(time::Instant::now);
+                let records_wait = since.elapsed() > RECORDS_PASS_FOR;
+                return Ok(records_wait.then(|| self.projector.folder.clock()));
             }
+            Step::Restore => self.projector.restore_definitions().await?,
+            Step::Activate(definitions) => {
+                self.awaiting_timers = None;
+                self.projector.activate(definitions).await?
+            }
+        };
+        for (tenant, reason) in redriven {
+            self.redrives.add(tenant, reason);
         }
+        Ok(None)
     }
 
     /// Takes records up to the next checkpoint, activation or end, whichever comes first.
@@ -184,7 +198,7 @@ impl PartitionTask {
         let ends = [Some(checkpoint), activation, self.end];
         let end = ends.into_iter().flatten().min().unwrap_or(checkpoint);
         let (inbox, wall) = (&mut self.inbox, self.shared.clock);
-        work.take_records(inbox, &mut self.projector, &self.classifier, wall, end)
+        work.take_records(inbox, &self.classifier, wall, end)
             .await?;
         if self.end.is_none() && self.shared.clock_check.is_sound() {
             work.follow_wall_clock(&self.inbox);
@@ -192,12 +206,12 @@ impl PartitionTask {
         Ok(())
     }
 
-    /// Loads every customer that the input touches.
+    /// Loads every customer that the input touches, and those whose timers fire beside it.
     async fn load(&mut self, work: &Work) -> Result<(), TaskExit> {
-        let (customers, clock) = (work.customers(), work.last_clock());
-        self.projector
-            .load(customers, clock, work.timers_at_most())
-            .await
+        let clock = self.projector.folder.clock();
+        let clock = work.last_clock().map_or(clock, |last| last.max(clock));
+        let timers = self.projector.commits.timers(work.len());
+        self.projector.load(work.customers(), clock, timers).await
     }
 
     /// Fires and folds, and commits the batch; writes nothing where nothing has changed.
@@ -209,22 +223,20 @@ impl PartitionTask {
         if let Some(last) = work.last_broker_time() {
             shared.clock_check.note_appended(last);
         }
-        let mut fired = 0;
         for item in &work.items {
-            fired += folder.advance_clock(item.appended_at, work.timers_at_most());
+            folder.move_clock(item.appended_at);
             self.admission.admit(folder, item)?;
         }
         if let Some(clock) = work.clock {
-            fired += folder.advance_clock(clock, work.timers_at_most());
+            folder.move_clock(clock);
         }
+        let fired = folder.fire_due(self.projector.commits.timers(work.len()));
         shared.metrics.timers_fired.inc_by(fired as u64);
         self.projector.reevaluate().await?;
         self.report();
 
-        let folder = &self.projector.folder;
-        let clock_moved = folder.clock().micros() - self.projector.commits.sent_clock();
-        let moved = work.next_offset > folder.next_offset();
-        if !moved && folder.pending().is_empty() && clock_moved < CLOCK_WRITTEN_EVERY {
+        let moved = work.next_offset > self.projector.folder.next_offset();
+        if !moved && !self.is_worth_a_commit() {
             return Ok(());
         }
         let end = BatchEnd {
@@ -237,12 +249,24 @@ impl PartitionTask {
         self.projector.flush(end, full).await
     }
 
+    /// Returns whether anything but the position has changed enough to be written.
+    fn is_worth_a_commit(&self) -> bool {
+        let (folder, sent) = (&self.projector.folder, self.projector.commits.sent());
+        let clock_moved = folder.clock().micros() - sent.clock;
+        let fired_up = !folder.has_due_timers() && sent.fired_to < sent.clock;
+        !folder.pending().is_empty() || clock_moved >= CLOCK_WRITTEN_EVERY || fired_up
+    }
+
     fn report(&self) {
         let (metrics, folder) = (&self.shared.metrics, &self.projector.folder);
         let partition = self.partition.to_string();
         let halted = i64::try_from(self.admission.halted()).unwrap_or(i64::MAX);
-        let seconds = folder.clock().micros() / 1_000_000;
-        for (gauges, value) in [(&metrics.tenants_halted, halted), (&metrics.clock, seconds)] {
+        let seconds = |instant: Instant| instant.micros() / 1_000_000;
+        for (gauges, value) in [
+            (&metrics.tenants_halted, halted),
+            (&metrics.clock, seconds(folder.clock())),
+            (&metrics.timers_fired_to, seconds(folder.fired_to())),
+        ] {
             gauges.with_label_values(&[&partition]).set(value);
         }
     }

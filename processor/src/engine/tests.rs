@@ -182,13 +182,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..30)
 }
 
+/// How many timers fire in a batch, beside its records.
+fn timers_per_batch() -> impl Strategy<Value = usize> {
+    prop::sample::select(vec![1, 2, 5, usize::MAX])
+}
+
 fn run<'a>(
     log: &'a [Entry],
     activations: &'a Activations,
-    memory: usize,
+    (memory, timers): (usize, usize),
     steps: &[Step],
 ) -> Rig<'a> {
     let mut rig = Rig::new(log, activations, memory);
+    rig.timers = timers;
     for step in steps {
         match step {
             Step::Read(records) => drop(rig.turn(*records)),
@@ -218,11 +224,13 @@ proptest! {
         log in logs(),
         steps in steps(),
         memory in prop::sample::select(vec![0, 4_000, PLENTY]),
+        timers in timers_per_batch(),
     ) {
         let activations = Activations::from([(0, both_tenants())]);
         let mut one_by_one = Rig::new(&log, &activations, PLENTY);
+        one_by_one.timers = usize::MAX;
         one_by_one.read_all(1);
-        let mut any = run(&log, &activations, memory, &steps);
+        let mut any = run(&log, &activations, (memory, timers), &steps);
         for rig in [&mut one_by_one, &mut any] {
             rig.assert_timers_cover();
             rig.idle_until(end_of(&log));
@@ -246,6 +254,7 @@ proptest! {
         log in logs(),
         steps in steps(),
         memory in prop::sample::select(vec![0, PLENTY]),
+        timers in timers_per_batch(),
         place in 0..40_i64,
     ) {
         let before = both_tenants();
@@ -255,8 +264,9 @@ proptest! {
         let place = place.min(offset(log.len()));
         let activations = Activations::from([(0, before), (place, after)]);
         let mut one_by_one = Rig::new(&log, &activations, PLENTY);
+        one_by_one.timers = usize::MAX;
         one_by_one.read_all(1);
-        let mut any = run(&log, &activations, memory, &steps);
+        let mut any = run(&log, &activations, (memory, timers), &steps);
         for rig in [&mut one_by_one, &mut any] {
             rig.assert_timers_cover();
             rig.idle_until(end_of(&log));
@@ -286,7 +296,7 @@ proptest! {
         let unknown = Activations::from([(0, acme), (place, both_tenants())]);
         let mut expected = Rig::new(&log, &known, PLENTY);
         expected.read_all(5);
-        let found = run(&log, &unknown, 0, &steps);
+        let found = run(&log, &unknown, (0, 2), &steps);
         found.assert_timers_cover();
         found.assert_counters_add_up();
         found.assert_rollups_add_up();

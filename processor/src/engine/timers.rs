@@ -81,15 +81,9 @@ impl Timers {
         }
     }
 
-    /// Removes and returns the first timer due at or before `clock`; the caller deletes its row.
-    pub(crate) fn pop(&mut self, clock: Instant) -> Option<Due> {
-        let (due, _) = self.due.first()?;
-        if *due > clock {
-            return None;
-        }
-        let popped = self.due.pop_first()?;
-        self.by_customer.remove(&popped.1);
-        Some(popped)
+    /// Returns the first timer in memory, if it is due at or before `clock`.
+    pub(crate) fn first_due(&self, clock: Instant) -> Option<&Due> {
+        self.due.first().filter(|(due, _)| *due <= clock)
     }
 
     /// Returns the customers due at or before `clock`, at most `limit` of them, in order.
@@ -102,9 +96,10 @@ impl Timers {
             .collect()
     }
 
-    /// Returns the due time of the `n`th timer (from 0), if that many are in memory.
-    pub(crate) fn nth_due(&self, n: usize) -> Option<Instant> {
-        self.due.iter().nth(n).map(|(due, _)| *due)
+    /// Returns an instant before which no timer is due, in memory or in the database; `None`: there is none.
+    pub(crate) fn none_before(&self) -> Option<Instant> {
+        let next = self.due.first().or(self.horizon.as_ref());
+        next.map(|(due, _)| *due)
     }
 
     fn shrink(&mut self) {
@@ -144,11 +139,16 @@ mod tests {
         assert!(!timers.set(&key(2), Some(at(5))), "it is there");
         assert!(timers.set(&key(4), Some(at(3))) && timers.set(&key(4), None));
         assert_eq!(timers.due(at(4), 10), vec![key(1), key(3)]);
-        assert_eq!(timers.pop(at(4)), Some((at(1), key(1))));
-        assert_eq!(timers.pop(at(4)), Some((at(1), key(3))));
-        assert_eq!(timers.pop(at(4)), None);
-        assert_eq!(timers.pop(at(5)), Some((at(5), key(2))));
-        assert_eq!(timers.pop(at(9)), None);
+        for (clock, due, customer) in [(4, 1, 1), (4, 1, 3), (5, 5, 2)] {
+            assert_eq!(timers.none_before(), Some(at(due)));
+            assert_eq!(timers.first_due(at(due - 1)), None);
+            assert_eq!(timers.first_due(at(clock)), Some(&(at(due), key(customer))));
+            timers.set(&key(customer), None);
+        }
+        assert_eq!(
+            (timers.first_due(at(9)), timers.none_before()),
+            (None, None)
+        );
     }
 
     #[test]
@@ -163,9 +163,13 @@ mod tests {
             WINDOW,
             "beyond the horizon"
         );
+        for n in 0..WINDOW {
+            timers.set(&key(n), None);
+        }
+        assert_eq!(timers.none_before(), Some(at(1)), "as due as the horizon");
         timers.install(vec![(at(2), key(999_999))]);
         assert!(!timers.needs_load(at(9)));
-        assert_eq!(timers.due(at(9), usize::MAX).len(), WINDOW + 1);
+        assert_eq!(timers.due(at(9), usize::MAX), [key(999_999)]);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct Batch {
     pub new_next_offset: i64,
     /// The clock after this batch, in microseconds.
     pub clock: i64,
+    /// The instant by which every timer due has fired after this batch, in microseconds.
+    pub fired_to: i64,
     /// The clock follows the wall clock, not a fixed instant.
     pub wall_clock: bool,
     /// The last sequence given to a change set after this batch.

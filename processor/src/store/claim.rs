@@ -26,6 +26,8 @@ pub struct Claim {
     pub next_offset: i64,
     /// The partition's clock.
     pub clock: Instant,
+    /// The instant by which every timer due has fired; at most the clock.
+    pub fired_to: Instant,
     /// The last sequence given to a change.
     pub change_seq: i64,
     /// The version of the definitions in force; -1 before the first.
@@ -107,6 +109,7 @@ async fn try_claim(
         commits: progress.try_get("commits")?,
         next_offset: progress.try_get("next_offset")?,
         clock: instant(&progress, "clock")?,
+        fired_to: instant(&progress, "fired_to")?,
         change_seq: progress.try_get("change_seq")?,
         definitions: progress.try_get("definitions")?,
         evaluation,

@@ -119,6 +119,7 @@ async fn pass_fence(
         .bind(batch.log.last.map(|record| record.hash))
         .bind(batch.wall_clock)
         .bind(batch.nonce)
+        .bind(batch.fired_to)
         .execute(connection)
         .await?;
     Ok(passed.rows_affected() == 1)

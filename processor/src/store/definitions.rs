@@ -95,6 +95,21 @@ impl Database {
         })
     }
 
+    /// Loads the definitions that a version put in force.
+    ///
+    /// [`StoreError::Damaged`] where the database does not keep it.
+    pub async fn load_definitions_of(&self, version: i64) -> Result<Definitions, StoreError> {
+        let mut pooled = self.acquire().await?;
+        let loaded = answered(load_in_force(pooled.connection(), version + 1)).await;
+        let (definitions, _) = pooled.settle(loaded)?;
+        if definitions.version == Some(version) {
+            return Ok(definitions);
+        }
+        Err(StoreError::Damaged(format!(
+            "definitions version {version} was in force, and is not kept"
+        )))
+    }
+
     /// Returns the first record kept by a newer binary that this one cannot read.
     pub async fn unknown_format(&self) -> Result<Option<UnknownFormat>, StoreError> {
         let mut pooled = self.acquire().await?;

@@ -5,6 +5,7 @@ update progress
 set commits     = commits + 1,
     next_offset = $6,
     clock       = greatest(clock, $7),  -- never goes back
+    fired_to    = greatest(fired_to, $17),
     change_seq  = $8,
     definitions = $9,
     evaluation  = $10,

@@ -12,6 +12,7 @@ create table progress (
     commits     bigint not null default 0,  -- count of commits; shows whether a commit landed
     next_offset bigint not null default 0,  -- the first offset not folded
     clock       bigint not null,            -- the partition's clock; never goes back
+    fired_to    bigint not null,            -- every timer due by then has fired; at most the clock
     change_seq  bigint not null default 0,  -- last sequence given in change_set
     definitions bigint not null default -1, -- version of the definitions in force here
     evaluation  int not null,               -- version by which its customers are, or are being, evaluated

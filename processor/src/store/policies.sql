@@ -38,7 +38,7 @@ grant select on customer, membership, position, counter, rollup, digest, change_
     tracked_leaf to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
 grant select (
-    topic, partition, epoch, commits, next_offset, clock, change_seq, definitions, updated_at
+    topic, partition, epoch, commits, next_offset, clock, fired_to, change_seq, definitions, updated_at
 ) on progress to tidemark_api;
 -- Without a tenant: how fresh the progress is, but not its owner.
 grant select (topic, partition, epoch, log_end, log_end_at, seen_at) on heartbeat to tidemark_api;

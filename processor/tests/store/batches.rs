@@ -54,6 +54,7 @@ pub(crate) fn after(claim: &Claim, partition: i32) -> Batch {
         old_next_offset: claim.next_offset,
         new_next_offset: claim.next_offset + 10,
         clock: at("2024-05-01T10:00:00Z").micros(),
+        fired_to: at("2024-05-01T09:00:00Z").micros(),
         change_seq: claim.change_seq,
         definitions: claim.definitions,
         ..Batch::default()
@@ -102,6 +103,7 @@ pub(crate) fn next(batch: &Batch) -> Batch {
         old_next_offset: batch.new_next_offset,
         new_next_offset: batch.new_next_offset + 10,
         clock: batch.clock,
+        fired_to: batch.fired_to,
         change_seq: batch.change_seq,
         definitions: batch.definitions,
         ..Batch::default()

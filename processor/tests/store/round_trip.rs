@@ -178,7 +178,10 @@ async fn claims() {
     store.commit(TOPIC, &batch).await.unwrap();
 
     let claim = store.claim(TOPIC, 3, "b").await.unwrap();
-    assert_eq!(claim.clock.micros(), batch.clock);
+    assert_eq!(
+        (claim.clock.micros(), claim.fired_to.micros()),
+        (batch.clock, batch.fired_to)
+    );
     assert_eq!((claim.definitions, claim.change_seq), (12, 77));
     assert_eq!(
         claim.digests,

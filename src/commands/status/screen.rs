@@ -119,6 +119,18 @@ pub(super) fn unowned(lag: &Lag) -> Option<String> {
     })
 }
 
+/// Returns how far timers are behind the clocks; `None` if all that are due have fired.
+fn due_timers(lag: &Lag) -> Option<String> {
+    let behind = lag.partitions.iter();
+    let behind = behind.filter(|found| found.timers_fired_to < found.clock);
+    let count = behind.clone().count();
+    let least = behind.map(|found| found.timers_fired_to).min()?;
+    let since = least.map_or_else(|| "the beginning".to_owned(), |at| at.to_string());
+    Some(format!(
+        "timers due in {count} partitions: lists, sizes and rollups are as of {since}"
+    ))
+}
+
 /// Returns the lines below the partitions.
 fn rest(status: &Status) -> Vec<String> {
     let halted = status.halted.iter().map(HaltedTenant::to_text);
@@ -134,6 +146,7 @@ fn rest(status: &Status) -> Vec<String> {
             "parked {reason}: {events} events of tenant {tenant}"
         ));
     }
+    lines.extend(due_timers(&status.lag));
     for Reevaluating { tenant, version } in &status.reevaluating {
         lines.push(format!("re-evaluating {tenant} under version {version}"));
     }
@@ -165,6 +178,7 @@ mod tests {
             },
             lag: Some(lag),
             clock: None,
+            timers_fired_to: None,
             is_owned,
             seen_at: None,
         });
@@ -203,6 +217,24 @@ mod tests {
         assert!(screen[4].trim_start().starts_with("150 "), "{}", screen[4]);
         assert_eq!(screen[16], "and 187 more", "{screen:#?}");
         assert_eq!(screen[23], "and 24 more", "{screen:#?}");
+    }
+
+    #[test]
+    fn due_timers_are_told_with_the_instant_that_lists_are_as_of() {
+        let mut status = status(vec![(0, true); 3]);
+        assert_eq!(due_timers(&status.lag), None);
+        let at = |text: &str| Some(text.parse().expect("an instant"));
+        for partition in &mut status.lag.partitions[1..] {
+            partition.clock = at("2026-03-01T00:01:00Z");
+            partition.timers_fired_to = at("2026-02-28T22:59:59Z");
+        }
+        assert_eq!(
+            due_timers(&status.lag).as_deref(),
+            Some(
+                "timers due in 2 partitions: lists, sizes and rollups are as of \
+                 2026-02-28T22:59:59Z"
+            )
+        );
     }
 
     #[test]

@@ -139,7 +139,9 @@ async fn cached_response_stays_valid_when_the_clock_advances_and_has_the_new_wat
     .await;
     assert_eq!(kept.headers["tidemark-watermark"], CLOCK);
     // The clock alone advances: the cached response stays valid and has the new watermark.
-    world.commit_without_timers("2024-06-30T00:00:07Z").await;
+    world
+        .commit_at("2024-06-30T00:00:07Z", "2024-06-30T00:00:07Z")
+        .await;
     let later = wait_for(
         SOON,
         "a cached response with the new watermark",

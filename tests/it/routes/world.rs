@@ -85,6 +85,7 @@ impl World {
                 nonce: claim.nonce,
                 new_next_offset: claim.next_offset,
                 clock: claim.clock.micros(),
+                fired_to: claim.fired_to.micros(),
                 definitions: claim.definitions,
                 ..Batch::default()
             };
@@ -208,15 +209,15 @@ impl World {
                 sums.extend(effects.rollups);
             }
         }
-        self.commit_without_timers(clock).await;
+        self.commit_at(clock, clock).await;
     }
 
-    /// Does the same as [`World::commit`] without firing timers.
-    pub(crate) async fn commit_without_timers(&mut self, clock: &str) {
-        let clock = at(clock);
+    /// Does the same as [`World::commit`] without firing timers: `fired_to` is what is said of them.
+    pub(crate) async fn commit_at(&mut self, clock: &str, fired_to: &str) {
         for number in 0..self.partitions.len() {
-            let definitions = self.partitions[number].last.definitions;
-            let batch = self.partitions[number].batch(clock, definitions);
+            let here = &mut self.partitions[number];
+            here.last.fired_to = at(fired_to).micros();
+            let batch = here.batch(at(clock), here.last.definitions);
             self.write(number, batch).await;
         }
     }
@@ -273,6 +274,7 @@ impl Partition {
             old_next_offset: last.new_next_offset,
             new_next_offset: last.new_next_offset + 10,
             clock: clock.micros(),
+            fired_to: last.fired_to,
             change_seq: last.change_seq,
             definitions,
             ..Batch::default()

@@ -86,8 +86,8 @@ impl Found {
         let mut customer = self.customer(id)?;
         let clock = self.row.clock.and_then(clock).unwrap_or(Instant::MIN);
         let as_of = clock.max(customer.evaluated().evaluated_at);
-        // The processor steps through due times before it moves the clock; where it was stopped in
-        // between, the same steps are taken here, so that `since` is what it will say too.
+        // The timers of the customer may be due and not have fired yet; the same steps are taken here, so
+        // that `since` is what the processor will write too.
         customer.advance(&self.definitions, as_of);
         Ok(Current { customer, as_of })
     }

@@ -11,7 +11,31 @@ use super::Folder;
 use crate::parking::Reason;
 use crate::store::{CustomerRow, Reevaluation, StoreError};
 
+/// What a partition must do before definitions come into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing.
+    Nothing,
+    /// The timers that are due fire, by the definitions before.
+    Timers,
+    /// The definitions before are loaded, by which timers fire.
+    Definitions,
+}
+
 impl Folder {
+    /// Returns what must precede the activation of definitions: whatever was due before them happens
+    /// under those before.
+    pub(crate) fn before_activation(&self, definitions: &Definitions) -> Before {
+        let is_newer = definitions.version.unwrap_or(-1) > self.definitions_version;
+        if !is_newer || !self.has_due_timers() {
+            Before::Nothing
+        } else if self.loaded_version() == self.definitions_version {
+            Before::Timers
+        } else {
+            Before::Definitions
+        }
+    }
+
     /// Puts newer definitions in force from here on, and this binary's evaluation version where the
     /// partition was last folded by an older one.
     ///
@@ -19,6 +43,7 @@ impl Folder {
     /// ones if more of them are accepted now. After a restart all accepted ones count as new, because the
     /// previous owner may not have retried them.
     pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<(TenantId, Reason)> {
+        debug_assert_eq!(self.before_activation(&definitions), Before::Nothing);
         let version = definitions.version.unwrap_or(-1);
         let before = self.definitions_version;
         let known: BTreeMap<_, _> = self.definitions.accepted_late().collect();
@@ -64,7 +89,8 @@ impl Folder {
         let begun = Reevaluation {
             tenant: tenant.id.clone(),
             version: tenant.version,
-            activated_at: self.clock,
+            // By another evaluation version alone, timers may still be due: they fire by the new one.
+            activated_at: self.fired_to,
             cursor: None,
             evaluated: 0,
             done: false,

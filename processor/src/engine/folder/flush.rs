@@ -64,6 +64,7 @@ impl Folder {
             old_next_offset: self.next_offset,
             new_next_offset: end.next_offset,
             clock: self.clock.micros(),
+            fired_to: self.fired_to.micros(),
             wall_clock: end.wall_clock,
             change_seq: self.change_seq,
             definitions: self.definitions_version,

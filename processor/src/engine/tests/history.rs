@@ -93,6 +93,89 @@ fn a_customer_due_twice_at_one_midnight_fires_twice() {
     }
 }
 
+/// Ten customers due at one midnight; after it an event of another customer, and one of the last.
+fn log_across_a_midnight() -> Vec<Entry> {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let mut log: Vec<Entry> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, id)| entry(id, name, "2024-02-01T12:00:00Z", order(1)))
+        .collect();
+    log.push(entry(98, "z", "2024-02-08T06:00:00Z", order(2)));
+    log.push(entry(99, "j", "2024-02-08T06:00:01Z", order(3)));
+    log
+}
+
+#[test]
+fn events_after_a_midnight_are_folded_before_the_timers_of_other_customers() {
+    // Given ten timers that are due at one midnight, of which a batch fires two
+    let log = log_across_a_midnight();
+    let definitions = before();
+    for memory in [0, PLENTY] {
+        let mut rig = Rig::new(&log, &definitions, memory);
+        rig.turn(10);
+        rig.settle();
+
+        // When the records after it are folded
+        rig.turn(2);
+        rig.settle();
+
+        // Then theirs are the first changes, the one of the last customer after its own timer, and no
+        // more is said to have fired than has
+        let known = 10;
+        let expected = [
+            "a recent recent>- 2024-02-08T05:00:00Z timer",
+            "b recent recent>- 2024-02-08T05:00:00Z timer",
+            "j recent recent>- 2024-02-08T05:00:00Z timer",
+            "j recent ->recent 2024-02-08T06:00:01Z event",
+            "z recent ->recent 2024-02-08T06:00:00Z event",
+        ];
+        assert_eq!(changes(&rig).split_off(known), expected);
+        let due = at("2024-02-08T05:00:00Z");
+        assert_eq!(rig.table.clock, at("2024-02-08T06:00:01Z"));
+        assert_eq!(rig.table.fired_to, due.plus_micros(-1));
+
+        // And the process that follows fires the others at the same instant
+        rig.restart(true);
+        rig.read_all(10);
+        let fired = changes(&rig).split_off(known + expected.len());
+        let others = ["c", "d", "e", "f", "g", "h", "i"];
+        let others = others.map(|name| format!("{name} recent recent>- {due} timer"));
+        assert_eq!(fired, others);
+        assert_eq!(rig.table.fired_to, rig.table.clock);
+    }
+}
+
+#[test]
+fn definitions_come_into_force_after_the_timers_due_before_them_whoever_fires_these() {
+    // Given a midnight of which some timers have fired, and other definitions before the next record
+    let log = log_across_a_midnight();
+    let activated = at("2024-02-08T06:00:00Z");
+    let mut definitions = before();
+    definitions.insert(11, define(&definitions[&0], 1, activated, AFTER));
+    for restarts in [false, true] {
+        let mut rig = Rig::new(&log, &definitions, 0);
+        rig.turn(10);
+        rig.turn(1);
+        if restarts {
+            rig.restart(true);
+        }
+
+        // When they come into force
+        rig.read_all(1);
+
+        // Then every customer has left the segment at midnight, by the definitions before
+        let left = changes(&rig).into_iter();
+        let left = left.filter(|change| change.contains("recent recent>-"));
+        let expected = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
+            .map(|name| format!("{name} recent recent>- 2024-02-08T05:00:00Z timer"));
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, expected);
+        assert_eq!(rig.table.activations.last(), Some(&(1, 11, activated)));
+    }
+}
+
 #[test]
 fn an_event_ahead_of_the_clock_finds_what_was_due_before_it_done() {
     let due = at("2024-02-04T12:00:00Z");

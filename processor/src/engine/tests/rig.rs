@@ -12,7 +12,7 @@ use tidemark_schemas::{CustomerEvent, CustomerKey, Instant};
 
 use super::rollups::naive;
 use super::table::{Counters, Table};
-use crate::engine::folder::{BatchEnd, Folder, NotFolded};
+use crate::engine::folder::{BatchEnd, Before, Folder, NotFolded};
 use crate::engine::park::Park;
 use crate::engine::timers::WINDOW;
 use crate::memory::Budget;
@@ -20,8 +20,6 @@ use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::{Batch, CustomerRow, ParkedRow};
 
-/// The largest number of timers per batch: as in the task, but small.
-const TIMERS_PER_BATCH: usize = 2;
 const REEVALUATED_PER_BATCH: usize = 2;
 
 /// One record of the log.
@@ -41,6 +39,8 @@ pub(super) struct Rig<'a> {
     pub(super) table: Table,
     pub(super) folder: Folder,
     memory: usize,
+    /// The largest number of timers that fire in a batch: as in the task, but small.
+    pub(super) timers: usize,
     in_flight: Option<(u64, Batch)>,
     committed: u64,
 }
@@ -69,6 +69,7 @@ impl<'a> Rig<'a> {
             table,
             folder,
             memory,
+            timers: 2,
             in_flight: None,
             committed: 0,
         }
@@ -103,51 +104,41 @@ impl<'a> Rig<'a> {
         self.activate();
         let before = self.folder.next_offset();
         let until = self.end_of_turn(before, records);
-        let mut items = Vec::new();
-        let mut timers_only = None;
-        for entry in self.records(before, until) {
-            if self.is_crowded(entry.appended_at) {
-                timers_only = items.is_empty().then_some(entry.appended_at);
-                break;
-            }
-            items.push(entry.clone());
-        }
+        let items = self.records(before, until);
         let next_offset = before + offset(items.len());
-        let limit = if items.is_empty() {
-            TIMERS_PER_BATCH
-        } else {
-            usize::MAX
-        };
         let last = items.iter().map(|item| item.appended_at).max();
-        self.load(&items, last.max(timers_only), limit);
+        self.load(&items, last);
         for (item, offset) in items.iter().zip(before..) {
-            self.folder.advance_clock(item.appended_at, limit);
+            self.folder.move_clock(item.appended_at);
             if let Some(row) = self.try_fold(item, offset) {
                 self.folder.pending_mut().park(row);
             }
         }
-        if let Some(clock) = timers_only {
-            self.folder.advance_clock(clock, limit);
-        }
+        self.folder.fire_due(self.timers);
         self.reevaluate();
-        self.flush(next_offset) || timers_only.is_some()
+        self.flush(next_offset) || self.folder.has_due_timers()
     }
 
     /// Lets time pass at the end of the log, with no re-evaluation left.
     pub(super) fn idle_until(&mut self, clock: Instant) {
+        self.folder.move_clock(clock);
+        self.fire_all();
+    }
+
+    /// Fires every timer that is due, batch by batch.
+    pub(super) fn fire_all(&mut self) {
         let mut turns = 0;
-        while self.folder.clock() < clock {
-            turns += 1;
-            assert!(
-                turns < 10_000,
-                "time stands still at {}",
-                self.folder.clock()
-            );
-            self.is_crowded(clock);
-            self.load(&[], Some(clock), TIMERS_PER_BATCH);
-            self.folder.advance_clock(clock, TIMERS_PER_BATCH);
+        loop {
+            self.load(&[], None);
+            self.folder.fire_due(self.timers);
             self.flush(self.folder.next_offset());
             self.settle();
+            if !self.folder.has_due_timers() {
+                return;
+            }
+            turns += 1;
+            let fired_to = self.folder.fired_to();
+            assert!(turns < 10_000, "time stands still at {fired_to}");
         }
     }
 
@@ -166,11 +157,22 @@ impl<'a> Rig<'a> {
         let Some((_, newest)) = reached.last() else {
             return;
         };
-        if self.folder.is_older_than(newest) {
-            self.settle();
-            self.folder.activate(newest.clone());
-            self.redrive();
+        if !self.folder.is_older_than(newest) {
+            return;
         }
+        self.settle();
+        if self.folder.before_activation(newest) == Before::Definitions {
+            let version = Some(self.folder.definitions_version());
+            let mut all = self.activations.values();
+            let in_force = all.find(|definitions| definitions.version == version);
+            self.folder
+                .activate(in_force.expect("it was in force").clone());
+        }
+        if self.folder.before_activation(newest) == Before::Timers {
+            self.fire_all();
+        }
+        self.folder.activate(newest.clone());
+        self.redrive();
     }
 
     /// A turn ends where other definitions come into force.
@@ -187,34 +189,25 @@ impl<'a> Rig<'a> {
             .collect()
     }
 
-    /// Whether more timers are due than one batch fires; loads what is needed to say so.
-    fn is_crowded(&mut self, clock: Instant) -> bool {
-        loop {
-            let timers = self.folder.timers();
-            if timers
-                .nth_due(TIMERS_PER_BATCH)
-                .is_some_and(|due| due <= clock)
-            {
-                return true;
-            }
-            if !timers.needs_load(clock) {
-                return false;
-            }
+    /// Loads the customers of these records, and those whose timers fire beside them.
+    fn load(&mut self, items: &[Entry], clock: Option<Instant>) {
+        let clock = clock.max(Some(self.folder.clock())).expect("one of them");
+        let timers = self.folder.timers();
+        if timers.first_due(clock).is_none() && timers.needs_load(clock) {
             let horizon = timers.horizon().cloned();
             self.settle();
             let rows = self.table.timers_after(horizon.as_ref(), WINDOW);
             self.folder.timers_mut().install(rows);
         }
-    }
-
-    fn load(&mut self, items: &[Entry], clock: Option<Instant>, limit: usize) {
-        let due = clock.map_or_else(Vec::new, |clock| self.folder.timers().due(clock, limit));
-        let folded = items.iter().map(|item| item.event.key());
+        let due = self.folder.timers().due(clock, self.timers);
+        let folded: Vec<_> = items.iter().map(|item| item.event.key()).collect();
+        let passing = self.folder.absent(&due, &folded);
         let missing = self
             .folder
-            .missing(folded.chain(due).collect(), self.committed);
+            .missing(folded.into_iter().chain(due).collect(), self.committed);
         let rows = self.table.customers_of(&missing);
         self.folder.install(missing, rows).expect("sound rows");
+        self.folder.let_pass(passing);
     }
 
     fn try_fold(&mut self, item: &Entry, offset: i64) -> Option<ParkedRow> {
@@ -248,7 +241,7 @@ impl<'a> Rig<'a> {
             }
             let place = usize::try_from(row.offset).expect("an offset");
             let entry = self.log[place].clone();
-            self.load(std::slice::from_ref(&entry), None, 0);
+            self.load(std::slice::from_ref(&entry), None);
             match self.try_fold(&entry, row.offset) {
                 None => self.folder.pending_mut().unpark(&row),
                 Some(now) if now.reason == row.reason => {}
@@ -273,7 +266,8 @@ impl<'a> Rig<'a> {
     /// Sends a batch off, while the one before it lands.
     fn flush(&mut self, next_offset: i64) -> bool {
         let moved = next_offset > self.folder.next_offset()
-            || self.folder.clock() > self.table.clock && self.in_flight.is_none();
+            || self.folder.clock() > self.table.clock && self.in_flight.is_none()
+            || self.folder.fired_to() > self.table.fired_to && self.in_flight.is_none();
         if !moved && self.folder.pending().is_empty() {
             return false;
         }

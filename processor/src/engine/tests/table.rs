@@ -25,6 +25,7 @@ pub(super) struct Table {
     commits: i64,
     pub(super) next_offset: i64,
     pub(super) clock: Instant,
+    pub(super) fired_to: Instant,
     change_seq: i64,
     pub(super) definitions: i64,
     pub(super) evaluation: i32,
@@ -50,6 +51,7 @@ impl Table {
             commits: 0,
             next_offset: 0,
             clock: Instant::MIN,
+            fired_to: Instant::MIN,
             change_seq: 0,
             definitions: -1,
             evaluation: EVALUATION_VERSION,
@@ -76,6 +78,7 @@ impl Table {
             commits: self.commits,
             next_offset: self.next_offset,
             clock: self.clock,
+            fired_to: self.fired_to,
             change_seq: self.change_seq,
             definitions: self.definitions,
             evaluation: self.evaluation,
@@ -111,6 +114,10 @@ impl Table {
         let clock = Instant::from_micros(batch.clock).expect("an instant");
         assert!(self.clock <= clock, "the clock went back");
         self.clock = clock;
+        let fired_to = Instant::from_micros(batch.fired_to).expect("an instant");
+        assert!(self.fired_to <= fired_to, "timers are due again");
+        assert!(fired_to <= clock, "timers fired that are not due");
+        self.fired_to = fired_to;
         self.definitions = batch.definitions;
         self.evaluation = batch.evaluation;
         if let Some((version, at)) = batch.rows.activation {
@@ -167,6 +174,11 @@ impl Table {
         for (customer, due) in batch.rows.timers.written() {
             self.timers.insert(customer.clone(), due);
         }
+        let due = self.timers.values().min();
+        assert!(
+            due.is_none_or(|due| *due > self.fired_to),
+            "not all have fired"
+        );
         for offset in &batch.rows.parked.unparked {
             assert!(
                 self.parked.remove(offset).is_some(),
