@@ -27,6 +27,7 @@ mod measure {
     pub(crate) mod events;
     pub(crate) mod live;
     pub(crate) mod micro;
+    pub(crate) mod midnight;
     pub(crate) mod peers;
     pub(crate) mod publish;
     pub(crate) mod replay;

@@ -72,6 +72,12 @@ pub(crate) enum Part {
     Segments,
     /// The delay from publishing an event to a response of the read API.
     Visible,
+    /// A midnight at which all customers are due, under a stream of events of others.
+    Midnight {
+        /// The seconds after which it comes: until then all customers must be folded.
+        #[arg(long, default_value_t = 300)]
+        due_after: u32,
+    },
     /// Cached responses of the read API.
     Api,
     /// The server that the API is compared with.

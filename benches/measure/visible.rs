@@ -43,17 +43,26 @@ pub(crate) async fn measure(
     size: &Size,
     seconds: u32,
 ) -> Visible {
+    let mut processor = Child::start(place, size.memory_mib, &["process"]);
+    let (api, address) = serve(place, size.memory_mib, &mut processor).await;
+    let client = Client::new();
+    let latencies = publish(servers, place, size, seconds, &client, &address).await;
+    processor.terminate();
+    api.terminate();
+    summary(latencies)
+}
+
+/// Starts an API beside a processor; returns it and its address once it is ready.
+pub(super) async fn serve(
+    place: &Place,
+    memory_mib: u64,
+    processor: &mut Child,
+) -> (Child, String) {
     let address = format!("127.0.0.1:{}", free_port());
     let listen = format!("api.listen={address}");
-    let serve = [
-        "--set",
-        &listen,
-        "--set",
-        "api.metrics_listen=127.0.0.1:0",
-        "serve",
-    ];
-    let mut processor = Child::start(place, size.memory_mib, &["process"]);
-    let mut api = Child::start(place, size.memory_mib, &serve);
+    let metrics = "api.metrics_listen=127.0.0.1:0";
+    let serve = ["--set", &listen, "--set", metrics, "serve"];
+    let mut api = Child::start(place, memory_mib, &serve);
     let client = Client::new();
     wait_for(Duration::from_mins(1), "the API", async || {
         processor.assert_running();
@@ -66,10 +75,7 @@ pub(crate) async fn measure(
         }
     })
     .await;
-    let latencies = publish(servers, place, size, seconds, &client, &address).await;
-    processor.terminate();
-    api.terminate();
-    summary(latencies)
+    (api, address)
 }
 
 async fn publish(
@@ -123,7 +129,7 @@ async fn publish(
 }
 
 /// Polls until the customer is visible; returns the milliseconds since publishing.
-async fn poll(request: reqwest::RequestBuilder, published: Instant) -> f64 {
+pub(super) async fn poll(request: reqwest::RequestBuilder, published: Instant) -> f64 {
     loop {
         let answer = request.try_clone().unwrap().send().await.unwrap();
         match answer.status() {
@@ -137,7 +143,7 @@ async fn poll(request: reqwest::RequestBuilder, published: Instant) -> f64 {
     }
 }
 
-fn token(tenant: u32) -> String {
+pub(super) fn token(tenant: u32) -> String {
     let now = u64::try_from(WallClock::System.now().micros() / 1_000_000).unwrap();
     let claims = Claims {
         iss: "tidemark".to_owned(),
@@ -152,7 +158,8 @@ fn token(tenant: u32) -> String {
     issue_token(SECRET, &claims).unwrap()
 }
 
-fn summary(mut latencies: Vec<f64>) -> Visible {
+/// Summarises the milliseconds until events were visible.
+pub(super) fn summary(mut latencies: Vec<f64>) -> Visible {
     latencies.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)];
     Visible {

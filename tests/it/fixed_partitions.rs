@@ -8,8 +8,12 @@ use tidemark_processor::clock::WallClock;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_processor::store::{Database as Login, Store};
 use tidemark_processor::{Membership, Processor, RecordedHistory};
-use tidemark_schemas::{CustomerEvent, Partitioner, TenantId};
+use tidemark_schemas::event::StageEntered;
+use tidemark_schemas::{
+    CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
+};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::support::compare::Projections;
 use crate::support::generate::{Generator, Population};
@@ -154,6 +158,17 @@ async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_i
     let ends = positions(&projections).await;
 
     // When another database is folded by the history that they recorded
+    let folded = fold_as_recorded(&site, &ends).await;
+
+    // Then it holds the same, and has forwarded nothing
+    let at_the_end: BTreeMap<i32, i64> = read::ends(site.kafka, &site.topic).into_iter().collect();
+    assert_eq!(at_the_end, ends);
+    assert_eq!(positions(&folded).await, ends);
+    assert_same_outcome(&projections, &folded).await;
+}
+
+/// Folds the log up to these ends into another database, by the history that the site's recorded.
+async fn fold_as_recorded(site: &Site, ends: &BTreeMap<i32, i64>) -> Projections {
     let login = Login::connect(&processor::store_config(&site.database.url))
         .await
         .unwrap();
@@ -168,20 +183,102 @@ async fn recorded_history_gives_the_projections_of_the_processor_that_recorded_i
         partitioner: Partitioner::Murmur2,
     };
     ensure_generation(&copy.url, &spec).await.unwrap();
-    let fixed = processor::start(&site, &copy.url)
+    let fixed = processor::start(site, &copy.url)
         .await
         .with_membership(Membership::Fixed(ends.clone()))
         .with_history(history);
     run_to_the_end(fixed).await;
+    Projections::active(&copy.pool).await
+}
 
-    // Then it holds the same, and has forwarded nothing
-    let at_the_end: BTreeMap<i32, i64> = read::ends(site.kafka, &site.topic).into_iter().collect();
-    assert_eq!(at_the_end, ends);
-    let folded = Projections::active(&copy.pool).await;
-    assert_eq!(positions(&folded).await, ends);
-    let (wanted, found) = (outcome(&projections).await, outcome(&folded).await);
+async fn assert_same_outcome(wanted: &Projections, found: &Projections) {
+    let (wanted, found) = (outcome(wanted).await, outcome(found).await);
     let differing: Vec<_> = wanted.symmetric_difference(&found).take(6).collect();
     assert!(differing.is_empty(), "{differing:#?}");
+}
+
+/// The customers that are due at one instant.
+const DUE: u32 = 30_000;
+
+fn waiting(hours: u32) -> String {
+    format!(
+        "tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR }}
+segments:
+  - name: stuck
+    when: {{ stage: {{ journey: sales, is: lead, in_for: {hours}h }} }}
+journeys:
+  - name: sales
+    stages: [lead, customer]
+"
+    )
+}
+
+/// Returns an event of each of so many customers that enters a stage.
+fn entering(name: &str, count: u32, stage: &str, occurred_at: Instant) -> Vec<CustomerEvent> {
+    let event = |number| CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: TenantId::new("acme").unwrap(),
+        customer_id: CustomerId::new(format!("{name}-{number}")).unwrap(),
+        source: "test".into(),
+        occurred_at,
+        payload: Payload::StageEntered(StageEntered {
+            journey: "sales".into(),
+            stage: stage.into(),
+        }),
+    };
+    (0..count).map(event).collect()
+}
+
+#[tokio::test]
+async fn recorded_history_gives_the_same_where_definitions_changed_while_many_timers_were_due() {
+    // Given very many customers that are due at one instant, soon
+    let site = Site::new().await;
+    let member = site.process(&[]);
+    let projections = site.projections().await;
+    site.define(&waiting(480));
+    wait_until_in_force(&projections, 0).await;
+    let publisher = site.publisher().await;
+    let due = WallClock::System.now().plus_micros(20_000_000);
+    let entered = due.plus_micros(-20 * DAY_MICROS);
+    publish(&publisher, &entering("due", DUE, "lead", entered));
+    site.wait_until_folded(SOON).await;
+
+    // When they fall due, records are folded and other definitions come into force in the midst of it
+    let left = format!(
+        "select count(*) from $gen.timer where due_at <= {}",
+        due.micros()
+    );
+    wait_for(SOON, "timers to fire", async || {
+        match projections.number(&left).await {
+            left if left < i64::from(DUE) => Ok(()),
+            left => Err(format!("all {left} are due")),
+        }
+    })
+    .await;
+    publish(&publisher, &entering("due", 1_000, "customer", due));
+    publish(&publisher, &entering("other", 3_000, "lead", due));
+    site.define(&waiting(470));
+    publish(&publisher, &entering("another", 3_000, "lead", due));
+    wait_until_in_force(&projections, 1).await;
+    publish(&publisher, &entering("last", 1_000, "lead", due));
+    site.wait_until_folded(SOON).await;
+    member.terminate();
+
+    // Then each entered the segment in time, and a fold of the recorded history gives the same
+    let entered = "select count(distinct customer_id) from $gen.change
+        where name = 'stuck' and to_value is not null and cause = 'timer' and effective_at = ";
+    let entered = format!("{entered}{}", due.micros());
+    assert_eq!(projections.number(&entered).await, i64::from(DUE));
+    let ends = positions(&projections).await;
+    let folded = fold_as_recorded(&site, &ends).await;
+    assert_eq!(positions(&folded).await, ends);
+    assert_same_outcome(&projections, &folded).await;
+    let due = "select count(*) from $gen.progress where fired_to <> clock";
+    assert_eq!(
+        folded.number(due).await,
+        0,
+        "it ends with every timer fired"
+    );
 }
 
 /// Waits until definitions are in force in every partition, and every customer is evaluated by them.
