@@ -143,11 +143,13 @@ async fn events_after_a_midnight_are_visible_before_its_timers_have_fired_exactl
     let watermark = answer.headers["tidemark-watermark"].to_str().unwrap();
     assert!(watermark < MIDNIGHT, "{watermark}");
 
-    // And when the processor is killed in the midst of the timers, none is lost and none fires twice
+    // And when the processor is killed in the midst of the timers, and definitions change before it is
+    // back, none is lost, none fires twice, and all fire under the definitions that were in force
     wait_until_left(&site, &projections, due - 5_000).await;
     processor.kill();
     let (_, due) = left(&site, &projections, midnight).await;
     assert!(due > 0, "all had fired");
+    site.define(&DEFINITIONS.replace("20d", "19d"));
     let processor = site.process(&["--clock", AFTER]);
     wait_until_left(&site, &projections, 0).await;
     wait_for(LONG, "the watermark to pass midnight", async || {
@@ -160,6 +162,8 @@ async fn events_after_a_midnight_are_visible_before_its_timers_have_fired_exactl
         }
     })
     .await;
+    let newer = "select count(*) from $gen.progress where definitions = 1";
+    assert_eq!(projections.number(newer).await, 4, "they came into force");
     processor.terminate();
     assert_exact(&projections, midnight).await;
 }

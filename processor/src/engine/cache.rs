@@ -201,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn a_demoted_customer_is_the_next_to_go_unless_its_batch_is_not_committed() {
+        let mut cache = Cache::new(Budget::new(0));
+        for (name, batch) in [("a", 1), ("b", 1), ("c", 2)] {
+            cache.insert(key(name), entry(batch));
+        }
+        cache.demote(&key("c"), 1);
+        cache.demote(&key("b"), 1);
+        let oldest = |cache: &Cache| cache.entries.peek_lru().map(|(key, _)| key.clone());
+        assert_eq!(oldest(&cache), Some(key("b")));
+        cache.demote(&key("c"), 2);
+        assert_eq!(oldest(&cache), Some(key("c")));
+    }
+
+    #[test]
     fn a_dropped_cache_gives_its_bytes_back() {
         let budget = Budget::new(1 << 20);
         let mut cache = Cache::new(budget.clone());

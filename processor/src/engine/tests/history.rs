@@ -300,6 +300,40 @@ fn evaluate_as_before(rig: &mut Rig<'_>) {
 }
 
 #[test]
+fn a_new_evaluation_version_keeps_the_time_of_what_was_due_before_it() {
+    // Given a midnight of which some timers have fired by an older version, at another time
+    let log = log_across_a_midnight();
+    let definitions = before();
+    let mut rig = Rig::new(&log, &definitions, PLENTY);
+    rig.turn(10);
+    rig.turn(1);
+    rig.settle();
+    rig.table.evaluation = EVALUATION_VERSION - 1;
+    for row in rig.table.customers.values_mut() {
+        let mut evaluated = EvaluatedState::decode(&row.evaluated).expect("as written");
+        evaluated.evaluation_version = EVALUATION_VERSION - 1;
+        row.evaluated = evaluated.encode();
+    }
+    let known = changes(&rig).len();
+
+    // When the partition is claimed by this version
+    rig.restart(true);
+    rig.read_all(10);
+
+    // Then the others leave the segment at midnight, which came after what the older version has seen
+    let others = ["c", "d", "e", "f", "g", "h", "i", "j"];
+    let left = others.map(|name| format!("{name} recent recent>- 2024-02-08T05:00:00Z timer"));
+    let mut found: Vec<_> = changes(&rig).split_off(known);
+    found.retain(|change| change.contains("recent>-"));
+    found.sort();
+    assert_eq!(found, left);
+    let from = rig.table.reevaluations.values().map(|one| one.activated_at);
+    let midnight = at("2024-02-08T05:00:00Z");
+    assert_eq!(from.collect::<Vec<_>>(), [midnight.plus_micros(-1)]);
+    rig.assert_timers_cover();
+}
+
+#[test]
 fn a_new_evaluation_version_reevaluates_every_customer_once() {
     // Given two customers evaluated by an older version
     let log = [
