@@ -94,7 +94,7 @@ async fn activities_leave_their_windows_at_the_exact_end() {
     let processor = site.process(&["--clock", TUESDAY]);
     let until = TUESDAY.parse::<Instant>().unwrap().plus_micros(-1_000_000);
     wait_for(SOON, "the clock to reach Tuesday", async || {
-        let clock = "select min(clock) from $gen.progress where next_offset > 0";
+        let clock = "select min(fired_to) from $gen.progress where next_offset > 0";
         match projections.number(clock).await {
             clock if clock == until.micros() => Ok(()),
             clock => Err(format!("it is {clock}")),

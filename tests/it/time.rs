@@ -196,7 +196,7 @@ async fn timers_keep_their_exact_due_time_after_downtime() {
     let processor = site.process(&["--clock", SECOND]);
     let until = SECOND.parse::<Instant>().unwrap().plus_micros(-1_000_000);
     wait_for(SOON, "the clock to reach June", async || {
-        let clock = "select min(clock) from $gen.progress where next_offset > 0";
+        let clock = "select min(fired_to) from $gen.progress where next_offset > 0";
         let clock = projections.number(clock).await;
         if clock == until.micros() {
             Ok(())
