@@ -8,7 +8,7 @@ use crate::database::Database;
 const STATEMENTS: &[(&str, usize, &[&str])] = &[
     (
         include_str!("../../src/store/fence.sql"),
-        16,
+        17,
         &["progress_pkey"],
     ),
     (
