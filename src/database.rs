@@ -140,6 +140,17 @@ pub struct TenantOverview {
     pub parked: i64,
 }
 
+/// A customer that takes much to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct LargeCustomer {
+    /// The tenant.
+    pub tenant: String,
+    /// The customer.
+    pub customer: String,
+    /// The bytes that each commit of the customer writes.
+    pub bytes: i64,
+}
+
 /// Parked events of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct Parked {
@@ -218,6 +229,13 @@ impl Projections {
     /// Returns every tenant with customers.
     pub async fn tenants(&self) -> sqlx::Result<Vec<TenantProgress>> {
         sqlx::query_as(include_str!("database/tenants.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Returns the largest customers, if they are large, the largest first.
+    pub async fn largest_customers(&self) -> sqlx::Result<Vec<LargeCustomer>> {
+        sqlx::query_as(include_str!("database/largest_customers.sql"))
             .fetch_all(&self.pool)
             .await
     }

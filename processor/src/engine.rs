@@ -26,6 +26,7 @@ mod forwarding;
 mod halts;
 mod handle;
 mod inbox;
+mod large;
 mod pace;
 mod park;
 mod pending;

@@ -45,6 +45,8 @@ metrics! {
     discarded: IntCounter = counter("tidemark_events_discarded_total");
     /// Tenants halted in a partition because too many of their records were parked.
     tenants_halted: IntGaugeVec = gauges("tidemark_tenants_halted", "partition");
+    /// Bytes of a partition's largest customer, as each commit of it writes them; 0 below 64 KiB.
+    largest_customer: IntGaugeVec = gauges("tidemark_largest_customer_bytes", "partition");
     /// Timers fired.
     timers_fired: IntCounter = counter("tidemark_timers_fired_total");
     /// Discrete output changes written.
@@ -107,6 +109,7 @@ impl Metrics {
             &self.timers_fired_to,
             &self.clock,
             &self.tenants_halted,
+            &self.largest_customer,
         ]
     }
 }

@@ -22,13 +22,15 @@ pub enum Reason {
     Panic,
     /// The customer's id is one that producers send where they know no customer.
     PlaceholderId,
+    /// The customer has reached the bound of its tenant's definitions.
+    CustomerTooLarge,
     /// The tenant is halted in this partition; the event is redriven when the tenant is resumed.
     Halted,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Undecodable,
         Self::UnknownSchema,
         Self::Incompatible,
@@ -38,6 +40,7 @@ impl Reason {
         Self::UnknownTenant,
         Self::Panic,
         Self::PlaceholderId,
+        Self::CustomerTooLarge,
         Self::Halted,
     ];
 
@@ -53,6 +56,7 @@ impl Reason {
             Self::UnknownTenant => "unknown_tenant",
             Self::Panic => "panic",
             Self::PlaceholderId => "placeholder_id",
+            Self::CustomerTooLarge => "customer_too_large",
             Self::Halted => "halted",
         }
     }
@@ -63,8 +67,8 @@ impl Reason {
     }
 
     /// Returns whether the reason counts towards the tenant's halt. Late and misrouted events do not,
-    /// because they need not be a fault; nor do those of placeholder ids, which stop nothing, and events
-    /// of tenants that are undefined or halted already.
+    /// because they need not be a fault; nor do those of placeholder ids and of customers that are too large,
+    /// which stop no others, and events of tenants that are undefined or halted already.
     pub(crate) const fn counts_towards_halt(self) -> bool {
         match self {
             Self::Undecodable
@@ -76,6 +80,7 @@ impl Reason {
             | Self::Late
             | Self::UnknownTenant
             | Self::PlaceholderId
+            | Self::CustomerTooLarge
             | Self::Halted => false,
         }
     }

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 pub use self::batch::{
-    Batch, ChangeSet, CustomerRow, HaltRow, Outcome, ParkedRow, Reevaluation, Rows, SettledRequest,
-    TenantDigest, TrackedRow,
+    Batch, ChangeSet, CustomerRow, HaltRow, LargeRow, Outcome, ParkedRow, Reevaluation, Rows,
+    SettledRequest, TenantDigest, TrackedRow,
 };
 pub use self::claim::Claim;
 pub use self::commit::Committed;

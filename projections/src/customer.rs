@@ -9,10 +9,12 @@ use tidemark_schemas::{CustomerEvent, CustomerId, Instant};
 use crate::definitions::TenantDefinitions;
 use crate::evaluated::{Change, EvaluatedState};
 use crate::rollups::{self, Before, Rollups};
-use crate::state::{CustomerState, Folded, Late, StateError, Tracked};
+use crate::state::{CustomerState, Folded, Late, StateError, Tracked, size};
 
+mod bound;
 mod tracking;
 
+pub use bound::TooLarge;
 pub use tracking::Tracking;
 
 /// A customer of one tenant.
@@ -21,6 +23,7 @@ pub struct Customer {
     /// Core state, with the tracked counters beside it.
     state: CustomerState,
     evaluated: EvaluatedState,
+    size: bound::Size,
 }
 
 /// The stored bytes of a customer's three parts.
@@ -59,10 +62,21 @@ pub struct Effects {
 /// The result of folding an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
-    /// Whether the event was new, a duplicate, or too late to tell.
-    pub outcome: Result<Folded, Late>,
+    /// Whether the event was new, a duplicate, or refused.
+    pub outcome: Result<Folded, Refused>,
     /// The effects of the fold, and of the time that passed before it: a duplicate can have some.
     pub effects: Effects,
+}
+
+/// The reason why an event is not folded. Park it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too old to be told from a duplicate.
+    #[error(transparent)]
+    Late(#[from] Late),
+    /// The customer has reached the tenant's bound.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 /// Whether an event that is too old to be told from a duplicate is folded.
@@ -78,6 +92,7 @@ impl Customer {
         Self {
             state: CustomerState::default(),
             evaluated: EvaluatedState::new(definition_version),
+            size: bound::Size::default(),
         }
     }
 
@@ -87,7 +102,11 @@ impl Customer {
         state.tracked = Tracked::decode(stored.tracked)?;
         state.belongs_to(id);
         let evaluated = EvaluatedState::decode(stored.evaluated)?;
-        Ok(Self { state, evaluated })
+        Ok(Self {
+            state,
+            evaluated,
+            size: bound::Size::default(),
+        })
     }
 
     /// Returns the parts to store.
@@ -156,6 +175,7 @@ impl Customer {
         if !self.is_empty() && self.evaluated.is_behind(definitions) {
             effects.dirty = true;
             tracking.forget(&mut self.state.tracked);
+            self.size.grow(0);
             let (state, evaluated) = (&self.state, &mut self.evaluated);
             evaluated.redefine(state, definitions, at, &mut effects.changes);
             effects.rollups = rollups::redefined(state, &mut evaluated.credit_window, definitions);
@@ -167,7 +187,8 @@ impl Customer {
     /// last evaluation.
     ///
     /// The customer first advances to the clock, or to the event if that is dated later; then the
-    /// event is folded and evaluated; then the customer advances to the clock.
+    /// event is folded and evaluated; then the customer advances to the clock. Nothing of this happens
+    /// where the customer has reached the tenant's bound.
     pub fn fold(&mut self, in_force: InForce<'_>, event: &CustomerEvent, clock: Instant) -> Fold {
         self.fold_with(Lateness::Refused, in_force, event, clock)
     }
@@ -194,6 +215,12 @@ impl Customer {
             tracking,
         } = in_force;
         let mut effects = Effects::default();
+        if let Some(too_large) = self.size.refuses(&self.state, definitions, event) {
+            return Fold {
+                outcome: Err(too_large.into()),
+                effects: self.finish(effects, definitions),
+            };
+        }
         if !self.is_empty() {
             self.step_to(definitions, clock.max(event.occurred_at), &mut effects);
         }
@@ -206,14 +233,15 @@ impl Customer {
         };
         if outcome == Ok(Folded::New) {
             effects.dirty = true;
-            tracking.count(event, definitions, &mut self.state);
+            let leaves = tracking.count(event, definitions, &mut self.state);
+            self.size.grow(size::growth(event, leaves));
             let (state, evaluated) = (&self.state, &mut self.evaluated);
             effects.rollups = before.folded(state, &mut evaluated.credit_window, definitions);
             evaluated.observe(state, definitions, event, &mut effects.changes);
             self.step_to(definitions, clock, &mut effects);
         }
         Fold {
-            outcome,
+            outcome: outcome.map_err(Refused::from),
             effects: self.finish(effects, definitions),
         }
     }

@@ -114,6 +114,8 @@ pub struct TenantDefinitions {
     pub rules: FoldRules,
     /// The ids of no customer.
     pub placeholders: Placeholders,
+    /// The size of a customer, in bytes, from which on its events are not folded.
+    pub max_customer_bytes: usize,
     /// The currency of reports.
     pub currency: Currency,
     /// The conversion rates; amounts of a currency without a rate are left out.
@@ -185,6 +187,7 @@ impl TenantDefinitions {
             id,
             rules,
             placeholders,
+            max_customer_bytes,
             currency,
             rates,
             attributes,
@@ -206,6 +209,7 @@ impl TenantDefinitions {
             source,
             rules,
             placeholders,
+            max_customer_bytes,
             currency,
             rates,
             commission_millionths: reports.commission_millionths,

@@ -19,7 +19,9 @@ pub mod identity;
 pub mod journeys;
 pub mod offers;
 pub mod orders;
+mod price;
 pub mod records;
+pub(crate) mod size;
 pub mod subscriptions;
 pub mod tickets;
 pub mod tracked;
@@ -44,7 +46,7 @@ use crate::days;
 
 /// Bumped whenever the meaning or the encoding of core state changes. A processor folds only
 /// generations of its own version.
-pub const FOLD_VERSION: i32 = 3;
+pub const FOLD_VERSION: i32 = 4;
 
 /// Replaces what is held by something greater. True when it did.
 fn keep_greatest<T: Ord>(held: &mut T, new: T) -> bool {
@@ -318,13 +320,18 @@ impl CustomerState {
             return;
         };
         if self.oldest.is_before(kept) {
-            self.oldest = Oldest::NONE;
-            self.activity.prune(kept, &mut self.oldest);
-            self.tracked.prune(kept, &mut self.oldest);
-            self.conversations.prune(kept, &mut self.oldest);
-            if let Some(records) = &mut self.records {
-                records.campaigns.prune(kept, &mut self.oldest);
-            }
+            let mut oldest = Oldest::NONE;
+            self.prune(kept, &mut oldest);
+            self.oldest = oldest;
+        }
+    }
+
+    fn prune(&mut self, kept: Kept, oldest: &mut Oldest) {
+        self.activity.prune(kept, oldest);
+        self.tracked.prune(kept, oldest);
+        self.conversations.prune(kept, oldest);
+        if let Some(records) = &mut self.records {
+            records.campaigns.prune(kept, oldest);
         }
     }
 

@@ -28,6 +28,8 @@ mod reading;
 mod records;
 #[path = "laws/rollups.rs"]
 mod rollups;
+#[path = "laws/size.rs"]
+mod size;
 #[path = "support/events.rs"]
 mod support;
 #[path = "laws/tracked.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "meaning/backfilling.rs"]
 mod backfilling;
+#[path = "meaning/bound.rs"]
+mod bound;
 #[path = "meaning/cdnow.rs"]
 mod cdnow;
 #[path = "meaning/conditions.rs"]

@@ -15,7 +15,7 @@ use tidemark_schemas::Instant as Moment;
 use self::pace::{Looks, Pace};
 use super::parked;
 use crate::config::Config;
-use crate::database::{Parked, Projections, TenantProgress};
+use crate::database::{LargeCustomer, Parked, Projections, TenantProgress};
 use crate::lag::{Brokers, Lag};
 use crate::output;
 
@@ -51,6 +51,8 @@ struct Status {
     pace: Option<Pace>,
     tenants: Vec<TenantProgress>,
     parked: Vec<Parked>,
+    /// The largest customers, if they are large.
+    largest_customers: Vec<LargeCustomer>,
     /// Tenants whose events are not folded in a partition.
     halted: Vec<HaltedTenant>,
     reevaluating: Vec<Reevaluating>,
@@ -142,6 +144,7 @@ impl Status {
             pace: None,
             tenants: projections.tenants().await?,
             parked: projections.parked().await?,
+            largest_customers: projections.largest_customers().await?,
             halted: operators
                 .halts()
                 .await?

@@ -20,6 +20,7 @@ mod bad_input;
 mod chaos;
 mod cli;
 mod clocks;
+mod customer_bound;
 mod define_diff;
 mod definitions;
 mod definitions_format;

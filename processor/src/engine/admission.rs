@@ -113,7 +113,7 @@ impl Admission {
                 self.shared.metrics.duplicates.inc();
                 Ok(Admitted::Known)
             }
-            Err(NotFolded::Late(late)) => Ok(Admitted::Parked(Park::late(event, &late))),
+            Err(NotFolded::Refused(refused)) => Ok(Admitted::Parked(Park::refused(event, refused))),
             Err(NotFolded::UnknownTenant) => {
                 let detail = format!("tenant {} is not defined", event.tenant_id);
                 let park = Park::event(event, Reason::UnknownTenant, detail);

@@ -11,16 +11,17 @@ mod time;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tidemark_projections::customer::{Customer, Effects, Encoded, InForce};
+use tidemark_projections::customer::{Customer, Effects, Encoded, InForce, Refused};
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::digest::state_hash;
-use tidemark_projections::state::{Folded, Late};
+use tidemark_projections::state::Folded;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
 pub(crate) use self::definitions::Before;
 pub(crate) use self::flush::BatchEnd;
 use super::cache::{Cache, Entry};
+use super::large::LargeCustomers;
 use super::pending::Pending;
 use super::timers::Timers;
 use super::tracking::TrackedLeaves;
@@ -30,8 +31,8 @@ use crate::store::{Claim, CustomerRow, LogIdentity, Reevaluation, StoreError, Te
 /// The reason why an event was not folded.
 #[derive(Debug)]
 pub(crate) enum NotFolded {
-    /// Too old to be told from a duplicate.
-    Late(Late),
+    /// Late, or of a customer that is too large.
+    Refused(Refused),
     /// The tenant is not defined.
     UnknownTenant,
     /// The id of the customer is a placeholder.
@@ -67,6 +68,7 @@ pub(crate) struct Folder {
     digests: BTreeMap<TenantId, TenantDigest>,
     reevaluations: BTreeMap<TenantId, Reevaluation>,
     tracked: TrackedLeaves,
+    large: LargeCustomers,
     pending: Pending,
 }
 
@@ -102,6 +104,7 @@ impl Folder {
                 .map(|reevaluation| (reevaluation.tenant.clone(), reevaluation))
                 .collect(),
             tracked: TrackedLeaves::new(claim.tracked),
+            large: LargeCustomers::new(claim.large),
             pending: Pending::default(),
         }
     }
@@ -254,7 +257,7 @@ impl Folder {
         }));
         match folded {
             Ok(Ok(folded)) => Ok(folded),
-            Ok(Err(late)) => Err(NotFolded::Late(late)),
+            Ok(Err(refused)) => Err(NotFolded::Refused(refused)),
             Err(panic) => Err(NotFolded::Panicked(panic_text(panic.as_ref()))),
         }
     }
@@ -264,7 +267,7 @@ impl Folder {
         event: &CustomerEvent,
         customer: &CustomerKey,
         definitions: &TenantDefinitions,
-    ) -> Result<Folded, Late> {
+    ) -> Result<Folded, Refused> {
         let Some(entry) = self.cache.get_mut(customer) else {
             unreachable!("the task installs every customer of a batch before it folds")
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemark_projections::state::Late;
+use tidemark_projections::customer::Refused;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 
 use crate::parking::Reason;
@@ -45,9 +45,15 @@ impl Park {
         }
     }
 
-    /// Parks a late event.
-    pub(crate) fn late(event: &CustomerEvent, late: &Late) -> Self {
-        Self::event(event, Reason::Late, late.to_string())
+    /// Parks an event that its customer refuses.
+    pub(crate) fn refused(event: &CustomerEvent, refused: Refused) -> Self {
+        match refused {
+            Refused::Late(late) => Self::event(event, Reason::Late, late.to_string()),
+            Refused::TooLarge(too_large) => {
+                let detail = format!("{too_large} (`max_customer_kib` of the tenant sets it)");
+                Self::event(event, Reason::CustomerTooLarge, detail)
+            }
+        }
     }
 
     /// Parks an event of an id that is no customer's.

@@ -10,23 +10,24 @@ use super::cache::Entry;
 use crate::store::{CustomerRow, Rows, TenantDigest};
 
 /// Writes a touched customer into the batch, its hash into the digest and its moves into the
-/// counters and rollups.
+/// counters and rollups. Returns the bytes that are written of it.
 pub(crate) fn flush_customer(
     customer: &CustomerKey,
     entry: &mut Entry,
     batch_number: u64,
     digest: &mut TenantDigest,
     rows: &mut Rows,
-) {
+) -> usize {
     entry.dirty = false;
     entry.batch = batch_number;
     let before = entry.flushed_evaluated.take();
     let (core, evaluated) = (entry.customer.state(), entry.customer.evaluated());
     let (Some(first_seen_at), Some(last_seen_at)) = (core.first_seen_at(), core.last_seen_at())
     else {
-        return; // No event of this customer was folded.
+        return 0; // No event of this customer was folded.
     };
     let encoded = entry.customer.encode();
+    let bytes = encoded.state.len() + encoded.tracked.len() + encoded.evaluated.len();
     let hash = state_hash(&customer.tenant, &customer.customer, &encoded.state);
     if entry.flushed_hash.is_none() {
         digest.customers += 1;
@@ -55,6 +56,7 @@ pub(crate) fn flush_customer(
         band: evaluated.band.map(band_number),
         value_minor: evaluated.discrete_scores.value_minor,
     });
+    bytes
 }
 
 fn write_delta(customer: &CustomerKey, delta: Delta, rows: &mut Rows) {

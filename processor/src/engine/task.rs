@@ -265,6 +265,7 @@ impl PartitionTask {
         for (gauges, value) in [
             (&metrics.tenants_halted, halted),
             (&metrics.clock, seconds(folder.clock())),
+            (&metrics.largest_customer, folder.largest_customer()),
             (&metrics.timers_fired_to, seconds(folder.fired_to())),
         ] {
             gauges.with_label_values(&[&partition]).set(value);

@@ -2,6 +2,7 @@
 //! is forgotten, loaded again or folded again after a crash leaves a trace.
 
 mod accepted;
+mod bound;
 mod history;
 mod rig;
 mod rollups;

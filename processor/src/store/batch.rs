@@ -11,6 +11,7 @@ mod counts;
 mod customers;
 mod halts;
 mod headers;
+mod large;
 mod memberships;
 mod parked;
 mod positions;
@@ -31,6 +32,7 @@ pub use self::changes::ChangeSet;
 pub use self::counts::{Counts, TenantDigest};
 pub use self::customers::CustomerRow;
 pub use self::halts::{HaltRow, Halts};
+pub use self::large::LargeRow;
 pub use self::memberships::Memberships;
 pub use self::parked::{Parked, ParkedRow};
 pub use self::positions::Positions;
@@ -149,6 +151,8 @@ macro_rules! kinds {
 kinds! {
     /// The last state of each customer touched.
     customers: Vec<CustomerRow>;
+    /// Large customers, and those that are not large any more.
+    large: Vec<LargeRow>;
     /// Segments entered and left.
     memberships: Memberships;
     /// Stages entered and journeys left.

@@ -1,12 +1,12 @@
 //! Taking a partition.
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
-use super::batch::{Reevaluation, TenantDigest, TrackedRow};
+use super::batch::{LargeRow, Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
 use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
@@ -40,6 +40,8 @@ pub struct Claim {
     pub reevaluations: Vec<Reevaluation>,
     /// The leaves tracked, and from when on each is exact.
     pub tracked: Vec<TrackedRow>,
+    /// The large customers.
+    pub large: Vec<LargeRow>,
     /// The log that was folded so far.
     pub log: LogIdentity,
 }
@@ -91,18 +93,11 @@ async fn try_claim(
         transaction.rollback().await?;
         return Err(newer);
     }
-    let digests = sqlx::query(include_str!("claim_digests.sql"))
-        .bind(partition)
-        .fetch_all(&mut *transaction)
-        .await?;
-    let reevaluations = sqlx::query(include_str!("claim_reevaluations.sql"))
-        .bind(partition)
-        .fetch_all(&mut *transaction)
-        .await?;
-    let tracked = sqlx::query(include_str!("claim_tracked.sql"))
-        .bind(partition)
-        .fetch_all(&mut *transaction)
-        .await?;
+    let digests = include_str!("claim_digests.sql");
+    let reevaluations = include_str!("claim_reevaluations.sql");
+    let tracked = include_str!("claim_tracked.sql");
+    let large = include_str!("claim_large_customers.sql");
+    let (all, of) = (&mut transaction, partition);
     let claim = Claim {
         epoch: progress.try_get("epoch")?,
         nonce: progress.try_get("nonce")?,
@@ -113,22 +108,26 @@ async fn try_claim(
         change_seq: progress.try_get("change_seq")?,
         definitions: progress.try_get("definitions")?,
         evaluation,
-        digests: digests
-            .iter()
-            .map(TenantDigest::from_row)
-            .collect::<Result<_, _>>()?,
-        reevaluations: reevaluations
-            .iter()
-            .map(Reevaluation::from_row)
-            .collect::<Result<_, _>>()?,
-        tracked: tracked
-            .iter()
-            .map(TrackedRow::from_row)
-            .collect::<Result<_, _>>()?,
+        digests: rows(all, digests, of, TenantDigest::from_row).await?,
+        reevaluations: rows(all, reevaluations, of, Reevaluation::from_row).await?,
+        tracked: rows(all, tracked, of, TrackedRow::from_row).await?,
+        large: rows(all, large, of, LargeRow::from_row).await?,
         log: LogIdentity::from_row(&progress)?,
     };
     transaction.commit().await?;
     Ok(claim)
+}
+
+/// Returns the rows of a partition that a statement selects.
+async fn rows<T>(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    partition: i32,
+    read: impl Fn(&PgRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = sqlx::query(statement).bind(partition);
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter().map(read).collect()
 }
 
 /// Returns an error if a newer binary has begun to evaluate the partition otherwise.

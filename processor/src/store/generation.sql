@@ -87,6 +87,17 @@ create index customer_band on customer (tenant_id, band, customer_id);
 create index customer_value on customer (tenant_id, band, value_minor, customer_id)
     where value_minor is not null;
 
+-- The customers of which a commit writes 64 KiB or more: without it, the largest could only be found by
+-- reading every customer. Few, so it has no index by size; an index on customer would cost every update of
+-- every customer.
+create table large_customer (
+    tenant_id   text collate "C" not null,
+    customer_id text collate "C" not null,
+    partition   int not null,
+    bytes       bigint not null,            -- of state, tracked and evaluated
+    primary key (tenant_id, customer_id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
 -- Computed under customer.definition_version, the definitions of the customer's last evaluation.
 create table membership (
     tenant_id   text collate "C" not null,

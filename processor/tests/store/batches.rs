@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Batch, BundleRow, Claim, CustomerRow, HaltRow, ParkedRow, Request, TenantDigest,
-    TrackedRow,
+    Action, Batch, BundleRow, Claim, CustomerRow, HaltRow, LargeRow, ParkedRow, Request,
+    TenantDigest, TrackedRow,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
@@ -70,6 +70,7 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
         digest: Digest(7),
     };
     batch.rows.customers.push(customer(key.clone(), b"state"));
+    batch.rows.large.push(large(&key));
     batch.rows.memberships.entered.push((
         key.clone(),
         Arc::from("vip"),
@@ -127,6 +128,14 @@ pub(crate) fn halted(tenant: &TenantId) -> HaltRow {
         offset: 1,
         parked: 3,
         records: 4,
+    }
+}
+
+/// A large customer.
+pub(crate) fn large(key: &CustomerKey) -> LargeRow {
+    LargeRow {
+        key: key.clone(),
+        bytes: Some(70_000),
     }
 }
 

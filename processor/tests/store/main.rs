@@ -9,6 +9,7 @@ mod fence;
 mod heartbeat;
 mod invalidation;
 mod isolation;
+mod large;
 mod layout;
 mod lost_answer;
 mod outage;

@@ -42,19 +42,22 @@ impl Tracking {
         changed
     }
 
-    /// Counts an event just folded, for each leaf that asks for it.
+    /// Counts an event just folded, for each leaf that asks for it. Returns the number of those.
     pub(super) fn count(
         &self,
         event: &CustomerEvent,
         definitions: &TenantDefinitions,
         state: &mut CustomerState,
-    ) {
+    ) -> usize {
         if definitions.tracked.is_empty() {
-            return;
+            return 0;
         }
         let asking = definitions.tracking(event);
         let asking = asking.filter_map(|(leaf, asked)| Some((leaf, asked, *self.0.get(&leaf)?)));
+        let mut leaves = 0;
+        let asking = asking.inspect(|_| leaves += 1);
         state.track(event, &definitions.rules, asking);
+        leaves
     }
 
     /// Drops the counters of leaves that are tracked no longer, or from another instant on.

@@ -178,6 +178,19 @@ pub(crate) fn boolean(node: &Node, problems: &mut Problems) -> Option<bool> {
     }
 }
 
+/// A whole number.
+pub(crate) fn long(node: &Node, expected: &str, problems: &mut Problems) -> Option<i64> {
+    match &node.content {
+        Content::Long(value) => Some(*value),
+        Content::Null
+        | Content::Boolean(_)
+        | Content::Double(_)
+        | Content::Text(_)
+        | Content::List(_)
+        | Content::Map(_) => problems.expected(expected, node),
+    }
+}
+
 /// A number as a double.
 pub(crate) fn double(node: &Node, expected: &str, problems: &mut Problems) -> Option<f64> {
     match &node.content {

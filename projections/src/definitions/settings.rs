@@ -1,5 +1,6 @@
 //! Reading the `tenant:` block.
 
+mod bound;
 mod reports;
 
 use std::collections::BTreeMap;
@@ -21,12 +22,13 @@ use crate::state::FoldRules;
 
 /// Seven days, in microseconds.
 const DEFAULT_HORIZON_MICROS: i64 = 7 * 86_400 * 1_000_000;
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "id",
     "zone",
     "currency",
     "dedup_horizon",
     "placeholder_ids",
+    "max_customer_kib",
     "rates",
     "attributes",
     "churn",
@@ -39,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) id: TenantId,
     pub(crate) rules: FoldRules,
     pub(crate) placeholders: Placeholders,
+    pub(crate) max_customer_bytes: usize,
     pub(crate) currency: Currency,
     pub(crate) rates: BTreeMap<Currency, Rate>,
     pub(crate) attributes: BTreeMap<Arc<str>, AttributeDeclaration>,
@@ -67,17 +70,12 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         .and_then(|node| tenant_id(node, problems));
     let rules = rules(&fields, problems);
     let placeholders = placeholders(fields.get("placeholder_ids"), problems);
+    let bound = bound::bound(fields.get("max_customer_kib"), problems);
     let currency = fields
         .require("currency", problems)
         .and_then(|node| fields::parsed(node, "a currency, like EUR", problems, currency));
-    let rates = match fields.get("rates") {
-        Some(node) => rates(node, currency, problems),
-        None => Some(Rates::default()),
-    };
-    let attributes = match fields.get("attributes") {
-        Some(node) => attributes(node, problems),
-        None => Some(Attributes::new()),
-    };
+    let rates = rates(fields.get("rates"), currency, problems);
+    let attributes = attributes(fields.get("attributes"), problems);
     let churn = match fields.get("churn") {
         Some(node) => churn(node, problems).map(|(churn, source)| (churn, Some(source))),
         None => Some((shipped_churn(), None)),
@@ -85,6 +83,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     let reports = reports::reports(&fields, problems);
     let (id, currency, attributes, reports) = (id?, currency?, attributes?, reports?);
     let ((rules, zone, dedup_horizon), (placeholders, placeholder_ids)) = (rules?, placeholders?);
+    let (max_customer_bytes, max_customer_kib) = bound?;
     let ((rates, rate_texts), ((churn, renewal), churn_source)) = (rates?, churn?);
     let named = churn_source.as_ref().and_then(|of| of.model.as_deref());
     let churn_family = named.and_then(Family::named);
@@ -94,6 +93,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         currency: currency.code().to_owned(),
         dedup_horizon,
         placeholder_ids,
+        max_customer_kib,
         rates: rate_texts,
         attributes: attributes
             .iter()
@@ -107,6 +107,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         id,
         rules,
         placeholders,
+        max_customer_bytes,
         currency,
         rates,
         attributes,
@@ -178,7 +179,10 @@ fn currency(code: &str) -> Result<Currency, String> {
 
 type Rates = (BTreeMap<Currency, Rate>, BTreeMap<String, String>);
 
-fn rates(node: &Node, own: Option<Currency>, problems: &mut Problems) -> Option<Rates> {
+fn rates(node: Option<&Node>, own: Option<Currency>, problems: &mut Problems) -> Option<Rates> {
+    let Some(node) = node else {
+        return Some(Rates::default());
+    };
     let expected = "rates by currency, like { USD: \"0.92\" }";
     let mut read = Rates::default();
     let mut sound = true;
@@ -217,7 +221,10 @@ fn rates(node: &Node, own: Option<Currency>, problems: &mut Problems) -> Option<
 
 type Attributes = BTreeMap<Arc<str>, AttributeDeclaration>;
 
-fn attributes(node: &Node, problems: &mut Problems) -> Option<Attributes> {
+fn attributes(node: Option<&Node>, problems: &mut Problems) -> Option<Attributes> {
+    let Some(node) = node else {
+        return Some(Attributes::new());
+    };
     let expected = "attributes by name, like { email: { personal: true } }";
     let mut read = Attributes::new();
     let mut sound = true;

@@ -48,6 +48,9 @@ pub struct TenantSettings {
     /// The ids of no customer, such as `guest`; omitted, the ids that are placeholders everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placeholder_ids: Option<Vec<String>>,
+    /// The size of a customer from which on its events are parked, in KiB; omitted, the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_customer_kib: Option<u32>,
     /// The conversion rates: the value of one unit in the tenant's currency, as a decimal number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rates: BTreeMap<String, String>,

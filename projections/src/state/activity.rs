@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use tidemark_schemas::Instant;
 
-use super::StateError;
 use super::encoding::{Reader, Span, Writer, ascending};
+use super::{StateError, price};
 
 mod counter;
 
@@ -158,6 +158,12 @@ impl Activity {
             activity.by_name.insert(name, counter);
         }
         Ok(activity)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let counters: usize = self.by_name.values().map(Counter::size_bytes).sum();
+        self.text_bytes + self.by_name.len() * price::TEXT + counters
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

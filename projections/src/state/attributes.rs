@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tidemark_schemas::event::AttributeMap;
 use tidemark_schemas::{AttributeValue, Instant};
 
-use super::Stamp;
+use super::{Stamp, price};
 
 mod encoding;
 
@@ -177,6 +177,16 @@ impl Attributes {
                 self.insert(name, point.clone());
             }
         }
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let points = self.by_name.values().flatten();
+        let names = self.by_name.keys();
+        names.map(|name| price::text(name)).sum::<usize>()
+            + points
+                .map(|point| price::point(&point.value))
+                .sum::<usize>()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tidemark_schemas::event::CampaignTouched;
 use tidemark_schemas::{Currency, Instant};
 
-use super::StateError;
 use super::activity::{Counter, Kept, Oldest};
 use super::encoding::{Reader, Span, Writer, ascending, damaged};
+use super::{StateError, price};
 
 /// A campaign and a channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +158,15 @@ impl Campaigns {
             campaigns.lines.insert(line, Touches { counter, costs });
         }
         Ok(campaigns)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let within = self.lines.values().map(|touches| {
+            let costs = touches.costs.len() * (price::DAY + price::MONEY);
+            2 * price::TEXT + touches.counter.size_bytes() + costs
+        });
+        self.text_bytes + within.sum::<usize>()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

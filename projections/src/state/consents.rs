@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidemark_schemas::event::ConsentChanged;
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Stamp, StateError, keep_greatest};
+use super::{Stamp, StateError, keep_greatest, price};
 
 /// The newest consent for a purpose.
 ///
@@ -93,6 +93,11 @@ impl Consents {
             consents.by_purpose.insert(purpose, consent);
         }
         Ok(consents)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.text_bytes + self.by_purpose.len() * (price::TEXT + price::STAMP + 1)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

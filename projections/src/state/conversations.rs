@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tidemark_schemas::event::{Channel, ConversationClosed, Direction, MessageExchanged, Outcome};
 
 use super::activity::{Kept, Oldest};
+use super::price;
 
 mod encoding;
 mod histogram;
@@ -56,6 +57,15 @@ impl Tally {
     }
 
     /// Returns the memory on the heap, in bytes.
+    fn size_bytes(&self) -> usize {
+        let intents = self.intents.keys();
+        let intents: usize = intents
+            .map(|intent| price::text(intent) + price::COUNT)
+            .sum();
+        let buckets = self.response_ms.buckets.len() + self.outcomes.len();
+        price::TALLY + intents + buckets * (1 + price::COUNT)
+    }
+
     fn memory_bytes(&self) -> usize {
         super::map_bytes::<u8, u32>(self.response_ms.buckets.len())
             + super::map_bytes::<Arc<str>, u32>(self.intents.len())
@@ -169,6 +179,16 @@ impl Conversations {
                 self.tally(line.clone(), *day).add(tally);
             }
         }
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let lines = self.lines.iter().map(|(line, days)| {
+            let agent = line.agent.as_deref().map_or(0, price::text);
+            let within: usize = days.values().map(Tally::size_bytes).sum();
+            agent + price::TEXT + within
+        });
+        lines.sum()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

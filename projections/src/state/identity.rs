@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tidemark_schemas::{EventId, Instant};
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Late, Recognised, Stamp, StateError};
+use super::{Late, Recognised, Stamp, StateError, price};
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -168,6 +168,11 @@ impl Identity {
             recent,
             for_life,
         })
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.recent.len() * (price::NEAR + price::ID) + self.for_life.len() * price::ID
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -10,7 +10,7 @@ use tidemark_schemas::Instant;
 use tidemark_schemas::event::StageEntered;
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending};
-use super::{Stamp, StateError};
+use super::{Stamp, StateError, price};
 
 /// One stage entered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +157,14 @@ impl Journeys {
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let entries: usize = self.by_name.values().map(Vec::len).sum();
+        self.text_bytes
+            + self.by_name.len() * price::TEXT
+            + entries * (price::NEAR + price::ID + price::TEXT)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

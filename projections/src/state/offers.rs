@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tidemark_schemas::event::{ActionAnswered, ActionOffered};
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Stamp, StateError, keep_greatest};
+use super::{Stamp, StateError, keep_greatest, price};
 
 /// An action offered.
 ///
@@ -163,6 +163,14 @@ impl Offers {
             offers.by_id.insert(offer_id, exchange);
         }
         Ok(offers)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let offered = self.by_id.values().filter_map(|it| it.offered.as_ref());
+        let actions: usize = offered.map(|it| price::text(&it.action)).sum();
+        let each = price::TEXT + 1 + 2 * price::STAMP;
+        self.text_bytes + actions + self.by_id.len() * each
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::event::{OrderPlaced, OrderRefunded};
 use tidemark_schemas::{Currency, EventId, Instant};
 
-use super::{Stamp, keep_greatest};
+use super::{Stamp, keep_greatest, price};
 use crate::days;
 
 mod encoding;
@@ -211,6 +211,15 @@ impl Orders {
                 self.insert_refund(order_id, *id, *refund);
             }
         }
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let refunds: usize = self.refunds.values().map(BTreeMap::len).sum();
+        self.text_bytes
+            + (self.placed.len() + self.refunds.len()) * price::TEXT
+            + self.placed.len() * (price::STAMP + price::DAY + price::MONEY)
+            + refunds * (price::STAMP + price::MONEY)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

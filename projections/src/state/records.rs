@@ -63,6 +63,15 @@ impl Records {
         Ok(records)
     }
 
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.subscriptions.size_bytes()
+            + self.tickets.size_bytes()
+            + self.campaigns.size_bytes()
+            + self.offers.size_bytes()
+            + self.consents.size_bytes()
+    }
+
     /// Returns the memory on the heap, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>()

@@ -12,7 +12,7 @@ use tidemark_schemas::event::{SubscriptionChanged, SubscriptionStatus};
 use tidemark_schemas::{Currency, Instant};
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending, damaged};
-use super::{Stamp, StateError, keep_greatest};
+use super::{Stamp, StateError, keep_greatest, price};
 
 /// The number of statuses.
 const STATUSES: usize = SubscriptionStatus::ALL.len();
@@ -210,6 +210,15 @@ impl Subscriptions {
             subscriptions.by_id.insert(subscription_id, subscription);
         }
         Ok(subscriptions)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let newest = self.by_id.values().map(|held| &held.newest);
+        let plans: usize = newest.map(|newest| price::text(&newest.plan)).sum();
+        let seen = STATUSES * (1 + 2 * price::INSTANT);
+        let each = price::TEXT + price::STAMP + 1 + price::MONEY + seen;
+        self.text_bytes + plans + self.by_id.len() * each
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

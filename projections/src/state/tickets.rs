@@ -11,7 +11,7 @@ use tidemark_schemas::Instant;
 use tidemark_schemas::event::TicketChanged;
 
 use super::encoding::{ID_BYTES, Reader, Span, Writer, ascending};
-use super::{Stamp, StateError, keep_greatest};
+use super::{Stamp, StateError, keep_greatest, price};
 
 /// A ticket as one event said it is.
 ///
@@ -118,6 +118,14 @@ impl Tickets {
             tickets.by_id.insert(ticket_id, Ticket { newest, first_at });
         }
         Ok(tickets)
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let newest = self.by_id.values().map(|ticket| &ticket.newest);
+        let words = newest.map(|it| price::text(&it.status) + price::text(&it.priority));
+        let each = price::TEXT + price::INSTANT + price::STAMP;
+        self.text_bytes + self.by_id.len() * each + words.sum::<usize>()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -12,7 +12,7 @@ use tidemark_schemas::Instant;
 
 use super::activity::{Counter, Kept, Oldest};
 use super::encoding::{Reader, Span, Writer, ascending, damaged};
-use super::{FoldRules, StateError};
+use super::{FoldRules, StateError, price};
 
 mod sequence;
 
@@ -201,6 +201,14 @@ impl Tracked {
         }
         reader.finish()?;
         Ok(Self { by_leaf, sequences })
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let counters = self.by_leaf.values();
+        let counters: usize = counters.map(|since| since.counter.size_bytes()).sum();
+        let sequences: usize = self.sequences.values().map(Sequence::size_bytes).sum();
+        counters + sequences + self.by_leaf.len() * (price::LEAF + price::INSTANT)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tidemark_projections::customer::{Customer, Effects, Encoded, InForce, Tracking};
+use tidemark_projections::customer::{Customer, Effects, Encoded, InForce, Refused, Tracking};
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
 use tidemark_projections::evaluated::{Change, EvaluatedState};
 use tidemark_projections::rollups::{self, Before, Rollups};
@@ -173,7 +173,8 @@ proptest! {
             } else {
                 customer.fold(in_force, event, clock)
             };
-            prop_assert_eq!(&fold.outcome, &parts.fold(definitions, event, accepted, clock));
+            let driven = parts.fold(definitions, event, accepted, clock).map_err(Refused::Late);
+            prop_assert_eq!(&fold.outcome, &driven);
             let dirty = redefined.dirty || fold.effects.dirty;
             prop_assert!(dirty || before == customer.encode(), "clean, and yet another");
             effects.extend(redefined);

@@ -172,6 +172,7 @@ const OPERATORS: &[&str] = &[
     "currency:",
     "dedup_horizon:",
     "placeholder_ids:",
+    "max_customer_kib:",
     "rates:",
     "attributes:",
     "personal:",

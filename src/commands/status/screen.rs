@@ -1,7 +1,7 @@
 //! The text of a status, and the part of it that fits on a screen.
 
 use super::{HaltedTenant, Reevaluating, Status};
-use crate::database::{Parked, TenantProgress};
+use crate::database::{LargeCustomer, Parked, TenantProgress};
 use crate::lag::{Lag, PartitionLag};
 
 /// The number of partitions that a line lists.
@@ -147,6 +147,16 @@ fn rest(status: &Status) -> Vec<String> {
         ));
     }
     lines.extend(due_timers(&status.lag));
+    for large in &status.largest_customers {
+        let LargeCustomer {
+            tenant,
+            customer,
+            bytes,
+        } = large;
+        lines.push(format!(
+            "large customer {customer} of tenant {tenant}: {bytes} bytes in each commit"
+        ));
+    }
     for Reevaluating { tenant, version } in &status.reevaluating {
         lines.push(format!("re-evaluating {tenant} under version {version}"));
     }
@@ -195,6 +205,7 @@ mod tests {
             pace: None,
             tenants: Vec::new(),
             parked: Vec::new(),
+            largest_customers: Vec::new(),
             halted: Vec::new(),
             reevaluating: (0..30)
                 .map(|number| Reevaluating {

@@ -22,6 +22,11 @@ pub(crate) struct BatchEnd {
 }
 
 impl Folder {
+    /// Returns the bytes of the partition's largest customer, if it is large; else 0.
+    pub(crate) fn largest_customer(&self) -> i64 {
+        self.large.largest()
+    }
+
     /// Ends the batch under construction and returns what it writes.
     pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
         let Pending {
@@ -36,7 +41,8 @@ impl Folder {
                 continue;
             };
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            rows::flush_customer(customer, entry, self.batch, digest, &mut rows);
+            let written = rows::flush_customer(customer, entry, self.batch, digest, &mut rows);
+            rows.large.extend(self.large.note(customer, written));
             if !entry.changes.is_empty() {
                 self.change_seq += 1;
                 rows.changes.push(ChangeSet {

@@ -213,7 +213,7 @@ impl<'a> Rig<'a> {
     fn try_fold(&mut self, item: &Entry, offset: i64) -> Option<ParkedRow> {
         let park = match self.folder.fold(&item.event) {
             Ok(_) => return None,
-            Err(NotFolded::Late(late)) => Park::late(&item.event, &late),
+            Err(NotFolded::Refused(refused)) => Park::refused(&item.event, refused),
             Err(NotFolded::UnknownTenant) => {
                 Park::event(&item.event, Reason::UnknownTenant, "not defined")
             }

@@ -98,6 +98,7 @@ impl Table {
                     exact_from: Some(*exact_from),
                 })
                 .collect(),
+            large: Vec::new(),
             log: LogIdentity::default(),
         }
     }

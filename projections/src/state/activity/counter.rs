@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use tidemark_schemas::Instant;
 
 use super::{Kept, Oldest};
-use crate::state::StateError;
 use crate::state::encoding::{Reader, Span, Writer, damaged};
+use crate::state::{StateError, price};
 
 /// Events of one day of the tenant's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +179,11 @@ impl Counter {
             days,
             recent,
         })
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(crate) fn size_bytes(&self) -> usize {
+        price::COUNTER + self.days.len() * price::DAY + self.recent.len() * price::NEAR
     }
 
     /// Returns the memory on the heap, in bytes.

@@ -17,8 +17,8 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::Instant;
 
 use crate::days::{self, Duration};
-use crate::state::StateError;
 use crate::state::encoding::{Reader, Span, Writer, ascending, damaged};
+use crate::state::{StateError, price};
 
 /// The largest number of steps of a sequence: the steps of an event must fit a byte.
 pub const MAX_STEPS: usize = 8;
@@ -241,6 +241,15 @@ impl Sequence {
             recent,
             current: Current(None),
         })
+    }
+
+    /// Returns the size, by fixed prices.
+    pub(super) fn size_bytes(&self) -> usize {
+        let optional = 1 + price::INSTANT;
+        price::LEAF
+            + price::INSTANT
+            + optional * (1 + self.settled.0.len())
+            + self.recent.len() * (price::NEAR + 1)
     }
 
     /// Returns the memory on the heap, in bytes.
