@@ -25,6 +25,7 @@ mod measure {
     pub(crate) mod arguments;
     pub(crate) mod consume;
     pub(crate) mod events;
+    pub(crate) mod giant;
     pub(crate) mod live;
     pub(crate) mod micro;
     pub(crate) mod midnight;

@@ -70,6 +70,12 @@ pub(crate) enum Part {
     /// A tenant with a hundred segments, on a live stream and while its definitions change; run it
     /// with `--customers 200000`.
     Segments,
+    /// One customer with very many events beside all others; run it with `--customers 100000`.
+    Giant {
+        /// The number of its events.
+        #[arg(long, default_value_t = 2_000_000)]
+        giant_events: usize,
+    },
     /// The delay from publishing an event to a response of the read API.
     Visible,
     /// A midnight at which all customers are due, under a stream of events of others.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arguments::{Arguments, Distribution, Part, Size};
 use super::report::{Measurements, Uniform};
 use super::site::{Place, Servers, quiesce};
-use super::{api, consume, live, micro, midnight, peers, replay, segments, visible};
+use super::{api, consume, giant, live, micro, midnight, peers, replay, segments, visible};
 
 const API_SECONDS: u64 = 10;
 const VISIBLE_SECONDS: u32 = 30;
@@ -48,6 +48,12 @@ pub(crate) async fn run(arguments: Arguments) {
             let servers = Servers::start().await;
             let midnight = midnight::measure(&servers, &size, *due_after).await;
             println!("{}", json!(midnight));
+            servers.stop().await;
+        }
+        Some(Part::Giant { giant_events }) => {
+            let servers = Servers::start().await;
+            let giant = giant::measure(&servers, &size, *giant_events).await;
+            println!("{}", json!(giant));
             servers.stop().await;
         }
         Some(Part::Peers(peers)) => peers::run(&size, peers, arguments.json).await,
