@@ -116,6 +116,8 @@ fn reached(micros: Option<i64>) -> Option<Instant> {
 pub struct TenantProgress {
     /// The tenant.
     pub tenant: String,
+    /// Its name, if its definitions have one.
+    pub name: Option<String>,
     /// The number of customers with state.
     pub customers: i64,
     /// The number of events folded, without duplicates.
@@ -127,6 +129,8 @@ pub struct TenantProgress {
 pub struct TenantOverview {
     /// The tenant.
     pub tenant: String,
+    /// Its name, if its definitions have one.
+    pub name: Option<String>,
     /// The version of its newest definitions; `None`: it is not defined.
     pub definitions: Option<i64>,
     /// The number of customers with state.

@@ -10,7 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use tidemark_kafka::KafkaConfig;
-use tidemark_projections::definitions::{Definitions, NotApplied, Rejected, UnknownFormat};
+use tidemark_projections::definitions::{
+    Definitions, NotApplied, Rejected, TenantDefinitions, UnknownFormat,
+};
 use tidemark_schemas::{Instant, TenantId};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -276,6 +278,7 @@ impl Follower {
                 row.format = read.map_or(row.format, |read| read.format);
                 let effect = BundleEffect {
                     tenants: tenants_of(&definitions, version)?,
+                    renamed: renamed(&definitions, &self.definitions)?,
                     accepted_late: definitions.newly_accepted(&self.definitions),
                 };
                 self.record(&row, &effect)?;
@@ -343,10 +346,22 @@ fn tenants_of(
         .tenants
         .values()
         .filter(|tenant| tenant.version == version)
-        .map(|tenant| {
-            serde_json::to_string(&tenant.source)
-                .map(|source| (tenant.id.clone(), source))
-                .map_err(|error| ProcessorError::Internal(error.to_string()))
-        })
+        .map(|tenant| Ok((tenant.id.clone(), json(tenant)?)))
         .collect()
+}
+
+/// Returns the tenants that a bundle only renamed, with the version under which they are evaluated.
+fn renamed(
+    definitions: &Definitions,
+    before: &Definitions,
+) -> Result<Vec<(TenantId, String, i64)>, ProcessorError> {
+    let renamed = definitions.renamed(before);
+    renamed
+        .map(|tenant| Ok((tenant.id.clone(), json(tenant)?, tenant.version)))
+        .collect()
+}
+
+fn json(tenant: &TenantDefinitions) -> Result<String, ProcessorError> {
+    let json = serde_json::to_string(&tenant.source);
+    json.map_err(|error| ProcessorError::Internal(error.to_string()))
 }

@@ -104,7 +104,7 @@ pub enum NotApplied {
 pub struct TenantDefinitions {
     /// The tenant's id.
     pub id: TenantId,
-    /// Version of the bundle that last defined this tenant.
+    /// Version of the bundle that last defined this tenant otherwise than by its name.
     pub version: i64,
     /// Append time of that bundle.
     pub appended_at: Instant,
@@ -270,6 +270,17 @@ impl TenantDefinitions {
     /// The segment of a name.
     pub fn segment(&self, name: &str) -> Option<&Segment> {
         self.segments.iter().find(|segment| &*segment.name == name)
+    }
+
+    /// Returns whether other definitions of the tenant have another name, and nothing else that differs.
+    fn is_renamed(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.source, &other.source);
+        if ours.tenant.name == theirs.tenant.name {
+            return false;
+        }
+        let mut renamed = ours.clone();
+        renamed.tenant.name.clone_from(&theirs.tenant.name);
+        renamed == *theirs
     }
 
     /// Keeps the settings that core state depends on as they were when the tenant was created.

@@ -140,8 +140,16 @@ pub(crate) fn check(texts: &[(String, String)], author: &str) -> anyhow::Result<
 }
 
 /// Applies definitions, unless they are in force already.
-pub(crate) async fn apply(config: &Config, mut bundle: Bundle) -> anyhow::Result<Applied> {
-    let log = read_log(config).await?;
+pub(crate) async fn apply(config: &Config, bundle: Bundle) -> anyhow::Result<Applied> {
+    apply_to(read_log(config).await?, bundle).await
+}
+
+/// Applies definitions to those that were read, and reports the outcome.
+pub(super) async fn publish(log: DefinitionsLog, bundle: Bundle, json: bool) -> anyhow::Result<()> {
+    report(json, &apply_to(log, bundle).await?)
+}
+
+async fn apply_to(log: DefinitionsLog, mut bundle: Bundle) -> anyhow::Result<Applied> {
     let in_force = &log.definitions;
     bundle.tenants.retain(|source| {
         // Files hold no models: those in force stay.

@@ -1,9 +1,12 @@
 //! `tidemark tenants`
 
+use anyhow::bail;
 use serde::Serialize;
-use tidemark_schemas::Instant;
+use tidemark_projections::definitions::Bundle;
+use tidemark_schemas::{Instant, TenantId};
 
-use crate::config::Config;
+use super::define;
+use crate::config::{Config, user_name};
 use crate::database::{Projections, TenantOverview};
 use crate::output;
 
@@ -14,6 +17,24 @@ pub(crate) enum Command {
         Lists every tenant that is defined, or that events name: without a version, a tenant is not\n\
         defined, and its events are parked.")]
     List {
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a tenant another name; its id stays
+    #[command(
+        after_help = "Example:\n  tidemark tenants rename acme 'ACME GmbH'\n\n\
+        Publishes the tenant's definitions in force with the name. Customers are not evaluated again.\n\
+        Write the name into the tenant's definition file as well: applying a file without one removes it."
+    )]
+    Rename {
+        /// The tenant's id
+        tenant: TenantId,
+        /// The new name
+        name: String,
+        /// The author recorded with the definitions [default: the user's name]
+        #[arg(long)]
+        author: Option<String>,
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
@@ -30,7 +51,43 @@ struct Listed {
 }
 
 pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> {
-    let Command::List { json } = command;
+    match command {
+        Command::List { json } => list(&config, json).await,
+        Command::Rename {
+            tenant,
+            name,
+            author,
+            json,
+        } => {
+            let author = author.unwrap_or_else(user_name);
+            rename(&config, &tenant, name, &author, json).await
+        }
+    }
+}
+
+/// Publishes the tenant's definitions with another name.
+async fn rename(
+    config: &Config,
+    tenant: &TenantId,
+    name: String,
+    author: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    let log = define::read_log(config).await?;
+    let Some(in_force) = log.definitions.tenant(tenant) else {
+        bail!("{}", define::unknown_tenant(&log.definitions, tenant));
+    };
+    let mut source = in_force.source.clone();
+    source.tenant.name = Some(name);
+    define::publish(
+        log.clone(),
+        Bundle::from_sources(vec![source], author),
+        json,
+    )
+    .await
+}
+
+async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
     let projections = Projections::connect(&config.database).await?;
     let tenants = projections.tenant_overviews().await?.into_iter();
     let tenants: Vec<Listed> = tenants.map(Listed::from).collect();
@@ -52,6 +109,7 @@ impl Listed {
     fn to_text(&self) -> String {
         let TenantOverview {
             tenant,
+            name,
             definitions,
             customers,
             events,
@@ -61,7 +119,9 @@ impl Listed {
         let version = definitions.map_or_else(|| "none".to_owned(), |version| version.to_string());
         let last = self.last_event_at;
         let last = last.map_or_else(|| "none".to_owned(), |at| at.to_string());
-        format!("{customers:>9} {events:>10} {parked:>10} {version:>8}  {last:<24}  {tenant}")
+        let name = name.as_ref().map(|name| format!(" ({name})"));
+        let name = name.unwrap_or_default();
+        format!("{customers:>9} {events:>10} {parked:>10} {version:>8}  {last:<24}  {tenant}{name}")
     }
 }
 

@@ -9,6 +9,12 @@ with named (tenant_id) as (
 select
     named.tenant_id as tenant,
     (
+        select definition::json -> 'tenant' ->> 'name' from tidemark.tenant_definition
+        where tenant_definition.tenant_id = named.tenant_id
+        order by version desc
+        limit 1
+    ) as name,
+    (
         select max(version) from tidemark.tenant_definition
         where tenant_definition.tenant_id = named.tenant_id
     ) as definitions,

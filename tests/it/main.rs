@@ -53,6 +53,7 @@ mod registry_faults;
 mod retention;
 mod routes;
 mod tenancy;
+mod tenants;
 mod time;
 mod tls;
 mod train;

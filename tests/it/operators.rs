@@ -142,7 +142,7 @@ async fn tenants_are_listed_with_their_customers_events_and_definitions() {
         let last = (folded > 0).then_some(at);
         json!({
             "tenant": tenant, "definitions": definitions, "customers": folded, "events": folded,
-            "parked": parked, "last_event_at": last,
+            "parked": parked, "last_event_at": last, "name": null,
         })
     };
     let expected = json!([

@@ -36,6 +36,9 @@ pub(crate) async fn status(
 pub(crate) struct Status {
     /// The tenant named by the token.
     tenant: TenantId,
+    /// The name of the tenant; null if its definitions have none.
+    #[schema(required)]
+    name: Option<String>,
     /// The id of the active generation of projections.
     generation: i32,
     /// The version of the tenant's definitions in force; null until the tenant is defined.
@@ -146,8 +149,10 @@ impl Query for StatusQuery {
             Some(version) => counts::evaluation(snapshot, version).await?,
             None => None,
         };
+        let definitions = snapshot.definitions().await?;
         Ok(Status {
             tenant: snapshot.caller().tenant.clone(),
+            name: definitions.and_then(|found| found.source.tenant.name.clone()),
             generation: freshness.generation,
             definitions: freshness.definitions,
             watermark: freshness.watermark,

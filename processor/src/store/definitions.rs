@@ -36,6 +36,9 @@ pub struct BundleRow {
 pub struct BundleEffect {
     /// The tenants that it defines, each as JSON.
     pub tenants: Vec<(TenantId, String)>,
+    /// The tenants that it only renames, each as JSON, with the version under which its customers are
+    /// evaluated.
+    pub renamed: Vec<(TenantId, String, i64)>,
     /// The late events that it accepts and none before it did.
     pub accepted_late: Vec<(TenantId, EventId)>,
 }
@@ -255,6 +258,17 @@ async fn record_effect(
             .bind(i64::from(bundle.format))
             .bind(ids)
             .bind(definitions)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !effect.renamed.is_empty() {
+        let renamed = effect.renamed.iter();
+        sqlx::query(include_str!("record_renamed.sql"))
+            .bind(bundle.version)
+            .bind(i64::from(bundle.format))
+            .bind(renamed.clone().map(|it| it.0.as_str()).collect::<Vec<_>>())
+            .bind(renamed.clone().map(|it| &*it.1).collect::<Vec<_>>())
+            .bind(renamed.map(|it| it.2).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
     }

@@ -1,5 +1,5 @@
 -- Each tenant's newest definitions before a version.
-select distinct on (tenant_id) version, appended_at, format, definition
+select distinct on (tenant_id) coalesce(evaluated_as, version) as version, appended_at, format, definition
 from tidemark.tenant_definition
 where version < $1
-order by tenant_id, version desc
+order by tenant_id, tenant_definition.version desc

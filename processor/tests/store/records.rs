@@ -96,6 +96,7 @@ fn effect(tenants: &[(&str, &str)]) -> BundleEffect {
             .iter()
             .map(|(id, zone)| (tenant(id), source(zone, id)))
             .collect(),
+        renamed: Vec::new(),
         accepted_late: vec![(tenant("globex"), EventId(Uuid::from_u128(7)))],
     }
 }

@@ -15,8 +15,8 @@ pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// The newest format that this version reads. It writes the oldest that holds what a bundle contains, so
 /// that older versions can go on with it.
 pub const NEWEST_FORMAT: u32 = 2;
-/// The format that brought the settings `placeholder_ids` and `max_customer_kib`.
-const FOLDING_SETTINGS: u32 = 2;
+/// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`.
+const NAMES_AND_BOUNDS: u32 = 2;
 /// The format from which on a record names the version that wrote it.
 pub(super) const WRITER: u32 = 2;
 
@@ -76,10 +76,12 @@ struct Envelope {
 /// Returns the oldest format that holds these definitions.
 pub(super) fn needed(tenants: &[TenantSource]) -> u32 {
     let is_newer = |TenantSource { tenant, .. }: &TenantSource| {
-        tenant.placeholder_ids.is_some() || tenant.max_customer_kib.is_some()
+        tenant.name.is_some()
+            || tenant.placeholder_ids.is_some()
+            || tenant.max_customer_kib.is_some()
     };
     if tenants.iter().any(is_newer) {
-        FOLDING_SETTINGS
+        NAMES_AND_BOUNDS
     } else {
         1
     }

@@ -42,18 +42,22 @@ impl Definitions {
     fn with(&self, bundle: Bundle, version: i64, appended_at: Instant) -> Result<Self, Rejected> {
         let accepted = bundle.accepted()?;
         let mut tenants = BTreeMap::clone(&self.tenants);
+        let mut named = BTreeSet::new();
         for source in bundle.tenants {
             let source = self.with_models(source);
-            let defined = TenantDefinitions::from_source(source, version, appended_at)?;
+            let mut defined = TenantDefinitions::from_source(source, version, appended_at)?;
             let id = defined.id.clone();
             if let Some(before) = self.tenants.get(&id) {
                 before.refuse_other_rules(&defined)?;
+                if before.is_renamed(&defined) {
+                    // Its customers need not be evaluated again.
+                    (defined.version, defined.appended_at) = (before.version, before.appended_at);
+                }
             }
-            // Versions only grow: a tenant that has this one already stands twice in the bundle.
-            let replaced = tenants.insert(id.clone(), Arc::new(defined));
-            if replaced.is_some_and(|replaced| replaced.version == version) {
+            if !named.insert(id.clone()) {
                 return Err(Rejected::Invalid(format!("tenant {id} stands twice")));
             }
+            tenants.insert(id, Arc::new(defined));
         }
         let mut accepted_late = Arc::clone(&self.accepted_late);
         for (tenant, events) in accepted {
@@ -127,6 +131,19 @@ impl Definitions {
             .filter(|(tenant, event)| !before.accepts_late(tenant, *event))
             .map(|(tenant, event)| (tenant.clone(), event))
             .collect()
+    }
+
+    /// Returns the tenants that have another name than in earlier definitions, and nothing else that
+    /// differs.
+    pub fn renamed<'d>(
+        &'d self,
+        before: &'d Self,
+    ) -> impl Iterator<Item = &'d Arc<TenantDefinitions>> + 'd {
+        let renamed = |now: &&Arc<TenantDefinitions>| {
+            let before = before.tenant(&now.id);
+            before.is_some_and(|before| before.is_renamed(now))
+        };
+        self.tenants.values().filter(renamed)
     }
 
     /// Folds an event as these definitions have it; `None` for a tenant that is not defined.

@@ -1,6 +1,7 @@
 //! Reading the `tenant:` block.
 
 mod bound;
+mod names;
 mod reports;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,9 @@ use crate::state::FoldRules;
 
 /// Seven days, in microseconds.
 const DEFAULT_HORIZON_MICROS: i64 = 7 * 86_400 * 1_000_000;
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "id",
+    "name",
     "zone",
     "currency",
     "dedup_horizon",
@@ -68,6 +70,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     let id = fields
         .require("id", problems)
         .and_then(|node| tenant_id(node, problems));
+    let name = names::tenant_name(fields.get("name"), problems);
     let rules = rules(&fields, problems);
     let placeholders = placeholders(fields.get("placeholder_ids"), problems);
     let bound = bound::bound(fields.get("max_customer_kib"), problems);
@@ -89,6 +92,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
     let churn_family = named.and_then(Family::named);
     let source = TenantSettings {
         id: id.as_str().to_owned(),
+        name: name?,
         zone,
         currency: currency.code().to_owned(),
         dedup_horizon,

@@ -38,6 +38,9 @@ pub struct TenantSource {
 pub struct TenantSettings {
     /// The tenant's id, as in events.
     pub id: String,
+    /// The name shown to people; omitted, the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// An IANA time zone, for example `Europe/Berlin`.
     pub zone: String,
     /// An ISO 4217 code: money is reported in this currency.

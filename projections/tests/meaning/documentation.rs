@@ -171,6 +171,7 @@ const OPERATORS: &[&str] = &[
     "zone:",
     "currency:",
     "dedup_horizon:",
+    "name:",
     "placeholder_ids:",
     "max_customer_kib:",
     "rates:",

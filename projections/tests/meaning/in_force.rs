@@ -112,3 +112,63 @@ fn restored_definitions_equal_those_that_were_kept() {
         Err(NotApplied::UnknownFormat(_))
     ));
 }
+
+#[test]
+fn renamed_tenant_keeps_the_version_under_which_its_customers_are_evaluated() {
+    // Given a tenant with a journey
+    let named = |name: &str, rest: &str| {
+        let tenant = TENANT.replace(" }", &format!(", name: {name} }}"));
+        bundle(&format!("{tenant}{rest}"))
+    };
+    let acme = TenantId::new("acme").unwrap();
+    let first = applied(
+        &Definitions::default(),
+        0,
+        &bundle(&format!("{TENANT}{JOURNEY}")),
+    )
+    .unwrap();
+    let next = |before: &Definitions, version, mut bundle: Bundle| {
+        bundle.based_on = before.version;
+        let after = applied(before, version, &bundle).unwrap();
+        let renamed: Vec<_> = after.renamed(before).map(|tenant| tenant.version).collect();
+        (after, renamed)
+    };
+    let evaluated_as = |all: &Definitions| all.tenant(&acme).unwrap().version;
+    // When it is renamed, renamed again, and loses its name, then its version stays
+    let (second, renamed) = next(&first, 1, named("ACME", JOURNEY));
+    assert_eq!(
+        (second.version, evaluated_as(&second), renamed),
+        (Some(1), 0, vec![0])
+    );
+    let (third, renamed) = next(&second, 2, named("ACME GmbH", JOURNEY));
+    assert_eq!((evaluated_as(&third), renamed), (0, vec![0]));
+    let name = |all: &Definitions| all.tenant(&acme).unwrap().source.tenant.name.clone();
+    assert_eq!(name(&third).as_deref(), Some("ACME GmbH"));
+    let (fourth, renamed) = next(&third, 3, bundle(&format!("{TENANT}{JOURNEY}")));
+    assert_eq!(
+        (evaluated_as(&fourth), renamed, name(&fourth)),
+        (0, vec![0], None)
+    );
+    // And when anything else differs, or nothing, it is a new version
+    let (other, renamed) = next(&fourth, 4, named("ACME", ""));
+    assert_eq!((evaluated_as(&other), renamed), (4, vec![]));
+    let (same, renamed) = next(&other, 5, named("ACME", ""));
+    assert_eq!((evaluated_as(&same), renamed), (5, vec![]));
+}
+
+#[test]
+fn names_of_tenants_are_short_and_printable() {
+    for (name, is_valid) in [
+        ("ACME GmbH", true),
+        ("株式会社アクメ", true),
+        ("''", false),
+        ("' ACME'", false),
+        ("\"a\\nb\"", false),
+        (&"x".repeat(201), false),
+        ("17", false),
+    ] {
+        let file = TENANT.replace(" }", &format!(", name: {name} }}"));
+        let read = Bundle::from_files(&[("test.yaml".to_owned(), file)], "test");
+        assert_eq!(read.is_ok(), is_valid, "{name}: {read:?}");
+    }
+}

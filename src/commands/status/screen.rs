@@ -163,11 +163,14 @@ fn rest(status: &Status) -> Vec<String> {
     for tenant in &status.tenants {
         let TenantProgress {
             tenant,
+            name,
             customers,
             events,
         } = tenant;
+        let name = name.as_ref().map(|name| format!(" ({name})"));
+        let name = name.unwrap_or_default();
         lines.push(format!(
-            "tenant {tenant}: {customers} customers, {events} events"
+            "tenant {tenant}{name}: {customers} customers, {events} events"
         ));
     }
     lines
