@@ -167,10 +167,12 @@ impl Offers {
 
     /// Returns the size, by fixed prices.
     pub(super) fn size_bytes(&self) -> usize {
-        let offered = self.by_id.values().filter_map(|it| it.offered.as_ref());
-        let actions: usize = offered.map(|it| price::text(&it.action)).sum();
-        let each = price::TEXT + 1 + 2 * price::STAMP;
-        self.text_bytes + actions + self.by_id.len() * each
+        let all = self.by_id.values().map(|Exchange { offered, answer }| {
+            let offered = offered.as_ref();
+            offered.map_or(0, |it| price::STAMP + price::text(&it.action))
+                + answer.map_or(0, |_| price::STAMP)
+        });
+        self.text_bytes + self.by_id.len() * (price::TEXT + 1) + all.sum::<usize>()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

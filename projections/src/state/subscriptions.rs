@@ -214,11 +214,12 @@ impl Subscriptions {
 
     /// Returns the size, by fixed prices.
     pub(super) fn size_bytes(&self) -> usize {
-        let newest = self.by_id.values().map(|held| &held.newest);
-        let plans: usize = newest.map(|newest| price::text(&newest.plan)).sum();
-        let seen = STATUSES * (1 + 2 * price::INSTANT);
-        let each = price::TEXT + price::STAMP + 1 + price::MONEY + seen;
-        self.text_bytes + plans + self.by_id.len() * each
+        let all = self.by_id.values().map(|held| {
+            let seen = held.seen.iter().flatten().count();
+            price::text(&held.newest.plan) + seen * 2 * price::INSTANT
+        });
+        let each = price::TEXT + price::STAMP + 1 + price::MONEY + STATUSES;
+        self.text_bytes + self.by_id.len() * each + all.sum::<usize>()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

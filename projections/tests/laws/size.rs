@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use tidemark_projections::state::CustomerState;
+use tidemark_schemas::event::SubscriptionStatus;
 
 use crate::support::{
-    DAY, activity, after, consent, event, events, fold, message, order, profile, rules, stage,
-    string, ticket, touch,
+    DAY, activity, after, answer, consent, currency, event, events, fold, message, offer, order,
+    profile, refund, rules, stage, string, subscription, ticket, touch,
 };
 
 proptest! {
@@ -30,6 +31,13 @@ fn size_is_close_to_the_length_of_the_bytes() {
         |number| activity(&format!("page-{number}")),
         |number| order(&format!("o-{number}"), 4_200),
         |number| ticket(&format!("t-{number}"), "open", "high"),
+        |number| offer(&format!("offer-{number}"), "call"),
+        |number| answer(&format!("offer-{number}"), true),
+        |number| {
+            let id = format!("subscription-{number}");
+            subscription(&id, SubscriptionStatus::Active, "pro", 900, currency("EUR"))
+        },
+        |number| refund(&format!("o-{number}"), 4_200),
         |number| consent(&format!("purpose-{number}"), true),
         |number| stage("sales", ["lead", "customer"][usize::from(number % 2 == 0)]),
         |number| profile([("city", string(&format!("place {number}")))]),
