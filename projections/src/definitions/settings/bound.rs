@@ -5,7 +5,7 @@ use super::super::problems::Problems;
 use super::super::tree::Node;
 
 /// The bound of a tenant that names none, in KiB. It decides folding: another one is another fold version.
-const DEFAULT_KIB: u32 = 1_024;
+const DEFAULT_KIB: u32 = 2_048;
 const MIN_KIB: u32 = 16;
 const MAX_KIB: u32 = 64 * 1_024;
 
