@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Inspect, retry or discard the events that could not be folded
     #[command(subcommand)]
     Parked(commands::parked::Command),
+    /// List or resume the tenants and customers that are not folded now
+    #[command(subcommand)]
+    Deferred(commands::deferred::Command),
     /// List tenants
     #[command(subcommand)]
     Tenants(commands::tenants::Command),
@@ -114,6 +117,7 @@ async fn dispatch(command: Command, config: Config, up: Option<UpFile>) -> anyho
         Command::Import(arguments) => commands::import::run(arguments, config, up).await,
         Command::Define(command) => commands::define::run(command, config).await,
         Command::Parked(command) => Box::pin(commands::parked::run(command, config)).await,
+        Command::Deferred(command) => Box::pin(commands::deferred::run(command, config)).await,
         Command::Tenants(command) => commands::tenants::run(command, config).await,
         Command::Status(arguments) => commands::status::run(arguments, config).await,
         Command::Train(arguments) => Box::pin(commands::train::run(arguments, config)).await,
@@ -138,6 +142,7 @@ fn audience(command: &Command) -> Audience {
         | Command::Import(_)
         | Command::Define(_)
         | Command::Parked(_)
+        | Command::Deferred(_)
         | Command::Tenants(_)
         | Command::Status(_)
         | Command::Train(_)

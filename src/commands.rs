@@ -1,6 +1,7 @@
 //! The commands: one composition root in each module.
 
 pub(crate) mod config;
+pub(crate) mod deferred;
 pub(crate) mod define;
 pub(crate) mod demo;
 pub(crate) mod generate;

@@ -52,6 +52,21 @@ pub enum ProcessorError {
         /// The next offset to be written.
         high: i64,
     },
+    /// Records of a deferred tenant or customer are gone from the log.
+    #[error(
+        "{topic}/{partition}: the records from offset {wanted} on, which a deferred tenant or customer has not \
+         folded yet, are gone from the log (`tidemark deferred list` names it). Nothing can fold them any \
+         more: restore the topic with these offsets, or publish the events to a new topic and fold it into \
+         a new database"
+    )]
+    DeferredTrimmed {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The first offset that is missing.
+        wanted: i64,
+    },
     /// The log is not the one that was folded so far: offsets belong to other records.
     #[error(
         "{topic}/{partition} is not the log that was read up to offset {next_offset}: it {what}. It \

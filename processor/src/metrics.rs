@@ -43,10 +43,16 @@ metrics! {
     redriven: IntCounter = counter("tidemark_events_redriven_total");
     /// Parked events discarded by an operator.
     discarded: IntCounter = counter("tidemark_events_discarded_total");
-    /// Tenants halted in a partition because too many of their records were parked.
+    /// Tenants deferred in a partition because too many of their records were parked.
     tenants_halted: IntGaugeVec = gauges("tidemark_tenants_halted", "partition");
     /// Bytes of a partition's largest customer, as each commit of it writes them; 0 below 64 KiB.
     largest_customer: IntGaugeVec = gauges("tidemark_largest_customer_bytes", "partition");
+    /// Tenants deferred in a partition because they are not defined.
+    tenants_undefined: IntGaugeVec = gauges("tidemark_tenants_undefined", "partition");
+    /// Customers deferred in a partition because they could not be processed.
+    customers_quarantined: IntGaugeVec = gauges("tidemark_customers_quarantined", "partition");
+    /// Records of deferred tenants and customers that were read again.
+    caught_up: IntCounter = counter("tidemark_records_caught_up_total");
     /// Timers fired.
     timers_fired: IntCounter = counter("tidemark_timers_fired_total");
     /// Discrete output changes written.
@@ -101,7 +107,7 @@ impl Metrics {
         }
     }
 
-    fn by_partition(&self) -> [&IntGaugeVec; 6] {
+    fn by_partition(&self) -> [&IntGaugeVec; 9] {
         [
             &self.lag,
             &self.open_transactions,
@@ -110,6 +116,8 @@ impl Metrics {
             &self.clock,
             &self.tenants_halted,
             &self.largest_customer,
+            &self.tenants_undefined,
+            &self.customers_quarantined,
         ]
     }
 }

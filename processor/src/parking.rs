@@ -16,7 +16,7 @@ pub enum Reason {
     Late,
     /// Found in another partition than its expected one, and not forwarded.
     Misrouted,
-    /// The tenant is not defined; the event is redriven when it is.
+    /// The tenant is not defined, and too many others are not: the event is redriven once it is.
     UnknownTenant,
     /// Folding it panicked: a bug of ours, kept for when it is mended.
     Panic,
@@ -24,13 +24,11 @@ pub enum Reason {
     PlaceholderId,
     /// The customer has reached the bound of its tenant's definitions.
     CustomerTooLarge,
-    /// The tenant is halted in this partition; the event is redriven when the tenant is resumed.
-    Halted,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::Undecodable,
         Self::UnknownSchema,
         Self::Incompatible,
@@ -41,7 +39,6 @@ impl Reason {
         Self::Panic,
         Self::PlaceholderId,
         Self::CustomerTooLarge,
-        Self::Halted,
     ];
 
     /// Returns the name in tables, metrics and commands.
@@ -57,7 +54,6 @@ impl Reason {
             Self::Panic => "panic",
             Self::PlaceholderId => "placeholder_id",
             Self::CustomerTooLarge => "customer_too_large",
-            Self::Halted => "halted",
         }
     }
 
@@ -68,7 +64,7 @@ impl Reason {
 
     /// Returns whether the reason counts towards the tenant's halt. Late and misrouted events do not,
     /// because they need not be a fault; nor do those of placeholder ids and of customers that are too large,
-    /// which stop no others, and events of tenants that are undefined or halted already.
+    /// which stop no others, and events of tenants that are undefined.
     pub(crate) const fn counts_towards_halt(self) -> bool {
         match self {
             Self::Undecodable
@@ -80,8 +76,7 @@ impl Reason {
             | Self::Late
             | Self::UnknownTenant
             | Self::PlaceholderId
-            | Self::CustomerTooLarge
-            | Self::Halted => false,
+            | Self::CustomerTooLarge => false,
         }
     }
 }

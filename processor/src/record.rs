@@ -36,6 +36,11 @@ impl Record {
         }
     }
 
+    /// Returns the time that the log tells of the record, if it does.
+    pub(crate) fn told_time(&self) -> Option<Instant> {
+        self.timestamp.to_millis().map(Instant::from_millis_clamped)
+    }
+
     /// Returns what tells the record from another at its offset.
     pub(crate) fn identity(&self) -> LastRecord {
         let mut hash = Xxh3::new();

@@ -92,6 +92,7 @@ impl Processor {
             partitioner: config.kafka.partitioner,
             store,
             decoder: Decoder::new(client),
+            kafka: clients.kafka.subscribe(),
             forwarder,
             clock: config.clock,
             clock_check,

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 pub use self::batch::{
-    Batch, ChangeSet, CustomerRow, HaltRow, LargeRow, Outcome, ParkedRow, Reevaluation, Rows,
-    SettledRequest, TenantDigest, TrackedRow,
+    Batch, ChangeSet, CustomerRow, DeferralReason, DeferralRow, LargeRow, Outcome, ParkedRow,
+    Reevaluation, Rows, Scope, SettledRequest, TenantDigest, TrackedRow,
 };
 pub use self::claim::Claim;
 pub use self::commit::Committed;
@@ -45,8 +45,8 @@ pub use self::identity::{LastRecord, LogIdentity};
 pub use self::kept::KeptBatches;
 pub(crate) use self::load::{ActivationRow, OperatorCommand};
 pub use self::operators::{
-    Action, Halt, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, ParkedGroup,
-    Request,
+    Action, DeferredScope, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter,
+    ParkedGroup, Request,
 };
 use crate::parking::Reason;
 
@@ -222,11 +222,18 @@ impl Store {
         load::activations(&self.connections).await
     }
 
-    /// Loads the tenants halted in a partition, and whether an operator resumes them.
-    pub(crate) async fn load_halts(
+    /// Loads the deferred scopes of a partition that operators resume.
+    pub(crate) async fn load_resumed(&self, partition: i32) -> Result<Vec<Scope>, StoreError> {
+        load::resumed(&self.connections, partition).await
+    }
+
+    /// Loads the clocks kept at records of a partition from one offset to before another.
+    pub(crate) async fn load_clock_marks(
         &self,
         partition: i32,
-    ) -> Result<Vec<(TenantId, bool)>, StoreError> {
-        load::halts(&self.connections, partition).await
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<(i64, Instant)>, StoreError> {
+        load::clock_marks(&self.connections, partition, from, to).await
     }
 }

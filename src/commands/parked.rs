@@ -6,15 +6,13 @@
 
 mod accept_late;
 mod inspect;
-mod request;
-mod resume;
+pub(super) mod request;
 mod selection;
 mod summary;
 
 use std::time::Duration;
 
 use tidemark_processor::store::{Database, OperatorStore, StoreConfig};
-use tidemark_schemas::TenantId;
 
 use self::selection::{Position, Selection};
 use crate::config::Config;
@@ -89,25 +87,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: ApplyOptions,
     },
-    /// List halted tenants: too many of their records were parked
-    #[command(after_help = "Example:\n  tidemark parked halted --json")]
-    Halted {
-        /// Print one line of JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Resume a halted tenant: first what was parked during the halt, then what is new
-    #[command(
-        after_help = "Example:\n  tidemark parked resume --tenant acme --apply\n\n\
-        Without --apply nothing changes, and the command prints what it would do."
-    )]
-    Resume {
-        /// The tenant to resume
-        #[arg(long)]
-        tenant: TenantId,
-        #[command(flatten)]
-        options: ApplyOptions,
-    },
 }
 
 /// The options of commands that change something.
@@ -115,17 +94,17 @@ pub(crate) enum Command {
 pub(crate) struct ApplyOptions {
     /// Apply the command; without it nothing changes
     #[arg(long)]
-    apply: bool,
+    pub(super) apply: bool,
     /// The longest wait until the command is applied
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
     /// Print one line of JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl ApplyOptions {
-    const fn deadline(self) -> Duration {
+    pub(super) const fn deadline(self) -> Duration {
         Duration::from_secs(self.wait)
     }
 }
@@ -153,8 +132,6 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
             reason,
             options,
         } => request::discard(&store, &selection, reason, options).await,
-        Command::Halted { json } => inspect::halted(&store, json).await,
-        Command::Resume { tenant, options } => resume::resume(&store, &tenant, options).await,
     }
 }
 

@@ -9,10 +9,10 @@ use anyhow::bail;
 use console::{Term, truncate_str};
 use serde::Serialize;
 use tidemark_kafka::retention::{self, Retention};
-use tidemark_processor::store::{Halt, OperatorStore};
-use tidemark_schemas::Instant as Moment;
+use tidemark_processor::store::OperatorStore;
 
 use self::pace::{Looks, Pace};
+use super::deferred::{self, Deferred};
 use super::parked;
 use crate::config::Config;
 use crate::database::{LargeCustomer, Parked, Projections, TenantProgress};
@@ -53,23 +53,9 @@ struct Status {
     parked: Vec<Parked>,
     /// The largest customers, if they are large.
     largest_customers: Vec<LargeCustomer>,
-    /// Tenants whose events are not folded in a partition.
-    halted: Vec<HaltedTenant>,
+    /// Tenants and customers that are not folded in a partition.
+    deferred: Vec<Deferred>,
     reevaluating: Vec<Reevaluating>,
-}
-
-#[derive(Debug, Serialize)]
-struct HaltedTenant {
-    tenant: String,
-    partition: i32,
-    /// The offset of the record that exceeded the limit.
-    offset: i64,
-    parked: i32,
-    /// The number of records in the window.
-    records: i32,
-    halted_at: Moment,
-    /// The operator that requested to resume it.
-    resume_by: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,12 +131,7 @@ impl Status {
             tenants: projections.tenants().await?,
             parked: projections.parked().await?,
             largest_customers: projections.largest_customers().await?,
-            halted: operators
-                .halts()
-                .await?
-                .into_iter()
-                .map(HaltedTenant::from)
-                .collect(),
+            deferred: deferred::load(&operators).await?,
             reevaluating: reevaluating
                 .map(|(tenant, version)| Reevaluating { tenant, version })
                 .collect(),
@@ -166,41 +147,5 @@ impl Status {
             bail!("the lag is not known: {reason}");
         }
         Ok(())
-    }
-}
-
-impl HaltedTenant {
-    fn to_text(&self) -> String {
-        let Self {
-            tenant,
-            partition,
-            halted_at,
-            ..
-        } = self;
-        let next = match &self.resume_by {
-            Some(operator) => format!("{operator} has requested to resume it"),
-            None => format!(
-                "correct its producer, then run `tidemark parked resume --tenant {tenant} --apply`"
-            ),
-        };
-        format!(
-            "halted {tenant} in partition {partition} since {halted_at}: {} of its last {} records were \
-             parked; {next}",
-            self.parked, self.records
-        )
-    }
-}
-
-impl From<Halt> for HaltedTenant {
-    fn from(halt: Halt) -> Self {
-        Self {
-            tenant: halt.tenant,
-            partition: halt.partition,
-            offset: halt.offset,
-            parked: halt.parked,
-            records: halt.records,
-            halted_at: halt.halted_at,
-            resume_by: halt.resume_by,
-        }
     }
 }

@@ -141,19 +141,19 @@ fn invalid_line_is_named_and_the_other_lines_are_published() {
     ] {
         assert!(errors.contains(part), "{part:?} is missing in {errors}");
     }
-    // Events of an undefined tenant are parked, and folded once it is defined.
+    // Events of an undefined tenant wait in the log, and are folded once it is defined.
     wait_until(
         READY_WITHIN,
-        "the events of an unknown tenant to be parked",
+        "the events of an undefined tenant to be deferred",
         || {
-            let parked = up.status()["parked"].clone();
-            parked[0]["reason"] == "unknown_tenant" && parked[0]["events"] == 2
+            let deferred = up.status()["deferred"].clone();
+            deferred[0]["reason"] == "undefined" && deferred[0]["events"] == 2
         },
     );
     up.answer(&["define", "apply", DEFINITIONS]);
-    wait_until(READY_WITHIN, "parked events to be folded", || {
+    wait_until(READY_WITHIN, "deferred events to be folded", || {
         let status = up.status();
-        status["parked"] == serde_json::json!([]) && status["tenants"][0]["events"] == 2
+        status["deferred"] == serde_json::json!([]) && status["tenants"][0]["events"] == 2
     });
 }
 

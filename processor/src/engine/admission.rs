@@ -1,5 +1,5 @@
-//! The admission of classified records: folded, known already, forwarded, or parked; and the tenants that
-//! are halted because too many of theirs were parked.
+//! The admission of classified records: folded, known already, forwarded, parked, or deferred with their
+//! tenant or customer; and the tenants that are halted because too many of theirs were parked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,6 @@ use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
 use super::park::Park;
 use crate::parking::Reason;
-use crate::store::HaltRow;
 
 /// The interval at which a misrouted event is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -36,35 +35,27 @@ pub(super) enum Admitted {
     Known,
     /// The event was published again to its expected partition.
     Forwarded,
+    /// The event stays in the log: its tenant or customer is not folded now.
+    Deferred,
     /// The event cannot be folded.
     Parked(Park),
 }
 
 impl Admission {
-    /// Returns the admission of a partition in which the tenants of `halts` are halted.
-    pub(super) fn new(shared: Arc<Context>, partition: i32, halts: Halts) -> Self {
+    pub(super) fn new(shared: Arc<Context>, partition: i32) -> Self {
         Self {
+            halts: Halts::new(shared.limits.halt),
             shared,
             partition,
-            halts,
             warned_of_misrouted: None,
         }
     }
 
-    /// Returns the number of halted tenants.
-    pub(super) fn halted(&self) -> usize {
-        self.halts.len()
-    }
-
-    /// Resumes a tenant, from the next record on; `false` if it was not halted.
-    pub(super) fn resume(&mut self, tenant: &TenantId) -> bool {
-        self.halts.resume(tenant)
-    }
-
     /// Folds a record of the log, or parks it.
     pub(super) fn admit(&mut self, folder: &mut Folder, item: &Item) -> Result<(), TaskExit> {
-        let metrics = &self.shared.metrics;
-        metrics.records.inc();
+        if !folder.is_catching_up() {
+            self.shared.metrics.records.inc();
+        }
         let admitted = self.try_fold(folder, item)?;
         self.note_share(folder, item, &admitted);
         if let Classification::Forward(misplaced) = &item.classification {
@@ -82,8 +73,8 @@ impl Admission {
         Ok(())
     }
 
-    /// Folds an event, or counts it as forwarded; what cannot be folded comes back as a decision to
-    /// park.
+    /// Folds an event, or counts it as forwarded or deferred; what cannot be folded comes back as a
+    /// decision to park.
     pub(super) fn try_fold(&self, folder: &mut Folder, item: &Item) -> Result<Admitted, TaskExit> {
         let event = match &item.classification {
             Classification::Fold(event) => event,
@@ -98,11 +89,18 @@ impl Admission {
             Classification::Park(park) => {
                 let is_defined = |tenant: &TenantId| folder.tenant(tenant).is_some();
                 let park = park.clone().or_of_key(&item.record, is_defined);
-                return Ok(Admitted::Parked(park));
+                if park.is_folded_by(folder) {
+                    return Ok(Admitted::Parked(park));
+                }
+                return Ok(Admitted::Deferred);
             }
         };
-        if self.halts.is_halted(&event.tenant_id) {
-            return Ok(Admitted::Parked(Park::halted(event)));
+        let customer = event.key();
+        if !folder.folds(&customer) {
+            if !item.is_redriven {
+                folder.pass_over(&customer);
+            }
+            return Ok(Admitted::Deferred);
         }
         match folder.fold(event) {
             Ok(Folded::New) => {
@@ -114,6 +112,13 @@ impl Admission {
                 Ok(Admitted::Known)
             }
             Err(NotFolded::Refused(refused)) => Ok(Admitted::Parked(Park::refused(event, refused))),
+            Err(NotFolded::UnknownTenant)
+                if !item.is_redriven
+                    && folder.defer_undefined(&event.tenant_id, item.record.offset) =>
+            {
+                folder.pass_over(&customer);
+                Ok(Admitted::Deferred)
+            }
             Err(NotFolded::UnknownTenant) => {
                 let detail = format!("tenant {} is not defined", event.tenant_id);
                 let park = Park::event(event, Reason::UnknownTenant, detail);
@@ -139,24 +144,19 @@ impl Admission {
             }
             _ => return,
         };
-        let Some(tenant) = tenant.filter(|tenant| folder.tenant(tenant).is_some()) else {
+        let folded =
+            |tenant: &&TenantId| folder.tenant(tenant).is_some() && folder.folds_tenant(tenant);
+        let Some(tenant) = tenant.filter(folded) else {
             return;
         };
         let Some(Passed { parked, records }) = self.halts.note(tenant, parked) else {
             return;
         };
-        let (partition, offset) = (self.partition, item.record.offset);
-        tracing::error!(
-            partition, offset, %tenant, parked, records,
-            "too many of the tenant's records are parked: it is halted here, and its events wait \
-             until it is resumed"
+        let detail = format!(
+            "{parked} of the last {records} records of tenant {tenant} in partition {} were parked",
+            self.partition
         );
-        folder.pending_mut().rows.halts.halted.push(HaltRow {
-            tenant: tenant.clone(),
-            offset,
-            parked: i32::try_from(parked).unwrap_or(i32::MAX),
-            records: i32::try_from(records).unwrap_or(i32::MAX),
-        });
+        folder.defer_halted(tenant, detail, item.record.offset + 1);
     }
 
     /// Names the producer and its partitioner, but not for each of its events.

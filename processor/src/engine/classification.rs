@@ -89,23 +89,40 @@ impl Classifier {
         record: Record,
         appended_at: Instant,
     ) -> Result<Item, TaskExit> {
-        let is_forwarded = forwarded_from(&self.shared.topic, &record.headers).is_some();
-        let mut classification = self.event(&record, appended_at).await?;
-        if let (true, Classification::Forward(misplaced)) = (is_forwarded, &classification) {
-            let Misplaced { event, misrouted } = &**misplaced;
-            let detail = format!(
-                "{}; it was forwarded once already, so the number of partitions or the partitioner \
-                 seems to have changed",
-                misrouted.detail
-            );
-            classification = Classification::Park(Park::event(event, Reason::Misrouted, detail));
-        }
+        let classification = self.event(&record, appended_at).await?;
+        let classification = self.park_second_forward(&record, classification);
         Ok(Item {
             record,
             appended_at,
             is_redriven: false,
             classification,
         })
+    }
+
+    /// Classifies a record with the cached schemas alone; `Err` names the schema that is missing.
+    pub(super) fn classify_cached(
+        &self,
+        record: &Record,
+        appended_at: Instant,
+    ) -> Result<Classification, u32> {
+        let classification = self.cached(record, appended_at)?;
+        Ok(self.park_second_forward(record, classification))
+    }
+
+    /// Parks a record that would be forwarded a second time.
+    fn park_second_forward(&self, record: &Record, found: Classification) -> Classification {
+        let is_forwarded = || forwarded_from(&self.shared.topic, &record.headers).is_some();
+        let misplaced = match found {
+            Classification::Forward(misplaced) if is_forwarded() => misplaced,
+            other => return other,
+        };
+        let Misplaced { event, misrouted } = &*misplaced;
+        let detail = format!(
+            "{}; it was forwarded once already, so the number of partitions or the partitioner \
+             seems to have changed",
+            misrouted.detail
+        );
+        Classification::Park(Park::event(event, Reason::Misrouted, detail))
     }
 
     /// Classifies a parked record again. A copy in a wrong partition is forwarded again.

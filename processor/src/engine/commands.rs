@@ -1,4 +1,4 @@
-//! The operator commands of a partition: parked events to retry or to remove, tenants to resume.
+//! The operator commands of a partition: parked events to retry or to remove, scopes to resume.
 //!
 //! Commands are applied in passes in the order of the log, a batch at a time beside new records, so that
 //! many of them neither take longer than folding as many records nor stop it. A command whose event needs
@@ -7,13 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::Admission;
 use super::classification::Classifier;
 use super::context::{Context, TaskExit};
 use super::projector::Projector;
-use super::redrive::{Redriven, Redrives};
+use super::redrive::Redriven;
 use super::schema_lookups::SchemaLookups;
-use crate::parking::Reason;
 use crate::store::{Action, OperatorCommand, Outcome, SettledRequest, StoreError};
 
 /// The interval at which commands are read.
@@ -71,24 +69,15 @@ impl OperatorCommands {
         self.applied_to = None;
     }
 
-    /// Resumes the tenants that operators resumed, from the next batch on: first their parked events,
-    /// then new ones.
-    pub(super) async fn resume_tenants(
-        &self,
-        projector: &mut Projector,
-        admission: &mut Admission,
-        redrives: &mut Redrives,
-    ) -> Result<(), TaskExit> {
-        if admission.halted() == 0 {
+    /// Lets the scopes catch up that operators resumed.
+    pub(super) async fn resume_scopes(&self, projector: &mut Projector) -> Result<(), TaskExit> {
+        if projector.folder.deferrals().is_empty() {
             return Ok(());
         }
-        let halts = unless_unavailable(self.shared.store.load_halts(self.partition).await)?;
-        for (tenant, _) in halts.into_iter().filter(|(_, resumed)| *resumed) {
-            if admission.resume(&tenant) {
-                tracing::info!(partition = self.partition, %tenant, "the tenant is resumed");
-                let rows = &mut projector.folder.pending_mut().rows;
-                rows.halts.resumed.push(tenant.clone());
-                redrives.add(tenant, Reason::Halted);
+        let resumed = unless_unavailable(self.shared.store.load_resumed(self.partition).await)?;
+        for scope in resumed {
+            if projector.folder.resume(&scope) {
+                tracing::info!(partition = self.partition, %scope, "resumed");
             }
         }
         Ok(())

@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
+use tidemark_kafka::KafkaConfig;
 use tidemark_schemas::Partitioner;
 use tidemark_schemas::codec::Decoder;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+
+use super::folder::FailedCustomer;
 
 use crate::clock::WallClock;
 use crate::clock_check::ClockCheck;
@@ -31,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) partitioner: Partitioner,
     pub(crate) store: Store,
     pub(crate) decoder: Decoder,
+    pub(crate) kafka: watch::Receiver<KafkaConfig>,
     pub(crate) forwarder: SharedForwarder,
     pub(crate) clock: WallClock,
     pub(crate) clock_check: ClockCheck,
@@ -68,6 +73,9 @@ pub(crate) enum TaskExit {
     /// Folding the record at this offset panicked. The partition is claimed again, and the record is
     /// parked.
     Poisoned(i64),
+    /// A customer could not be processed. The partition is claimed again, and the customer is quarantined
+    /// from the last commit on.
+    Failing(FailedCustomer),
     /// An error that a retry does not cure.
     Failed(ProcessorError),
 }

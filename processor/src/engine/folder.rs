@@ -4,29 +4,32 @@
 //! [`Folder::flush`] returns; a batch may be folded while the one before it commits, because
 //! everything here is ahead of the database by exactly the batches not committed yet.
 
+mod deferrals;
 mod definitions;
 mod flush;
+mod lane;
 mod time;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::customer::{Customer, Effects, Encoded, InForce, Refused};
-use tidemark_projections::definitions::{Definitions, TenantDefinitions};
+use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_projections::digest::state_hash;
 use tidemark_projections::state::Folded;
 use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
+pub(crate) use self::deferrals::Deferrals;
 pub(crate) use self::definitions::Before;
 pub(crate) use self::flush::BatchEnd;
+use self::lane::Lane;
 use super::cache::{Cache, Entry};
 use super::large::LargeCustomers;
 use super::pending::Pending;
 use super::timers::Timers;
-use super::tracking::TrackedLeaves;
 use crate::memory::Budget;
-use crate::store::{Claim, CustomerRow, LogIdentity, Reevaluation, StoreError, TenantDigest};
+use crate::store::{Claim, CustomerRow, LogIdentity, Reevaluation, TenantDigest};
 
 /// The reason why an event was not folded.
 #[derive(Debug)]
@@ -49,64 +52,65 @@ pub(crate) struct Folder {
     nonce: Uuid,
     commits: i64,
     next_offset: i64,
-    clock: Instant,
-    /// Every timer due by then has fired.
-    fired_to: Instant,
     change_seq: i64,
     log: LogIdentity,
     /// Numbers batches within this epoch, for eviction.
     batch: u64,
-    definitions: Definitions,
-    /// Version of the definitions in force, also before any was seen here.
-    definitions_version: i64,
     /// The evaluation version of the customers, once re-evaluations have finished.
     evaluation: i32,
     cache: Cache,
     /// Customers that were loaded for their timers alone, with the batch that fires them.
     passing: VecDeque<(u64, CustomerKey)>,
-    timers: Timers,
     digests: BTreeMap<TenantId, TenantDigest>,
-    reevaluations: BTreeMap<TenantId, Reevaluation>,
-    tracked: TrackedLeaves,
+    /// Everything that is not deferred; the lane of a deferred scope in its place while that catches up.
+    lane: Lane,
+    deferrals: Deferrals,
     large: LargeCustomers,
     pending: Pending,
+    /// The clock at the last record.
+    clock_at_record: Instant,
+    /// Whether the database may hold a clock at a record.
+    has_clock_marks: bool,
+    /// The first customer that could not be processed, and why. What is in memory is not to be used any more.
+    failed: Option<FailedCustomer>,
+}
+
+/// A customer whose timer, evaluation or row could not be processed.
+#[derive(Debug)]
+pub(crate) struct FailedCustomer {
+    pub(crate) key: CustomerKey,
+    pub(crate) detail: String,
 }
 
 impl Folder {
-    /// Returns the folder of a partition just claimed, with the first window of its timers.
-    pub(crate) fn new(
-        partition: i32,
-        claim: Claim,
-        timers: Vec<super::timers::Due>,
-        budget: Budget,
-    ) -> Self {
-        Self {
+    /// Returns the folder of a partition just claimed. No timer is read yet.
+    pub(crate) fn new(partition: i32, claim: Claim, budget: Budget) -> Self {
+        let live = Lane::live(&claim);
+        let mut folder = Self {
             partition,
             epoch: claim.epoch,
             nonce: claim.nonce,
             commits: claim.commits,
             next_offset: claim.next_offset,
-            clock: claim.clock,
-            fired_to: claim.fired_to,
             change_seq: claim.change_seq,
             log: claim.log,
             batch: 1,
-            definitions: Definitions::default(),
-            definitions_version: claim.definitions,
             evaluation: claim.evaluation,
             cache: Cache::new(budget),
             passing: VecDeque::new(),
-            timers: Timers::new(timers),
             digests: claim.digests.into_iter().collect(),
-            reevaluations: claim
-                .reevaluations
-                .into_iter()
-                .map(|reevaluation| (reevaluation.tenant.clone(), reevaluation))
-                .collect(),
-            tracked: TrackedLeaves::new(claim.tracked),
+            lane: live,
+            deferrals: Deferrals::default(),
             large: LargeCustomers::new(claim.large),
             pending: Pending::default(),
+            clock_at_record: Instant::MIN,
+            has_clock_marks: claim.has_clock_marks,
+            failed: None,
+        };
+        for (row, is_resumed) in claim.deferrals {
+            folder.restore(row, is_resumed);
         }
+        folder
     }
 
     pub(crate) fn next_offset(&self) -> i64 {
@@ -115,12 +119,12 @@ impl Folder {
 
     /// Returns the version of the definitions in force; -1 before the first.
     pub(crate) fn definitions_version(&self) -> i64 {
-        self.definitions_version
+        self.lane.definitions_version
     }
 
     /// Returns the version of the definitions that are loaded; -1 before any is.
     pub(crate) fn loaded_version(&self) -> i64 {
-        self.definitions.version.unwrap_or(-1)
+        self.lane.definitions.version.unwrap_or(-1)
     }
 
     /// Returns the number of the batch under construction, from 1.
@@ -129,15 +133,15 @@ impl Folder {
     }
 
     pub(crate) fn timers(&self) -> &Timers {
-        &self.timers
+        &self.lane.timers
     }
 
-    pub(crate) fn timers_mut(&mut self) -> &mut Timers {
-        &mut self.timers
-    }
-
-    pub(crate) fn pending(&self) -> &Pending {
-        &self.pending
+    /// Takes in the next window of timers, of those customers that are folded here.
+    pub(crate) fn install_timers(&mut self, rows: Vec<super::timers::Due>) {
+        let (lane, deferrals) = (&mut self.lane, &self.deferrals);
+        let scope = &lane.scope;
+        let keep = |key: &CustomerKey| deferrals.are_folded(scope.as_ref(), key);
+        lane.timers.install(rows, keep);
     }
 
     pub(crate) fn pending_mut(&mut self) -> &mut Pending {
@@ -197,17 +201,14 @@ impl Folder {
     }
 
     /// Adds the rows of the customers requested; those without a row are new.
-    pub(crate) fn install(
-        &mut self,
-        asked: Vec<CustomerKey>,
-        rows: Vec<CustomerRow>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn install(&mut self, asked: Vec<CustomerKey>, rows: Vec<CustomerRow>) {
         for row in rows {
-            self.install_row(row)?;
+            self.install_row(row);
         }
         for customer in asked {
             if !self.cache.contains(&customer) {
                 let version = self
+                    .lane
                     .definitions
                     .tenant(&customer.tenant)
                     .map_or(-1, |t| t.version);
@@ -215,22 +216,26 @@ impl Folder {
                     .insert(customer, Entry::new(Customer::new(version)));
             }
         }
-        Ok(())
     }
 
-    fn install_row(&mut self, row: CustomerRow) -> Result<(), StoreError> {
+    fn install_row(&mut self, row: CustomerRow) {
         let stored = Encoded {
             state: &row.state[..],
             tracked: &row.tracked,
             evaluated: &row.evaluated,
         };
-        let customer = Customer::decode(&row.key.customer, stored).map_err(|error| {
-            StoreError::Damaged(format!("customer {}: {error}", row.key.record_key()))
-        })?;
+        let customer = match Customer::decode(&row.key.customer, stored) {
+            Ok(customer) => customer,
+            Err(error) => {
+                self.fail(&row.key, format!("its row is damaged: {error}"));
+                self.cache.insert(row.key, Entry::new(Customer::new(-1)));
+                return;
+            }
+        };
         let mut entry = Entry::new(customer);
         entry.flushed_hash = Some(state_hash(&row.key.tenant, &row.key.customer, &row.state));
         // The timer's row is not read: it was written for this very evaluation or is earlier.
-        entry.timer = match self.definitions.tenant(&row.key.tenant) {
+        entry.timer = match self.lane.definitions.tenant(&row.key.tenant) {
             Some(definitions) if !entry.customer.evaluated().is_behind(definitions) => {
                 entry.customer.next_due(definitions)
             }
@@ -238,12 +243,32 @@ impl Folder {
             Some(_) | None => None,
         };
         self.cache.insert(row.key, entry);
-        Ok(())
+    }
+
+    /// Returns the first customer that could not be processed: the batch must not be written.
+    pub(crate) fn take_failed(&mut self) -> Option<FailedCustomer> {
+        self.failed.take()
+    }
+
+    /// Runs the processing of one customer; a panic is kept for [`Folder::take_failed`].
+    fn guard(&mut self, key: &CustomerKey, what: &str, work: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            let message = panic_text(panic.as_ref());
+            self.fail(key, format!("{what} panicked: {message}"));
+        }
+    }
+
+    fn fail(&mut self, key: &CustomerKey, detail: String) {
+        self.failed.get_or_insert_with(|| FailedCustomer {
+            key: key.clone(),
+            detail,
+        });
     }
 
     /// Folds one event of a customer that is in memory.
     pub(crate) fn fold(&mut self, event: &CustomerEvent) -> Result<Folded, NotFolded> {
         let definitions = self
+            .lane
             .definitions
             .tenant(&event.tenant_id)
             .cloned()
@@ -275,18 +300,21 @@ impl Folder {
         touch(entry, customer, &mut self.pending);
         let in_force = InForce {
             definitions,
-            tracking: self.tracked.tenant(&customer.tenant),
+            tracking: self.lane.tracked.tenant(&customer.tenant),
         };
-        let reevaluation = self.reevaluations.get(&customer.tenant);
+        let reevaluation = self.lane.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
         let redefined = effects.dirty;
         let accepted = self
+            .lane
             .definitions
             .accepts_late(&customer.tenant, event.event_id);
         let fold = if accepted {
-            entry.customer.fold_accepted(in_force, event, self.clock)
+            entry
+                .customer
+                .fold_accepted(in_force, event, self.lane.clock)
         } else {
-            entry.customer.fold(in_force, event, self.clock)
+            entry.customer.fold(in_force, event, self.lane.clock)
         };
         effects.extend(fold.effects);
         if !effects.dirty && !was_dirty {

@@ -1,9 +1,8 @@
 //! Tenants halted in a partition, because too large a share of their recent records was parked.
 //!
-//! While a tenant is halted its events are parked whole, as `halted`, so the partition and every
-//! other tenant go on; resumed, they are folded before anything newer. Does no I/O.
+//! A halted tenant is deferred there: the partition and every other tenant go on. Does no I/O.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tidemark_schemas::TenantId;
 
@@ -22,8 +21,7 @@ pub(crate) struct Passed {
 #[derive(Debug)]
 pub(crate) struct Halts {
     limit: HaltLimit,
-    halted: BTreeSet<TenantId>,
-    /// The windows of tenants that are not halted, since the claim or their resumption.
+    /// The windows of tenants, since the claim or their last halt.
     windows: BTreeMap<TenantId, Window>,
 }
 
@@ -35,27 +33,15 @@ struct Window {
 }
 
 impl Halts {
-    pub(crate) fn new(limit: HaltLimit, halted: impl IntoIterator<Item = TenantId>) -> Self {
+    pub(crate) const fn new(limit: HaltLimit) -> Self {
         Self {
             limit,
-            halted: halted.into_iter().collect(),
             windows: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.halted.len()
-    }
-
-    pub(crate) fn is_halted(&self, tenant: &TenantId) -> bool {
-        !self.halted.is_empty() && self.halted.contains(tenant)
-    }
-
-    /// Counts one record of a tenant; halts the tenant, and says so, if that passes the limit.
+    /// Counts one record of a tenant; says so if that passes the limit, and begins anew.
     pub(crate) fn note(&mut self, tenant: &TenantId, parked: bool) -> Option<Passed> {
-        if self.is_halted(tenant) {
-            return None;
-        }
         if !self.windows.contains_key(tenant) {
             self.windows.insert(tenant.clone(), Window::default());
         }
@@ -70,13 +56,7 @@ impl Halts {
             records: window.parked.len(),
         };
         self.windows.remove(tenant);
-        self.halted.insert(tenant.clone());
         Some(passed)
-    }
-
-    /// Folds a tenant again, with nothing held against it; false if it was not halted.
-    pub(crate) fn resume(&mut self, tenant: &TenantId) -> bool {
-        self.halted.remove(tenant)
     }
 }
 
@@ -113,7 +93,7 @@ mod tests {
 
     /// Notes records, `p` parked and `f` folded; after how many the tenant was halted.
     fn halted_after(limit: HaltLimit, records: &str) -> Option<usize> {
-        let mut halts = Halts::new(limit, []);
+        let mut halts = Halts::new(limit);
         records
             .chars()
             .position(|record| halts.note(&tenant("acme"), record == 'p').is_some())
@@ -141,19 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_is_of_one_tenant_and_ends_with_a_clean_slate() {
-        let mut halts = Halts::new(LIMIT, [tenant("initech")]);
-        assert!(halts.is_halted(&tenant("initech")));
-        for _ in 0..4 {
-            halts.note(&tenant("acme"), true);
-            assert_eq!(halts.note(&tenant("globex"), false), None);
-        }
-        assert!(halts.is_halted(&tenant("acme")));
-        assert!(!halts.is_halted(&tenant("globex")));
-        assert!(halts.resume(&tenant("acme")));
-        assert!(!halts.resume(&tenant("acme")));
+    fn a_halt_is_of_one_tenant_and_the_next_count_begins_anew() {
+        let mut halts = Halts::new(LIMIT);
+        let mut noted = |id, parked| halts.note(&tenant(id), parked).is_some();
         for _ in 0..3 {
-            assert_eq!(halts.note(&tenant("acme"), true), None);
+            assert!(!noted("acme", true) && !noted("globex", false));
         }
+        assert!(noted("acme", true), "the fourth passes the limit");
+        for _ in 0..3 {
+            assert!(!noted("acme", true), "nothing is held against it");
+        }
+        assert!(noted("acme", true));
     }
 }

@@ -11,20 +11,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
+use super::catch_up::CatchUp;
 use super::classification::Classifier;
 use super::commands::OperatorCommands;
 use super::commit::{Commits, SentTime};
 use super::context::{Context, Queue, TaskExit};
 use super::definitions_source::DefinitionsSource;
-use super::folder::Folder;
+use super::folder::{FailedCustomer, Folder};
 use super::forwarding::PartitionForwarding;
-use super::halts::Halts;
 use super::inbox::Inbox;
 use super::projector::Projector;
 use super::redrive::Redrives;
 use super::retry::Retry;
 use super::task::PartitionTask;
-use super::timers::WINDOW;
 use crate::error::ProcessorError;
 use crate::memory::Budget;
 use crate::record::{Input, Record};
@@ -124,6 +123,8 @@ pub(crate) struct Assignment {
     pub(crate) definitions: DefinitionsSource,
     /// The offsets at which folding panicked before.
     pub(crate) poisoned: BTreeSet<i64>,
+    /// A customer that could not be processed.
+    pub(crate) failed: Option<FailedCustomer>,
 }
 
 /// A claimed partition: a task with its wiring, not running yet.
@@ -257,12 +258,7 @@ async fn prepare(
     let partition = assignment.partition;
     let share = || Arc::clone(shared);
     let retry = Retry::new(share(), partition, stop.clone());
-    let window = i64::try_from(WINDOW).unwrap_or(i64::MAX);
-    let timers = shared.store.load_timers(partition, None, window).await?;
-    let halted = shared.store.load_halts(partition).await?;
-    let halted = halted.into_iter().map(|(tenant, _)| tenant);
-    let halts = Halts::new(shared.limits.halt, halted);
-    let redrives = Redrives::load(share(), partition, &halts, retry.clone()).await?;
+    let redrives = Redrives::load(share(), partition, retry.clone()).await?;
     let commits = Commits::new(
         share(),
         Arc::clone(queue),
@@ -275,7 +271,10 @@ async fn prepare(
     let committed = Arc::clone(&queue.committed);
     let progress = &shared.progress;
     let listed = progress.list(partition, claim.epoch, committed, Instant::now());
-    let folder = Folder::new(partition, claim, timers, shared.budget.clone());
+    let mut folder = Folder::new(partition, claim, shared.budget.clone());
+    if let Some(FailedCustomer { key, detail }) = &assignment.failed {
+        folder.quarantine(key, detail.clone());
+    }
     let poisoned = assignment.poisoned.clone();
     Ok(PartitionTask {
         shared: share(),
@@ -293,7 +292,8 @@ async fn prepare(
         ),
         redrives,
         commands: OperatorCommands::new(share(), partition),
-        admission: Admission::new(share(), partition, halts),
+        admission: Admission::new(share(), partition),
+        catch_up: CatchUp::new(share(), partition, retry.clone()),
         projector: Projector::new(share(), partition, folder, commits, retry),
         awaiting_timers: None,
         _listed: listed,

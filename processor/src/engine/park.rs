@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tidemark_projections::customer::Refused;
-use tidemark_schemas::{CustomerEvent, CustomerKey, Instant, TenantId};
+use tidemark_schemas::{CustomerEvent, CustomerId, CustomerKey, Instant, TenantId};
 
+use super::folder::Folder;
 use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::ParkedRow;
@@ -65,15 +66,6 @@ impl Park {
         Self::event(event, Reason::PlaceholderId, detail)
     }
 
-    /// Parks an event of a halted tenant.
-    pub(crate) fn halted(event: &CustomerEvent) -> Self {
-        let detail = format!(
-            "tenant {} is halted in this partition: it is folded when the tenant is resumed",
-            event.tenant_id
-        );
-        Self::event(event, Reason::Halted, detail)
-    }
-
     /// Takes tenant and customer from the key of a record whose value names no tenant, if that tenant
     /// is defined.
     pub(crate) fn or_of_key(
@@ -90,6 +82,20 @@ impl Park {
                 .get_or_insert_with(|| key.customer.as_str().to_owned());
         }
         self
+    }
+
+    /// Returns whether the lane in place parks the record: no other folds its customer or tenant.
+    pub(crate) fn is_folded_by(&self, folder: &Folder) -> bool {
+        let Some(tenant) = &self.tenant else {
+            return !folder.is_catching_up();
+        };
+        match self.customer.as_deref().map(CustomerId::new) {
+            Some(Ok(customer)) => folder.folds(&CustomerKey {
+                tenant: tenant.clone(),
+                customer,
+            }),
+            _ => folder.folds_tenant(tenant),
+        }
     }
 
     /// Returns the row that keeps the record.

@@ -53,6 +53,7 @@ impl Projector {
         };
         let number = self.folder.batch_number();
         let batch = self.folder.flush(end);
+        self.check_failed()?;
         self.settle().await?;
         self.commits.send(Outgoing {
             number,
@@ -60,6 +61,14 @@ impl Projector {
             load,
         });
         Ok(())
+    }
+
+    /// Returns an error where a customer could not be processed: it is quarantined from the last commit on.
+    pub(super) fn check_failed(&mut self) -> Result<(), TaskExit> {
+        match self.folder.take_failed() {
+            None => Ok(()),
+            Some(failed) => Err(TaskExit::Failing(failed)),
+        }
     }
 
     /// Waits for the commit under way, if there is one.
@@ -105,7 +114,7 @@ impl Projector {
         let store = &self.shared.store;
         let load = || store.load_timers(partition, horizon.as_ref(), window);
         let rows = self.retry.until_available(load).await?;
-        self.folder.timers_mut().install(rows);
+        self.folder.install_timers(rows);
         Ok(())
     }
 
@@ -118,6 +127,7 @@ impl Projector {
         timers: usize,
     ) -> Result<(), TaskExit> {
         self.load_timers(clock).await?;
+        customers.retain(|customer| self.folder.folds(customer));
         let due = self.folder.timers().due(clock, timers);
         let passing = self.folder.absent(&due, &customers);
         customers.extend(due);
@@ -135,7 +145,7 @@ impl Projector {
         let _read = MemoryReservation::new(&self.shared.budget, bytes);
         let load = || self.shared.store.load_customers(&missing);
         let rows = self.retry.until_available(load).await?;
-        self.folder.install(missing, rows)?;
+        self.folder.install(missing, rows);
         self.folder.let_pass(passing);
         Ok(())
     }
@@ -162,7 +172,7 @@ impl Projector {
             store.load_tenant_customers(partition, &tenant, after.as_deref(), REEVALUATED_PER_BATCH)
         };
         let rows = self.retry.until_available(load).await?;
-        let evaluated = self.folder.reevaluate(&tenant, rows)?;
+        let evaluated = self.folder.reevaluate(&tenant, rows);
         self.shared.metrics.reevaluated.inc_by(evaluated);
         Ok(())
     }

@@ -12,7 +12,6 @@ use super::admission::{Admission, Admitted};
 use super::classification::{Classification, Classifier, Item, park_undecoded};
 use super::context::{Context, TaskExit};
 use super::folder::Folder;
-use super::halts::Halts;
 use super::projector::Projector;
 use super::retry::Retry;
 use super::schema_lookups::SchemaLookups;
@@ -24,7 +23,7 @@ use crate::store::{Outcome, ParkedRow, SettledRequest, StoreError};
 const REDRIVEN_PER_BATCH: i64 = 500;
 
 /// The parked events of a partition that wait for nothing any more, tenant by tenant: their tenant is
-/// defined, or resumed, or late events are accepted.
+/// defined, or late events are accepted.
 #[derive(Debug)]
 pub(super) struct Redrives {
     shared: Arc<Context>,
@@ -43,31 +42,24 @@ struct Waiting {
 }
 
 impl Redrives {
-    /// Loads the events of a partition just claimed that wait for nothing any more: those of tenants
-    /// that were unknown, and those of tenants that are not halted any more.
+    /// Loads the events of a partition just claimed that may wait for nothing any more: those of tenants
+    /// that were unknown.
     pub(super) async fn load(
         shared: Arc<Context>,
         partition: i32,
-        halts: &Halts,
         retry: Retry,
     ) -> Result<Self, StoreError> {
         let (store, topic) = (&shared.store, &shared.topic);
-        let mut waiting = VecDeque::new();
-        for reason in [Reason::UnknownTenant, Reason::Halted] {
-            let tenants = store.load_parked_tenants(topic, partition, reason).await?;
-            let waits = |tenant: &TenantId| reason != Reason::Halted || !halts.is_halted(tenant);
-            waiting.extend(
-                tenants
-                    .into_iter()
-                    .filter(waits)
-                    .map(|tenant| Waiting::new(tenant, reason)),
-            );
-        }
+        let reason = Reason::UnknownTenant;
+        let tenants = store.load_parked_tenants(topic, partition, reason).await?;
+        let waiting = tenants
+            .into_iter()
+            .map(|tenant| Waiting::new(tenant, reason));
         Ok(Self {
+            waiting: waiting.collect(),
             shared,
             partition,
             retry,
-            waiting,
         })
     }
 
@@ -89,7 +81,10 @@ impl Redrives {
     ) -> Result<Vec<Redriven>, TaskExit> {
         let mut rows = Vec::new();
         while let Some(waiting) = self.waiting.front_mut() {
-            if projector.folder.tenant(&waiting.tenant).is_some() {
+            let folder = &projector.folder;
+            let tenant = &waiting.tenant;
+            // Those of a deferred tenant are added again once it has caught up.
+            if folder.tenant(tenant).is_some() && folder.folds_tenant(tenant) {
                 // Rows parked by a commit under way would be missed.
                 projector.settle().await?;
                 let (store, topic) = (&self.shared.store, &self.shared.topic);
@@ -219,6 +214,11 @@ impl Redriven {
                     _ => Outcome::Known,
                 };
                 (outcome, before.reason, None)
+            }
+            Admitted::Deferred => {
+                let detail =
+                    "its tenant or customer is deferred: redrive it again once that has caught up";
+                (Outcome::Parked, before.reason, Some(detail.to_owned()))
             }
             Admitted::Parked(park) => {
                 let now = park.row(&self.item.record, self.item.appended_at);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
 use super::batch::Work;
+use super::catch_up::{CatchUp, Partition};
 use super::classification::Classifier;
 use super::commands::OperatorCommands;
 use super::context::{Context, TaskExit};
@@ -19,6 +20,7 @@ use super::inbox::{Closed, Inbox};
 use super::projector::Projector;
 use super::redrive::Redrives;
 use crate::progress::ListedPartition;
+use crate::store::DeferralReason;
 
 /// The interval at which an idle partition checks its clock.
 const TICK: Duration = Duration::from_millis(200);
@@ -43,6 +45,7 @@ pub(crate) struct PartitionTask {
     pub(super) redrives: Redrives,
     pub(super) commands: OperatorCommands,
     pub(super) admission: Admission,
+    pub(super) catch_up: CatchUp,
     pub(super) projector: Projector,
     /// The time since which newer definitions wait for due timers.
     pub(super) awaiting_timers: Option<time::Instant>,
@@ -63,7 +66,10 @@ impl PartitionTask {
                     // and the partition is not claimed from it at once. The end is reached only once its
                     // commit has landed.
                     (
-                        TaskExit::Stopped | TaskExit::Finished | TaskExit::Poisoned(_),
+                        TaskExit::Stopped
+                        | TaskExit::Finished
+                        | TaskExit::Poisoned(_)
+                        | TaskExit::Failing(_),
                         Err(worse),
                     ) => worse,
                     (ended, _) => ended,
@@ -102,6 +108,7 @@ impl PartitionTask {
                 lingers = true;
                 deadline = time::Instant::now() + self.projector.commits.linger();
             }
+            let position = self.projector.folder.next_offset();
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(TaskExit::Stopped),
@@ -113,6 +120,7 @@ impl PartitionTask {
                     changed?;
                     if idle { return Ok(()) }
                 }
+                () = self.catch_up.readable(position), if idle => return Ok(()),
                 () = time::sleep_until(deadline), if idle => return Ok(()),
             }
         }
@@ -126,6 +134,7 @@ impl PartitionTask {
     fn has_background_work(&self) -> bool {
         let folder = &self.projector.folder;
         !self.redrives.is_empty()
+            || self.catch_up.is_busy()
             || folder.has_due_timers()
             || folder.next_reevaluation().is_some()
             || self.definitions.has_news(folder)
@@ -146,9 +155,7 @@ impl PartitionTask {
         let reads_commands = self.commands.is_due();
         let projector = &mut self.projector;
         if reads_commands {
-            self.commands
-                .resume_tenants(projector, &mut self.admission, &mut self.redrives)
-                .await?;
+            self.commands.resume_scopes(projector).await?;
         }
         // Parked events precede new ones, as in the log: a newer event folded first would make older
         // events of its customer late.
@@ -160,7 +167,9 @@ impl PartitionTask {
         if reads_commands {
             work.redriven = self.commands.apply(projector, &self.classifier).await?;
         }
-        self.take_records(&mut work).await?;
+        if !self.catch_up.holds() {
+            self.take_records(&mut work).await?;
+        }
         Ok(work)
     }
 
@@ -225,6 +234,7 @@ impl PartitionTask {
         }
         for item in &work.items {
             folder.move_clock(item.appended_at);
+            folder.mark_clock(item.record.offset, item.record.told_time());
             self.admission.admit(folder, item)?;
         }
         if let Some(clock) = work.clock {
@@ -232,7 +242,10 @@ impl PartitionTask {
         }
         let fired = folder.fire_due(self.projector.commits.timers(work.len()));
         shared.metrics.timers_fired.inc_by(fired as u64);
+        let wall_clock = !shared.clock.is_fixed();
         self.projector.reevaluate().await?;
+        self.catch_up(work.next_offset).await?;
+        self.projector.check_failed()?;
         self.report();
 
         let moved = work.next_offset > self.projector.folder.next_offset();
@@ -240,7 +253,7 @@ impl PartitionTask {
             return Ok(());
         }
         let end = BatchEnd {
-            wall_clock: !shared.clock.is_fixed(),
+            wall_clock,
             last: work.items.last().map(|item| item.record.identity()),
             next_offset: work.next_offset,
             checkpoint: moved && work.next_offset % CHECKPOINT_EVERY == 0,
@@ -249,21 +262,44 @@ impl PartitionTask {
         self.projector.flush(end, full).await
     }
 
+    /// Folds the next records of deferred scopes, up to the end of this batch.
+    async fn catch_up(&mut self, next_offset: i64) -> Result<(), TaskExit> {
+        let head = next_offset.max(self.projector.folder.next_offset());
+        let partition = Partition {
+            projector: &mut self.projector,
+            classifier: &self.classifier,
+            admission: &mut self.admission,
+            redrives: &mut self.redrives,
+        };
+        self.catch_up.step(partition, head).await
+    }
+
     /// Returns whether anything but the position has changed enough to be written.
     fn is_worth_a_commit(&self) -> bool {
         let (folder, sent) = (&self.projector.folder, self.projector.commits.sent());
         let clock_moved = folder.clock().micros() - sent.clock;
         let fired_up = !folder.has_due_timers() && sent.fired_to < sent.clock;
-        !folder.pending().is_empty() || clock_moved >= CLOCK_WRITTEN_EVERY || fired_up
+        folder.has_rows() || clock_moved >= CLOCK_WRITTEN_EVERY || fired_up
     }
 
     fn report(&self) {
         let (metrics, folder) = (&self.shared.metrics, &self.projector.folder);
         let partition = self.partition.to_string();
-        let halted = i64::try_from(self.admission.halted()).unwrap_or(i64::MAX);
         let seconds = |instant: Instant| instant.micros() / 1_000_000;
+        let deferred = |reason| {
+            let count = folder.deferrals().count(reason);
+            i64::try_from(count).unwrap_or(i64::MAX)
+        };
         for (gauges, value) in [
-            (&metrics.tenants_halted, halted),
+            (&metrics.tenants_halted, deferred(DeferralReason::Halted)),
+            (
+                &metrics.tenants_undefined,
+                deferred(DeferralReason::Undefined),
+            ),
+            (
+                &metrics.customers_quarantined,
+                deferred(DeferralReason::Quarantined),
+            ),
             (&metrics.clock, seconds(folder.clock())),
             (&metrics.largest_customer, folder.largest_customer()),
             (&metrics.timers_fired_to, seconds(folder.fired_to())),

@@ -16,44 +16,64 @@ pub(crate) const WINDOW: usize = if cfg!(test) { 4 } else { 10_000 };
 pub(crate) struct Timers {
     due: BTreeSet<Due>,
     by_customer: BTreeMap<CustomerKey, Instant>,
-    /// The table's rows up to and including this one are in memory; `None`: all rows are.
-    horizon: Option<Due>,
+    loaded: Loaded,
+}
+
+/// The rows of the table that are in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Loaded {
+    /// None.
+    Nothing,
+    /// Those up to and including this one.
+    UpTo(Due),
+    /// All.
+    Everything,
 }
 
 impl Timers {
-    /// Returns the timers of a partition just claimed, with the first rows of its table, at most [`WINDOW`].
-    pub(crate) fn new(rows: Vec<Due>) -> Self {
-        let mut timers = Self {
+    /// Returns timers of which none is read yet.
+    pub(crate) const fn unread() -> Self {
+        Self {
             due: BTreeSet::new(),
             by_customer: BTreeMap::new(),
-            horizon: None,
-        };
-        timers.install(rows);
-        timers
+            loaded: Loaded::Nothing,
+        }
     }
 
     /// Returns whether timers due at or before `clock` may be missing from memory.
     pub(crate) fn needs_load(&self, clock: Instant) -> bool {
-        self.horizon
-            .as_ref()
-            .is_some_and(|(horizon, _)| *horizon <= clock)
+        match &self.loaded {
+            Loaded::Nothing => true,
+            Loaded::UpTo((horizon, _)) => *horizon <= clock,
+            Loaded::Everything => false,
+        }
     }
 
-    /// Returns the start of the next window.
-    pub(crate) fn horizon(&self) -> Option<&Due> {
-        self.horizon.as_ref()
+    /// Returns the row after which the next window begins; `None`: it begins with the first.
+    pub(crate) const fn horizon(&self) -> Option<&Due> {
+        match &self.loaded {
+            Loaded::UpTo(horizon) => Some(horizon),
+            Loaded::Nothing | Loaded::Everything => None,
+        }
     }
 
     /// Takes in the rows after [`Timers::horizon`], at most [`WINDOW`] of them, as read after
-    /// every batch of this task was committed.
-    pub(crate) fn install(&mut self, rows: Vec<Due>) {
-        self.horizon = (rows.len() >= WINDOW)
-            .then(|| rows.last().cloned())
-            .flatten();
-        for (due, customer) in rows {
+    /// every batch of this task was committed; of those only the ones to keep.
+    pub(crate) fn install(&mut self, rows: Vec<Due>, keep: impl Fn(&CustomerKey) -> bool) {
+        self.loaded = match rows.last() {
+            Some(last) if rows.len() >= WINDOW => Loaded::UpTo(last.clone()),
+            _ => Loaded::Everything,
+        };
+        for (due, customer) in rows.into_iter().filter(|(_, customer)| keep(customer)) {
             self.by_customer.insert(customer.clone(), due);
             self.due.insert((due, customer));
         }
+    }
+
+    /// Removes the timers of customers that are not folded here any more; their rows stay.
+    pub(crate) fn release(&mut self, is_gone: impl Fn(&CustomerKey) -> bool) {
+        self.due.retain(|(_, customer)| !is_gone(customer));
+        self.by_customer.retain(|customer, _| !is_gone(customer));
     }
 
     /// Moves the timer of a customer, or removes it; returns `false` where its row is known to say so.
@@ -73,8 +93,12 @@ impl Timers {
     }
 
     fn insert(&mut self, row: Due) {
-        let beyond = self.horizon.as_ref().is_some_and(|horizon| row > *horizon);
-        if !beyond {
+        let is_beyond = match &self.loaded {
+            Loaded::Nothing => true,
+            Loaded::UpTo(horizon) => row > *horizon,
+            Loaded::Everything => false,
+        };
+        if !is_beyond {
             self.by_customer.insert(row.1.clone(), row.0);
             self.due.insert(row);
             self.shrink();
@@ -98,8 +122,12 @@ impl Timers {
 
     /// Returns an instant before which no timer is due, in memory or in the database; `None`: there is none.
     pub(crate) fn none_before(&self) -> Option<Instant> {
-        let next = self.due.first().or(self.horizon.as_ref());
-        next.map(|(due, _)| *due)
+        let first = self.due.first().map(|(due, _)| *due);
+        match &self.loaded {
+            Loaded::Nothing => Some(Instant::MIN),
+            Loaded::UpTo((horizon, _)) => first.or(Some(*horizon)),
+            Loaded::Everything => first,
+        }
     }
 
     fn shrink(&mut self) {
@@ -111,7 +139,9 @@ impl Timers {
                 self.by_customer.remove(&customer);
             }
         }
-        self.horizon = self.due.last().cloned();
+        if let Some(last) = self.due.last() {
+            self.loaded = Loaded::UpTo(last.clone());
+        }
     }
 }
 
@@ -127,13 +157,19 @@ mod tests {
         }
     }
 
+    fn loaded(rows: Vec<Due>) -> Timers {
+        let mut timers = Timers::unread();
+        timers.install(rows, |_| true);
+        timers
+    }
+
     fn at(second: i64) -> Instant {
         Instant::from_millis_clamped(second * 1_000)
     }
 
     #[test]
     fn fires_in_order_of_due_time_and_once() {
-        let mut timers = Timers::new(vec![(at(1), key(1)), (at(2), key(2))]);
+        let mut timers = loaded(vec![(at(1), key(1)), (at(2), key(2))]);
         assert!(timers.set(&key(3), Some(at(1))));
         assert!(timers.set(&key(2), Some(at(5))), "it moves");
         assert!(!timers.set(&key(2), Some(at(5))), "it is there");
@@ -154,7 +190,7 @@ mod tests {
     #[test]
     fn a_full_window_leaves_the_rest_in_the_database() {
         let window: Vec<Due> = (0..WINDOW).map(|n| (at(1), key(n))).collect();
-        let mut timers = Timers::new(window.clone());
+        let mut timers = loaded(window.clone());
         assert!(timers.needs_load(at(1)) && !timers.needs_load(at(0)));
         assert_eq!(timers.horizon(), window.last());
         timers.set(&key(999_999), Some(at(2)));
@@ -167,14 +203,14 @@ mod tests {
             timers.set(&key(n), None);
         }
         assert_eq!(timers.none_before(), Some(at(1)), "as due as the horizon");
-        timers.install(vec![(at(2), key(999_999))]);
+        timers.install(vec![(at(2), key(999_999))], |_| true);
         assert!(!timers.needs_load(at(9)));
         assert_eq!(timers.due(at(9), usize::MAX), [key(999_999)]);
     }
 
     #[test]
     fn memory_keeps_only_the_next_ones() {
-        let mut timers = Timers::new(Vec::new());
+        let mut timers = loaded(Vec::new());
         for n in 0..=2 * WINDOW {
             timers.set(&key(n), Some(at(i64::try_from(n).expect("small"))));
         }

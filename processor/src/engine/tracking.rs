@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use tidemark_projections::customer::Tracking;
 use tidemark_projections::definitions::TenantDefinitions;
+use tidemark_projections::state::LeafId;
 use tidemark_schemas::{Instant, TenantId};
 
 use super::classification::FUTURE_TOLERANCE_MICROS;
@@ -48,6 +49,30 @@ impl TrackedLeaves {
             exact_from,
         });
         rows.collect()
+    }
+
+    /// Returns the leaves of one tenant alone.
+    pub(super) fn of(
+        tenant: &TenantId,
+        leaves: impl IntoIterator<Item = (LeafId, Instant)>,
+    ) -> Self {
+        let tracking: Tracking = leaves.into_iter().collect();
+        Self {
+            by_tenant: [(tenant.clone(), tracking)].into(),
+        }
+    }
+
+    /// Takes the leaves of a tenant out.
+    pub(super) fn take(&mut self, tenant: &TenantId) -> Self {
+        let taken = self.by_tenant.remove_entry(tenant);
+        Self {
+            by_tenant: taken.into_iter().collect(),
+        }
+    }
+
+    /// Puts the leaves of a tenant back.
+    pub(super) fn put(&mut self, other: Self) {
+        self.by_tenant.extend(other.by_tenant);
     }
 
     /// The leaves of one tenant.

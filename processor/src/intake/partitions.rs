@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::membership::Membership;
 use crate::engine::{
     Assignment, ClaimedPartition, Context, DefinitionsSource, ExitQueue, ExitedTask,
-    PartitionHandle, TaskExit,
+    FailedCustomer, PartitionHandle, TaskExit,
 };
 use crate::error::ProcessorError;
 use crate::history::RecordedHistory;
@@ -35,7 +35,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn assignment(&self, partition: i32, poisoned: BTreeSet<i64>) -> Assignment {
+    fn assignment(&self, partition: i32, faults: Faults) -> Assignment {
         let end = self.membership.end(partition);
         let definitions = match &self.history {
             None => DefinitionsSource::Live(self.definitions.clone()),
@@ -45,9 +45,19 @@ impl Plan {
             partition,
             end,
             definitions,
-            poisoned,
+            poisoned: faults.poisoned,
+            failed: faults.failed,
         }
     }
+}
+
+/// The records and customers of a partition that could not be processed.
+#[derive(Debug, Default)]
+struct Faults {
+    /// The offsets at which folding panicked.
+    poisoned: BTreeSet<i64>,
+    /// A customer that is to be quarantined with the next claim.
+    failed: Option<FailedCustomer>,
 }
 
 /// See the module.
@@ -59,8 +69,7 @@ pub(super) struct Partitions {
     shutdown: CancellationToken,
     running: HashMap<i32, PartitionHandle>,
     exits: ExitQueue,
-    /// The offsets at which folding panicked, by partition.
-    poisoned: HashMap<i32, BTreeSet<i64>>,
+    faults: HashMap<i32, Faults>,
     /// The partitions to claim again, and when.
     again: HashMap<i32, Instant>,
     /// The fixed partitions that have reached their end.
@@ -84,7 +93,7 @@ impl Partitions {
             shutdown,
             running: HashMap::new(),
             exits: ExitQueue::default(),
-            poisoned: HashMap::new(),
+            faults: HashMap::new(),
             again: HashMap::new(),
             finished: BTreeSet::new(),
         }
@@ -113,9 +122,16 @@ impl Partitions {
     }
 
     /// Claims a partition, however long the database is away. `None` when told to stop.
-    pub(super) fn claim(&self, partition: i32) -> Result<Option<ClaimedPartition>, ProcessorError> {
-        let poisoned = self.poisoned.get(&partition).cloned().unwrap_or_default();
-        let assignment = self.plan.assignment(partition, poisoned);
+    pub(super) fn claim(
+        &mut self,
+        partition: i32,
+    ) -> Result<Option<ClaimedPartition>, ProcessorError> {
+        let faults = self.faults.entry(partition).or_default();
+        let faults = Faults {
+            poisoned: faults.poisoned.clone(),
+            failed: faults.failed.take(),
+        };
+        let assignment = self.plan.assignment(partition, faults);
         self.runtime.block_on(ClaimedPartition::claim(
             &self.shared,
             &self.owner,
@@ -186,14 +202,22 @@ impl Partitions {
                     self.again.insert(partition, at);
                 }
                 TaskExit::Poisoned(offset) => {
-                    self.poisoned.entry(partition).or_default().insert(offset);
+                    let faults = self.faults.entry(partition).or_default();
+                    faults.poisoned.insert(offset);
                     if current {
                         self.again.insert(partition, Instant::now());
                     }
                 }
+                TaskExit::Failing(failed) if current => {
+                    self.faults.entry(partition).or_default().failed = Some(failed);
+                    self.again.insert(partition, Instant::now());
+                }
                 TaskExit::Finished if current => finished.push(partition),
                 // Revoked in the meantime: its new owner continues.
-                TaskExit::Stopped | TaskExit::Fenced | TaskExit::Finished => {}
+                TaskExit::Stopped
+                | TaskExit::Fenced
+                | TaskExit::Finished
+                | TaskExit::Failing(_) => {}
             }
         }
         self.finished.extend(&finished);

@@ -6,10 +6,11 @@
 mod activation;
 mod changes;
 mod checkpoint;
+mod clock_marks;
 mod columns;
 mod counts;
 mod customers;
-mod halts;
+mod deferrals;
 mod headers;
 mod large;
 mod memberships;
@@ -29,9 +30,10 @@ use uuid::Uuid;
 use super::identity::LogIdentity;
 
 pub use self::changes::ChangeSet;
+pub use self::clock_marks::ClockMarks;
 pub use self::counts::{Counts, TenantDigest};
 pub use self::customers::CustomerRow;
-pub use self::halts::{HaltRow, Halts};
+pub use self::deferrals::{DeferralReason, DeferralRow, Deferrals, Scope};
 pub use self::large::LargeRow;
 pub use self::memberships::Memberships;
 pub use self::parked::{Parked, ParkedRow};
@@ -165,8 +167,11 @@ kinds! {
     parked: Parked;
     /// The outcomes of operator commands.
     settled: Vec<SettledRequest>;
-    /// Tenants halted and resumed.
-    halts: Halts;
+    /// The clock at records of which the append time does not tell it. Before the deferrals: the last
+    /// that ends removes them.
+    clock_marks: ClockMarks;
+    /// Scopes deferred, caught up further, or folded again.
+    deferrals: Deferrals;
     /// Counters by their deltas, and digests as they now are.
     counts: Counts;
     /// The deltas of each tenant's rollups.

@@ -6,7 +6,7 @@ use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
-use super::batch::{LargeRow, Reevaluation, TenantDigest, TrackedRow};
+use super::batch::{DeferralRow, LargeRow, Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
 use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
@@ -44,6 +44,10 @@ pub struct Claim {
     pub large: Vec<LargeRow>,
     /// The log that was folded so far.
     pub log: LogIdentity,
+    /// The deferred scopes, and whether an operator resumed each.
+    pub deferrals: Vec<(DeferralRow, bool)>,
+    /// Whether the clock of the partition is kept at any record.
+    pub has_clock_marks: bool,
 }
 
 /// An epoch lost in a crash would be issued again, so claims wait for the disk; where a failover loses one
@@ -97,6 +101,11 @@ async fn try_claim(
     let reevaluations = include_str!("claim_reevaluations.sql");
     let tracked = include_str!("claim_tracked.sql");
     let large = include_str!("claim_large_customers.sql");
+    let deferrals = include_str!("load_deferrals.sql");
+    let has_clock_marks = sqlx::query_scalar(include_str!("has_clock_marks.sql"))
+        .bind(partition)
+        .fetch_one(&mut *transaction)
+        .await?;
     let (all, of) = (&mut transaction, partition);
     let claim = Claim {
         epoch: progress.try_get("epoch")?,
@@ -113,6 +122,8 @@ async fn try_claim(
         tracked: rows(all, tracked, of, TrackedRow::from_row).await?,
         large: rows(all, large, of, LargeRow::from_row).await?,
         log: LogIdentity::from_row(&progress)?,
+        deferrals: rows(all, deferrals, of, deferral).await?,
+        has_clock_marks,
     };
     transaction.commit().await?;
     Ok(claim)
@@ -128,6 +139,11 @@ async fn rows<T>(
     let rows = sqlx::query(statement).bind(partition);
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(read).collect()
+}
+
+fn deferral(row: &PgRow) -> Result<(DeferralRow, bool), StoreError> {
+    let resume_by: Option<&str> = row.try_get("resume_by")?;
+    Ok((DeferralRow::from_row(row)?, resume_by.is_some()))
 }
 
 /// Returns an error if a newer binary has begun to evaluate the partition otherwise.

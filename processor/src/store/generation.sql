@@ -274,16 +274,39 @@ create table parked_request (
 create index parked_request_waiting
     on parked_request (topic, partition, "offset", requested_at, request) where outcome is null;
 
--- Tenants halted in a partition, because too many of their records were parked.
-create table halt (
-    tenant_id text collate "C" not null,
+-- Scopes that are not folded now: a tenant, or one customer (customer_id is '' for a whole tenant). Their
+-- records stay in the log; their clock and timers stand still. Once a scope may go on, the log is read again
+-- from next_offset, until it meets the partition's position: then its row goes.
+create table deferral (
+    partition   int not null,
+    tenant_id   text collate "C" not null,
+    customer_id text collate "C" not null,
+    reason      text not null,              -- halted, undefined, quarantined
+    detail      text not null,
+    from_offset bigint not null,            -- the first record that was not folded
+    next_offset bigint not null,            -- the first record not folded yet
+    clock       bigint not null,            -- of the scope
+    fired_to    bigint not null,            -- every timer of the scope due by then has fired
+    definitions bigint not null,            -- version in force for the scope; -1 before its first
+    evaluation  int not null,               -- version by which its customers are, or are being, evaluated
+    events      bigint not null,            -- passed over by the partition so far
+    -- Of a customer: what the partition has for a whole tenant in tables of its own.
+    tracked      json not null,             -- [[leaf, exact_from], …]
+    redefined_at bigint,                    -- the clock at which `definitions` came into force, if the
+                                            -- customer was not evaluated with them yet
+    binary_version text not null,           -- of the processor that could not fold it
+    began_at  timestamptz not null default now(),
+    resume_by text,                         -- the operator that resumed it
+    primary key (partition, tenant_id, customer_id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
+-- The partition's clock at records where it is not the latest append time up to there: an idle clock had
+-- passed it, or the time was a producer's and was capped. Kept while a scope is deferred, for catching up.
+create table clock_mark (
     partition int not null,
-    "offset"  bigint not null,              -- the record that passed the limit
-    parked    int not null,                 -- among the records considered
-    records   int not null,
-    halted_at timestamptz not null default now(),
-    resume_by text,                         -- the operator that resumed it; the owner ends the halt
-    primary key (tenant_id, partition)
+    "offset"  bigint not null,
+    clock     bigint not null,
+    primary key (partition, "offset")
 );
 
 -- The activations of definitions: a rebuild follows them.

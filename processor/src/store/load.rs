@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
-use super::batch::{CustomerRow, ParkedRow};
+use super::batch::{CustomerRow, ParkedRow, Scope};
 use super::connections::{Connections, answered};
 use super::decode::{instant, key, tenant};
 use super::error::StoreError;
@@ -216,18 +216,34 @@ fn command(row: &PgRow) -> Result<OperatorCommand, StoreError> {
     })
 }
 
-pub(super) async fn halts(
+pub(super) async fn resumed(
     connections: &Connections,
     partition: i32,
-) -> Result<Vec<(TenantId, bool)>, StoreError> {
+) -> Result<Vec<Scope>, StoreError> {
     let mut pooled = connections.acquire().await?;
-    let query = sqlx::query(include_str!("load_halts.sql"))
+    let query = sqlx::query(include_str!("load_resumed.sql"))
         .bind(partition)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    let halt = |row: &PgRow| {
-        let resume_by: Option<&str> = row.try_get("resume_by")?;
-        Ok((tenant(row)?, resume_by.is_some()))
-    };
-    pooled.settle(rows)?.iter().map(halt).collect()
+    pooled.settle(rows)?.iter().map(Scope::from_row).collect()
+}
+
+pub(super) async fn clock_marks(
+    connections: &Connections,
+    partition: i32,
+    from: i64,
+    to: i64,
+) -> Result<Vec<(i64, Instant)>, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("load_clock_marks.sql"))
+        .bind(partition)
+        .bind(from)
+        .bind(to)
+        .fetch_all(pooled.connection());
+    let rows = answered(query).await;
+    pooled
+        .settle(rows)?
+        .iter()
+        .map(|row| Ok((row.try_get("offset")?, instant(row, "clock")?)))
+        .collect()
 }

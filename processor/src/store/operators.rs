@@ -1,4 +1,4 @@
-//! Parked events and halted tenants as operators see them, and the commands that operators give.
+//! Parked events and deferred scopes as operators see them, and the commands that operators give.
 //!
 //! Only the owner of a partition moves its parked events, in its own transaction behind the fence.
 //! So an operator requests it: [`OperatorStore::request`] records the command, the owner of the
@@ -11,7 +11,7 @@ use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
 pub use self::queries::OperatorStore;
-use super::batch::{Outcome, ParkedRow};
+use super::batch::{DeferralReason, Outcome, ParkedRow, Scope};
 use crate::parking::Reason;
 
 /// A filter of parked events; `None` matches all.
@@ -134,21 +134,29 @@ pub struct OutcomeCount {
     pub events: i64,
 }
 
-/// A tenant halted in a partition, as operators see it.
+/// A deferred scope, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Halt {
-    /// The tenant.
-    pub tenant: String,
+pub struct DeferredScope {
+    /// The scope.
+    pub scope: Scope,
     /// The partition.
     pub partition: i32,
-    /// The offset of the record that passed the limit.
-    pub offset: i64,
-    /// The number of parked records among those considered.
-    pub parked: i32,
-    /// The number of records considered.
-    pub records: i32,
-    /// The time of the halt.
-    pub halted_at: Instant,
-    /// The operator that resumed the tenant, until the partition's owner does so.
+    /// The reason.
+    pub reason: DeferralReason,
+    /// What happened.
+    pub detail: String,
+    /// The first record that was not folded.
+    pub from_offset: i64,
+    /// The first record that is not folded yet.
+    pub next_offset: i64,
+    /// The offsets up to the position of the partition.
+    pub behind: i64,
+    /// The clock of the scope: its projections are as of then.
+    pub clock: Instant,
+    /// The number of events passed over.
+    pub events: i64,
+    /// The beginning of the deferral.
+    pub began_at: Instant,
+    /// The operator that resumed it, while it catches up.
     pub resume_by: Option<String>,
 }

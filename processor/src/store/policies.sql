@@ -36,6 +36,9 @@ $$;
 -- activation (for rebuilds).
 grant select on customer, membership, position, counter, rollup, digest, change_set, change, reevaluation,
     tracked_leaf to tidemark_api;
+grant select (
+    partition, tenant_id, customer_id, reason, from_offset, next_offset, clock, events
+) on deferral to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
 grant select (
     topic, partition, epoch, commits, next_offset, clock, fired_to, change_seq, definitions, updated_at

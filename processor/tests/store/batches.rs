@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Batch, BundleRow, Claim, CustomerRow, HaltRow, LargeRow, ParkedRow, Request,
-    TenantDigest, TrackedRow,
+    Action, Batch, BundleRow, Claim, CustomerRow, DeferralReason, DeferralRow, LargeRow, ParkedRow,
+    Request, Scope, TenantDigest, TrackedRow,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
@@ -121,13 +121,22 @@ pub(crate) fn redrive() -> Request {
     }
 }
 
-/// A halted tenant.
-pub(crate) fn halted(tenant: &TenantId) -> HaltRow {
-    HaltRow {
-        tenant: tenant.clone(),
-        offset: 1,
-        parked: 3,
-        records: 4,
+/// A deferred tenant.
+pub(crate) fn deferred(tenant: &TenantId, clock: Instant) -> DeferralRow {
+    DeferralRow {
+        scope: Scope::tenant(tenant.clone()),
+        reason: DeferralReason::Halted,
+        detail: "3 of the last 4 records were parked".to_owned(),
+        from_offset: 2,
+        next_offset: 2,
+        clock,
+        fired_to: clock,
+        definitions: 1,
+        evaluation: 1,
+        events: 0,
+        tracked: vec![(LeafId(7), clock)],
+        redefined_at: None,
+        binary_version: "1".to_owned(),
     }
 }
 

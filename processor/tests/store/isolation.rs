@@ -10,7 +10,7 @@ use tidemark_projections::evaluated::{Cause, Change, ChangeKind};
 use tidemark_schemas::{CustomerKey, EventId, Instant, TenantId};
 use uuid::Uuid;
 
-use crate::batches::{after, at, bundle, filled, halted, key, late, redrive, tenant, tracked};
+use crate::batches::{after, at, bundle, deferred, filled, key, late, redrive, tenant, tracked};
 use crate::database::{Database, TOPIC, number};
 
 const TENANTS: [&str; 2] = ["acme", "globex"];
@@ -125,7 +125,7 @@ fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, sin
         definition_version: change.definition_version,
         changes: vec![change],
     });
-    batch.rows.halts.halted.push(halted(tenant));
+    batch.rows.deferrals.set(deferred(tenant, since));
     batch.rows.parked.parked.push(late(tenant, since));
 }
 

@@ -42,6 +42,11 @@ impl Tracking {
         changed
     }
 
+    /// Returns the leaves, and the instant from which each is exact.
+    pub fn iter(&self) -> impl Iterator<Item = (LeafId, Instant)> {
+        self.0.iter().map(|(leaf, exact_from)| (*leaf, *exact_from))
+    }
+
     /// Counts an event just folded, for each leaf that asks for it. Returns the number of those.
     pub(super) fn count(
         &self,

@@ -1,4 +1,4 @@
-//! Listing and showing parked events and halted tenants: writes nothing but the audit.
+//! Listing and showing parked events: writes nothing but the audit.
 
 use std::sync::Arc;
 
@@ -178,35 +178,4 @@ fn bytes(bytes: &[u8]) -> Value {
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
-}
-
-pub(super) async fn halted(store: &OperatorStore, json: bool) -> anyhow::Result<()> {
-    let halts = store.halts().await?;
-    if json {
-        let halts: Vec<Value> = halts
-            .iter()
-            .map(|halt| {
-                json!({
-                    "tenant": halt.tenant,
-                    "partition": halt.partition,
-                    "offset": halt.offset,
-                    "parked": halt.parked,
-                    "records": halt.records,
-                    "halted_at": halt.halted_at,
-                    "resume_by": halt.resume_by,
-                })
-            })
-            .collect();
-        return output::json(&halts);
-    }
-    if halts.is_empty() {
-        output::line("no tenant is halted");
-    }
-    for halt in halts {
-        output::line(format!(
-            "{} in partition {} since {}: {} of its last {} records were parked, the last at offset {}",
-            halt.tenant, halt.partition, halt.halted_at, halt.parked, halt.records, halt.offset
-        ));
-    }
-    Ok(())
 }

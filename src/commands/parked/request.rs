@@ -19,7 +19,7 @@ use crate::output;
 /// The number of events requested in one transaction.
 const PAGE: i64 = 500;
 /// The pause between two queries of the outcomes.
-pub(super) const POLL_EVERY: Duration = Duration::from_millis(200);
+pub(in crate::commands) const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// The effect that a command would have, or has had.
 #[derive(Debug, Serialize)]

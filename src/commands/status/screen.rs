@@ -1,6 +1,6 @@
 //! The text of a status, and the part of it that fits on a screen.
 
-use super::{HaltedTenant, Reevaluating, Status};
+use super::{Deferred, Reevaluating, Status};
 use crate::database::{LargeCustomer, Parked, TenantProgress};
 use crate::lag::{Lag, PartitionLag};
 
@@ -133,8 +133,7 @@ fn due_timers(lag: &Lag) -> Option<String> {
 
 /// Returns the lines below the partitions.
 fn rest(status: &Status) -> Vec<String> {
-    let halted = status.halted.iter().map(HaltedTenant::to_text);
-    let mut lines: Vec<_> = halted.collect();
+    let mut lines: Vec<_> = status.deferred.iter().map(Deferred::to_text).collect();
     for parked in &status.parked {
         let Parked {
             tenant,
@@ -209,7 +208,7 @@ mod tests {
             tenants: Vec::new(),
             parked: Vec::new(),
             largest_customers: Vec::new(),
-            halted: Vec::new(),
+            deferred: Vec::new(),
             reevaluating: (0..30)
                 .map(|number| Reevaluating {
                     tenant: format!("t-{number}"),

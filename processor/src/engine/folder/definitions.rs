@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::evaluated::EVALUATION_VERSION;
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::Folder;
 use crate::parking::Reason;
-use crate::store::{CustomerRow, Reevaluation, StoreError};
+use crate::store::{CustomerRow, Reevaluation};
 
 /// What a partition must do before definitions come into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,10 @@ impl Folder {
     /// Returns what must precede the activation of definitions: whatever was due before them happens
     /// under those before.
     pub(crate) fn before_activation(&self, definitions: &Definitions) -> Before {
-        let is_newer = definitions.version.unwrap_or(-1) > self.definitions_version;
+        let is_newer = definitions.version.unwrap_or(-1) > self.lane.definitions_version;
         if !is_newer || !self.has_due_timers() {
             Before::Nothing
-        } else if self.loaded_version() == self.definitions_version {
+        } else if self.loaded_version() == self.lane.definitions_version {
             Before::Timers
         } else {
             Before::Definitions
@@ -45,33 +45,36 @@ impl Folder {
     pub(crate) fn activate(&mut self, definitions: Definitions) -> Vec<(TenantId, Reason)> {
         debug_assert_eq!(self.before_activation(&definitions), Before::Nothing);
         let version = definitions.version.unwrap_or(-1);
-        let before = self.definitions_version;
-        let known: BTreeMap<_, _> = self.definitions.accepted_late().collect();
+        let before = self.lane.definitions_version;
+        let known: BTreeMap<_, _> = self.lane.definitions.accepted_late().collect();
         let mut redrive: Vec<_> = definitions
             .accepted_late()
             .filter(|(tenant, count)| known.get(tenant) != Some(count))
             .map(|(tenant, _)| (tenant.clone(), Reason::Late))
             .collect();
-        let changed: Vec<_> = definitions
-            .tenants
-            .values()
-            .filter(|t| t.version > before)
+        let tenants = definitions.tenants.values();
+        let folded: Vec<_> = tenants
+            .filter(|tenant| !self.deferrals.cover_tenant(&tenant.id))
             .cloned()
             .collect();
-        self.definitions = definitions;
+        let changed: Vec<_> = folded
+            .iter()
+            .filter(|tenant| tenant.version > before)
+            .collect();
+        self.lane.definitions = definitions;
         if self.evaluation < EVALUATION_VERSION {
             self.evaluation = EVALUATION_VERSION;
-            for tenant in Arc::clone(&self.definitions.tenants).values() {
+            for tenant in &folded {
                 self.begin_reevaluation(tenant);
             }
         }
         if version <= before {
             return redrive;
         }
-        self.definitions_version = version;
-        self.pending.rows.activation = Some((version, self.clock));
+        self.lane.definitions_version = version;
+        self.pending.rows.activation = Some((version, self.lane.clock));
         for tenant in &changed {
-            let tracked = self.tracked.activate(tenant, self.clock);
+            let tracked = self.lane.tracked.activate(tenant, self.lane.clock);
             self.pending.rows.tracked.extend(tracked);
             self.begin_reevaluation(tenant);
         }
@@ -80,38 +83,70 @@ impl Folder {
         redrive
     }
 
+    /// Puts definitions in force in the lane of a deferred scope, or loads those that are in force there. The
+    /// customer of a scope of one must be in memory.
+    pub(crate) fn activate_deferred(&mut self, definitions: Definitions) {
+        let Some(scope) = self.lane.scope.clone() else {
+            return;
+        };
+        let before = self.lane.definitions_version;
+        let tenant = definitions.tenant(&scope.tenant).cloned();
+        self.lane.definitions_version = definitions.version.unwrap_or(-1);
+        self.lane.definitions = definitions;
+        let Some(tenant) = tenant else { return };
+        let is_newer = tenant.version > before;
+        let is_older_evaluation = self.take_older_evaluation();
+        let Some(customer) = &scope.customer else {
+            if is_newer {
+                let tracked = self.lane.tracked.activate(&tenant, self.lane.clock);
+                self.pending.rows.tracked.extend(tracked);
+            }
+            if is_newer || is_older_evaluation {
+                self.begin_reevaluation(&tenant);
+            }
+            return;
+        };
+        let key = CustomerKey {
+            tenant: scope.tenant.clone(),
+            customer: customer.clone(),
+        };
+        if is_newer {
+            // The leaves of the tenant are the partition's to write.
+            self.lane.tracked.activate(&tenant, self.lane.clock);
+            let begun = reevaluation_of(&tenant, self.lane.fired_to);
+            self.lane.reevaluations.insert(tenant.id.clone(), begun);
+        }
+        let clock = self.lane.clock;
+        self.guard(&key, "an evaluation", |folder| folder.catch_up(&key, clock));
+        self.lane.reevaluations.clear();
+    }
+
     /// Begins to re-evaluate the customers of a tenant, if it has any.
     fn begin_reevaluation(&mut self, tenant: &TenantDefinitions) {
         let counts = self.digests.get(&tenant.id);
         if counts.is_none_or(|counts| counts.customers == 0) {
             return;
         }
-        let begun = Reevaluation {
-            tenant: tenant.id.clone(),
-            version: tenant.version,
-            // By another evaluation version alone, timers may still be due: they fire by the new one.
-            activated_at: self.fired_to,
-            cursor: None,
-            evaluated: 0,
-            done: false,
-        };
+        // By another evaluation version alone, timers may still be due: they fire by the new one.
+        let begun = reevaluation_of(tenant, self.lane.fired_to);
         self.pending.rows.reevaluations.set(begun.clone());
-        self.reevaluations.insert(tenant.id.clone(), begun);
+        self.lane.reevaluations.insert(tenant.id.clone(), begun);
     }
 
     /// Returns whether these definitions are other than those loaded.
     pub(crate) fn is_older_than(&self, definitions: &Definitions) -> bool {
-        self.definitions.version != definitions.version
+        self.lane.definitions.version != definitions.version
     }
 
     /// Returns the tenant's definitions in force.
     pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantDefinitions>> {
-        self.definitions.tenant(tenant)
+        self.lane.definitions.tenant(tenant)
     }
 
     /// Returns an unfinished re-evaluation, with the customer after which to continue.
     pub(crate) fn next_reevaluation(&self) -> Option<&Reevaluation> {
-        self.reevaluations
+        self.lane
+            .reevaluations
             .values()
             .find(|reevaluation| !reevaluation.done)
     }
@@ -119,13 +154,9 @@ impl Folder {
     /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
     ///
     /// A customer changed since its row was read is in memory, and that is what counts.
-    pub(crate) fn reevaluate(
-        &mut self,
-        tenant: &TenantId,
-        rows: Vec<CustomerRow>,
-    ) -> Result<u64, StoreError> {
-        let Some(mut reevaluation) = self.reevaluations.remove(tenant) else {
-            return Ok(0);
+    pub(crate) fn reevaluate(&mut self, tenant: &TenantId, rows: Vec<CustomerRow>) -> u64 {
+        let Some(mut reevaluation) = self.lane.reevaluations.remove(tenant) else {
+            return 0;
         };
         let count = rows.len();
         match rows.last() {
@@ -134,21 +165,40 @@ impl Folder {
         }
         reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);
         self.pending.rows.reevaluations.set(reevaluation.clone());
-        self.reevaluations.insert(tenant.clone(), reevaluation);
+        self.lane.reevaluations.insert(tenant.clone(), reevaluation);
         for row in rows {
             let customer = row.key.clone();
-            if !self.cache.contains(&customer) {
-                self.install_row(row)?;
+            if !self.folds(&customer) {
+                continue;
             }
-            self.catch_up(&customer, self.clock);
+            if !self.cache.contains(&customer) {
+                self.install_row(row);
+            }
+            let clock = self.lane.clock;
+            self.guard(&customer, "an evaluation", |folder| {
+                folder.catch_up(&customer, clock);
+            });
         }
         if self
+            .lane
             .reevaluations
             .get(tenant)
             .is_some_and(|reevaluation| reevaluation.done)
         {
-            self.reevaluations.remove(tenant);
+            self.lane.reevaluations.remove(tenant);
         }
-        Ok(count as u64)
+        count as u64
+    }
+}
+
+/// Returns a re-evaluation that begins.
+fn reevaluation_of(tenant: &TenantDefinitions, activated_at: Instant) -> Reevaluation {
+    Reevaluation {
+        tenant: tenant.id.clone(),
+        version: tenant.version,
+        activated_at,
+        cursor: None,
+        evaluated: 0,
+        done: false,
     }
 }

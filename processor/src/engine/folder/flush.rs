@@ -1,10 +1,11 @@
 //! The end of a batch: what it writes.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_schemas::TenantId;
 
-use super::Folder;
+use super::{Folder, panic_text};
 use crate::engine::pending::Pending;
 use crate::engine::rows;
 use crate::store::{Batch, ChangeSet, LastRecord};
@@ -29,6 +30,7 @@ impl Folder {
 
     /// Ends the batch under construction and returns what it writes.
     pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
+        self.flush_deferrals();
         let Pending {
             mut touched,
             mut rows,
@@ -41,7 +43,18 @@ impl Folder {
                 continue;
             };
             let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            let written = rows::flush_customer(customer, entry, self.batch, digest, &mut rows);
+            let batch = self.batch;
+            let flushed = catch_unwind(AssertUnwindSafe(|| {
+                rows::flush_customer(customer, entry, batch, digest, &mut rows)
+            }));
+            let written = match flushed {
+                Ok(written) => written,
+                Err(panic) => {
+                    let message = panic_text(panic.as_ref());
+                    self.fail(customer, format!("writing its rows panicked: {message}"));
+                    break;
+                }
+            };
             rows.large.extend(self.large.note(customer, written));
             if !entry.changes.is_empty() {
                 self.change_seq += 1;
@@ -69,11 +82,11 @@ impl Folder {
             old_commits: self.commits,
             old_next_offset: self.next_offset,
             new_next_offset: end.next_offset,
-            clock: self.clock.micros(),
-            fired_to: self.fired_to.micros(),
+            clock: self.lane.clock.micros(),
+            fired_to: self.lane.fired_to.micros(),
             wall_clock: end.wall_clock,
             change_seq: self.change_seq,
-            definitions: self.definitions_version,
+            definitions: self.lane.definitions_version,
             evaluation: self.evaluation,
             log: self.log.clone(),
             rows,

@@ -7,23 +7,41 @@ use super::{Folder, redefine, touch};
 
 impl Folder {
     pub(crate) fn clock(&self) -> Instant {
-        self.clock
+        self.lane.clock
     }
 
     /// Returns the instant by which every timer due has fired; at most the clock.
     pub(crate) fn fired_to(&self) -> Instant {
-        self.fired_to
+        self.lane.fired_to
     }
 
     /// Returns whether timers are due and have not fired.
     pub(crate) fn has_due_timers(&self) -> bool {
-        self.fired_to < self.clock
+        self.lane.fired_to < self.lane.clock
     }
 
     /// Moves the clock to an instant, never back. A customer's own timers due by then fire before its
     /// next event is folded; the others in [`Self::fire_due`], since no customer depends on another.
     pub(crate) fn move_clock(&mut self, to: Instant) {
-        self.clock = self.clock.max(to);
+        self.lane.clock = self.lane.clock.max(to);
+    }
+
+    /// Keeps the clock at a record for scopes that read it again, where the time of the record does not tell.
+    /// `told` is that time as the log has it.
+    pub(crate) fn mark_clock(&mut self, offset: i64, told: Option<Instant>) {
+        let before = self.clock_at_record;
+        let expected = told.map_or(before, |told| told.max(before));
+        self.clock_at_record = self.lane.clock;
+        if self.lane.clock != expected && !self.deferrals.is_empty() {
+            let mark = (offset, self.lane.clock);
+            self.pending.rows.clock_marks.0.push(mark);
+            self.has_clock_marks = true;
+        }
+    }
+
+    /// Returns whether the clock may be kept at any record.
+    pub(crate) const fn has_clock_marks(&self) -> bool {
+        self.has_clock_marks
     }
 
     /// Fires timers due by the clock, in order of due time: at most `limit` of them, and only while the
@@ -31,7 +49,7 @@ impl Folder {
     pub(crate) fn fire_due(&mut self, limit: usize) -> usize {
         let mut fired = 0;
         while fired < limit {
-            let Some((_, customer)) = self.timers.first_due(self.clock) else {
+            let Some((_, customer)) = self.lane.timers.first_due(self.lane.clock) else {
                 break;
             };
             let customer = customer.clone();
@@ -39,28 +57,31 @@ impl Folder {
                 break;
             };
             entry.timer = None;
-            self.timers.set(&customer, None);
+            self.lane.timers.set(&customer, None);
             self.pending.rows.timers.set(customer.clone(), None);
-            self.catch_up(&customer, self.clock);
+            let clock = self.lane.clock;
+            self.guard(&customer, "a timer", |folder| {
+                folder.catch_up(&customer, clock)
+            });
             fired += 1;
         }
-        let reached = match self.timers.none_before() {
-            Some(due) if due <= self.clock => due.plus_micros(-1),
-            Some(_) | None => self.clock,
+        let reached = match self.lane.timers.none_before() {
+            Some(due) if due <= self.lane.clock => due.plus_micros(-1),
+            Some(_) | None => self.lane.clock,
         };
-        self.fired_to = self.fired_to.max(reached);
+        self.lane.fired_to = self.lane.fired_to.max(reached);
         fired
     }
 
     /// Brings a customer's outputs up to an instant: first to the definitions in force, then
     /// through every due time.
     pub(super) fn catch_up(&mut self, customer: &CustomerKey, until: Instant) {
-        let Some(definitions) = self.definitions.tenant(&customer.tenant) else {
+        let Some(definitions) = self.lane.definitions.tenant(&customer.tenant) else {
             return;
         };
         let in_force = InForce {
             definitions,
-            tracking: self.tracked.tenant(&customer.tenant),
+            tracking: self.lane.tracked.tenant(&customer.tenant),
         };
         let Some(entry) = self.cache.get_mut(customer) else {
             return;
@@ -68,7 +89,7 @@ impl Folder {
         if entry.customer.is_behind(definitions, until) {
             touch(entry, customer, &mut self.pending);
         }
-        let reevaluation = self.reevaluations.get(&customer.tenant);
+        let reevaluation = self.lane.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
         let redefined = effects.dirty;
         effects.extend(entry.customer.advance(definitions, until));
@@ -94,7 +115,7 @@ impl Folder {
         };
         let serves = match (entry.timer, due) {
             // One that is due already has fired with the fold, and would load the customer again.
-            (Some(timer), Some(due)) => timer <= due && timer > self.clock,
+            (Some(timer), Some(due)) => timer <= due && timer > self.lane.clock,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -102,7 +123,7 @@ impl Folder {
             return;
         }
         entry.timer = due;
-        if self.timers.set(customer, due) {
+        if self.lane.timers.set(customer, due) {
             self.pending.rows.timers.set(customer.clone(), due);
         }
     }

@@ -35,7 +35,7 @@ proptest! {
         let activations = Activations::from([(0, bounded())]);
         let mut one_by_one = Rig::new(&log, &activations, PLENTY);
         one_by_one.read_all(1);
-        let mut any = run(&log, &activations, memory, &steps);
+        let mut any = run(&log, &activations, (memory, usize::MAX), &steps);
         for rig in [&mut one_by_one, &mut any] {
             rig.idle_until(end_of(&log));
             rig.assert_timers_cover();

@@ -197,7 +197,7 @@ impl<'a> Rig<'a> {
             let horizon = timers.horizon().cloned();
             self.settle();
             let rows = self.table.timers_after(horizon.as_ref(), WINDOW);
-            self.folder.timers_mut().install(rows);
+            self.folder.install_timers(rows);
         }
         let due = self.folder.timers().due(clock, self.timers);
         let folded: Vec<_> = items.iter().map(|item| item.event.key()).collect();
@@ -206,7 +206,7 @@ impl<'a> Rig<'a> {
             .folder
             .missing(folded.into_iter().chain(due).collect(), self.committed);
         let rows = self.table.customers_of(&missing);
-        self.folder.install(missing, rows).expect("sound rows");
+        self.folder.install(missing, rows);
         self.folder.let_pass(passing);
     }
 
@@ -260,7 +260,7 @@ impl<'a> Rig<'a> {
         let rows = self
             .table
             .tenant_customers(&tenant, after, REEVALUATED_PER_BATCH);
-        self.folder.reevaluate(&tenant, rows).expect("sound rows");
+        self.folder.reevaluate(&tenant, rows);
     }
 
     /// Sends a batch off, while the one before it lands.
@@ -268,7 +268,7 @@ impl<'a> Rig<'a> {
         let moved = next_offset > self.folder.next_offset()
             || self.folder.clock() > self.table.clock && self.in_flight.is_none()
             || self.folder.fired_to() > self.table.fired_to && self.in_flight.is_none();
-        if !moved && self.folder.pending().is_empty() {
+        if !moved && !self.folder.has_rows() {
             return false;
         }
         let number = self.folder.batch_number();
@@ -355,9 +355,7 @@ impl<'a> Rig<'a> {
 }
 
 fn claimed(table: &mut Table, memory: usize) -> Folder {
-    let claim = table.claim();
-    let timers = table.timers_after(None, WINDOW);
-    Folder::new(0, claim, timers, Budget::new(memory))
+    Folder::new(0, table.claim(), Budget::new(memory))
 }
 
 fn read(row: &CustomerRow) -> (CustomerState, EvaluatedState) {

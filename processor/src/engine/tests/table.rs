@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::engine::timers::Due;
 use crate::store::{
-    Batch, ChangeSet, Claim, CustomerRow, LogIdentity, ParkedRow, Reevaluation, TenantDigest,
-    TrackedRow,
+    Batch, ChangeSet, Claim, CustomerRow, DeferralRow, LogIdentity, ParkedRow, Reevaluation, Scope,
+    TenantDigest, TrackedRow,
 };
 use tidemark_projections::state::LeafId;
 
@@ -42,6 +42,8 @@ pub(super) struct Table {
     /// Version, the offset before which it came into force, the clock then.
     pub(super) activations: Vec<(i64, i64, Instant)>,
     pub(super) tracked: BTreeMap<(TenantId, LeafId), Instant>,
+    pub(super) deferrals: BTreeMap<Scope, DeferralRow>,
+    pub(super) clock_marks: BTreeMap<i64, Instant>,
 }
 
 impl Table {
@@ -67,6 +69,8 @@ impl Table {
             reevaluations: BTreeMap::new(),
             activations: Vec::new(),
             tracked: BTreeMap::new(),
+            deferrals: BTreeMap::new(),
+            clock_marks: BTreeMap::new(),
         }
     }
 
@@ -100,6 +104,13 @@ impl Table {
                 .collect(),
             large: Vec::new(),
             log: LogIdentity::default(),
+            deferrals: self
+                .deferrals
+                .values()
+                .cloned()
+                .map(|row| (row, false))
+                .collect(),
+            has_clock_marks: !self.clock_marks.is_empty(),
         }
     }
 
@@ -125,6 +136,14 @@ impl Table {
             self.activations.push((version, before, at));
         }
         self.write_rows(&batch);
+        self.clock_marks
+            .extend(batch.rows.clock_marks.0.iter().copied());
+        for row in batch.rows.deferrals.rows() {
+            self.deferrals.insert(row.scope.clone(), row.clone());
+        }
+        for scope in batch.rows.deferrals.ended() {
+            self.deferrals.remove(scope);
+        }
         self.write_outputs(&batch);
         for row in batch.rows.changes {
             self.change_seq += 1;

@@ -1,4 +1,4 @@
-//! Queries about parked events, operator commands and halts.
+//! Queries about parked events, operator commands and deferred scopes.
 
 use std::sync::Arc;
 
@@ -7,9 +7,11 @@ use sqlx::{Connection, Row};
 use tidemark_schemas::TenantId;
 use uuid::Uuid;
 
-use super::{Halt, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, ParkedGroup, Request};
+use super::{
+    DeferredScope, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter, ParkedGroup, Request,
+};
 use crate::parking::Reason;
-use crate::store::batch::{Outcome, ParkedRow};
+use crate::store::batch::{DeferralReason, Outcome, ParkedRow, Scope};
 use crate::store::connections::{Connections, answered};
 use crate::store::database::Database;
 use crate::store::decode::{instant, reason, reason_if_any};
@@ -45,7 +47,7 @@ fn offsets(positions: &[(i32, i64)]) -> Vec<i64> {
     positions.iter().map(|(_, offset)| *offset).collect()
 }
 
-/// The parked events and halts of one generation. Cheap to clone.
+/// The parked events and deferred scopes of one generation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct OperatorStore {
     database: Database,
@@ -184,30 +186,39 @@ impl OperatorStore {
         pooled.settle(rows)?.iter().map(count).collect()
     }
 
-    /// Returns every tenant that is halted in any partition.
-    pub async fn halts(&self) -> Result<Vec<Halt>, StoreError> {
+    /// Returns the scopes that are deferred in any partition, in their order, at most so many.
+    pub async fn deferrals(&self, limit: i64) -> Result<Vec<DeferredScope>, StoreError> {
         let mut pooled = self.connections.acquire().await?;
-        let query = sqlx::query(include_str!("../list_halts.sql")).fetch_all(pooled.connection());
+        let query = sqlx::query(include_str!("../list_deferrals.sql"))
+            .bind(&self.generation.topic)
+            .bind(limit)
+            .fetch_all(pooled.connection());
         let rows = answered(query).await;
-        let halt = |row: &PgRow| {
-            Ok(Halt {
-                tenant: row.try_get("tenant_id")?,
+        let deferral = |row: &PgRow| {
+            Ok(DeferredScope {
+                scope: Scope::from_row(row)?,
                 partition: row.try_get("partition")?,
-                offset: row.try_get("offset")?,
-                parked: row.try_get("parked")?,
-                records: row.try_get("records")?,
-                halted_at: instant(row, "halted_at")?,
+                reason: DeferralReason::from_row(row)?,
+                detail: row.try_get("detail")?,
+                from_offset: row.try_get("from_offset")?,
+                next_offset: row.try_get("next_offset")?,
+                behind: row.try_get("behind")?,
+                clock: instant(row, "clock")?,
+                events: row.try_get("events")?,
+                began_at: instant(row, "began_at")?,
                 resume_by: row.try_get("resume_by")?,
             })
         };
-        pooled.settle(rows)?.iter().map(halt).collect()
+        pooled.settle(rows)?.iter().map(deferral).collect()
     }
 
-    /// Asks the owners of all partitions to resume a tenant; returns in how many it is halted.
-    pub async fn resume(&self, tenant: &TenantId, subject: &str) -> Result<u64, StoreError> {
+    /// Asks the owners of all partitions to resume a scope; returns in how many it is deferred. A tenant
+    /// that is not defined is resumed by defining it alone.
+    pub async fn resume(&self, scope: &Scope, subject: &str) -> Result<u64, StoreError> {
         let mut pooled = self.connections.acquire().await?;
-        let query = sqlx::query(include_str!("../resume.sql"))
-            .bind(tenant.as_str())
+        let query = sqlx::query(include_str!("../resume_deferrals.sql"))
+            .bind(scope.tenant.as_str())
+            .bind(scope.customer_column())
             .bind(subject)
             .execute(pooled.connection());
         let asked = answered(query).await;

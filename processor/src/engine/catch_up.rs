@@ -1,0 +1,593 @@
+//! Catching up: the log is read again for deferred scopes that may be folded, beside the partition and in its
+//! commits, until they stand where it stands.
+//!
+//! A step takes a chunk of records, and folds them scope by scope: each scope at its own clock, by the
+//! definitions that were in force at the record. No step takes longer than a small batch. Near the end the
+//! partition waits for the scopes, for a moment at most, so that they meet.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant as Elapsed};
+
+use tidemark_schemas::Instant;
+use tidemark_schemas::codec::DecodeError;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+use super::admission::Admission;
+use super::classification::{Classification, Classifier, Item, park_undecoded};
+use super::context::{Context, TaskExit};
+use super::folder::Folder;
+use super::log_reader::LogReader;
+use super::projector::Projector;
+use super::redrive::Redrives;
+use super::retry::Retry;
+use crate::error::ProcessorError;
+use crate::history::{Activation, RecordedHistory};
+use crate::parking::Reason;
+use crate::store::Scope;
+
+/// The largest number of records that a step reads, and the largest number of them that it folds.
+const READ_PER_STEP: usize = 5_000;
+const FOLDED_PER_STEP: usize = 500;
+/// The largest number of timers of a scope that a step fires.
+const TIMERS_PER_STEP: usize = 500;
+/// The distance to the partition's position, in offsets, at which the partition waits.
+const NEAR: i64 = 2_000;
+/// The time for which the partition waits, and the interval at which it does.
+const HOLD_FOR: Duration = Duration::from_millis(250);
+const HOLD_EVERY: Duration = Duration::from_secs(1);
+/// The time that a step waits for the log while the partition waits for it.
+const READ_WITHIN: Duration = Duration::from_millis(20);
+/// The pause before an unavailable registry is asked again.
+const LOOKUP_EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct CatchUp {
+    shared: Arc<Context>,
+    partition: i32,
+    retry: Retry,
+    reader: Option<LogReader>,
+    chunk: Chunk,
+    /// The activations of the partition, and the newest version among them.
+    history: Option<(i64, Arc<[Activation]>)>,
+    lookup: Option<Lookup>,
+    /// Whether the last step has left work that needs no further input.
+    is_busy: bool,
+    is_near: bool,
+    held_since: Option<Elapsed>,
+}
+
+/// Consecutive records that may belong to deferred scopes.
+#[derive(Debug)]
+struct Chunk {
+    records: Vec<Recalled>,
+    from: i64,
+    to: i64,
+    /// The clock of the partition at the last record, as far as the records since the reader was started tell.
+    clock: Instant,
+}
+
+/// A record, and the clock that the partition had there.
+#[derive(Debug)]
+struct Recalled {
+    item: Item,
+    clock: Instant,
+}
+
+impl Chunk {
+    /// Returns the empty chunk at an offset.
+    const fn at(from: i64) -> Self {
+        Self {
+            records: Vec::new(),
+            from,
+            to: from,
+            clock: Instant::MIN,
+        }
+    }
+}
+
+/// A schema that a record needs, requested from the registry.
+#[derive(Debug)]
+struct Lookup {
+    id: u32,
+    request: JoinHandle<Result<(), DecodeError>>,
+}
+
+/// The parts of the partition's task that a step uses.
+pub(super) struct Partition<'a> {
+    pub(super) projector: &'a mut Projector,
+    pub(super) classifier: &'a Classifier,
+    pub(super) admission: &'a mut Admission,
+    pub(super) redrives: &'a mut Redrives,
+}
+
+/// What a lane does before it reads on.
+enum Step {
+    /// Nothing.
+    Keep,
+    /// The clock reaches this instant first.
+    AdvanceTo(Instant),
+    /// These definitions come into force.
+    Activate(Activation),
+}
+
+/// The definitions of a scope where it stands.
+struct Followed {
+    /// Whether they, or the clock, have moved: others may be due.
+    has_moved: bool,
+    /// The offset at which the next come into force for it.
+    next_offset: Option<i64>,
+}
+
+impl CatchUp {
+    pub(super) fn new(shared: Arc<Context>, partition: i32, retry: Retry) -> Self {
+        Self {
+            shared,
+            partition,
+            retry,
+            reader: None,
+            chunk: Chunk::at(0),
+            history: None,
+            lookup: None,
+            is_busy: false,
+            is_near: false,
+            held_since: None,
+        }
+    }
+
+    /// Returns whether the last step has left work that needs no further input.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Waits until the log was read further; for ever where nothing catches up.
+    pub(super) async fn readable(&mut self, head: i64) {
+        match &mut self.reader {
+            Some(reader) => reader.readable(head).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns whether the partition is to take no records now, so that the scopes reach it.
+    pub(super) fn holds(&mut self) -> bool {
+        if !self.is_near {
+            self.held_since = None;
+            return false;
+        }
+        let since = *self.held_since.get_or_insert_with(Elapsed::now);
+        if since.elapsed() >= HOLD_EVERY {
+            self.held_since = None;
+        }
+        since.elapsed() < HOLD_FOR
+    }
+
+    /// Folds the next records of the scopes that may be folded, up to the position of the partition at the end
+    /// of its batch.
+    pub(super) async fn step(&mut self, task: Partition<'_>, head: i64) -> Result<(), TaskExit> {
+        let Partition {
+            projector,
+            classifier,
+            admission,
+            redrives,
+        } = task;
+        self.is_busy = false;
+        self.is_near = false;
+        if projector.folder.deferrals().is_empty() {
+            self.rest();
+            return Ok(());
+        }
+        let ready = projector.folder.ready_scopes();
+        if ready.is_empty() {
+            self.rest();
+            return Ok(());
+        }
+        if !self.load_history(projector).await? {
+            self.is_busy = true;
+            return Ok(());
+        }
+        let mut end = head;
+        // A scope whose definitions or clock have moved folds in the next step: what it has written must not be
+        // missed when more of its timers are loaded.
+        let mut folding = Vec::new();
+        for (scope, position) in &ready {
+            let followed = self.follow_definitions(scope, *position, projector).await?;
+            end = followed.next_offset.map_or(end, |next| end.min(next));
+            if followed.has_moved {
+                self.is_busy = true;
+            } else {
+                folding.push((scope, *position));
+            }
+        }
+        self.read(&ready, classifier, projector, end).await?;
+        for (scope, position) in folding {
+            let lane = Lane {
+                scope,
+                position,
+                head,
+            };
+            if self.fold(lane, projector, admission).await? {
+                projector.folder.end_deferral(scope);
+                // Events of it that wait for nothing any more were left parked.
+                if scope.customer.is_none() {
+                    redrives.add(scope.tenant.clone(), Reason::UnknownTenant);
+                    redrives.add(scope.tenant.clone(), Reason::Late);
+                }
+                self.is_busy = true;
+            }
+        }
+        let far = projector.folder.ready_scopes();
+        let furthest = far.iter().map(|(_, position)| *position).min();
+        self.is_near = !self.is_busy && furthest.is_some_and(|position| head - position <= NEAR);
+        Ok(())
+    }
+
+    /// Forgets what was read, where nothing catches up.
+    fn rest(&mut self) {
+        if self.reader.take().is_some() {
+            self.chunk = Chunk::at(0);
+            self.history = None;
+        }
+    }
+
+    /// Loads the activations of the partition, where other definitions have come into force since. Returns
+    /// `false` if the newest are part of the batch under construction.
+    async fn load_history(&mut self, projector: &mut Projector) -> Result<bool, TaskExit> {
+        let version = projector.folder.definitions_version();
+        if self
+            .history
+            .as_ref()
+            .is_some_and(|(newest, _)| *newest == version)
+        {
+            return Ok(true);
+        }
+        projector.settle().await?;
+        let load = || RecordedHistory::load(&self.shared.store);
+        let history = self.retry.until_available(load).await?;
+        let activations = history.partition(self.partition, None);
+        let newest = activations.last().and_then(|last| last.definitions.version);
+        if newest == Some(version) {
+            self.history = Some((version, activations));
+        }
+        Ok(newest == Some(version))
+    }
+
+    /// Takes one step towards the definitions that are due where a scope stands.
+    async fn follow_definitions(
+        &mut self,
+        scope: &Scope,
+        position: i64,
+        projector: &mut Projector,
+    ) -> Result<Followed, TaskExit> {
+        projector.folder.enter(scope);
+        let has_moved = match self.next_definitions(scope, position, &projector.folder)? {
+            Step::Keep => false,
+            Step::AdvanceTo(clock) => {
+                advance(projector, clock).await?;
+                true
+            }
+            Step::Activate(activation) => {
+                // What was written under the old definitions must be in the tables before the re-evaluation
+                // reads them.
+                projector.settle().await?;
+                let (customer, clock) =
+                    (scope.key().into_iter().collect(), projector.folder.clock());
+                projector.load(customer, clock, 0).await?;
+                projector.folder.activate_deferred(activation.definitions);
+                true
+            }
+        };
+        projector.folder.note_position(position);
+        let next = self.later(&projector.folder);
+        let next_offset = next.map(|next| next.next_offset.max(position));
+        projector.folder.leave(scope);
+        Ok(Followed {
+            has_moved,
+            next_offset,
+        })
+    }
+
+    fn activations(&self) -> &[Activation] {
+        self.history
+            .as_ref()
+            .map_or(&[], |(_, activations)| activations)
+    }
+
+    /// Returns the first activation after the one in force in the lane in place.
+    fn later(&self, folder: &Folder) -> Option<&Activation> {
+        let in_force = Some(folder.definitions_version());
+        let mut activations = self.activations().iter();
+        activations.find(|activation| activation.definitions.version > in_force)
+    }
+
+    /// Returns the next step of the lane in place at a position. A tenant that was not defined begins with the
+    /// first definitions that it has.
+    fn next_definitions(
+        &self,
+        scope: &Scope,
+        position: i64,
+        folder: &Folder,
+    ) -> Result<Step, TaskExit> {
+        let in_force = folder.definitions_version();
+        if in_force < 0 {
+            let mut defined = self.activations().iter().rev();
+            let has_tenant = |it: &&Activation| it.definitions.tenant(&scope.tenant).is_some();
+            let first = defined.by_ref().take_while(has_tenant).last();
+            return Ok(first.map_or(Step::Keep, |first| Step::Activate(first.clone())));
+        }
+        if folder.loaded_version() != in_force {
+            let mut activations = self.activations().iter();
+            let loaded = activations.find(|it| it.definitions.version == Some(in_force));
+            return loaded.map(|it| Step::Activate(it.clone())).ok_or_else(|| {
+                TaskExit::Failed(ProcessorError::Internal(format!(
+                    "the activation of definitions version {in_force}, which is in force for {scope}, is \
+                     not kept"
+                )))
+            });
+        }
+        Ok(match self.later(folder) {
+            Some(next) if next.next_offset <= position => {
+                // Whatever was due before them happens under the definitions before.
+                if next.clock > folder.clock() || folder.has_due_timers() {
+                    Step::AdvanceTo(next.clock)
+                } else {
+                    Step::Activate(next.clone())
+                }
+            }
+            _ => Step::Keep,
+        })
+    }
+
+    /// Reads the next chunk before the offset `end`, once every scope has passed the last one.
+    async fn read(
+        &mut self,
+        ready: &[(Scope, i64)],
+        classifier: &Classifier,
+        projector: &mut Projector,
+        end: i64,
+    ) -> Result<(), TaskExit> {
+        let Some(first) = ready.iter().map(|(_, position)| *position).min() else {
+            return Ok(());
+        };
+        let has_ended = self.reader.as_ref().is_none_or(LogReader::has_ended);
+        if has_ended || first < self.chunk.from {
+            let (from, shared) = (first, &self.shared);
+            tracing::info!(partition = self.partition, from, "reading the log again");
+            self.reader = Some(LogReader::start(shared, self.partition, from));
+            self.chunk = Chunk::at(from);
+        }
+        if first < self.chunk.to {
+            return Ok(());
+        }
+        if self.held_since.is_some()
+            && let Some(reader) = &mut self.reader
+        {
+            // The partition waits: not for longer than it must.
+            drop(time::timeout(READ_WITHIN, reader.readable(end)).await);
+        }
+        self.chunk.records.clear();
+        self.chunk.from = self.chunk.to;
+        self.take_records(&projector.folder, classifier, end)
+            .await?;
+        self.mark(projector).await
+    }
+
+    async fn take_records(
+        &mut self,
+        folder: &Folder,
+        classifier: &Classifier,
+        end: i64,
+    ) -> Result<(), TaskExit> {
+        let Some(reader) = &mut self.reader else {
+            return Ok(());
+        };
+        for _ in 0..READ_PER_STEP {
+            if self.chunk.records.len() >= FOLDED_PER_STEP {
+                break;
+            }
+            let record = match reader.take(end) {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(_) => return Err(gone(&self.shared.topic, self.partition, reader.position())),
+            };
+            let time = self.shared.clock.time_of(record.timestamp);
+            let classification = match classifier.classify_cached(&record, time) {
+                Ok(classification) => classification,
+                Err(id) => match answer(&mut self.lookup, &self.shared, id).await {
+                    Some(Ok(())) | None => {
+                        reader.put_back(record);
+                        break;
+                    }
+                    Some(Err(unusable)) => Classification::Park(park_undecoded(unusable)),
+                },
+            };
+            self.chunk.clock = self.chunk.clock.max(time);
+            if concerns_deferred(folder, &classification) {
+                let item = Item {
+                    record,
+                    appended_at: time,
+                    is_redriven: false,
+                    classification,
+                };
+                let clock = self.chunk.clock;
+                self.chunk.records.push(Recalled { item, clock });
+            }
+        }
+        self.is_busy |= reader.position() > self.chunk.to;
+        self.chunk.to = reader.position();
+        Ok(())
+    }
+
+    /// Gives records the clock that the partition had there, where their times do not tell it.
+    async fn mark(&mut self, projector: &mut Projector) -> Result<(), TaskExit> {
+        let (from, to) = (self.chunk.from, self.chunk.to);
+        if from >= to || !projector.folder.has_clock_marks() {
+            return Ok(());
+        }
+        projector.settle().await?;
+        let store = &self.shared.store;
+        let load = || store.load_clock_marks(self.partition, from, to);
+        let marks = self.retry.until_available(load).await?;
+        for recalled in &mut self.chunk.records {
+            let offset = recalled.item.record.offset;
+            let before = marks.partition_point(|(marked, _)| *marked <= offset);
+            if let Some((_, clock)) = before.checked_sub(1).and_then(|last| marks.get(last)) {
+                recalled.clock = recalled.clock.max(*clock);
+            }
+        }
+        if let Some((_, clock)) = marks.last() {
+            self.chunk.clock = self.chunk.clock.max(*clock);
+        }
+        Ok(())
+    }
+
+    /// Folds the records of the chunk that belong to a scope. Returns whether it stands where the partition
+    /// stands.
+    async fn fold(
+        &mut self,
+        lane: Lane<'_>,
+        projector: &mut Projector,
+        admission: &mut Admission,
+    ) -> Result<bool, TaskExit> {
+        let Lane {
+            scope,
+            position,
+            head,
+        } = lane;
+        let live_clock = projector.folder.clock();
+        projector.folder.enter(scope);
+        let is_behind = (self.chunk.from..self.chunk.to).contains(&position);
+        let reached = if is_behind {
+            self.fold_chunk(position, projector, admission).await?
+        } else {
+            position
+        };
+        let mut is_level = false;
+        if !projector.folder.stands() {
+            let definitions = self.next_definitions(scope, reached, &projector.folder)?;
+            if reached >= head && matches!(definitions, Step::Keep) {
+                if !is_behind {
+                    advance(projector, live_clock).await?;
+                }
+                is_level =
+                    projector.folder.clock() >= live_clock && !projector.folder.has_due_timers();
+                self.is_busy |= !is_level;
+            }
+            if projector.folder.next_reevaluation().is_some() {
+                projector.reevaluate().await?;
+                self.is_busy = true;
+            }
+            projector.folder.note_position(reached);
+        }
+        projector.folder.leave(scope);
+        Ok(is_level)
+    }
+
+    /// Folds the rest of the chunk from an offset on in the lane in place. Returns the offset up to which it
+    /// has.
+    async fn fold_chunk(
+        &mut self,
+        position: i64,
+        projector: &mut Projector,
+        admission: &mut Admission,
+    ) -> Result<i64, TaskExit> {
+        let folder = &projector.folder;
+        let is_mine =
+            |it: &&Recalled| it.item.record.offset >= position && is_of_lane(folder, &it.item);
+        let mine: Vec<&Recalled> = self.chunk.records.iter().filter(is_mine).collect();
+        let customers = mine.iter().filter_map(|it| it.item.customer()).collect();
+        let clock = self.chunk.clock.max(folder.clock());
+        projector.load(customers, clock, TIMERS_PER_STEP).await?;
+        for Recalled { item, clock } in &mine {
+            projector.folder.move_clock(*clock);
+            admission.admit(&mut projector.folder, item)?;
+            if projector.folder.stands() {
+                return Ok(item.record.offset + 1);
+            }
+        }
+        projector.folder.move_clock(self.chunk.clock);
+        let fired = projector.folder.fire_due(TIMERS_PER_STEP);
+        let metrics = &self.shared.metrics;
+        metrics.timers_fired.inc_by(fired as u64);
+        metrics.caught_up.inc_by(mine.len() as u64);
+        Ok(self.chunk.to)
+    }
+}
+
+/// A scope, where it stands, and where the partition stands.
+struct Lane<'a> {
+    scope: &'a Scope,
+    position: i64,
+    head: i64,
+}
+
+/// Moves the clock of the lane in place, and fires the next timers due.
+async fn advance(projector: &mut Projector, clock: Instant) -> Result<(), TaskExit> {
+    let clock = clock.max(projector.folder.clock());
+    projector.load(Vec::new(), clock, TIMERS_PER_STEP).await?;
+    projector.folder.move_clock(clock);
+    projector.folder.fire_due(TIMERS_PER_STEP);
+    Ok(())
+}
+
+/// Returns whether a record may belong to a deferred scope.
+fn concerns_deferred(folder: &Folder, classification: &Classification) -> bool {
+    match classification {
+        Classification::Fold(event) => folder.deferrals().cover(&event.key()),
+        // The partition has published it again, and has parked what names no tenant.
+        Classification::Forward(_) => false,
+        Classification::Park(_) => true,
+    }
+}
+
+/// Returns whether the lane in place folds or parks a record.
+fn is_of_lane(folder: &Folder, item: &Item) -> bool {
+    match &item.classification {
+        Classification::Fold(event) => folder.folds(&event.key()),
+        Classification::Forward(_) => false,
+        Classification::Park(park) => {
+            let is_defined = |tenant: &_| folder.tenant(tenant).is_some();
+            let park = park.clone().or_of_key(&item.record, is_defined);
+            park.is_folded_by(folder)
+        }
+    }
+}
+
+/// Returns the registry's answer about a schema; `None` while it is asked. An unavailable registry is asked
+/// again after a while.
+async fn answer(
+    lookup: &mut Option<Lookup>,
+    shared: &Arc<Context>,
+    id: u32,
+) -> Option<Result<(), DecodeError>> {
+    if lookup
+        .as_ref()
+        .is_some_and(|it| it.id == id && !it.request.is_finished())
+    {
+        return None;
+    }
+    if let Some(finished) = lookup.take_if(|it| it.id == id) {
+        match finished.request.await {
+            Ok(Err(DecodeError::RegistryUnavailable(_))) | Err(_) => {}
+            Ok(answer) => return Some(answer),
+        }
+    }
+    let context = Arc::clone(shared);
+    let request = tokio::spawn(async move {
+        let answer = context.decoder.fetch(id).await;
+        if matches!(answer, Err(DecodeError::RegistryUnavailable(_))) {
+            time::sleep(LOOKUP_EVERY).await;
+        }
+        answer
+    });
+    *lookup = Some(Lookup { id, request });
+    None
+}
+
+fn gone(topic: &str, partition: i32, position: i64) -> TaskExit {
+    TaskExit::Failed(ProcessorError::DeferredTrimmed {
+        topic: topic.to_owned(),
+        partition,
+        wanted: position,
+    })
+}

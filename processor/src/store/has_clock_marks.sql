@@ -1,0 +1,1 @@
+select exists (select from clock_mark where partition = $1)
