@@ -23,6 +23,8 @@ pub(crate) struct Freshness {
     /// The instant up to which every partition has fired its timers: everything appended before it, and
     /// everything that time changed before it, is in the response. `None` until every partition has a clock.
     pub(crate) watermark: Option<Instant>,
+    /// Whether the tenant is deferred as a whole in a partition: the watermark stands still then.
+    pub(crate) is_deferred: bool,
     /// The number of records that are seen in the log and not folded, over all partitions.
     pub(crate) lag: i64,
     /// The instant at which the end of the log was last seen, in the partition where that is longest

@@ -8,7 +8,7 @@
 //! - `classification`, `routing`, `park`: a record before any state is read: fold it, forward it, or
 //!   park it and why; `forwarding`: misrouted events published to their expected partitions.
 //! - `admission`, `halts`: fold or park; tenants halted because too many of their records were parked.
-//! - `catch_up`, `log_reader`: deferred tenants and customers folded from the log, beside the partition.
+//! - `catch_up`: deferred tenants and customers folded from the log, beside the partition.
 //! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
 //! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
 //!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers.
@@ -29,7 +29,6 @@ mod halts;
 mod handle;
 mod inbox;
 mod large;
-mod log_reader;
 mod pace;
 mod park;
 mod pending;

@@ -108,7 +108,7 @@ async fn events_beyond_the_bound_are_parked_and_folded_once_it_is_raised() {
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found == expected, found.0 != "everything", "{}", found.0);
     }
-    assert_eq!(all.number("select count(*) from $gen.halt").await, 0);
+    assert_eq!(all.number("select count(*) from $gen.deferral").await, 0);
 
     // And when they are redriven under the same bound, they stay parked
     assert_eq!(redrive(&site).status.code(), Some(1));

@@ -142,7 +142,9 @@ async fn events_of_producers_with_other_partitioners_are_folded_and_none_is_park
     assert_eq!(seen + misrouted, records(&site));
     assert!(log.contains("consistent_random"), "{log}");
     assert!(log.contains("source generator"), "{log}");
-    let halts = projections.number("select count(*) from $gen.halt").await;
+    let halts = projections
+        .number("select count(*) from $gen.deferral")
+        .await;
     assert_eq!(halts, 0);
 }
 
@@ -288,7 +290,9 @@ async fn events_are_parked_while_the_processor_may_not_write_and_forwarded_once_
         )
         .await;
     assert_eq!(explained, misrouted);
-    let halts = projections.number("select count(*) from $gen.halt").await;
+    let halts = projections
+        .number("select count(*) from $gen.deferral")
+        .await;
     assert_eq!(halts, 0);
 
     // When it may write, and they are redriven, then all are folded

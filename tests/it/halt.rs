@@ -11,6 +11,7 @@ use tidemark_schemas::{
 };
 use uuid::Uuid;
 
+use crate::support::history::{assert_same_outcome, fold_as_recorded, positions};
 use crate::support::publish::Publisher;
 use crate::support::reference::Reference;
 use crate::support::site::Site;
@@ -18,8 +19,17 @@ use crate::support::wait::wait_for;
 
 const DEFINITIONS: &str = "
 tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 6 } } }
 ---
 tenant: { id: globex, zone: Europe/Berlin, currency: EUR }
+";
+const REDEFINED: &str = "
+tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
+segments:
+  - name: buyers
+    when: { orders: { count: { gte: 8 } } }
 ";
 const SOON: Duration = Duration::from_mins(2);
 /// A limit that a short test exceeds.
@@ -120,6 +130,9 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     let processor = site.process(&LIMIT);
     publish(&publisher, 40, 0);
     site.wait_until_folded(SOON).await;
+    site.define(REDEFINED);
+    publish(&publisher, 40, 0);
+    site.wait_until_folded(SOON).await;
     assert!(waiting(&site) > before);
     assert_eq!(parked(&site, "acme", "invalid").await, copied);
 
@@ -151,4 +164,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
         parked(&site, "acme", "invalid").await,
         400 * 3 / 10 + 400 * 8 / 10
     );
+    let ends = positions(&projections).await;
+    let never_halted = fold_as_recorded(&site, &ends).await;
+    assert_same_outcome(&projections, &never_halted).await;
 }

@@ -49,6 +49,7 @@ mod paused;
 mod pipeline;
 mod placeholders;
 mod poll_panic;
+mod quarantine;
 mod registry_faults;
 mod retention;
 mod routes;

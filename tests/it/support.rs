@@ -14,6 +14,7 @@ pub(crate) mod described;
 pub(crate) mod faulty;
 pub(crate) mod generate;
 pub(crate) mod guarded;
+pub(crate) mod history;
 pub(crate) mod kafka;
 pub(crate) mod logs;
 pub(crate) mod ports;

@@ -41,6 +41,7 @@ pub(crate) struct Generation {
 struct Position {
     partitions: i64,
     watermark: Option<i64>,
+    deferred: Option<i64>,
     lag: i64,
     lag_at: Option<i64>,
     definitions: Option<i64>,
@@ -73,6 +74,7 @@ impl<'c> Snapshot<'c> {
         let freshness = Freshness {
             generation: generation.id,
             watermark: watermark(&position, &generation),
+            is_deferred: position.deferred.is_some(),
             lag: position.lag,
             lag_as_of: lag_as_of(&position, &generation),
             definitions: position.definitions,
@@ -184,12 +186,18 @@ fn require_own_layout(generation: &Generation) -> Result<(), Problem> {
     Err(Problem::unavailable(detail).with_cause(cause))
 }
 
-/// Returns the instant up to which every partition has fired its timers; `None` until each has a clock.
+/// Returns the instant up to which every partition has fired its timers for the tenant; `None` until each has a
+/// clock.
 fn watermark(position: &Position, generation: &Generation) -> Option<Instant> {
     if position.partitions < i64::from(generation.partitions) {
         return None;
     }
-    position.watermark.and_then(clock)
+    let least = position
+        .watermark
+        .into_iter()
+        .chain(position.deferred)
+        .min();
+    least.and_then(clock)
 }
 
 /// Returns the instant of the oldest look at an end of the log; `None` until there was one in every

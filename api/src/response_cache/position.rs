@@ -99,7 +99,13 @@ impl Positions {
         let seen = seen.min().flatten().filter(|_| is_complete);
         Freshness {
             generation: read.generation,
-            watermark: watermark.max(read.watermark),
+            // Where a deferred tenant stands is in its own rows alone.
+            watermark: if read.is_deferred {
+                read.watermark
+            } else {
+                watermark.max(read.watermark)
+            },
+            is_deferred: read.is_deferred,
             lag: self.partitions.values().map(behind).sum(),
             lag_as_of: seen.and_then(Instant::from_micros),
             definitions: read.definitions,
@@ -178,6 +184,7 @@ mod tests {
         let read = |micros| Freshness {
             generation: 1,
             watermark: watermark(micros),
+            is_deferred: false,
             lag: 1,
             lag_as_of: None,
             definitions: Some(4),

@@ -5,7 +5,17 @@ select
     customer.evaluated,
     customer.first_seen_at,
     customer.last_seen_at,
-    progress.clock,
+    -- a deferred tenant or customer stands still
+    coalesce(
+        (
+            select min(deferral.clock)
+            from deferral
+            where deferral.partition = customer.partition
+              and deferral.tenant_id = $1
+              and deferral.customer_id in ('', $2)
+        ),
+        progress.clock
+    ) as clock,
     -- the version its evaluated state was made with, so that an answer agrees with the lists
     (
         select max(version)

@@ -2,6 +2,13 @@
 select
     count(*) as partitions,
     min(progress.fired_to) as watermark,
+    -- a tenant that is deferred as a whole is as of the partition in which it stands furthest behind
+    (
+        select min(deferral.fired_to)
+        from deferral
+        where deferral.tenant_id = $1
+          and deferral.customer_id = ''
+    ) as deferred,
     coalesce(sum(greatest(heartbeat.log_end - progress.next_offset, 0)), 0)::bigint as lag,
     -- microseconds; null unless the end of every partition was seen
     case when count(heartbeat.log_end_at) = count(*)

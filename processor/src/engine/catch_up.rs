@@ -5,19 +5,19 @@
 //! definitions that were in force at the record. No step takes longer than a small batch. Near the end the
 //! partition waits for the scopes, for a moment at most, so that they meet.
 
+mod log_reader;
+mod recall;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant as Elapsed};
 
 use tidemark_schemas::Instant;
-use tidemark_schemas::codec::DecodeError;
-use tokio::task::JoinHandle;
-use tokio::time;
 
+use self::recall::{Recall, Recalled};
 use super::admission::Admission;
-use super::classification::{Classification, Classifier, Item, park_undecoded};
+use super::classification::{Classification, Classifier, Item};
 use super::context::{Context, TaskExit};
 use super::folder::Folder;
-use super::log_reader::LogReader;
 use super::projector::Projector;
 use super::redrive::Redrives;
 use super::retry::Retry;
@@ -26,9 +26,6 @@ use crate::history::{Activation, RecordedHistory};
 use crate::parking::Reason;
 use crate::store::Scope;
 
-/// The largest number of records that a step reads, and the largest number of them that it folds.
-const READ_PER_STEP: usize = 5_000;
-const FOLDED_PER_STEP: usize = 500;
 /// The largest number of timers of a scope that a step fires.
 const TIMERS_PER_STEP: usize = 500;
 /// The distance to the partition's position, in offsets, at which the partition waits.
@@ -36,10 +33,6 @@ const NEAR: i64 = 2_000;
 /// The time for which the partition waits, and the interval at which it does.
 const HOLD_FOR: Duration = Duration::from_millis(250);
 const HOLD_EVERY: Duration = Duration::from_secs(1);
-/// The time that a step waits for the log while the partition waits for it.
-const READ_WITHIN: Duration = Duration::from_millis(20);
-/// The pause before an unavailable registry is asked again.
-const LOOKUP_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -47,51 +40,13 @@ pub(super) struct CatchUp {
     shared: Arc<Context>,
     partition: i32,
     retry: Retry,
-    reader: Option<LogReader>,
-    chunk: Chunk,
+    recall: Recall,
     /// The activations of the partition, and the newest version among them.
     history: Option<(i64, Arc<[Activation]>)>,
-    lookup: Option<Lookup>,
     /// Whether the last step has left work that needs no further input.
     is_busy: bool,
     is_near: bool,
     held_since: Option<Elapsed>,
-}
-
-/// Consecutive records that may belong to deferred scopes.
-#[derive(Debug)]
-struct Chunk {
-    records: Vec<Recalled>,
-    from: i64,
-    to: i64,
-    /// The clock of the partition at the last record, as far as the records since the reader was started tell.
-    clock: Instant,
-}
-
-/// A record, and the clock that the partition had there.
-#[derive(Debug)]
-struct Recalled {
-    item: Item,
-    clock: Instant,
-}
-
-impl Chunk {
-    /// Returns the empty chunk at an offset.
-    const fn at(from: i64) -> Self {
-        Self {
-            records: Vec::new(),
-            from,
-            to: from,
-            clock: Instant::MIN,
-        }
-    }
-}
-
-/// A schema that a record needs, requested from the registry.
-#[derive(Debug)]
-struct Lookup {
-    id: u32,
-    request: JoinHandle<Result<(), DecodeError>>,
 }
 
 /// The parts of the partition's task that a step uses.
@@ -123,13 +78,11 @@ struct Followed {
 impl CatchUp {
     pub(super) fn new(shared: Arc<Context>, partition: i32, retry: Retry) -> Self {
         Self {
+            recall: Recall::new(Arc::clone(&shared), partition, retry.clone()),
             shared,
             partition,
             retry,
-            reader: None,
-            chunk: Chunk::at(0),
             history: None,
-            lookup: None,
             is_busy: false,
             is_near: false,
             held_since: None,
@@ -143,10 +96,7 @@ impl CatchUp {
 
     /// Waits until the log was read further; for ever where nothing catches up.
     pub(super) async fn readable(&mut self, head: i64) {
-        match &mut self.reader {
-            Some(reader) => reader.readable(head).await,
-            None => std::future::pending().await,
-        }
+        self.recall.readable(head).await;
     }
 
     /// Returns whether the partition is to take no records now, so that the scopes reach it.
@@ -174,12 +124,14 @@ impl CatchUp {
         self.is_busy = false;
         self.is_near = false;
         if projector.folder.deferrals().is_empty() {
-            self.rest();
+            self.recall.rest();
+            self.history = None;
             return Ok(());
         }
         let ready = projector.folder.ready_scopes();
         if ready.is_empty() {
-            self.rest();
+            self.recall.rest();
+            self.history = None;
             return Ok(());
         }
         if !self.load_history(projector).await? {
@@ -199,7 +151,11 @@ impl CatchUp {
                 folding.push((scope, *position));
             }
         }
-        self.read(&ready, classifier, projector, end).await?;
+        if let Some(first) = ready.iter().map(|(_, position)| *position).min() {
+            let (range, waits) = ((first, end), self.held_since.is_some());
+            let read = self.recall.read(range, waits, classifier, projector);
+            self.is_busy |= read.await?;
+        }
         for (scope, position) in folding {
             let lane = Lane {
                 scope,
@@ -220,14 +176,6 @@ impl CatchUp {
         let furthest = far.iter().map(|(_, position)| *position).min();
         self.is_near = !self.is_busy && furthest.is_some_and(|position| head - position <= NEAR);
         Ok(())
-    }
-
-    /// Forgets what was read, where nothing catches up.
-    fn rest(&mut self) {
-        if self.reader.take().is_some() {
-            self.chunk = Chunk::at(0);
-            self.history = None;
-        }
     }
 
     /// Loads the activations of the partition, where other definitions have come into force since. Returns
@@ -338,109 +286,6 @@ impl CatchUp {
         })
     }
 
-    /// Reads the next chunk before the offset `end`, once every scope has passed the last one.
-    async fn read(
-        &mut self,
-        ready: &[(Scope, i64)],
-        classifier: &Classifier,
-        projector: &mut Projector,
-        end: i64,
-    ) -> Result<(), TaskExit> {
-        let Some(first) = ready.iter().map(|(_, position)| *position).min() else {
-            return Ok(());
-        };
-        let has_ended = self.reader.as_ref().is_none_or(LogReader::has_ended);
-        if has_ended || first < self.chunk.from {
-            let (from, shared) = (first, &self.shared);
-            tracing::info!(partition = self.partition, from, "reading the log again");
-            self.reader = Some(LogReader::start(shared, self.partition, from));
-            self.chunk = Chunk::at(from);
-        }
-        if first < self.chunk.to {
-            return Ok(());
-        }
-        if self.held_since.is_some()
-            && let Some(reader) = &mut self.reader
-        {
-            // The partition waits: not for longer than it must.
-            drop(time::timeout(READ_WITHIN, reader.readable(end)).await);
-        }
-        self.chunk.records.clear();
-        self.chunk.from = self.chunk.to;
-        self.take_records(&projector.folder, classifier, end)
-            .await?;
-        self.mark(projector).await
-    }
-
-    async fn take_records(
-        &mut self,
-        folder: &Folder,
-        classifier: &Classifier,
-        end: i64,
-    ) -> Result<(), TaskExit> {
-        let Some(reader) = &mut self.reader else {
-            return Ok(());
-        };
-        for _ in 0..READ_PER_STEP {
-            if self.chunk.records.len() >= FOLDED_PER_STEP {
-                break;
-            }
-            let record = match reader.take(end) {
-                Ok(Some(record)) => record,
-                Ok(None) => break,
-                Err(_) => return Err(gone(&self.shared.topic, self.partition, reader.position())),
-            };
-            let time = self.shared.clock.time_of(record.timestamp);
-            let classification = match classifier.classify_cached(&record, time) {
-                Ok(classification) => classification,
-                Err(id) => match answer(&mut self.lookup, &self.shared, id).await {
-                    Some(Ok(())) | None => {
-                        reader.put_back(record);
-                        break;
-                    }
-                    Some(Err(unusable)) => Classification::Park(park_undecoded(unusable)),
-                },
-            };
-            self.chunk.clock = self.chunk.clock.max(time);
-            if concerns_deferred(folder, &classification) {
-                let item = Item {
-                    record,
-                    appended_at: time,
-                    is_redriven: false,
-                    classification,
-                };
-                let clock = self.chunk.clock;
-                self.chunk.records.push(Recalled { item, clock });
-            }
-        }
-        self.is_busy |= reader.position() > self.chunk.to;
-        self.chunk.to = reader.position();
-        Ok(())
-    }
-
-    /// Gives records the clock that the partition had there, where their times do not tell it.
-    async fn mark(&mut self, projector: &mut Projector) -> Result<(), TaskExit> {
-        let (from, to) = (self.chunk.from, self.chunk.to);
-        if from >= to || !projector.folder.has_clock_marks() {
-            return Ok(());
-        }
-        projector.settle().await?;
-        let store = &self.shared.store;
-        let load = || store.load_clock_marks(self.partition, from, to);
-        let marks = self.retry.until_available(load).await?;
-        for recalled in &mut self.chunk.records {
-            let offset = recalled.item.record.offset;
-            let before = marks.partition_point(|(marked, _)| *marked <= offset);
-            if let Some((_, clock)) = before.checked_sub(1).and_then(|last| marks.get(last)) {
-                recalled.clock = recalled.clock.max(*clock);
-            }
-        }
-        if let Some((_, clock)) = marks.last() {
-            self.chunk.clock = self.chunk.clock.max(*clock);
-        }
-        Ok(())
-    }
-
     /// Folds the records of the chunk that belong to a scope. Returns whether it stands where the partition
     /// stands.
     async fn fold(
@@ -456,7 +301,7 @@ impl CatchUp {
         } = lane;
         let live_clock = projector.folder.clock();
         projector.folder.enter(scope);
-        let is_behind = (self.chunk.from..self.chunk.to).contains(&position);
+        let is_behind = (self.recall.from..self.recall.to).contains(&position);
         let reached = if is_behind {
             self.fold_chunk(position, projector, admission).await?
         } else {
@@ -494,9 +339,9 @@ impl CatchUp {
         let folder = &projector.folder;
         let is_mine =
             |it: &&Recalled| it.item.record.offset >= position && is_of_lane(folder, &it.item);
-        let mine: Vec<&Recalled> = self.chunk.records.iter().filter(is_mine).collect();
+        let mine: Vec<&Recalled> = self.recall.records.iter().filter(is_mine).collect();
         let customers = mine.iter().filter_map(|it| it.item.customer()).collect();
-        let clock = self.chunk.clock.max(folder.clock());
+        let clock = self.recall.clock.max(folder.clock());
         projector.load(customers, clock, TIMERS_PER_STEP).await?;
         for Recalled { item, clock } in &mine {
             projector.folder.move_clock(*clock);
@@ -505,12 +350,12 @@ impl CatchUp {
                 return Ok(item.record.offset + 1);
             }
         }
-        projector.folder.move_clock(self.chunk.clock);
+        projector.folder.move_clock(self.recall.clock);
         let fired = projector.folder.fire_due(TIMERS_PER_STEP);
         let metrics = &self.shared.metrics;
         metrics.timers_fired.inc_by(fired as u64);
         metrics.caught_up.inc_by(mine.len() as u64);
-        Ok(self.chunk.to)
+        Ok(self.recall.to)
     }
 }
 
@@ -530,16 +375,6 @@ async fn advance(projector: &mut Projector, clock: Instant) -> Result<(), TaskEx
     Ok(())
 }
 
-/// Returns whether a record may belong to a deferred scope.
-fn concerns_deferred(folder: &Folder, classification: &Classification) -> bool {
-    match classification {
-        Classification::Fold(event) => folder.deferrals().cover(&event.key()),
-        // The partition has published it again, and has parked what names no tenant.
-        Classification::Forward(_) => false,
-        Classification::Park(_) => true,
-    }
-}
-
 /// Returns whether the lane in place folds or parks a record.
 fn is_of_lane(folder: &Folder, item: &Item) -> bool {
     match &item.classification {
@@ -551,43 +386,4 @@ fn is_of_lane(folder: &Folder, item: &Item) -> bool {
             park.is_folded_by(folder)
         }
     }
-}
-
-/// Returns the registry's answer about a schema; `None` while it is asked. An unavailable registry is asked
-/// again after a while.
-async fn answer(
-    lookup: &mut Option<Lookup>,
-    shared: &Arc<Context>,
-    id: u32,
-) -> Option<Result<(), DecodeError>> {
-    if lookup
-        .as_ref()
-        .is_some_and(|it| it.id == id && !it.request.is_finished())
-    {
-        return None;
-    }
-    if let Some(finished) = lookup.take_if(|it| it.id == id) {
-        match finished.request.await {
-            Ok(Err(DecodeError::RegistryUnavailable(_))) | Err(_) => {}
-            Ok(answer) => return Some(answer),
-        }
-    }
-    let context = Arc::clone(shared);
-    let request = tokio::spawn(async move {
-        let answer = context.decoder.fetch(id).await;
-        if matches!(answer, Err(DecodeError::RegistryUnavailable(_))) {
-            time::sleep(LOOKUP_EVERY).await;
-        }
-        answer
-    });
-    *lookup = Some(Lookup { id, request });
-    None
-}
-
-fn gone(topic: &str, partition: i32, position: i64) -> TaskExit {
-    TaskExit::Failed(ProcessorError::DeferredTrimmed {
-        topic: topic.to_owned(),
-        partition,
-        wanted: position,
-    })
 }

@@ -74,6 +74,8 @@ impl OperatorCommands {
         if projector.folder.deferrals().is_empty() {
             return Ok(());
         }
+        // A scope that stands still again is not resumed any more once that is committed.
+        projector.settle().await?;
         let resumed = unless_unavailable(self.shared.store.load_resumed(self.partition).await)?;
         for scope in resumed {
             if projector.folder.resume(&scope) {

@@ -5,6 +5,7 @@
 //! everything here is ahead of the database by exactly the batches not committed yet.
 
 mod deferrals;
+mod deferring;
 mod definitions;
 mod flush;
 mod lane;

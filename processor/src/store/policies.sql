@@ -37,7 +37,7 @@ $$;
 grant select on customer, membership, position, counter, rollup, digest, change_set, change, reevaluation,
     tracked_leaf to tidemark_api;
 grant select (
-    partition, tenant_id, customer_id, reason, from_offset, next_offset, clock, events
+    partition, tenant_id, customer_id, reason, from_offset, next_offset, clock, fired_to, events
 ) on deferral to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
 grant select (

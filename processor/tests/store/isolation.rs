@@ -229,6 +229,7 @@ async fn the_api_reads_only_the_listed_relations() {
             "gen_1.change_set",
             "gen_1.counter",
             "gen_1.customer",
+            "gen_1.deferral",
             "gen_1.digest",
             "gen_1.heartbeat",
             "gen_1.invalidation",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use tidemark_projections::invalidation::{AggregateKind, Invalidation};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 
@@ -67,6 +68,7 @@ pub struct DeferralRow {
 #[derive(Debug, Clone, Default)]
 pub struct Deferrals {
     set: BTreeMap<Scope, DeferralRow>,
+    begun: BTreeSet<Scope>,
     standing: BTreeSet<Scope>,
     ended: BTreeSet<Scope>,
 }
@@ -193,6 +195,12 @@ impl Deferrals {
         self.set.insert(row.scope.clone(), row);
     }
 
+    /// Begins the deferral of a scope.
+    pub fn begin(&mut self, row: DeferralRow) {
+        self.begun.insert(row.scope.clone());
+        self.set(row);
+    }
+
     /// Lets a scope stand still until it is resumed again.
     pub fn stand(&mut self, row: DeferralRow) {
         self.standing.insert(row.scope.clone());
@@ -202,6 +210,7 @@ impl Deferrals {
     /// Ends a deferral: the partition folds the scope after this batch.
     pub fn end(&mut self, scope: Scope) {
         self.set.remove(&scope);
+        self.begun.remove(&scope);
         self.standing.remove(&scope);
         self.ended.insert(scope);
     }
@@ -220,6 +229,16 @@ impl Deferrals {
 impl RowKind for Deferrals {
     fn is_empty(&self) -> bool {
         self.set.is_empty() && self.ended.is_empty()
+    }
+
+    /// What is read of a tenant that stands still, or no longer does, is fresh otherwise.
+    fn invalidate(&self, invalidation: &mut Invalidation) {
+        let scopes = self.begun.iter().chain(&self.ended);
+        for scope in scopes.filter(|scope| scope.customer.is_none()) {
+            for kind in AggregateKind::ALL {
+                invalidation.add_aggregate(&scope.tenant, kind);
+            }
+        }
     }
 
     async fn write(

@@ -10,7 +10,7 @@ use tidemark_kafka::KafkaConfig;
 use tidemark_kafka::diagnostics::LastError;
 use tokio::sync::mpsc;
 
-use super::context::Context;
+use crate::engine::context::Context;
 use crate::memory::{MemoryReservation, prefetch_bytes};
 use crate::record::Record;
 use crate::threads;

@@ -1,0 +1,252 @@
+//! The records of the log that are read again, in chunks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemark_schemas::Instant;
+use tidemark_schemas::codec::DecodeError;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+use super::log_reader::LogReader;
+use crate::engine::classification::{Classification, Classifier, Item, park_undecoded};
+use crate::engine::context::{Context, TaskExit};
+use crate::engine::folder::Folder;
+use crate::engine::projector::Projector;
+use crate::engine::retry::Retry;
+use crate::error::ProcessorError;
+use crate::record::Record;
+
+/// The largest number of records of a chunk, and the largest number of them that are kept.
+const READ_PER_CHUNK: usize = 5_000;
+const KEPT_PER_CHUNK: usize = 500;
+/// The time that a chunk waits for the log while the partition waits for it.
+const READ_WITHIN: Duration = Duration::from_millis(20);
+/// The pause before an unavailable registry is asked again.
+const LOOKUP_EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Recall {
+    shared: Arc<Context>,
+    partition: i32,
+    retry: Retry,
+    reader: Option<LogReader>,
+    lookup: Option<Lookup>,
+    /// The chunk: consecutive records that may belong to deferred scopes.
+    pub(super) records: Vec<Recalled>,
+    /// The first offset of the chunk, and the first after it.
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// The clock of the partition at the last record of the chunk, as far as the records since the reader was
+    /// started tell.
+    pub(super) clock: Instant,
+}
+
+/// A record, and the clock that the partition had there.
+#[derive(Debug)]
+pub(super) struct Recalled {
+    pub(super) item: Item,
+    pub(super) clock: Instant,
+}
+
+/// A schema that a record needs, requested from the registry.
+#[derive(Debug)]
+struct Lookup {
+    id: u32,
+    request: JoinHandle<Result<(), DecodeError>>,
+}
+
+impl Recall {
+    pub(super) const fn new(shared: Arc<Context>, partition: i32, retry: Retry) -> Self {
+        Self {
+            shared,
+            partition,
+            retry,
+            reader: None,
+            lookup: None,
+            records: Vec::new(),
+            from: 0,
+            to: 0,
+            clock: Instant::MIN,
+        }
+    }
+
+    /// Stops reading, and forgets what was read.
+    pub(super) fn rest(&mut self) {
+        self.reader = None;
+        self.begin(0);
+    }
+
+    fn begin(&mut self, from: i64) {
+        self.records.clear();
+        (self.from, self.to, self.clock) = (from, from, Instant::MIN);
+    }
+
+    /// Waits until the log was read further; for ever where nothing reads.
+    pub(super) async fn readable(&mut self, head: i64) {
+        match &mut self.reader {
+            Some(reader) => reader.readable(head).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads the next chunk before the offset `end`, once every scope has passed the last one: `first` is the
+    /// first offset that a scope has not folded. `waits`: the partition waits for it. Returns whether anything
+    /// was read.
+    pub(super) async fn read(
+        &mut self,
+        (first, end): (i64, i64),
+        waits: bool,
+        classifier: &Classifier,
+        projector: &mut Projector,
+    ) -> Result<bool, TaskExit> {
+        if self.reader.as_ref().is_none_or(LogReader::has_ended) || first < self.from {
+            let (from, partition) = (first, self.partition);
+            tracing::info!(partition, from, "reading the log again");
+            self.reader = Some(LogReader::start(&self.shared, partition, from));
+            self.begin(from);
+        }
+        if first < self.to {
+            return Ok(false);
+        }
+        if waits {
+            drop(time::timeout(READ_WITHIN, self.readable(end)).await);
+        }
+        self.records.clear();
+        self.from = self.to;
+        let times = self.take(&projector.folder, classifier, end).await?;
+        self.set_clocks(&times, projector).await?;
+        Ok(self.to > self.from)
+    }
+
+    /// Takes the records of a chunk. Returns the offset and the time of each.
+    async fn take(
+        &mut self,
+        folder: &Folder,
+        classifier: &Classifier,
+        end: i64,
+    ) -> Result<Vec<(i64, Instant)>, TaskExit> {
+        let mut times = Vec::new();
+        while times.len() < READ_PER_CHUNK && self.records.len() < KEPT_PER_CHUNK {
+            let Some(reader) = &mut self.reader else {
+                break;
+            };
+            let record = match reader.take(end) {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(_) => return Err(gone(&self.shared.topic, self.partition, reader.position())),
+            };
+            let (offset, time) = (record.offset, self.shared.clock.time_of(record.timestamp));
+            let Some(classification) = self.classify(&record, time, classifier).await else {
+                if let Some(reader) = &mut self.reader {
+                    reader.put_back(record);
+                }
+                break;
+            };
+            times.push((offset, time));
+            if concerns_deferred(folder, &classification) {
+                let item = Item {
+                    record,
+                    appended_at: time,
+                    is_redriven: false,
+                    classification,
+                };
+                self.records.push(Recalled { item, clock: time });
+            }
+        }
+        self.to = self.reader.as_ref().map_or(self.to, LogReader::position);
+        Ok(times)
+    }
+
+    /// Returns the classification of a record; `None` while the registry is asked for its schema.
+    async fn classify(
+        &mut self,
+        record: &Record,
+        time: Instant,
+        classifier: &Classifier,
+    ) -> Option<Classification> {
+        match classifier.classify_cached(record, time) {
+            Ok(classification) => Some(classification),
+            Err(id) => match self.look_up(id).await? {
+                Ok(()) => classifier.classify_cached(record, time).ok(),
+                Err(unusable) => Some(Classification::Park(park_undecoded(unusable))),
+            },
+        }
+    }
+
+    /// Returns the registry's answer about a schema; `None` while it is asked. An unavailable registry is asked
+    /// again after a while, and nothing waits for it but what catches up.
+    async fn look_up(&mut self, id: u32) -> Option<Result<(), DecodeError>> {
+        let is_asked = |lookup: &Lookup| lookup.id == id && !lookup.request.is_finished();
+        if self.lookup.as_ref().is_some_and(is_asked) {
+            return None;
+        }
+        if let Some(finished) = self.lookup.take_if(|lookup| lookup.id == id) {
+            match finished.request.await {
+                Ok(Err(DecodeError::RegistryUnavailable(_))) | Err(_) => {}
+                Ok(answer) => return Some(answer),
+            }
+        }
+        let context = Arc::clone(&self.shared);
+        let request = tokio::spawn(async move {
+            let answer = context.decoder.fetch(id).await;
+            if matches!(answer, Err(DecodeError::RegistryUnavailable(_))) {
+                time::sleep(LOOKUP_EVERY).await;
+            }
+            answer
+        });
+        self.lookup = Some(Lookup { id, request });
+        None
+    }
+
+    /// Gives each record the clock that the partition had there: the latest time up to it, unless another is
+    /// kept for the record.
+    async fn set_clocks(
+        &mut self,
+        times: &[(i64, Instant)],
+        projector: &mut Projector,
+    ) -> Result<(), TaskExit> {
+        let mut marks = Vec::new();
+        if projector.folder.has_clock_marks() && !times.is_empty() {
+            // The newest may be part of the commit in flight.
+            projector.settle().await?;
+            let store = &self.shared.store;
+            let load = || store.load_clock_marks(self.partition, self.from, self.to);
+            marks = self.retry.until_available(load).await?;
+        }
+        let (mut marks, mut records) = (
+            marks.into_iter().peekable(),
+            self.records.iter_mut().peekable(),
+        );
+        for (offset, time) in times {
+            self.clock = match marks.next_if(|(marked, _)| marked == offset) {
+                Some((_, clock)) => clock,
+                None => self.clock.max(*time),
+            };
+            if let Some(recalled) = records.next_if(|it| it.item.record.offset == *offset) {
+                recalled.clock = self.clock;
+                recalled.item.appended_at = self.clock.min(*time);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a record may belong to a deferred scope.
+fn concerns_deferred(folder: &Folder, classification: &Classification) -> bool {
+    match classification {
+        Classification::Fold(event) => folder.deferrals().cover(&event.key()),
+        // The partition has published it again, and has parked what names no tenant.
+        Classification::Forward(_) => false,
+        Classification::Park(_) => true,
+    }
+}
+
+fn gone(topic: &str, partition: i32, position: i64) -> TaskExit {
+    TaskExit::Failed(ProcessorError::DeferredTrimmed {
+        topic: topic.to_owned(),
+        partition,
+        wanted: position,
+    })
+}

@@ -1,0 +1,190 @@
+//! Quarantine: a customer that cannot be processed is deferred alone; once mended, its tables are as if it
+//! had never been deferred.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidemark_processor::clock::WallClock;
+use tidemark_schemas::event::{OrderPlaced, StageEntered};
+use tidemark_schemas::{
+    Currency, CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
+};
+use uuid::Uuid;
+
+use crate::support::history::{assert_same_outcome, fold_as_recorded, positions};
+use crate::support::publish::Publisher;
+use crate::support::reference::Reference;
+use crate::support::site::Site;
+use crate::support::wait::wait_for;
+
+/// Time makes those `stuck` that entered the stage so many hours ago; a tracked counter says who bought often.
+fn definitions(hours: u32, orders: u32) -> String {
+    format!(
+        "tenant: {{ id: acme, zone: Europe/Berlin, currency: EUR }}
+segments:
+  - name: buyers
+    when: {{ orders: {{ count: {{ gte: {orders} }} }} }}
+  - name: stuck
+    when: {{ stage: {{ journey: sales, is: lead, in_for: {hours}h }} }}
+journeys:
+  - name: sales
+    stages: [lead, customer]
+"
+    )
+}
+
+const SOON: Duration = Duration::from_mins(2);
+const DAY_MICROS: i64 = 86_400_000_000;
+const DUE_IN_MICROS: i64 = 20_000_000;
+const CUSTOMERS: usize = 40;
+const FAILING: &str = "customer-7";
+
+fn event(number: usize, occurred_at: Instant, payload: Payload) -> CustomerEvent {
+    CustomerEvent {
+        event_id: EventId(Uuid::new_v4()),
+        tenant_id: TenantId::new("acme").unwrap(),
+        customer_id: CustomerId::new(format!("customer-{}", number % CUSTOMERS)).unwrap(),
+        source: "test".into(),
+        occurred_at,
+        payload,
+    }
+}
+
+/// Publishes orders of every customer.
+fn publish(publisher: &Publisher, per_customer: usize) {
+    for number in 0..CUSTOMERS * per_customer {
+        let order = Payload::OrderPlaced(OrderPlaced {
+            order_id: Uuid::new_v4().to_string().into(),
+            amount_minor: 100,
+            currency: Currency::new("EUR").unwrap(),
+            items: None,
+            channel: None,
+        });
+        publisher.event(&event(number, WallClock::System.now(), order));
+    }
+    publisher.flush();
+}
+
+/// Lets every customer enter a stage at an instant.
+fn enter(publisher: &Publisher, at: Instant) {
+    for number in 0..CUSTOMERS {
+        let entered = Payload::StageEntered(StageEntered {
+            journey: "sales".into(),
+            stage: "lead".into(),
+        });
+        publisher.event(&event(number, at, entered));
+    }
+    publisher.flush();
+}
+
+fn deferred(site: &Site) -> Vec<Value> {
+    let listed = site.run(&["deferred", "list", "--json"]);
+    serde_json::from_slice(&listed.stdout).unwrap()
+}
+
+/// Exchanges the state of the customer for another; returns the one before.
+async fn exchange_state(site: &Site, state: &[u8]) -> Vec<u8> {
+    let before: Vec<u8> =
+        sqlx::query_scalar("select state from gen_1.customer where customer_id = $1")
+            .bind(FAILING)
+            .fetch_one(&site.database.pool)
+            .await
+            .unwrap();
+    sqlx::query("update gen_1.customer set state = $1 where customer_id = $2")
+        .bind(state)
+        .bind(FAILING)
+        .execute(&site.database.pool)
+        .await
+        .unwrap();
+    before
+}
+
+#[tokio::test]
+async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it_is_mended() {
+    // Given folded events, and a row that cannot be read
+    let site = Site::new().await;
+    site.define(&definitions(480, 3));
+    let publisher = site.publisher().await;
+    let processor = site.process(&[]);
+    let due = WallClock::System.now().plus_micros(DUE_IN_MICROS);
+    enter(&publisher, due.plus_micros(-20 * DAY_MICROS));
+    publish(&publisher, 5);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    let state = exchange_state(&site, b"damaged").await;
+
+    // When more events come, a timer falls due, and other definitions come between them
+    let processor = site.process(&[]);
+    publish(&publisher, 5);
+    site.wait_until_folded(SOON).await;
+    let projections = site.projections().await;
+    let stuck = "select count(*) from $gen.membership where segment = 'stuck'";
+    wait_for(SOON, "the timers to fire", async || {
+        match projections.number(stuck).await {
+            39 => Ok(()),
+            count => Err(format!("{count} have")),
+        }
+    })
+    .await;
+    site.define(&definitions(479, 12));
+    publish(&publisher, 5);
+    site.wait_until_folded(SOON).await;
+
+    // Then the customer is quarantined, and every other one is folded
+    let found = deferred(&site);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (
+            &found[0]["customer"],
+            &found[0]["reason"],
+            &found[0]["events"]
+        ),
+        (&FAILING.into(), &"quarantined".into(), &10.into())
+    );
+    assert!(found[0]["detail"].as_str().unwrap().contains("damaged"));
+    let events = "select sum(events)::bigint from $gen.digest";
+    assert_eq!(projections.number(events).await, 40 * 16 - 10);
+
+    // And while it is not mended, it stays so: resumed, and across a restart
+    let resume = [
+        "deferred",
+        "resume",
+        "--tenant",
+        "acme",
+        "--customer",
+        FAILING,
+    ];
+    let early = site.run(&[&resume[..], &["--apply", "--wait", "2"]].concat());
+    assert_eq!(early.status.code(), Some(1), "{early:?}");
+    wait_for(
+        SOON,
+        "the customer to stand still again",
+        async || match deferred(&site) {
+            found if found[0]["resume_by"].is_null() => Ok(()),
+            found => Err(format!("{found:?}")),
+        },
+    )
+    .await;
+    processor.terminate();
+    let processor = site.process(&[]);
+    publish(&publisher, 1);
+    site.wait_until_folded(SOON).await;
+    assert_eq!(deferred(&site)[0]["events"], 11);
+
+    // And once it is mended and resumed, it is as if it had never been
+    exchange_state(&site, &state).await;
+    let resumed = site.run(&[&resume[..], &["--apply"]].concat());
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert!(deferred(&site).is_empty());
+    publish(&publisher, 1);
+    site.wait_until_folded(SOON).await;
+    processor.terminate();
+    let (topic, definitions) = (&site.topic, &site.definitions_topic);
+    let expected =
+        Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    projections.assert_equal(&expected).await;
+    projections.assert_consistent().await;
+    let ends = positions(&projections).await;
+    let folded = fold_as_recorded(&site, &ends).await;
+    assert_same_outcome(&projections, &folded).await;
+}
