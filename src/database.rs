@@ -244,7 +244,7 @@ impl Projections {
             .await
     }
 
-    /// Returns every tenant that is defined, has customers or has parked events.
+    /// Returns every tenant that is defined, has customers, has parked events, or is deferred.
     pub async fn tenant_overviews(&self) -> sqlx::Result<Vec<TenantOverview>> {
         sqlx::query_as(include_str!("database/tenant_overviews.sql"))
             .fetch_all(&self.pool)

@@ -1,10 +1,12 @@
--- Every tenant that is defined, has customers or has parked events.
+-- Every tenant that is defined, has customers, has parked events, or is deferred.
 with named (tenant_id) as (
     select tenant_id collate "C" from tidemark.tenant_definition
     union
     select tenant_id collate "C" from digest
     union
     select tenant_id collate "C" from parked where tenant_id is not null
+    union
+    select tenant_id collate "C" from deferral
 )
 select
     named.tenant_id as tenant,

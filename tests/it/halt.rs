@@ -112,7 +112,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     );
 
     // When it sends too many
-    publish(&publisher, 400, 8);
+    publish(&publisher, 160, 8);
     site.wait_until_folded(SOON).await;
 
     // Then it is deferred in every partition, and the other tenant continues; nothing is copied
@@ -162,7 +162,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     assert_status_shows(&site, &[]);
     assert_eq!(
         parked(&site, "acme", "invalid").await,
-        400 * 3 / 10 + 400 * 8 / 10
+        400 * 3 / 10 + 160 * 8 / 10
     );
     let ends = positions(&projections).await;
     let never_halted = fold_as_recorded(&site, &ends).await;
