@@ -23,6 +23,7 @@ mod commands;
 mod commit;
 mod context;
 mod definitions_source;
+mod failed_customer;
 mod folder;
 mod forwarding;
 mod halts;
@@ -47,5 +48,5 @@ mod tests;
 
 pub(crate) use context::{Context, TaskExit};
 pub(crate) use definitions_source::DefinitionsSource;
-pub(crate) use folder::FailedCustomer;
+pub(crate) use failed_customer::FailedCustomer;
 pub(crate) use handle::{Assignment, ClaimedPartition, ExitQueue, ExitedTask, PartitionHandle};

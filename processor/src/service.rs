@@ -81,8 +81,7 @@ impl Processor {
             stop.clone(),
         )
         .await?;
-        let forwarder =
-            SharedForwarder::new(clients.kafka.subscribe(), store.generation().created_at);
+        let created_at = store.generation().created_at;
         let shared = Arc::new(Context {
             owner: owner(&config.kafka),
             other_group: OnceLock::new(),
@@ -93,7 +92,7 @@ impl Processor {
             store,
             decoder: Decoder::new(client),
             kafka: clients.kafka.subscribe(),
-            forwarder,
+            forwarder: SharedForwarder::new(clients.kafka.subscribe(), created_at),
             clock: config.clock,
             clock_check,
             limits: config.limits,

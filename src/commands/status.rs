@@ -131,7 +131,7 @@ impl Status {
             tenants: projections.tenants().await?,
             parked: projections.parked().await?,
             largest_customers: projections.largest_customers().await?,
-            deferred: deferred::load(&operators).await?,
+            deferred: deferred::load(operators).await?,
             reevaluating: reevaluating
                 .map(|(tenant, version)| Reevaluating { tenant, version })
                 .collect(),

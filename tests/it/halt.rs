@@ -153,18 +153,23 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     publish(&publisher, 10, 0);
     site.wait_until_folded(SOON).await;
     processor.terminate();
+    assert_never_halted(&site).await;
+}
+
+/// Asserts that the projections are those of a processor that never halted the tenant.
+async fn assert_never_halted(site: &Site) {
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
     let expected =
         Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
-    assert_status_shows(&site, &[]);
+    assert_status_shows(site, &[]);
     assert_eq!(
-        parked(&site, "acme", "invalid").await,
+        parked(site, "acme", "invalid").await,
         400 * 3 / 10 + 160 * 8 / 10
     );
     let ends = positions(&projections).await;
-    let never_halted = fold_as_recorded(&site, &ends).await;
+    let never_halted = fold_as_recorded(site, &ends).await;
     assert_same_outcome(&projections, &never_halted).await;
 }

@@ -117,33 +117,13 @@ async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it
     let processor = site.process(&[]);
     publish(&publisher, 5);
     site.wait_until_folded(SOON).await;
-    let projections = site.projections().await;
-    let stuck = "select count(*) from $gen.membership where segment = 'stuck'";
-    wait_for(SOON, "the timers to fire", async || {
-        match projections.number(stuck).await {
-            39 => Ok(()),
-            count => Err(format!("{count} have")),
-        }
-    })
-    .await;
+    wait_until_stuck(&site, 39).await;
     site.define(&definitions(479, 12));
     publish(&publisher, 5);
     site.wait_until_folded(SOON).await;
 
     // Then the customer is quarantined, and every other one is folded
-    let found = deferred(&site);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(
-        (
-            &found[0]["customer"],
-            &found[0]["reason"],
-            &found[0]["events"]
-        ),
-        (&FAILING.into(), &"quarantined".into(), &10.into())
-    );
-    assert!(found[0]["detail"].as_str().unwrap().contains("damaged"));
-    let events = "select sum(events)::bigint from $gen.digest";
-    assert_eq!(projections.number(events).await, 40 * 16 - 10);
+    assert_quarantined_alone(&site).await;
 
     // And while it is not mended, it stays so: resumed, and across a restart
     let resume = [
@@ -156,15 +136,7 @@ async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it
     ];
     let early = site.run(&[&resume[..], &["--apply", "--wait", "2"]].concat());
     assert_eq!(early.status.code(), Some(1), "{early:?}");
-    wait_for(
-        SOON,
-        "the customer to stand still again",
-        async || match deferred(&site) {
-            found if found[0]["resume_by"].is_null() => Ok(()),
-            found => Err(format!("{found:?}")),
-        },
-    )
-    .await;
+    wait_until_stopped_again(&site).await;
     processor.terminate();
     let processor = site.process(&[]);
     publish(&publisher, 1);
@@ -179,12 +151,59 @@ async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it
     publish(&publisher, 1);
     site.wait_until_folded(SOON).await;
     processor.terminate();
+    assert_never_quarantined(&site).await;
+}
+
+async fn wait_until_stuck(site: &Site, customers: i64) {
+    let projections = site.projections().await;
+    let stuck = "select count(*) from $gen.membership where segment = 'stuck'";
+    wait_for(SOON, "the timers to fire", async || {
+        match projections.number(stuck).await {
+            count if count == customers => Ok(()),
+            count => Err(format!("{count} have")),
+        }
+    })
+    .await;
+}
+
+async fn assert_quarantined_alone(site: &Site) {
+    let found = deferred(site);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (
+            &found[0]["customer"],
+            &found[0]["reason"],
+            &found[0]["events"]
+        ),
+        (&FAILING.into(), &"quarantined".into(), &10.into())
+    );
+    assert!(found[0]["detail"].as_str().unwrap().contains("damaged"));
+    let events = "select sum(events)::bigint from $gen.digest";
+    let folded = site.projections().await.number(events).await;
+    assert_eq!(folded, 40 * 16 - 10);
+}
+
+async fn wait_until_stopped_again(site: &Site) {
+    wait_for(
+        SOON,
+        "the customer to be deferred as before",
+        async || match deferred(site) {
+            found if found[0]["resume_by"].is_null() => Ok(()),
+            found => Err(format!("{found:?}")),
+        },
+    )
+    .await;
+}
+
+/// Asserts that the projections are those of a processor that never met a damaged row.
+async fn assert_never_quarantined(site: &Site) {
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
     let expected =
         Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
+    let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
     let ends = positions(&projections).await;
-    let folded = fold_as_recorded(&site, &ends).await;
+    let folded = fold_as_recorded(site, &ends).await;
     assert_same_outcome(&projections, &folded).await;
 }

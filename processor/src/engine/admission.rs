@@ -89,7 +89,7 @@ impl Admission {
             Classification::Park(park) => {
                 let is_defined = |tenant: &TenantId| folder.tenant(tenant).is_some();
                 let park = park.clone().or_of_key(&item.record, is_defined);
-                if park.is_folded_by(folder) {
+                if is_parked_here(folder, &park) {
                     return Ok(Admitted::Parked(park));
                 }
                 return Ok(Admitted::Deferred);
@@ -144,9 +144,9 @@ impl Admission {
             }
             _ => return,
         };
-        let folded =
+        let is_counted =
             |tenant: &&TenantId| folder.tenant(tenant).is_some() && folder.folds_tenant(tenant);
-        let Some(tenant) = tenant.filter(folded) else {
+        let Some(tenant) = tenant.filter(is_counted) else {
             return;
         };
         let Some(Passed { parked, records }) = self.halts.note(tenant, parked) else {
@@ -173,5 +173,14 @@ impl Admission {
             detail,
             "events are found in other partitions than their expected ones"
         );
+    }
+}
+
+/// Returns whether the lane in place parks a record: no other folds its customer or tenant.
+pub(super) fn is_parked_here(folder: &Folder, park: &Park) -> bool {
+    match (park.customer_key(), &park.tenant) {
+        (Some(customer), _) => folder.folds(&customer),
+        (None, Some(tenant)) => folder.folds_tenant(tenant),
+        (None, None) => !folder.is_catching_up(),
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant as Elapsed};
 use tidemark_schemas::Instant;
 
 use self::recall::{Recall, Recalled};
-use super::admission::Admission;
+use super::admission::{Admission, is_parked_here};
 use super::classification::{Classification, Classifier, Item};
 use super::context::{Context, TaskExit};
 use super::folder::Folder;
@@ -123,11 +123,6 @@ impl CatchUp {
         } = task;
         self.is_busy = false;
         self.is_near = false;
-        if projector.folder.deferrals().is_empty() {
-            self.recall.rest();
-            self.history = None;
-            return Ok(());
-        }
         let ready = projector.folder.ready_scopes();
         if ready.is_empty() {
             self.recall.rest();
@@ -138,24 +133,7 @@ impl CatchUp {
             self.is_busy = true;
             return Ok(());
         }
-        let mut end = head;
-        // A scope whose definitions or clock have moved folds in the next step: what it has written must not be
-        // missed when more of its timers are loaded.
-        let mut folding = Vec::new();
-        for (scope, position) in &ready {
-            let followed = self.follow_definitions(scope, *position, projector).await?;
-            end = followed.next_offset.map_or(end, |next| end.min(next));
-            if followed.has_moved {
-                self.is_busy = true;
-            } else {
-                folding.push((scope, *position));
-            }
-        }
-        if let Some(first) = ready.iter().map(|(_, position)| *position).min() {
-            let (range, waits) = ((first, end), self.held_since.is_some());
-            let read = self.recall.read(range, waits, classifier, projector);
-            self.is_busy |= read.await?;
-        }
+        let folding = self.prepare(&ready, classifier, projector, head).await?;
         for (scope, position) in folding {
             let lane = Lane {
                 scope,
@@ -176,6 +154,36 @@ impl CatchUp {
         let furthest = far.iter().map(|(_, position)| *position).min();
         self.is_near = !self.is_busy && furthest.is_some_and(|position| head - position <= NEAR);
         Ok(())
+    }
+
+    /// Takes every scope a step towards its definitions, and reads the next chunk. Returns the scopes that fold
+    /// it, and where each stands.
+    async fn prepare<'a>(
+        &mut self,
+        ready: &'a [(Scope, i64)],
+        classifier: &Classifier,
+        projector: &mut Projector,
+        head: i64,
+    ) -> Result<Vec<(&'a Scope, i64)>, TaskExit> {
+        let mut end = head;
+        // A scope whose definitions or clock have moved folds in the next step: what it has written must not be
+        // missed when more of its timers are loaded.
+        let mut folding = Vec::new();
+        for (scope, position) in ready {
+            let followed = self.follow_definitions(scope, *position, projector).await?;
+            end = followed.next_offset.map_or(end, |next| end.min(next));
+            if followed.has_moved {
+                self.is_busy = true;
+            } else {
+                folding.push((scope, *position));
+            }
+        }
+        if let Some(first) = ready.iter().map(|(_, position)| *position).min() {
+            let (range, waits) = ((first, end), self.held_since.is_some());
+            let read = self.recall.read(range, waits, classifier, projector);
+            self.is_busy |= read.await?;
+        }
+        Ok(folding)
     }
 
     /// Loads the activations of the partition, where other definitions have come into force since. Returns
@@ -383,7 +391,7 @@ fn is_of_lane(folder: &Folder, item: &Item) -> bool {
         Classification::Park(park) => {
             let is_defined = |tenant: &_| folder.tenant(tenant).is_some();
             let park = park.clone().or_of_key(&item.record, is_defined);
-            park.is_folded_by(folder)
+            is_parked_here(folder, &park)
         }
     }
 }

@@ -9,7 +9,7 @@ use tidemark_schemas::codec::Decoder;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::folder::FailedCustomer;
+use super::failed_customer::FailedCustomer;
 
 use crate::clock::WallClock;
 use crate::clock_check::ClockCheck;

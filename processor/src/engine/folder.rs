@@ -26,6 +26,7 @@ pub(crate) use self::definitions::Before;
 pub(crate) use self::flush::BatchEnd;
 use self::lane::Lane;
 use super::cache::{Cache, Entry};
+use super::failed_customer::FailedCustomer;
 use super::large::LargeCustomers;
 use super::pending::Pending;
 use super::timers::Timers;
@@ -74,13 +75,6 @@ pub(crate) struct Folder {
     has_clock_marks: bool,
     /// The first customer that could not be processed, and why. What is in memory is not to be used any more.
     failed: Option<FailedCustomer>,
-}
-
-/// A customer whose timer, evaluation or row could not be processed.
-#[derive(Debug)]
-pub(crate) struct FailedCustomer {
-    pub(crate) key: CustomerKey,
-    pub(crate) detail: String,
 }
 
 impl Folder {

@@ -40,7 +40,7 @@ impl Halts {
         }
     }
 
-    /// Counts one record of a tenant; says so if that passes the limit, and begins anew.
+    /// Counts one record of a tenant; says so if that passes the limit, and begins again.
     pub(crate) fn note(&mut self, tenant: &TenantId, parked: bool) -> Option<Passed> {
         if !self.windows.contains_key(tenant) {
             self.windows.insert(tenant.clone(), Window::default());
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_is_of_one_tenant_and_the_next_count_begins_anew() {
+    fn a_halt_is_of_one_tenant_and_the_next_count_begins_again() {
         let mut halts = Halts::new(LIMIT);
         let mut noted = |id, parked| halts.note(&tenant(id), parked).is_some();
         for _ in 0..3 {

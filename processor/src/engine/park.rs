@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tidemark_projections::customer::Refused;
 use tidemark_schemas::{CustomerEvent, CustomerId, CustomerKey, Instant, TenantId};
 
-use super::folder::Folder;
 use crate::parking::Reason;
 use crate::record::Record;
 use crate::store::ParkedRow;
@@ -84,18 +83,12 @@ impl Park {
         self
     }
 
-    /// Returns whether the lane in place parks the record: no other folds its customer or tenant.
-    pub(crate) fn is_folded_by(&self, folder: &Folder) -> bool {
-        let Some(tenant) = &self.tenant else {
-            return !folder.is_catching_up();
-        };
-        match self.customer.as_deref().map(CustomerId::new) {
-            Some(Ok(customer)) => folder.folds(&CustomerKey {
-                tenant: tenant.clone(),
-                customer,
-            }),
-            _ => folder.folds_tenant(tenant),
-        }
+    /// Returns the customer, where it could be read.
+    pub(crate) fn customer_key(&self) -> Option<CustomerKey> {
+        Some(CustomerKey {
+            tenant: self.tenant.clone()?,
+            customer: CustomerId::new(self.customer.as_deref()?).ok()?,
+        })
     }
 
     /// Returns the row that keeps the record.

@@ -52,7 +52,7 @@ impl TrackedLeaves {
     }
 
     /// Returns the leaves of one tenant alone.
-    pub(super) fn of(
+    pub(super) fn from_leaves(
         tenant: &TenantId,
         leaves: impl IntoIterator<Item = (LeafId, Instant)>,
     ) -> Self {

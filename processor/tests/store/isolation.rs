@@ -88,8 +88,7 @@ async fn populated() -> Database {
     {
         let query = format!("select count(distinct tenant_id) from {}", relation.name);
         let tenants = number(&mut database.admin().await, query).await.unwrap();
-        let name = &relation.name;
-        assert_eq!(tenants, 2, "put rows of both tenants into {name} here");
+        assert_eq!(tenants, 2, "put rows of both into {} here", relation.name);
     }
     database
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidemark_schemas::Instant;
 use tidemark_schemas::codec::DecodeError;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time;
 
 use super::log_reader::LogReader;
@@ -54,7 +54,7 @@ pub(super) struct Recalled {
 #[derive(Debug)]
 struct Lookup {
     id: u32,
-    request: JoinHandle<Result<(), DecodeError>>,
+    request: JoinSet<Result<(), DecodeError>>,
 }
 
 impl Recall {
@@ -115,13 +115,13 @@ impl Recall {
         }
         self.records.clear();
         self.from = self.to;
-        let times = self.take(&projector.folder, classifier, end).await?;
+        let times = self.take(&projector.folder, classifier, end)?;
         self.set_clocks(&times, projector).await?;
         Ok(self.to > self.from)
     }
 
     /// Takes the records of a chunk. Returns the offset and the time of each.
-    async fn take(
+    fn take(
         &mut self,
         folder: &Folder,
         classifier: &Classifier,
@@ -138,7 +138,7 @@ impl Recall {
                 Err(_) => return Err(gone(&self.shared.topic, self.partition, reader.position())),
             };
             let (offset, time) = (record.offset, self.shared.clock.time_of(record.timestamp));
-            let Some(classification) = self.classify(&record, time, classifier).await else {
+            let Some(classification) = self.classify(&record, time, classifier) else {
                 if let Some(reader) = &mut self.reader {
                     reader.put_back(record);
                 }
@@ -160,7 +160,7 @@ impl Recall {
     }
 
     /// Returns the classification of a record; `None` while the registry is asked for its schema.
-    async fn classify(
+    fn classify(
         &mut self,
         record: &Record,
         time: Instant,
@@ -168,7 +168,7 @@ impl Recall {
     ) -> Option<Classification> {
         match classifier.classify_cached(record, time) {
             Ok(classification) => Some(classification),
-            Err(id) => match self.look_up(id).await? {
+            Err(id) => match self.look_up(id)? {
                 Ok(()) => classifier.classify_cached(record, time).ok(),
                 Err(unusable) => Some(Classification::Park(park_undecoded(unusable))),
             },
@@ -177,19 +177,20 @@ impl Recall {
 
     /// Returns the registry's answer about a schema; `None` while it is asked. An unavailable registry is asked
     /// again after a while, and nothing waits for it but what catches up.
-    async fn look_up(&mut self, id: u32) -> Option<Result<(), DecodeError>> {
-        let is_asked = |lookup: &Lookup| lookup.id == id && !lookup.request.is_finished();
-        if self.lookup.as_ref().is_some_and(is_asked) {
-            return None;
-        }
-        if let Some(finished) = self.lookup.take_if(|lookup| lookup.id == id) {
-            match finished.request.await {
-                Ok(Err(DecodeError::RegistryUnavailable(_))) | Err(_) => {}
-                Ok(answer) => return Some(answer),
+    fn look_up(&mut self, id: u32) -> Option<Result<(), DecodeError>> {
+        if let Some(asked) = self.lookup.as_mut().filter(|lookup| lookup.id == id) {
+            match asked.request.try_join_next() {
+                None => return None,
+                Some(Ok(Err(DecodeError::RegistryUnavailable(_))) | Err(_)) => {}
+                Some(Ok(answer)) => {
+                    self.lookup = None;
+                    return Some(answer);
+                }
             }
         }
         let context = Arc::clone(&self.shared);
-        let request = tokio::spawn(async move {
+        let mut request = JoinSet::new();
+        request.spawn(async move {
             let answer = context.decoder.fetch(id).await;
             if matches!(answer, Err(DecodeError::RegistryUnavailable(_))) {
                 time::sleep(LOOKUP_EVERY).await;

@@ -27,24 +27,37 @@ pub(super) struct Deferral {
     pub(super) row: DeferralRow,
     /// Whether an operator resumed it.
     pub(super) is_resumed: bool,
-    /// Whether the table has no row yet.
-    pub(super) is_new: bool,
-    /// Whether the row differs from the table's.
-    pub(super) is_changed: bool,
-    /// Whether it has to be resumed again, since the last batch.
-    pub(super) stands: bool,
+    /// What the batch under construction writes of it.
+    pub(super) written: Written,
     /// The live lane instead, while this one is in its place.
     pub(super) lane: Lane,
 }
 
+/// What a batch writes of a deferral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    Nothing,
+    /// How far it has come.
+    Progress,
+    /// Its beginning.
+    Beginning,
+    /// That it stands still, and has to be resumed again.
+    Stop,
+}
+
 impl Deferral {
+    /// Writes the row with the next batch.
+    pub(super) fn touch(&mut self) {
+        if self.written == Written::Nothing {
+            self.written = Written::Progress;
+        }
+    }
+
     pub(super) fn new(row: DeferralRow, lane: Lane) -> Self {
         Self {
             row,
             is_resumed: false,
-            is_new: false,
-            is_changed: false,
-            stands: false,
+            written: Written::Nothing,
             lane,
         }
     }
@@ -55,8 +68,7 @@ impl Deferral {
         self.row.detail = detail;
         self.row.binary_version = binary_version();
         self.is_resumed = false;
-        self.is_changed = true;
-        self.stands = true;
+        self.written = Written::Stop;
     }
 }
 

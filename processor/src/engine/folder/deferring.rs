@@ -9,7 +9,7 @@
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
-use super::deferrals::{Deferral, Deferrals, binary_version};
+use super::deferrals::{Deferral, Deferrals, Written, binary_version};
 use super::{Folder, Lane};
 use crate::engine::timers::Timers;
 use crate::engine::tracking::TrackedLeaves;
@@ -88,7 +88,9 @@ impl Folder {
             row.redefined_at = lane.reevaluations.get(tenant).map(|it| it.activated_at);
         }
         let now = (row.next_offset, row.clock, row.fired_to, row.definitions);
-        deferral.is_changed |= before != now;
+        if before != now {
+            deferral.touch();
+        }
     }
 
     /// Returns whether the scope of the lane in place was last evaluated by an older version, and notes that
@@ -99,7 +101,9 @@ impl Folder {
         deferral.is_some_and(|deferral| {
             let is_older = deferral.row.evaluation < EVALUATION_VERSION;
             deferral.row.evaluation = EVALUATION_VERSION;
-            deferral.is_changed |= is_older;
+            if is_older {
+                deferral.touch();
+            }
             is_older
         })
     }
@@ -108,7 +112,7 @@ impl Folder {
     pub(crate) fn stands(&self) -> bool {
         let scope = self.lane.scope.as_ref();
         let deferral = scope.and_then(|scope| self.deferrals.by_scope.get(scope));
-        deferral.is_some_and(|deferral| deferral.stands)
+        deferral.is_some_and(|deferral| deferral.written == Written::Stop)
     }
 
     /// Counts an event of a deferred scope that the partition passes over.
@@ -122,15 +126,15 @@ impl Folder {
         };
         if let Some(deferral) = by_scope.get_mut(&scope) {
             deferral.row.events += 1;
-            deferral.is_changed = true;
+            deferral.touch();
         }
     }
 
     /// Lets a scope catch up, because an operator resumed it; `false` if it does already.
     pub(crate) fn resume(&mut self, scope: &Scope) -> bool {
         let deferral = self.deferrals.by_scope.get_mut(scope);
-        // One that stands still again has to be resumed anew.
-        let deferral = deferral.filter(|deferral| !deferral.stands);
+        // One that stands still again has to be resumed again.
+        let deferral = deferral.filter(|deferral| deferral.written != Written::Stop);
         deferral.is_some_and(|it| !std::mem::replace(&mut it.is_resumed, true))
     }
 
@@ -153,7 +157,7 @@ impl Folder {
     /// Returns whether the batch under construction would write more than the position.
     pub(crate) fn has_rows(&self) -> bool {
         let mut deferrals = self.deferrals.by_scope.values();
-        !self.pending.is_empty() || deferrals.any(|deferral| deferral.is_changed)
+        !self.pending.is_empty() || deferrals.any(|deferral| deferral.written != Written::Nothing)
     }
 
     /// Writes the deferrals that have changed into the batch.
@@ -161,15 +165,14 @@ impl Folder {
         debug_assert!(self.lane.scope.is_none(), "a batch ends in the live lane");
         let rows = &mut self.pending.rows.deferrals;
         for deferral in self.deferrals.by_scope.values_mut() {
-            if std::mem::take(&mut deferral.is_new) {
-                rows.begin(deferral.row.clone());
-            } else if std::mem::take(&mut deferral.stands) {
-                rows.stand(deferral.row.clone());
-            } else if deferral.is_changed {
-                rows.set(deferral.row.clone());
+            let row = || deferral.row.clone();
+            match deferral.written {
+                Written::Nothing => {}
+                Written::Progress => rows.set(row()),
+                Written::Beginning => rows.begin(row()),
+                Written::Stop => rows.stand(row()),
             }
-            deferral.is_changed = false;
-            deferral.stands = false;
+            deferral.written = Written::Nothing;
         }
     }
 
@@ -181,7 +184,7 @@ impl Folder {
         lane.definitions_version = row.definitions;
         if row.scope.customer.is_some() {
             let tenant = row.scope.tenant.clone();
-            lane.tracked = TrackedLeaves::of(&tenant, row.tracked.iter().copied());
+            lane.tracked = TrackedLeaves::from_leaves(&tenant, row.tracked.iter().copied());
             lane.reevaluations = row
                 .redefined_at
                 .map(|at| (tenant.clone(), reevaluation(tenant, row.definitions, at)))
@@ -273,8 +276,7 @@ impl Folder {
             "deferred: {}", row.detail
         );
         let mut deferral = Deferral::new(row, lane);
-        deferral.is_new = true;
-        deferral.is_changed = true;
+        deferral.written = Written::Beginning;
         self.deferrals.add(deferral);
     }
 
@@ -286,7 +288,7 @@ impl Folder {
         let (tracked, reevaluation) = if scope.customer.is_none() {
             (live.tracked.take(tenant), live.reevaluations.remove(tenant))
         } else {
-            let tracked = TrackedLeaves::of(tenant, live.tracked.tenant(tenant).iter());
+            let tracked = TrackedLeaves::from_leaves(tenant, live.tracked.tenant(tenant).iter());
             (tracked, live.reevaluations.get(tenant).cloned())
         };
         Lane {

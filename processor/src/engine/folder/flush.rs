@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use super::{Folder, panic_text};
 use crate::engine::pending::Pending;
 use crate::engine::rows;
-use crate::store::{Batch, ChangeSet, LastRecord};
+use crate::store::{Batch, ChangeSet, LastRecord, Rows};
 
 /// The end of a batch: its position and the checkpoint.
 #[derive(Debug, Clone, Copy)]
@@ -39,34 +39,9 @@ impl Folder {
         // In the order of their keys: neighbours share pages.
         touched.sort_unstable();
         for customer in &touched {
-            let Some(entry) = self.cache.get_mut(customer) else {
-                continue;
-            };
-            let digest = self.digests.entry(customer.tenant.clone()).or_default();
-            let batch = self.batch;
-            let flushed = catch_unwind(AssertUnwindSafe(|| {
-                rows::flush_customer(customer, entry, batch, digest, &mut rows)
-            }));
-            let written = match flushed {
-                Ok(written) => written,
-                Err(panic) => {
-                    let message = panic_text(panic.as_ref());
-                    self.fail(customer, format!("writing its rows panicked: {message}"));
-                    break;
-                }
-            };
-            rows.large.extend(self.large.note(customer, written));
-            if !entry.changes.is_empty() {
-                self.change_seq += 1;
-                rows.changes.push(ChangeSet {
-                    seq: self.change_seq,
-                    key: customer.clone(),
-                    definition_version: entry.customer.evaluated().definition_version,
-                    changes: std::mem::take(&mut entry.changes),
-                });
+            if self.flush_customer(customer, &mut rows) {
+                counted.insert(customer.tenant.clone());
             }
-            counted.insert(customer.tenant.clone());
-            self.cache.remeasure(customer);
         }
         rows.counts.digests = counted
             .into_iter()
@@ -95,5 +70,36 @@ impl Folder {
         self.commits += 1;
         self.next_offset = end.next_offset;
         batch
+    }
+
+    /// Writes the rows of one customer; `false` if it is not in memory or cannot be processed.
+    fn flush_customer(&mut self, customer: &CustomerKey, rows: &mut Rows) -> bool {
+        let Some(entry) = self.cache.get_mut(customer) else {
+            return false;
+        };
+        let digest = self.digests.entry(customer.tenant.clone()).or_default();
+        let flushed = catch_unwind(AssertUnwindSafe(|| {
+            rows::flush_customer(customer, entry, self.batch, digest, rows)
+        }));
+        let written = match flushed {
+            Ok(written) => written,
+            Err(panic) => {
+                let message = panic_text(panic.as_ref());
+                self.fail(customer, format!("writing its rows panicked: {message}"));
+                return false;
+            }
+        };
+        rows.large.extend(self.large.note(customer, written));
+        if !entry.changes.is_empty() {
+            self.change_seq += 1;
+            rows.changes.push(ChangeSet {
+                seq: self.change_seq,
+                key: customer.clone(),
+                definition_version: entry.customer.evaluated().definition_version,
+                changes: std::mem::take(&mut entry.changes),
+            });
+        }
+        self.cache.remeasure(customer);
+        true
     }
 }

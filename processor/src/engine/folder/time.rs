@@ -61,7 +61,7 @@ impl Folder {
             self.pending.rows.timers.set(customer.clone(), None);
             let clock = self.lane.clock;
             self.guard(&customer, "a timer", |folder| {
-                folder.catch_up(&customer, clock)
+                folder.catch_up(&customer, clock);
             });
             fired += 1;
         }

@@ -136,14 +136,7 @@ impl Table {
             self.activations.push((version, before, at));
         }
         self.write_rows(&batch);
-        self.clock_marks
-            .extend(batch.rows.clock_marks.0.iter().copied());
-        for row in batch.rows.deferrals.rows() {
-            self.deferrals.insert(row.scope.clone(), row.clone());
-        }
-        for scope in batch.rows.deferrals.ended() {
-            self.deferrals.remove(scope);
-        }
+        self.write_deferrals(&batch);
         self.write_outputs(&batch);
         for row in batch.rows.changes {
             self.change_seq += 1;
@@ -176,6 +169,17 @@ impl Table {
             self.reevaluations.insert(tenant, reevaluation.clone());
         }
         true
+    }
+
+    fn write_deferrals(&mut self, batch: &Batch) {
+        let marks = batch.rows.clock_marks.0.iter();
+        self.clock_marks.extend(marks.copied());
+        for row in batch.rows.deferrals.rows() {
+            self.deferrals.insert(row.scope.clone(), row.clone());
+        }
+        for scope in batch.rows.deferrals.ended() {
+            self.deferrals.remove(scope);
+        }
     }
 
     fn write_rows(&mut self, batch: &Batch) {

@@ -69,7 +69,7 @@ pub struct DeferralRow {
 pub struct Deferrals {
     set: BTreeMap<Scope, DeferralRow>,
     begun: BTreeSet<Scope>,
-    standing: BTreeSet<Scope>,
+    stopped: BTreeSet<Scope>,
     ended: BTreeSet<Scope>,
 }
 
@@ -203,7 +203,7 @@ impl Deferrals {
 
     /// Lets a scope stand still until it is resumed again.
     pub fn stand(&mut self, row: DeferralRow) {
-        self.standing.insert(row.scope.clone());
+        self.stopped.insert(row.scope.clone());
         self.set(row);
     }
 
@@ -211,7 +211,7 @@ impl Deferrals {
     pub fn end(&mut self, scope: Scope) {
         self.set.remove(&scope);
         self.begun.remove(&scope);
-        self.standing.remove(&scope);
+        self.stopped.remove(&scope);
         self.ended.insert(scope);
     }
 
@@ -282,10 +282,10 @@ impl RowKind for Deferrals {
                 .execute(&mut *connection)
                 .await?;
         }
-        let standing: Vec<&Scope> = self.standing.iter().collect();
-        if !standing.is_empty() {
-            let statement = include_str!("../stand_deferrals.sql");
-            of_scopes(statement, partition, &standing, connection).await?;
+        let stopped: Vec<&Scope> = self.stopped.iter().collect();
+        if !stopped.is_empty() {
+            let statement = include_str!("../stop_deferrals.sql");
+            of_scopes(statement, partition, &stopped, connection).await?;
         }
         Ok(())
     }
