@@ -142,6 +142,8 @@ pub struct TenantOverview {
     pub last_event: Option<i64>,
     /// The number of parked events.
     pub parked: i64,
+    /// The number of events that wait in the log, because their tenant or customer is deferred.
+    pub deferred: i64,
 }
 
 /// A customer that takes much to write.

@@ -3,6 +3,7 @@
 //! Reads Postgres in the role of the processor. A command is requested in the database; the owner of the
 //! partition lets the scope catch up, and its end is reported here.
 
+use std::collections::BTreeSet;
 use std::time::Instant as Elapsed;
 
 use anyhow::bail;
@@ -49,7 +50,7 @@ pub(crate) enum Command {
 }
 
 /// A deferred scope, as commands print it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Deferred {
     tenant: String,
     /// The customer; absent for a whole tenant.
@@ -93,6 +94,16 @@ impl From<DeferredScope> for Deferred {
 }
 
 impl Deferred {
+    /// Returns whether it is of one of these tenants as a whole.
+    pub(super) fn is_whole(&self, tenants: &BTreeSet<TenantId>) -> bool {
+        self.customer.is_none() && tenants.iter().any(|tenant| tenant.as_str() == self.tenant)
+    }
+
+    /// Returns the partition.
+    pub(super) const fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Returns a line for people, with the next step.
     pub(super) fn to_text(&self) -> String {
         let scope = match &self.customer {

@@ -3,6 +3,7 @@
 mod lines;
 mod outcome;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
@@ -10,10 +11,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use tidemark_schemas::CustomerEvent;
+use tidemark_schemas::{CustomerEvent, TenantId};
 
 use self::lines::Lines;
 use self::outcome::{Parked, Published};
+use super::deferred::Deferred;
 use crate::config::Config;
 use crate::kafka::events::EventSink;
 use crate::output;
@@ -27,13 +29,13 @@ use crate::up_file::UpFile;
     \"payload\": {\"type\": \"order_placed\", \"order_id\": \"o-1\", \"amount_minor\": 1999,\n         \
     \"currency\": \"EUR\"}}' | tr -d '\\n' | tidemark publish --up\n\n\
     Lines that are no events are named, and the others are published; the exit code is then 1.\n\
-    With --wait, the command also says which events were parked, and why.\n\
+    With --wait, the command also says which events were parked or wait in the log, and why.\n\
     With --json, the summary has the positions for Tidemark-Wait: a read of the API that waits for\n\
     them includes what was published.")]
 pub(crate) struct Arguments {
     /// Events, one JSON object a line [default: standard input]
     file: Option<PathBuf>,
-    /// Wait until the processor has passed the events, and name those that it parked; the exit code is
+    /// Wait until the processor has passed the events, and name those that it parked or deferred; the exit code is
     /// then 1
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
     wait: Option<u64>,
@@ -56,6 +58,9 @@ struct Summary {
     /// The published events that are parked; absent without `--wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<Vec<Parked>>,
+    /// The tenants of published events that are not folded now; absent without `--wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deferred: Option<Vec<Deferred>>,
 }
 
 pub(crate) async fn run(
@@ -67,14 +72,16 @@ pub(crate) async fn run(
     let embedded = up.is_some_and(|up| up.embedded_broker);
     let sink = EventSink::connect(&config, embedded).await?;
     let topic = config.kafka.topic.clone();
-    let (mut summary, published) =
+    let (mut summary, published, tenants) =
         tokio::task::spawn_blocking(move || publish(input, size, sink, &topic)).await??;
     if let Some(seconds) = arguments.wait {
         let at_most = Duration::from_secs(seconds);
         summary.parked = Some(outcome::parked_of(&published, &config, at_most).await?);
+        summary.deferred = Some(outcome::deferred_of(&published, &tenants, &config).await?);
     }
     let parked = summary.parked.as_deref().unwrap_or_default();
-    outcome::print(parked);
+    let deferred = summary.deferred.as_deref().unwrap_or_default();
+    outcome::print(parked, deferred);
     if arguments.json {
         output::json(&summary)?;
     } else {
@@ -86,6 +93,12 @@ pub(crate) async fn run(
              them again",
             summary.bad,
             summary.undelivered
+        );
+    }
+    if !deferred.is_empty() {
+        bail!(
+            "published events wait in the log, because their tenants are not folded now, as named above: \
+             `tidemark deferred list` lists them"
         );
     }
     if !parked.is_empty() {
@@ -118,16 +131,21 @@ fn publish(
     size: Option<u64>,
     mut sink: EventSink,
     topic: &str,
-) -> anyhow::Result<(Summary, Published)> {
+) -> anyhow::Result<(Summary, Published, BTreeSet<TenantId>)> {
     let mut summary = Summary::default();
+    let mut tenants = BTreeSet::new();
     let mut progress = Progress::start("events", size);
     let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
     while let Some(line) = lines.next().context("cannot read the events")? {
         let problem = match line.text.and_then(|text| event(&text)) {
-            Ok(event) => sink.publish(line.number, &event)?.map_err(|undelivered| {
-                summary.undelivered += 1;
-                undelivered.reason
-            }),
+            Ok(event) => {
+                let result = sink.publish(line.number, &event)?;
+                tenants.insert(event.tenant_id);
+                result.map_err(|undelivered| {
+                    summary.undelivered += 1;
+                    undelivered.reason
+                })
+            }
             Err(reason) => {
                 summary.bad += 1;
                 Err(reason)
@@ -149,7 +167,7 @@ fn publish(
     summary.positions = ends
         .map(|(partition, end)| format!("{topic}/{partition}@{}", end - 1))
         .collect();
-    Ok((summary, deliveries.offsets))
+    Ok((summary, deliveries.offsets, tenants))
 }
 
 fn event(text: &str) -> Result<CustomerEvent, String> {

@@ -12,10 +12,10 @@ use crate::output;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// List tenants: customers, events, the last event, definitions, parked events
+    /// List tenants: customers, events, the last event, definitions, parked and deferred events
     #[command(after_help = "Example:\n  tidemark tenants list --json\n\n\
         Lists every tenant that is defined, or that events name: without a version, a tenant is not\n\
-        defined, and its events are parked.")]
+        defined, and its events wait in the log.")]
     List {
         /// Print one line of JSON
         #[arg(long)]
@@ -98,7 +98,9 @@ async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
         output::line("no tenant is defined: define one with `tidemark define apply FILE`");
         return Ok(());
     }
-    output::line("customers     events     parked  version  last event                tenant");
+    output::line(
+        "customers     events     parked   deferred  version  last event                tenant",
+    );
     for tenant in &tenants {
         output::line(tenant.to_text());
     }
@@ -114,6 +116,7 @@ impl Listed {
             customers,
             events,
             parked,
+            deferred,
             ..
         } = &self.overview;
         let version = definitions.map_or_else(|| "none".to_owned(), |version| version.to_string());
@@ -121,7 +124,9 @@ impl Listed {
         let last = last.map_or_else(|| "none".to_owned(), |at| at.to_string());
         let name = name.as_ref().map(|name| format!(" ({name})"));
         let name = name.unwrap_or_default();
-        format!("{customers:>9} {events:>10} {parked:>10} {version:>8}  {last:<24}  {tenant}{name}")
+        format!(
+            "{customers:>9} {events:>10} {parked:>10} {deferred:>10} {version:>8}  {last:<24}  {tenant}{name}"
+        )
     }
 }
 

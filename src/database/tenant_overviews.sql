@@ -27,7 +27,11 @@ select
     ) as last_event,
     (
         select count(*) from parked where parked.tenant_id = named.tenant_id
-    ) as parked
+    ) as parked,
+    (
+        select coalesce(sum(deferral.events), 0)::bigint from deferral
+        where deferral.tenant_id = named.tenant_id
+    ) as deferred
 from named
 cross join lateral (
     select sum(customers) as customers, sum(events) as events

@@ -138,11 +138,11 @@ async fn tenants_are_listed_with_their_customers_events_and_definitions() {
     let listed = site.run(&["tenants", "list", "--json"]);
     assert!(listed.status.success(), "{}", errors(&listed));
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let tenant = |tenant: &str, definitions: Value, folded: i64, parked: i64| {
+    let tenant = |tenant: &str, definitions: Value, folded: i64, deferred: i64| {
         let last = (folded > 0).then_some(at);
         json!({
             "tenant": tenant, "definitions": definitions, "customers": folded, "events": folded,
-            "parked": parked, "last_event_at": last, "name": null,
+            "parked": 0, "deferred": deferred, "last_event_at": last, "name": null,
         })
     };
     let expected = json!([

@@ -298,6 +298,15 @@ async fn publish_with_wait_names_the_events_that_are_parked() {
     assert!(output.status.success(), "{output:?}");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["parked"], json!([]));
+
+    // When its tenant is not defined, then that is named, too
+    fs::write(&file, past.to_string().replace("acme", "initech")).unwrap();
+    let output = site.run(&publish);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["deferred"][0]["tenant"], "initech");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("initech is not defined"), "{errors}");
     processor.terminate();
 }
 

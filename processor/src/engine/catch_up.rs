@@ -94,6 +94,11 @@ impl CatchUp {
         self.is_busy
     }
 
+    /// Returns whether a scope catches up.
+    pub(super) const fn is_reading(&self) -> bool {
+        self.recall.is_reading()
+    }
+
     /// Waits until the log was read further; for ever where nothing catches up.
     pub(super) async fn readable(&mut self, head: i64) {
         self.recall.readable(head).await;

@@ -142,7 +142,8 @@ impl PartitionTask {
 
     fn has_finished(&self) -> bool {
         let next_offset = self.projector.folder.next_offset();
-        self.end.is_some_and(|end| next_offset >= end) && !self.has_background_work()
+        let has_work = self.has_background_work() || self.catch_up.is_reading();
+        self.end.is_some_and(|end| next_offset >= end) && !has_work
     }
 
     /// Returns the input of the next batch.

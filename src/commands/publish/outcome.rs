@@ -1,13 +1,15 @@
-//! What became of published events: folded, or parked with a reason.
+//! What became of published events: folded, parked with a reason, or deferred with their tenant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde::Serialize;
 use tidemark_processor::store::{OperatorStore, ParkedEvent, ParkedFilter};
+use tidemark_schemas::TenantId;
 
+use crate::commands::deferred::{self, Deferred};
 use crate::commands::parked;
 use crate::config::Config;
 use crate::database::Projections;
@@ -44,6 +46,18 @@ pub(super) async fn parked_of(
     for (partition, ranges) in published {
         found.extend(parked_in(&store, *partition, ranges).await?);
     }
+    Ok(found)
+}
+
+/// Returns the published events' tenants that are deferred where these were published.
+pub(super) async fn deferred_of(
+    published: &Published,
+    tenants: &BTreeSet<TenantId>,
+    config: &Config,
+) -> anyhow::Result<Vec<Deferred>> {
+    let store = parked::connect(config).await?;
+    let mut found = deferred::load(&store).await?;
+    found.retain(|it| it.is_whole(tenants) && published.contains_key(&it.partition()));
     Ok(found)
 }
 
@@ -108,8 +122,11 @@ async fn parked_in(
     }
 }
 
-/// Prints the first parked events.
-pub(super) fn print(parked: &[Parked]) {
+/// Prints the first parked events, and the deferred tenants.
+pub(super) fn print(parked: &[Parked], deferred: &[Deferred]) {
+    for deferred in deferred.iter().take(PRINTED) {
+        output::note(deferred.to_text());
+    }
     for Parked {
         position,
         reason,

@@ -20,6 +20,7 @@ async fn promote_another(world: &World) {
         "progress",
         "counter",
         "rollup",
+        "deferral",
         "digest",
         "reevaluation",
         "invalidation",

@@ -83,6 +83,11 @@ impl Recall {
         (self.from, self.to, self.clock) = (from, from, Instant::MIN);
     }
 
+    /// Returns whether the log is being read.
+    pub(super) const fn is_reading(&self) -> bool {
+        self.reader.is_some()
+    }
+
     /// Waits until the log was read further; for ever where nothing reads.
     pub(super) async fn readable(&mut self, head: i64) {
         match &mut self.reader {
