@@ -28,7 +28,9 @@ async fn repeated_import_of_a_log_changes_nothing() {
     let once = up.status()["tenants"].clone();
     assert_eq!(
         once,
-        serde_json::json!([{"tenant": "cdnow", "customers": 2_357, "events": 4_960}])
+        serde_json::json!([
+            {"tenant": "cdnow", "name": null, "customers": 2_357, "events": 4_960}
+        ])
     );
     assert_eq!(up.import()["published"], 4_960);
     up.wait_until_folded(2 * 4_960);
@@ -167,7 +169,7 @@ fn publisher_does_not_outrun_the_embedded_broker() {
         .map(|id| {
             format!(
                 r#"{{"event_id": "00000000-0000-4000-8000-{id:012}", "tenant_id": "cdnow",
-                "customer_id": "c", "source": "test", "occurred_at": "2026-01-01T00:00:00Z",
+                "customer_id": "c-{id}", "source": "test", "occurred_at": "2026-01-01T00:00:00Z",
                 "payload": {{"type": "profile_updated", "attributes": {{"text": "{}"}}}}}}"#,
                 "x".repeat(30_000)
             )

@@ -81,6 +81,7 @@ async fn faults_of_processes_servers_and_disks_keep_every_event_exactly_once() {
     world.join();
     world.join();
     world.publish(size.per_second);
+    world.all_joined().await;
     world.all_owned().await;
 
     // When all kinds of faults occur at random moments

@@ -229,8 +229,22 @@ impl World {
                 member.name
             );
         }
+        self.all_joined().await;
         self.site.wait_until_folded(RECOVERED_WITHIN).await;
         begun.elapsed()
+    }
+
+    /// Waits until every process has joined the group: one that is starting ends where a server is
+    /// unavailable, and is started again by whatever supervises it.
+    pub(super) async fn all_joined(&self) {
+        wait_for(RECOVERED_WITHIN, "every process to join", async || {
+            let has_joined = |member: &&Member| member.running.log().contains("owned partitions");
+            match self.members.iter().find(|member| !has_joined(member)) {
+                None => Ok(()),
+                Some(member) => Err(member.name.clone()),
+            }
+        })
+        .await;
     }
 
     /// Returns the owner of each partition by the table.
