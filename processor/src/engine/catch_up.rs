@@ -307,11 +307,7 @@ impl CatchUp {
         projector: &mut Projector,
         admission: &mut Admission,
     ) -> Result<bool, TaskExit> {
-        let Lane {
-            scope,
-            position,
-            head,
-        } = lane;
+        let (scope, position, head) = (lane.scope, lane.position, lane.head);
         let live_clock = projector.folder.clock();
         projector.folder.enter(scope);
         let is_behind = (self.recall.from..self.recall.to).contains(&position);
