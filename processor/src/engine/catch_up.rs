@@ -157,7 +157,8 @@ impl CatchUp {
         }
         let far = projector.folder.ready_scopes();
         let furthest = far.iter().map(|(_, position)| *position).min();
-        self.is_near = !self.is_busy && furthest.is_some_and(|position| head - position <= NEAR);
+        let can_go_on = !self.is_busy && !self.recall.is_asking();
+        self.is_near = can_go_on && furthest.is_some_and(|position| head - position <= NEAR);
         Ok(())
     }
 

@@ -88,6 +88,11 @@ impl Recall {
         self.reader.is_some()
     }
 
+    /// Returns whether the next record waits for the registry.
+    pub(super) const fn is_asking(&self) -> bool {
+        self.lookup.is_some()
+    }
+
     /// Waits until the log was read further; for ever where nothing reads.
     pub(super) async fn readable(&mut self, head: i64) {
         match &mut self.reader {
