@@ -77,6 +77,20 @@ async fn wait_until_left(site: &Site, projections: &Projections, most: i64) {
     .await;
 }
 
+/// Waits until the second definitions are in force in every partition.
+async fn wait_until_activated(projections: &Projections) {
+    let newer = "select count(*) from $gen.progress where definitions = 1";
+    wait_for(
+        LONG,
+        "the definitions to be in force",
+        async || match projections.number(newer).await {
+            4 => Ok(()),
+            partitions => Err(format!("{partitions} partitions")),
+        },
+    )
+    .await;
+}
+
 /// Asserts that every customer due entered the segment at midnight and once, before what its event did,
 /// and that no other customer did.
 async fn assert_exact(projections: &Projections, midnight: Instant) {
@@ -162,16 +176,7 @@ async fn events_after_a_midnight_are_visible_before_its_timers_have_fired_exactl
         }
     })
     .await;
-    let newer = "select count(*) from $gen.progress where definitions = 1";
-    wait_for(
-        LONG,
-        "the definitions to be in force",
-        async || match projections.number(newer).await {
-            4 => Ok(()),
-            partitions => Err(format!("{partitions} partitions")),
-        },
-    )
-    .await;
+    wait_until_activated(&projections).await;
     processor.terminate();
     assert_exact(&projections, midnight).await;
 }
