@@ -12,7 +12,8 @@
 //! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
 //! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
 //!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers.
-//! - `folder`, `pending`, `rows`, `cache`, `timers`, `tracking`: the state of a partition, without I/O.
+//! - `folder`, `pending`, `rows`, `cache`, `timers`, `tracking`, `large`: the state of a partition, without I/O;
+//!   `failed_customer`: a customer that it could not process.
 
 mod admission;
 mod batch;

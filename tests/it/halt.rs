@@ -7,10 +7,11 @@ use serde_json::Value;
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::event::OrderPlaced;
 use tidemark_schemas::{
-    Currency, CustomerEvent, CustomerId, EventId, Partitioner, Payload, TenantId,
+    Currency, CustomerEvent, CustomerId, EventId, Instant, Partitioner, Payload, TenantId,
 };
 use uuid::Uuid;
 
+use crate::support::api::Api;
 use crate::support::history::{assert_same_outcome, fold_as_recorded, positions};
 use crate::support::publish::Publisher;
 use crate::support::reference::Reference;
@@ -74,16 +75,10 @@ async fn parked(site: &Site, tenant: &str, reason: &str) -> i64 {
     site.projections().await.number(&query).await
 }
 
-/// Returns what `deferred list` prints.
-fn deferred(site: &Site) -> Vec<Value> {
-    let listed = site.run(&["deferred", "list", "--json"]);
-    serde_json::from_slice(&listed.stdout).unwrap()
-}
-
 /// Returns the events that wait in the log.
 fn waiting(site: &Site) -> u64 {
     let events = |deferred: &Value| deferred["events"].as_u64().unwrap();
-    deferred(site).iter().map(events).sum()
+    site.deferred().iter().map(events).sum()
 }
 
 /// Asserts that `status` shows the same as `deferred list`, as JSON and as text.
@@ -107,7 +102,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     publish(&publisher, 400, 3);
     site.wait_until_folded(SOON).await;
     assert!(
-        deferred(&site).is_empty(),
+        site.deferred().is_empty(),
         "three in ten are below the limit"
     );
 
@@ -116,7 +111,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     site.wait_until_folded(SOON).await;
 
     // Then it is deferred in every partition, and the other tenant continues; nothing is copied
-    let halted = deferred(&site);
+    let halted = site.deferred();
     assert!(!halted.is_empty());
     let is_halted = |it: &Value| it["tenant"] == "acme" && it["reason"] == "halted";
     assert!(halted.iter().all(is_halted), "{halted:?}");
@@ -135,6 +130,8 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     site.wait_until_folded(SOON).await;
     assert!(waiting(&site) > before);
     assert_eq!(parked(&site, "acme", "invalid").await, copied);
+    let api = site.serve().await;
+    let stands_at = assert_reads_stand_still(&site, &api).await;
 
     // And once resumed, all its valid events are folded. What is invalid may halt it again on the way.
     let dry = site.run(&["deferred", "resume", "--tenant", "acme"]);
@@ -144,7 +141,7 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
         let resumed = site.run(&[
             "deferred", "resume", "--tenant", "acme", "--apply", "--wait", "1",
         ]);
-        match deferred(&site) {
+        match site.deferred() {
             left if left.is_empty() => Ok(()),
             left => Err(format!("{left:?}, {resumed:?}")),
         }
@@ -152,8 +149,41 @@ async fn tenant_over_the_parked_limit_is_halted_alone_and_resumed_without_loss()
     .await;
     publish(&publisher, 10, 0);
     site.wait_until_folded(SOON).await;
+    wait_until_after(&api, "acme", stands_at).await;
     processor.terminate();
     assert_never_halted(&site).await;
+}
+
+async fn watermark(api: &Api, tenant: &str) -> Instant {
+    let answer = api.get(tenant, "/v1/segments").await;
+    let watermark = answer.headers["tidemark-watermark"].to_str().unwrap();
+    watermark.parse().unwrap()
+}
+
+async fn wait_until_after(api: &Api, tenant: &str, instant: Instant) {
+    wait_for(
+        SOON,
+        "the watermark to move on",
+        async || match watermark(api, tenant).await {
+            watermark if watermark > instant => Ok(()),
+            watermark => Err(watermark.to_string()),
+        },
+    )
+    .await;
+}
+
+/// Asserts that reads of the halted tenant, cached ones too, say that they are as of the instant at which it
+/// stands, while those of the other tenant go on; returns the instant.
+async fn assert_reads_stand_still(site: &Site, api: &Api) -> Instant {
+    let stands_at = "select min(fired_to) from $gen.deferral where tenant_id = 'acme'";
+    let stands_at = site.projections().await.number(stands_at).await;
+    let stands_at = Instant::from_micros(stands_at).unwrap();
+    for _ in 0..3 {
+        assert_eq!(watermark(api, "acme").await, stands_at);
+        let moved = watermark(api, "globex").await;
+        wait_until_after(api, "globex", moved.max(stands_at)).await;
+    }
+    stands_at
 }
 
 /// Asserts that the projections are those of a processor that never halted the tenant.

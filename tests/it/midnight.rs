@@ -15,7 +15,7 @@ use crate::support::wait::wait_for;
 const LONG: Duration = Duration::from_mins(4);
 /// The customers that are due at the midnight.
 const DUE: u32 = 100_000;
-/// Those of them of which an event follows.
+/// The customers among them of which an event follows.
 const DUE_WITH_EVENTS: u32 = 200;
 /// The customers of the events after it, who have nothing due.
 const OTHERS: u32 = 2_000;

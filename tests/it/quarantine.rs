@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::event::{OrderPlaced, StageEntered};
 use tidemark_schemas::{
@@ -77,11 +76,6 @@ fn enter(publisher: &Publisher, at: Instant) {
     publisher.flush();
 }
 
-fn deferred(site: &Site) -> Vec<Value> {
-    let listed = site.run(&["deferred", "list", "--json"]);
-    serde_json::from_slice(&listed.stdout).unwrap()
-}
-
 /// Exchanges the state of the customer for another; returns the one before.
 async fn exchange_state(site: &Site, state: &[u8]) -> Vec<u8> {
     let before: Vec<u8> =
@@ -141,13 +135,13 @@ async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it
     let processor = site.process(&[]);
     publish(&publisher, 1);
     site.wait_until_folded(SOON).await;
-    assert_eq!(deferred(&site)[0]["events"], 11);
+    assert_eq!(site.deferred()[0]["events"], 11);
 
     // And once it is mended and resumed, it is as if it had never been
     exchange_state(&site, &state).await;
     let resumed = site.run(&[&resume[..], &["--apply"]].concat());
     assert!(resumed.status.success(), "{resumed:?}");
-    assert!(deferred(&site).is_empty());
+    assert!(site.deferred().is_empty());
     publish(&publisher, 1);
     site.wait_until_folded(SOON).await;
     processor.terminate();
@@ -167,7 +161,7 @@ async fn wait_until_stuck(site: &Site, customers: i64) {
 }
 
 async fn assert_quarantined_alone(site: &Site) {
-    let found = deferred(site);
+    let found = site.deferred();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
         (
@@ -187,7 +181,7 @@ async fn wait_until_stopped_again(site: &Site) {
     wait_for(
         SOON,
         "the customer to be deferred as before",
-        async || match deferred(site) {
+        async || match site.deferred() {
             found if found[0]["resume_by"].is_null() => Ok(()),
             found => Err(format!("{found:?}")),
         },

@@ -6,7 +6,7 @@
 //! partition waits for the scopes, for a moment at most, so that they meet.
 
 mod log_reader;
-mod recall;
+pub(super) mod recall;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Elapsed};

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod bound;
+mod clock_marks;
 mod history;
 mod rig;
 mod rollups;

@@ -22,11 +22,11 @@ pub(crate) struct Timers {
 /// The rows of the table that are in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Loaded {
-    /// None.
+    /// No row is.
     Nothing,
-    /// Those up to and including this one.
+    /// The rows up to and including this one are.
     UpTo(Due),
-    /// All.
+    /// Every row is.
     Everything,
 }
 

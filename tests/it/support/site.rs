@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tidemark_processor::migrate::{GenerationSpec, ensure_generation};
 use tidemark_schemas::Partitioner;
@@ -107,6 +108,12 @@ impl Site {
     /// Runs a command and waits for its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// Returns what `deferred list` prints.
+    pub(crate) fn deferred(&self) -> Vec<Value> {
+        let listed = self.run(&["deferred", "list", "--json"]);
+        serde_json::from_slice(&listed.stdout).unwrap()
     }
 
     /// Starts a command, whose output is read at its end.

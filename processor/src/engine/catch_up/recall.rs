@@ -226,22 +226,34 @@ impl Recall {
             let load = || store.load_clock_marks(self.partition, self.from, self.to);
             marks = self.retry.until_available(load).await?;
         }
-        let (mut marks, mut records) = (
-            marks.into_iter().peekable(),
-            self.records.iter_mut().peekable(),
-        );
-        for (offset, time) in times {
-            self.clock = match marks.next_if(|(marked, _)| marked == offset) {
-                Some((_, clock)) => clock,
-                None => self.clock.max(*time),
-            };
+        let mut records = self.records.iter_mut().peekable();
+        for ((offset, time), clock) in times.iter().zip(clocks(self.clock, times, &marks)) {
+            self.clock = clock;
             if let Some(recalled) = records.next_if(|it| it.item.record.offset == *offset) {
-                recalled.clock = self.clock;
-                recalled.item.appended_at = self.clock.min(*time);
+                recalled.clock = clock;
+                recalled.item.appended_at = clock.min(*time);
             }
         }
         Ok(())
     }
+}
+
+/// Returns the clock that the partition had at each record, by the records' offsets and times and the clocks
+/// kept, both in the order of offsets; `before` is the clock at the record before them. Linear.
+pub(in crate::engine) fn clocks(
+    before: Instant,
+    times: &[(i64, Instant)],
+    kept: &[(i64, Instant)],
+) -> Vec<Instant> {
+    let mut kept = kept.iter().peekable();
+    let clock_at = |before: &mut Instant, (offset, time): &(i64, Instant)| {
+        *before = match kept.next_if(|(at, _)| at == offset) {
+            Some((_, clock)) => *clock,
+            None => (*before).max(*time),
+        };
+        Some(*before)
+    };
+    times.iter().scan(before, clock_at).collect()
 }
 
 /// Returns whether a record may belong to a deferred scope.

@@ -18,7 +18,6 @@ const MAX_UNDEFINED: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Deferrals {
     pub(super) by_scope: BTreeMap<Scope, Deferral>,
-    undefined: usize,
 }
 
 /// A deferred scope.
@@ -29,30 +28,24 @@ pub(super) struct Deferral {
     pub(super) is_resumed: bool,
     /// What the batch under construction writes of it.
     pub(super) written: Written,
-    /// The live lane instead, while this one is in its place.
+    /// The lane of the scope; while that is in the place of the live one, the live one.
     pub(super) lane: Lane,
 }
 
 /// What a batch writes of a deferral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
+    /// It writes nothing.
     Nothing,
-    /// How far it has come.
+    /// It writes how far the scope has come.
     Progress,
-    /// Its beginning.
+    /// It writes the beginning.
     Beginning,
-    /// That it stands still, and has to be resumed again.
+    /// It writes that the scope stands still, and has to be resumed again.
     Stop,
 }
 
 impl Deferral {
-    /// Writes the row with the next batch.
-    pub(super) fn touch(&mut self) {
-        if self.written == Written::Nothing {
-            self.written = Written::Progress;
-        }
-    }
-
     pub(super) fn new(row: DeferralRow, lane: Lane) -> Self {
         Self {
             row,
@@ -62,7 +55,14 @@ impl Deferral {
         }
     }
 
-    /// Stands still until it is resumed again.
+    /// Writes the row with the next batch.
+    pub(super) fn touch(&mut self) {
+        if self.written == Written::Nothing {
+            self.written = Written::Progress;
+        }
+    }
+
+    /// Stops the scope until it is resumed again.
     pub(super) fn stand(&mut self, reason: DeferralReason, detail: String) {
         self.row.reason = reason;
         self.row.detail = detail;
@@ -75,18 +75,15 @@ impl Deferral {
 impl Deferrals {
     pub(super) fn add(&mut self, deferral: Deferral) {
         self.by_scope.insert(deferral.row.scope.clone(), deferral);
-        self.undefined = self.count(DeferralReason::Undefined);
     }
 
     pub(super) fn remove(&mut self, scope: &Scope) -> Option<Deferral> {
-        let removed = self.by_scope.remove(scope);
-        self.undefined = self.count(DeferralReason::Undefined);
-        removed
+        self.by_scope.remove(scope)
     }
 
     /// Returns whether as many undefined tenants are deferred as may be.
-    pub(super) const fn are_full(&self) -> bool {
-        self.undefined >= MAX_UNDEFINED
+    pub(super) fn are_full(&self) -> bool {
+        self.count(DeferralReason::Undefined) >= MAX_UNDEFINED
     }
 
     /// Returns whether no scope is deferred.

@@ -7,7 +7,7 @@
 //! in what is stored about its customers.
 
 use tidemark_projections::evaluated::EVALUATION_VERSION;
-use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use super::deferrals::{Deferral, Deferrals, Written, binary_version};
 use super::{Folder, Lane};
@@ -108,7 +108,7 @@ impl Folder {
         })
     }
 
-    /// Returns whether the scope of the lane in place stands still again, since the last batch.
+    /// Returns whether the scope of the lane in place was stopped again in the batch under construction.
     pub(crate) fn stands(&self) -> bool {
         let scope = self.lane.scope.as_ref();
         let deferral = scope.and_then(|scope| self.deferrals.by_scope.get(scope));
@@ -185,11 +185,9 @@ impl Folder {
         if row.scope.customer.is_some() {
             let tenant = row.scope.tenant.clone();
             lane.tracked = TrackedLeaves::from_leaves(&tenant, row.tracked.iter().copied());
-            lane.reevaluations = row
-                .redefined_at
-                .map(|at| (tenant.clone(), reevaluation(tenant, row.definitions, at)))
-                .into_iter()
-                .collect();
+            let begun = |at| Reevaluation::begin(tenant.clone(), row.definitions, at);
+            let begun = row.redefined_at.map(begun).into_iter();
+            lane.reevaluations = begun.map(|it| (it.tenant.clone(), it)).collect();
         }
         let mut deferral = Deferral::new(row, lane);
         deferral.is_resumed = is_resumed;
@@ -304,17 +302,5 @@ impl Folder {
                 .collect(),
             tracked,
         }
-    }
-}
-
-/// Returns the re-evaluation of one customer: it has no cursor.
-const fn reevaluation(tenant: TenantId, version: i64, activated_at: Instant) -> Reevaluation {
-    Reevaluation {
-        tenant,
-        version,
-        activated_at,
-        cursor: None,
-        evaluated: 0,
-        done: false,
     }
 }

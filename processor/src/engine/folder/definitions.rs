@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidemark_projections::definitions::{Definitions, TenantDefinitions};
 use tidemark_projections::evaluated::EVALUATION_VERSION;
-use tidemark_schemas::{CustomerKey, Instant, TenantId};
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use super::Folder;
 use crate::parking::Reason;
@@ -113,7 +113,8 @@ impl Folder {
         if is_newer {
             // The leaves of the tenant are the partition's to write.
             self.lane.tracked.activate(&tenant, self.lane.clock);
-            let begun = reevaluation_of(&tenant, self.lane.fired_to);
+            let id = tenant.id.clone();
+            let begun = Reevaluation::begin(id, tenant.version, self.lane.fired_to);
             self.lane.reevaluations.insert(tenant.id.clone(), begun);
         }
         let clock = self.lane.clock;
@@ -128,7 +129,7 @@ impl Folder {
             return;
         }
         // By another evaluation version alone, timers may still be due: they fire by the new one.
-        let begun = reevaluation_of(tenant, self.lane.fired_to);
+        let begun = Reevaluation::begin(tenant.id.clone(), tenant.version, self.lane.fired_to);
         self.pending.rows.reevaluations.set(begun.clone());
         self.lane.reevaluations.insert(tenant.id.clone(), begun);
     }
@@ -188,17 +189,5 @@ impl Folder {
             self.lane.reevaluations.remove(tenant);
         }
         count as u64
-    }
-}
-
-/// Returns a re-evaluation that begins.
-fn reevaluation_of(tenant: &TenantDefinitions, activated_at: Instant) -> Reevaluation {
-    Reevaluation {
-        tenant: tenant.id.clone(),
-        version: tenant.version,
-        activated_at,
-        cursor: None,
-        evaluated: 0,
-        done: false,
     }
 }

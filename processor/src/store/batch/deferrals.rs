@@ -56,9 +56,10 @@ pub struct DeferralRow {
     pub evaluation: i32,
     /// The number of events that the partition has passed over.
     pub events: i64,
-    /// Of a customer: the tracked leaves in force, and the instants from which they are exact.
+    /// The tracked leaves in force, and the instants from which they are exact: of a customer alone, since those
+    /// of a tenant have rows of their own.
     pub tracked: Vec<(LeafId, Instant)>,
-    /// Of a customer not evaluated with its definitions yet: the clock at which they came into force.
+    /// The clock at which the definitions came into force, for a customer that was not evaluated with them yet.
     pub redefined_at: Option<Instant>,
     /// The version of the processor that could not fold it.
     pub binary_version: String,

@@ -34,6 +34,19 @@ pub struct Reevaluation {
 }
 
 impl Reevaluation {
+    /// Returns a re-evaluation that begins: of definitions that came into force when the partition's clock
+    /// stood at an instant.
+    pub const fn begin(tenant: TenantId, version: i64, activated_at: Instant) -> Self {
+        Self {
+            tenant,
+            version,
+            activated_at,
+            cursor: None,
+            evaluated: 0,
+            done: false,
+        }
+    }
+
     pub(in crate::store) fn from_row(row: &PgRow) -> Result<Self, StoreError> {
         Ok(Self {
             tenant: tenant(row)?,
