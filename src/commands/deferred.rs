@@ -135,8 +135,8 @@ impl Deferred {
             ),
         };
         format!(
-            "deferred {scope} in partition {partition} since {began_at}, {reason}: {detail}; {events} events \
-             wait in the log; {next}"
+            "deferred {scope} in partition {partition} since {began_at}, {reason}: {detail}; events that wait \
+             in the log: {events}; {next}"
         )
     }
 }
