@@ -26,6 +26,7 @@ mod measure {
     pub(crate) mod consume;
     pub(crate) mod events;
     pub(crate) mod giant;
+    pub(crate) mod halted;
     pub(crate) mod live;
     pub(crate) mod micro;
     pub(crate) mod midnight;
@@ -35,6 +36,7 @@ mod measure {
     pub(crate) mod report;
     pub(crate) mod segments;
     pub(crate) mod site;
+    pub(crate) mod stream;
     pub(crate) mod visible;
     pub(crate) mod whole;
 }

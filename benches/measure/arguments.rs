@@ -76,6 +76,13 @@ pub(crate) enum Part {
         #[arg(long, default_value_t = 2_000_000)]
         giant_events: usize,
     },
+    /// A tenant that is halted, with very many events that wait, and resumed beside others; run it with
+    /// `--customers 100000`.
+    Halted {
+        /// The number of its events that wait.
+        #[arg(long, default_value_t = 1_000_000)]
+        events_waiting: usize,
+    },
     /// The delay from publishing an event to a response of the read API.
     Visible,
     /// A midnight at which all customers are due, under a stream of events of others.

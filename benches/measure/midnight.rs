@@ -1,30 +1,25 @@
 //! A midnight at which very many customers are due, under a steady stream of events of others: the time
 //! until these are visible before it, while its timers fire, and after it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
 use serde::Serialize;
-use sqlx::PgPool;
 use tidemark_processor::clock::WallClock;
 use tidemark_schemas::event::StageEntered;
 use tidemark_schemas::{CustomerEvent, CustomerId, EventId, Instant as Moment, Payload};
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::arguments::Size;
-use super::events::{self, Events, TENANTS};
+use super::events::{self, TENANTS};
 use super::publish::Filler;
 use super::site::{Child, Place, Servers};
-use super::visible::{self, Visible};
+use super::stream::{self, Probe, Stream, Visible};
 use super::{live, site};
 use crate::it::support::read;
 use crate::it::support::registry::Registry;
 
 const EVENTS_PER_SECOND: u32 = 2_000;
-/// One event in so many is of a new customer, which is polled for.
-const PROBE_EVERY: u32 = 100;
 /// The number of customers of the stream, none of whom is due.
 const OTHERS: u32 = 100_000;
 const HOURS: i64 = 48;
@@ -32,8 +27,7 @@ const HOURS: i64 = 48;
 const STEADY: Duration = Duration::from_secs(30);
 /// The time for folding the backlog of a stream that has just begun.
 const WARM_UP: Duration = Duration::from_secs(10);
-const AHEAD: Duration = Duration::from_millis(2);
-const POLL_EVERY: Duration = Duration::from_millis(200);
+const FIRED: &str = "select min(fired_to) >= $1 from gen_1.progress";
 const TOO_LONG: Duration = Duration::from_mins(30);
 
 /// The measurements.
@@ -51,12 +45,6 @@ pub(crate) struct Midnight {
     timers_per_second: f64,
     memory_budget_bytes: u64,
     peak_rss_bytes: u64,
-}
-
-/// The delay of one event.
-struct Probe {
-    published: Instant,
-    milliseconds: f64,
 }
 
 /// Measures a midnight of all customers, so many seconds from now.
@@ -78,19 +66,13 @@ pub(crate) async fn measure(servers: &Servers, size: &Size, due_after: u32) -> M
     let left = until(due).checked_sub(STEADY + WARM_UP);
     tokio::time::sleep(left.expect("folded in time: raise --due-after")).await;
 
-    let (api, address) = visible::serve(&place, size.memory_mib, &mut processor).await;
-    let fired = watch(pool, due);
+    let (api, address) = stream::serve(&place, size.memory_mib, &mut processor).await;
+    let fired = stream::watch(pool, FIRED, due.micros());
     let at_midnight = Instant::now() + until(due);
-    let mut probes = stream(servers, &place, size, &address, &fired).await;
+    let probes = publish_others(servers, &place, size, address, &fired).await;
     let all_fired = *fired.get().expect("the stream ends after the last timer");
-    probes.retain(|probe| probe.published > at_midnight.checked_sub(STEADY).unwrap());
-    let of = |from: Option<Instant>, to: Option<Instant>| {
-        let probes = probes.iter().filter(|probe| {
-            from.is_none_or(|from| probe.published >= from)
-                && to.is_none_or(|to| probe.published < to)
-        });
-        visible::summary(probes.map(|probe| probe.milliseconds).collect())
-    };
+    let steady = at_midnight.checked_sub(STEADY).unwrap();
+    let of = |from, to| stream::visible(&probes, from, to);
     let took = (all_fired - at_midnight).as_secs_f64();
     let peak_rss_bytes = processor.peak_rss_bytes();
     processor.terminate();
@@ -98,7 +80,7 @@ pub(crate) async fn measure(servers: &Servers, size: &Size, due_after: u32) -> M
     Midnight {
         customers_due: size.customers,
         events_per_second: EVENTS_PER_SECOND,
-        before: of(None, Some(at_midnight)),
+        before: of(Some(steady), Some(at_midnight)),
         during: of(Some(at_midnight), Some(all_fired)),
         after: of(Some(all_fired), None),
         timers_seconds: took.round(),
@@ -150,73 +132,26 @@ async fn publish_due(servers: &Servers, place: &Place, customers: u32, due: Mome
     tokio::task::spawn_blocking(fill).await.unwrap();
 }
 
-/// Watches for the instant at which every timer due has fired.
-fn watch(pool: PgPool, due: Moment) -> Arc<OnceLock<Instant>> {
-    let fired = Arc::new(OnceLock::new());
-    let seen = Arc::clone(&fired);
-    tokio::spawn(async move {
-        let fired_to = "select min(fired_to) from gen_1.progress";
-        loop {
-            let reached: i64 = sqlx::query_scalar(fired_to).fetch_one(&pool).await.unwrap();
-            if reached >= due.micros() {
-                return seen.set(Instant::now());
-            }
-            tokio::time::sleep(POLL_EVERY).await;
-        }
-    });
-    fired
-}
-
-/// Publishes steadily until a while after all timers have fired; returns the delays.
-async fn stream(
+/// Publishes events of others until a while after all timers have fired.
+async fn publish_others(
     servers: &Servers,
     place: &Place,
     size: &Size,
-    address: &str,
+    address: String,
     fired: &OnceLock<Instant>,
 ) -> Vec<Probe> {
-    let encoder = Registry::shared().encoder(&place.topic).await;
-    let linger = Duration::from_millis(5);
-    let mut filler = Filler::new(servers.kafka, &place.topic, encoder, linger);
     let others = Size {
         customers: OTHERS,
         ..*size
     };
-    let mut events = Events::new(&others, WallClock::System.now());
-    let client = Client::new();
-    let tokens: Vec<String> = (0..TENANTS).map(visible::token).collect();
-    let mut probes = JoinSet::new();
+    let mut stream = Stream::new(servers, place, &others, address).await;
     let begun = Instant::now();
-    let mut number = 0;
-    while fired.get().is_none_or(|at| at.elapsed() < STEADY) {
+    let is_done = || {
         assert!(begun.elapsed() < TOO_LONG, "the timers do not all fire");
-        number += 1;
-        let due = begun + Duration::from_secs(1) / EVENTS_PER_SECOND * number;
-        let early = due.saturating_duration_since(Instant::now());
-        if early > AHEAD {
-            tokio::time::sleep(early).await;
-        }
-        if number % PROBE_EVERY != 0 {
-            filler.send(&events.live());
-            continue;
-        }
-        let event = events.sign_up(OTHERS + number);
-        filler.send(&event);
-        let url = format!(
-            "http://{address}/v1/customers/{}",
-            event.customer_id.as_str()
-        );
-        let token = &tokens[((OTHERS + number) % TENANTS) as usize];
-        let request = client.get(url).bearer_auth(token);
-        probes.spawn(async {
-            let published = Instant::now();
-            let milliseconds = visible::poll(request, published).await;
-            Probe {
-                published,
-                milliseconds,
-            }
-        });
-    }
-    filler.finish();
-    probes.join_all().await
+        fired.get().is_some_and(|at| at.elapsed() >= STEADY)
+    };
+    stream.run(EVENTS_PER_SECOND, is_done).await;
+    let probes = stream.probes().await;
+    stream.finish();
+    probes
 }

@@ -124,18 +124,7 @@ impl Servers {
             let config = [("retention.ms", "-1"), broker_time];
             self.kafka.create_topic(topic, partitions, &config).await;
         }
-        self.drop_database(database).await;
-        self.execute(&format!("create database {database}")).await;
-        let database_url = self.url(database);
-        tidemark_processor::migrate::migrate(&database_url)
-            .await
-            .unwrap();
-        let spec = GenerationSpec {
-            topic: topic.clone(),
-            partitions: PARTITIONS,
-            partitioner: Partitioner::Murmur2,
-        };
-        ensure_generation(&database_url, &spec).await.unwrap();
+        let database_url = self.empty_database(database, &topic).await;
         let place = Place {
             bootstrap_servers: self.kafka.bootstrap_servers(),
             registry_url: Registry::shared().url.clone(),
@@ -151,6 +140,31 @@ impl Servers {
         };
         place.define(definitions);
         place
+    }
+
+    /// Returns the same topics with another, empty database.
+    pub(crate) async fn another_database(&self, place: &Place, database: &str) -> Place {
+        Place {
+            database_url: self.empty_database(database, &place.topic).await,
+            ..place.clone()
+        }
+    }
+
+    /// Creates a migrated database for a topic; returns its URL.
+    async fn empty_database(&self, database: &str, topic: &str) -> String {
+        self.drop_database(database).await;
+        self.execute(&format!("create database {database}")).await;
+        let database_url = self.url(database);
+        tidemark_processor::migrate::migrate(&database_url)
+            .await
+            .unwrap();
+        let spec = GenerationSpec {
+            topic: topic.to_owned(),
+            partitions: PARTITIONS,
+            partitioner: Partitioner::Murmur2,
+        };
+        ensure_generation(&database_url, &spec).await.unwrap();
+        database_url
     }
 
     /// Stops the servers and removes their data.
@@ -175,9 +189,13 @@ impl Place {
         let folder = self.folder(512);
         let file = folder.path().join("definitions.yaml");
         fs::write(&file, definitions).unwrap();
-        let output = command(&folder, &["define", "apply", file.to_str().unwrap()])
-            .output()
-            .unwrap();
+        self.run(&["define", "apply", file.to_str().unwrap()]);
+    }
+
+    /// Runs a command.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        let folder = self.folder(512);
+        let output = command(&folder, arguments).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
     }

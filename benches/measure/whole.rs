@@ -10,10 +10,9 @@ use serde_json::json;
 use super::arguments::{Arguments, Distribution, Part, Size};
 use super::report::{Measurements, Uniform};
 use super::site::{Place, Servers, quiesce};
-use super::{api, consume, giant, live, micro, midnight, peers, replay, segments, visible};
+use super::{api, consume, giant, halted, live, micro, midnight, peers, replay, segments, visible};
 
 const API_SECONDS: u64 = 10;
-const VISIBLE_SECONDS: u32 = 30;
 const MIB: u64 = 1024 * 1024;
 /// The number of customers for parts that need only a few.
 const FEW: u32 = 10_000;
@@ -33,9 +32,12 @@ pub(crate) async fn run(arguments: Arguments) {
         Some(Part::Topic) => topic(&size).await,
         Some(Part::Live { site }) => live_alone(&size, site).await,
         Some(Part::Visible) => {
-            let (servers, place) = small(&size).await;
-            let visible = visible::measure(&servers, &place, &size, VISIBLE_SECONDS).await;
-            println!("{}", json!(visible));
+            let (servers, mut place) = small(&size).await;
+            live::publish_live(&servers, &mut place, &size).await;
+            let run = live::run(&place, size.memory_mib, &place.ends_at).await;
+            let live = run.events_per_second;
+            let delay = visible::measure(&servers, &place, &size, live).await;
+            println!("{}", json!(delay));
             servers.stop().await;
         }
         Some(Part::Segments) => {
@@ -48,6 +50,12 @@ pub(crate) async fn run(arguments: Arguments) {
             let servers = Servers::start().await;
             let midnight = midnight::measure(&servers, &size, *due_after).await;
             println!("{}", json!(midnight));
+            servers.stop().await;
+        }
+        Some(Part::Halted { events_waiting }) => {
+            let servers = Servers::start().await;
+            let halted = halted::measure(&servers, &size, *events_waiting).await;
+            println!("{}", json!(halted));
             servers.stop().await;
         }
         Some(Part::Giant { giant_events }) => {
@@ -99,8 +107,9 @@ async fn everything(size: &Size) -> Measurements {
     let zipf = live::run(&place, size.memory_mib, &place.ends_at).await;
     step(begun, &format!("{zipf:.0?}; publish to visible"));
     settle(&place).await;
-    let visible = visible::measure(&servers, &place, size, VISIBLE_SECONDS).await;
-    step(begun, &format!("{visible:.0?}; the API"));
+    let live = uniform.run.events_per_second;
+    let delay = visible::measure(&servers, &place, size, live).await;
+    step(begun, &format!("{delay:.0?}; the API"));
     let api = api::measure(&place.database_url, API_SECONDS).await;
     servers.stop().await;
     step(begun, &format!("{api:.2?}"));
@@ -111,7 +120,7 @@ async fn everything(size: &Size) -> Measurements {
         uniform,
         zipf_events_per_second: zipf.events_per_second,
         state_bytes,
-        visible,
+        delay,
         api,
         peak_rss_bytes: runs.iter().map(|run| run.peak_rss_bytes).max().unwrap(),
         memory_budget_bytes: size.memory_mib * MIB,
