@@ -12,9 +12,11 @@ use crate::rollups::{self, Before, Rollups};
 use crate::state::{CustomerState, Folded, Late, StateError, Tracked, size};
 
 mod bound;
+mod ledger;
 mod tracking;
 
 pub use bound::TooLarge;
+use ledger::Moved;
 pub use tracking::Tracking;
 
 /// A customer of one tenant.
@@ -227,12 +229,14 @@ impl Customer {
         let accepted = lateness == Lateness::Accepted;
         let window = self.evaluated.credit_window;
         let before = Before::fold(event, accepted, &self.state, window, definitions);
+        let moved = Moved::before(event, &self.state, definitions);
         let outcome = match lateness {
             Lateness::Refused => self.state.fold(event, &definitions.rules),
             Lateness::Accepted => self.state.fold_accepted(event, &definitions.rules),
         };
         if outcome == Ok(Folded::New) {
             effects.dirty = true;
+            moved.after(&mut self.state, definitions);
             let leaves = tracking.count(event, definitions, &mut self.state);
             self.size.grow(size::growth(event, leaves));
             let (state, evaluated) = (&self.state, &mut self.evaluated);

@@ -18,6 +18,7 @@ use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::Band;
 use crate::state::CustomerState;
+use crate::state::orders::Ledger;
 
 mod churn_score;
 mod conditions;
@@ -56,7 +57,6 @@ pub use summaries::{
 pub use timeline::{Happening, HappeningKind, timeline};
 
 pub(crate) use history::Triggers;
-pub(crate) use ledger::Ledger;
 pub(crate) use memberships::Memberships;
 pub(crate) use purchase_value::{DISCOUNT, expected_value, mean_purchase_by};
 pub(crate) use stages::stage_in;
@@ -165,7 +165,7 @@ pub fn derive_knowing(
     definitions: &TenantDefinitions,
     at: Instant,
 ) -> Outputs {
-    let (discrete, ledger) = evaluate::evaluate_with_ledger(known, state, definitions, at);
+    let (discrete, now) = evaluate::evaluate_at(known, state, definitions, at);
     let attributes = state
         .attributes
         .iter()
@@ -200,7 +200,7 @@ pub fn derive_knowing(
         band: discrete.band,
         model: definitions.churn.name.clone(),
     };
-    let orders = orders_summary(&ledger, definitions.currency);
+    let orders = orders_summary(now.ledger(), definitions.currency);
     Outputs {
         attributes,
         orders,

@@ -272,8 +272,8 @@ fn newest(event: &CustomerEvent, state: &CustomerState) -> Instant {
     known.map_or(event.occurred_at, |known| known.max(event.occurred_at))
 }
 
-/// The order that the event is about.
-fn order_of(event: &CustomerEvent) -> Option<&Arc<str>> {
+/// Returns the id of the order that an event is about.
+pub(crate) fn order_of(event: &CustomerEvent) -> Option<&Arc<str>> {
     if let Payload::OrderPlaced(order) = &event.payload {
         return Some(&order.order_id);
     }

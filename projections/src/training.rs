@@ -12,9 +12,9 @@ use tidemark_schemas::{CustomerId, Instant};
 use crate::days;
 use crate::definitions::{Journey, TenantDefinitions};
 use crate::models::{PurchaseHistory, Stay, TrainedModels};
-use crate::outputs::Ledger;
 use crate::state::CustomerState;
 use crate::state::journeys::StageEntry;
+use crate::state::orders::Ledger;
 
 mod churn;
 mod renewal;

@@ -37,6 +37,8 @@ mod journeys;
 mod journeys_laws;
 #[path = "meaning/language.rs"]
 mod language;
+#[path = "meaning/ledger.rs"]
+mod ledger;
 #[path = "meaning/models.rs"]
 mod models;
 #[path = "meaning/naive.rs"]

@@ -8,9 +8,9 @@ use tidemark_schemas::Instant;
 use super::discrete_scores::DiscreteScores;
 use super::evaluation::Evaluation;
 use super::history::History;
-use super::ledger::Ledger;
 use super::offered::{Offered, offered};
 use super::standpoint::Standpoint;
+use super::state_at::StateAt;
 use crate::definitions::{TenantDefinitions, TouchedOutputs};
 use crate::models::Band;
 use crate::state::CustomerState;
@@ -49,22 +49,22 @@ pub fn evaluate_knowing<'a>(
     definitions: &'a TenantDefinitions,
     at: Instant,
 ) -> Discrete<'a> {
-    evaluate_with_ledger(known, state, definitions, at).0
+    evaluate_at(known, state, definitions, at).0
 }
 
-/// Evaluates as [`evaluate_knowing`] does, and returns the orders used.
-pub(crate) fn evaluate_with_ledger<'a>(
+/// Evaluates as [`evaluate_knowing`] does, and returns the state at the instant beside it.
+pub(crate) fn evaluate_at<'a>(
     known: History,
     state: &'a CustomerState,
     definitions: &'a TenantDefinitions,
     at: Instant,
-) -> (Discrete<'a>, Ledger) {
+) -> (Discrete<'a>, StateAt<'a>) {
     let mut evaluation = Evaluation::new(known, state, definitions, at);
     evaluation.evaluate_segments(|_| true);
     let discrete_scores = evaluation.discrete_scores();
     let (stages, score) = (evaluation.all_stages(), evaluation.churn_score());
     let next_change = evaluation.next_change();
-    let (segments, ledger) = evaluation.into_parts();
+    let (segments, now) = evaluation.into_parts();
     let discrete = Discrete {
         segments,
         stages,
@@ -73,7 +73,7 @@ pub(crate) fn evaluate_with_ledger<'a>(
         discrete_scores,
         next_change,
     };
-    (discrete, ledger)
+    (discrete, now)
 }
 
 /// Some of the discrete outputs: the rest is as it was.

@@ -14,7 +14,6 @@ use super::conditions::{
 };
 use super::discrete_scores::DiscreteScores;
 use super::history::History;
-use super::ledger::Ledger;
 use super::memberships::Memberships;
 use super::next_change::NextChange;
 use super::stages::all_stages;
@@ -176,8 +175,8 @@ impl<'a> Evaluation<'a> {
         self.memberships
     }
 
-    /// Returns the membership found of each segment, and the orders by day.
-    pub(crate) fn into_parts(self) -> (Vec<bool>, Ledger) {
-        (self.memberships.into_vec(), self.now.into_ledger())
+    /// Returns the membership found of each segment, and the state that they were found of.
+    pub(crate) fn into_parts(self) -> (Vec<bool>, StateAt<'a>) {
+        (self.memberships.into_vec(), self.now)
     }
 }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use tidemark_schemas::Instant;
 
 use super::discrete_scores::RenewalRisk;
-use super::ledger::Ledger;
 use super::purchase_value::{DISCOUNT, mean_purchase_minor};
 use super::standpoint::standpoint;
 use super::state_at::StateAt;
@@ -21,6 +20,7 @@ use crate::models::{
     Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, discounted_value,
 };
 use crate::state::CustomerState;
+use crate::state::orders::Ledger;
 
 /// The horizons of value, in days.
 const VALUE_HORIZONS: [u32; 3] = [30, 90, 365];

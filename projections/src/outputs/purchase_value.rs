@@ -1,9 +1,9 @@
 //! The expected value of a purchase, and the rate at which later ones are discounted.
 
-use super::ledger::Ledger;
 use super::state_at::StateAt;
 use crate::definitions::TenantDefinitions;
 use crate::models::{SpendingModel, discounted_value, double};
+use crate::state::orders::Ledger;
 
 /// The discount rate of a year: ten percent.
 pub(crate) const DISCOUNT: f64 = 0.1;

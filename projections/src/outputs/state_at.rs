@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use tidemark_schemas::Instant;
 
 use super::churn_score::ChurnScore;
-use super::ledger::Ledger;
 use super::standpoint::{Standpoint, standpoint};
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::state::activity::Counter;
+use crate::state::orders::Ledger;
 use crate::state::{CustomerState, LeafId};
 
 /// A customer's state at an instant, under a tenant's definitions.
@@ -91,14 +91,13 @@ impl<'a> StateAt<'a> {
 
     /// Returns the orders by day.
     pub(crate) fn ledger(&self) -> &Ledger {
+        let orders = &self.state.orders;
+        if let Some(kept) = orders.kept_ledger(self.definitions.version) {
+            debug_assert_eq!(*kept, Ledger::new(orders, self.definitions));
+            return kept;
+        }
         self.ledger
-            .get_or_init(|| Ledger::new(&self.state.orders, self.definitions))
-    }
-
-    /// Returns the orders by day.
-    pub(crate) fn into_ledger(self) -> Ledger {
-        let ledger = self.ledger.into_inner();
-        ledger.unwrap_or_else(|| Ledger::new(&self.state.orders, self.definitions))
+            .get_or_init(|| Ledger::new(orders, self.definitions))
     }
 
     /// Returns the churn score; `None` for a customer without purchases.

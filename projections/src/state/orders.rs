@@ -16,6 +16,9 @@ use super::{Stamp, keep_greatest, price};
 use crate::days;
 
 mod encoding;
+mod ledger;
+
+pub(crate) use ledger::{Day, Ledger, Totals, totals_of};
 
 /// An order as last placed.
 ///
@@ -49,6 +52,7 @@ pub struct Orders {
     placed: BTreeMap<Arc<str>, Placed>,
     refunds: BTreeMap<Arc<str>, BTreeMap<EventId, Refund>>,
     text_bytes: usize,
+    ledger: ledger::Kept,
 }
 
 /// One order with its refunds.
@@ -101,15 +105,16 @@ impl Orders {
 
     /// The orders by id, with their refunds.
     pub fn iter(&self) -> impl Iterator<Item = Order<'_>> {
-        self.placed.iter().map(|(order_id, placed)| Order {
-            order_id,
-            placed,
-            // Most customers have no refund at all: spare them the search.
-            refunds: if self.refunds.is_empty() {
-                None
-            } else {
-                self.refunds.get(order_id)
-            },
+        // Both are in the order of their ids, so that no order is searched for.
+        let mut refunds = self.refunds.iter().peekable();
+        self.placed.iter().map(move |(order_id, placed)| {
+            while refunds.next_if(|(of, _)| *of < order_id).is_some() {}
+            let of_order = refunds.next_if(|(of, _)| *of == order_id);
+            Order {
+                order_id,
+                placed,
+                refunds: of_order.map(|(_, refunds)| refunds),
+            }
         })
     }
 
@@ -175,14 +180,18 @@ impl Orders {
     }
 
     fn insert_placed(&mut self, order_id: &Arc<str>, placed: Placed) -> bool {
-        match self.placed.entry(Arc::clone(order_id)) {
+        let is_changed = match self.placed.entry(Arc::clone(order_id)) {
             Entry::Vacant(vacant) => {
                 self.text_bytes += order_id.len();
                 vacant.insert(placed);
                 true
             }
             Entry::Occupied(mut held) => keep_greatest(held.get_mut(), placed),
+        };
+        if is_changed {
+            self.ledger.changed();
         }
+        is_changed
     }
 
     fn insert_refund(&mut self, order_id: &Arc<str>, id: EventId, refund: Refund) -> bool {
@@ -193,13 +202,38 @@ impl Orders {
             }
             Entry::Occupied(held) => held.into_mut(),
         };
-        match refunds.entry(id) {
+        let is_changed = match refunds.entry(id) {
             Entry::Vacant(vacant) => {
                 vacant.insert(refund);
                 true
             }
             Entry::Occupied(mut held) => keep_greatest(held.get_mut(), refund),
+        };
+        if is_changed {
+            self.ledger.changed();
         }
+        is_changed
+    }
+
+    /// Returns the ledger under a version of the definitions, if it is kept.
+    pub(crate) fn kept_ledger(&self, version: i64) -> Option<&Ledger> {
+        self.ledger.under(version)
+    }
+
+    /// Whether there are so many orders that the ledger is to be kept, and it is not under this version.
+    pub(crate) fn lacks_ledger(&self, version: i64) -> bool {
+        self.placed.len() >= ledger::MANY && self.ledger.under(version).is_none()
+    }
+
+    /// Keeps the ledger under a version of the definitions, for as long as [`Self::move_in_ledger`] follows
+    /// each event of an order.
+    pub(crate) fn keep_ledger(&mut self, version: i64, ledger: Ledger) {
+        self.ledger.keep(version, ledger);
+    }
+
+    /// Replaces what an order adds to the ledger that is kept: `before` and after its event.
+    pub(crate) fn move_in_ledger(&mut self, before: Option<Day>, after: Option<Day>) {
+        self.ledger.replace(before, after);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -225,6 +259,7 @@ impl Orders {
     pub(super) fn memory_bytes(&self) -> usize {
         // One map of refunds for each order that has some, few in each.
         self.text_bytes
+            + self.ledger.memory_bytes()
             + super::map_bytes::<Arc<str>, Placed>(self.placed.len())
             + super::map_bytes::<Arc<str>, BTreeMap<EventId, Refund>>(self.refunds.len())
             + self.refunds.len() * super::map_bytes::<EventId, Refund>(1)

@@ -1,9 +1,9 @@
 //! The `orders` leaf.
 
 use crate::definitions::expression::{OrderWindow, OrdersCondition};
-use crate::outputs::ledger::{Totals, totals_of};
 use crate::outputs::next_change::NextChange;
 use crate::outputs::state_at::StateAt;
+use crate::state::orders::{Totals, totals_of};
 
 pub(crate) fn orders_hold(
     condition: &OrdersCondition,

@@ -142,6 +142,7 @@ impl Orders {
             placed: placed.into_iter().collect(),
             refunds,
             text_bytes,
+            ledger: super::ledger::Kept::default(),
         })
     }
 }
