@@ -8,7 +8,7 @@ use crate::state::orders::{Day, Ledger, Order};
 impl Ledger {
     /// Adds up orders in the tenant's currency. O(n log n) in their number.
     pub(crate) fn new(orders: &Orders, definitions: &TenantDefinitions) -> Self {
-        Self::of(orders, |order| net_minor(order, definitions))
+        Self::from_orders(orders, |order| net_minor(order, definitions))
     }
 
     /// Returns the purchase history for churn models; `None` for a customer without purchases.
