@@ -157,6 +157,17 @@ pub struct LargeCustomer {
     pub bytes: i64,
 }
 
+/// The parked events of a tenant in one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct ParkedBytes {
+    /// The tenant; `None` for events of which no tenant could be read.
+    pub tenant: Option<String>,
+    /// The partition.
+    pub partition: i32,
+    /// The bytes that count towards the quota.
+    pub bytes: i64,
+}
+
 /// Parked events of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct Parked {
@@ -278,6 +289,13 @@ impl Projections {
     /// Returns the numbers of parked events by tenant and reason.
     pub async fn parked(&self) -> sqlx::Result<Vec<Parked>> {
         sqlx::query_as(include_str!("database/parked.sql"))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// Returns the tenants whose parked events take most bytes in one partition, the largest first.
+    pub async fn parked_bytes(&self) -> sqlx::Result<Vec<ParkedBytes>> {
+        sqlx::query_as(include_str!("database/parked_bytes.sql"))
             .fetch_all(&self.pool)
             .await
     }

@@ -51,6 +51,7 @@ fn processor_config(
                 window: limits.halt_window,
                 minimum: limits.halt_minimum,
             },
+            parked_quota_bytes: limits.parked_quota_bytes(),
         },
     })
 }

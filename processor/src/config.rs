@@ -40,6 +40,8 @@ pub struct Limits {
     pub stalled: Duration,
     /// The limit of parked events at which a tenant is halted.
     pub halt: HaltLimit,
+    /// The bytes of parked events that a tenant may have in one partition; beyond them it is deferred there.
+    pub parked_quota_bytes: i64,
 }
 
 /// A tenant is halted in a partition when more than this share of its recent records there was
@@ -74,6 +76,7 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
             stalled: Duration::from_mins(5),
             halt: HaltLimit::default(),
+            parked_quota_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -7,7 +7,8 @@
 //! - `definitions_source`: the definitions that take force, live or recorded.
 //! - `classification`, `routing`, `park`: a record before any state is read: fold it, forward it, or
 //!   park it and why; `forwarding`: misrouted events published to their expected partitions.
-//! - `admission`, `halts`: fold or park; tenants halted because too many of their records were parked.
+//! - `admission`, `halts`, `parked_bytes`: fold or park; tenants deferred because too many of their records
+//!   were parked, or too many bytes.
 //! - `catch_up`: deferred tenants and customers folded from the log, beside the partition.
 //! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
 //! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
@@ -33,6 +34,7 @@ mod inbox;
 mod large;
 mod pace;
 mod park;
+mod parked_bytes;
 mod pending;
 mod projector;
 mod redrive;

@@ -45,6 +45,14 @@ metrics! {
     discarded: IntCounter = counter("tidemark_events_discarded_total");
     /// Tenants deferred in a partition because too many of their records were parked.
     tenants_halted: IntGaugeVec = gauges("tidemark_tenants_halted", "partition");
+    /// Tenants deferred in a partition because their parked events take as many bytes as they may.
+    tenants_over_quota: IntGaugeVec = gauges("tidemark_tenants_over_quota", "partition");
+    /// Bytes of the parked events of the tenant that has most in a partition.
+    parked_bytes: IntGaugeVec = gauges("tidemark_parked_bytes", "partition");
+    /// Bytes of the parked events of a partition that name no defined tenant.
+    parked_bytes_without_tenant: IntGaugeVec = gauges("tidemark_parked_without_tenant_bytes", "partition");
+    /// Bytes of parked events that a tenant may have in one partition.
+    parked_quota: IntGauge = gauge("tidemark_parked_quota_bytes");
     /// Bytes of a partition's largest customer, as each commit of it writes them; 0 below 64 KiB.
     largest_customer: IntGaugeVec = gauges("tidemark_largest_customer_bytes", "partition");
     /// Tenants deferred in a partition because they are not defined.
@@ -107,7 +115,7 @@ impl Metrics {
         }
     }
 
-    fn by_partition(&self) -> [&IntGaugeVec; 9] {
+    fn by_partition(&self) -> [&IntGaugeVec; 12] {
         [
             &self.lag,
             &self.open_transactions,
@@ -115,6 +123,9 @@ impl Metrics {
             &self.timers_fired_to,
             &self.clock,
             &self.tenants_halted,
+            &self.tenants_over_quota,
+            &self.parked_bytes,
+            &self.parked_bytes_without_tenant,
             &self.largest_customer,
             &self.tenants_undefined,
             &self.customers_quarantined,

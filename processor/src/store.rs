@@ -29,9 +29,10 @@ use std::sync::Arc;
 
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
+pub(crate) use self::batch::parked_bytes;
 pub use self::batch::{
-    Batch, ChangeSet, CustomerRow, DeferralReason, DeferralRow, LargeRow, Outcome, ParkedRow,
-    Reevaluation, Rows, Scope, SettledRequest, TenantDigest, TrackedRow,
+    Batch, ChangeSet, CustomerRow, DeferralReason, DeferralRow, LargeRow, Outcome, ParkedBytesRow,
+    ParkedRow, Reevaluation, Rows, Scope, SettledRequest, TenantDigest, TrackedRow,
 };
 pub use self::claim::Claim;
 pub use self::commit::Committed;

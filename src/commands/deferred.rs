@@ -24,13 +24,14 @@ pub(crate) enum Command {
     /// List the tenants and customers that are not folded now
     #[command(after_help = "Example:\n  tidemark deferred list\n\n\
         Their events stay in the log. A tenant is deferred while it is not defined, or once it is halted\n\
-        because too many of its records were parked; a customer, once it could not be processed.")]
+        because too many of its records were parked, or its parked events take too many bytes;\n\
+        a customer, once it could not be processed.")]
     List {
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Fold a halted tenant or a quarantined customer again, from where it was deferred
+    /// Fold a tenant or a customer again from where it was deferred, once its cause is removed
     #[command(
         after_help = "Example:\n  tidemark deferred resume --tenant acme --apply\n\n\
         Without --apply nothing changes, and the command prints what it would do. The log is read again\n\
@@ -124,6 +125,15 @@ impl Deferred {
                 format!("{operator} has resumed it: {behind} offsets to catch up")
             }
             (None, "undefined", _) => "define it: `tidemark define apply`".to_owned(),
+            (None, "quota", _) => {
+                let customer = self.customer.as_ref();
+                let customer = customer.map_or_else(String::new, |id| format!(" --customer {id}"));
+                format!(
+                    "redrive or discard parked events of it (`tidemark parked summary --tenant {0}`), then run \
+                     `tidemark deferred resume --tenant {0}{customer} --apply`",
+                    self.tenant
+                )
+            }
             (None, _, None) => format!(
                 "correct its producer, then run `tidemark deferred resume --tenant {} --apply`",
                 self.tenant

@@ -15,7 +15,7 @@ use self::pace::{Looks, Pace};
 use super::deferred::{self, Deferred};
 use super::parked;
 use crate::config::Config;
-use crate::database::{LargeCustomer, Parked, Projections, TenantProgress};
+use crate::database::{LargeCustomer, Parked, ParkedBytes, Projections, TenantProgress};
 use crate::lag::{Brokers, Lag};
 use crate::output;
 
@@ -51,6 +51,10 @@ struct Status {
     pace: Option<Pace>,
     tenants: Vec<TenantProgress>,
     parked: Vec<Parked>,
+    /// The tenants whose parked events take most bytes in one partition.
+    parked_bytes: Vec<ParkedBytes>,
+    /// The bytes of parked events that a tenant may have in one partition.
+    parked_quota_bytes: i64,
     /// The largest customers, if they are large.
     largest_customers: Vec<LargeCustomer>,
     /// Tenants and customers that are not folded in a partition.
@@ -73,6 +77,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     loop {
         let mut status = Status::read(&projections, &operators, &brokers).await?;
         status.retention.clone_from(&retention);
+        status.parked_quota_bytes = config.processor.parked_quota_bytes();
         status.pace = looks.add(&status.lag, Instant::now());
         if arguments.json {
             output::json(&status)?;
@@ -130,6 +135,8 @@ impl Status {
             pace: None,
             tenants: projections.tenants().await?,
             parked: projections.parked().await?,
+            parked_bytes: projections.parked_bytes().await?,
+            parked_quota_bytes: 0,
             largest_customers: projections.largest_customers().await?,
             deferred: deferred::load(operators).await?,
             reevaluating: reevaluating

@@ -172,6 +172,8 @@ pub struct Processor {
     pub halt_window: usize,
     /// The fewest records in the window before a tenant can be halted.
     pub halt_minimum: usize,
+    /// The MiB of parked events that a tenant may have in one partition, before it is deferred there.
+    pub parked_quota_mib_per_partition: u32,
     /// The address of the processor's `/metrics` and `/healthz`.
     pub metrics_listen: SocketAddr,
 }
@@ -188,8 +190,16 @@ impl Default for Processor {
             halt_share: 0.5,
             halt_window: 1_000,
             halt_minimum: 200,
+            parked_quota_mib_per_partition: 64,
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
         }
+    }
+}
+
+impl Processor {
+    /// Returns the bytes of parked events that a tenant may have in one partition.
+    pub fn parked_quota_bytes(&self) -> i64 {
+        i64::from(self.parked_quota_mib_per_partition) * 1024 * 1024
     }
 }
 

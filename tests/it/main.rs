@@ -45,6 +45,7 @@ mod openapi;
 mod operators;
 mod outage;
 mod parked;
+mod parked_quota;
 mod paused;
 mod pipeline;
 mod placeholders;

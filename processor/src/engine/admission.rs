@@ -1,5 +1,5 @@
 //! The admission of classified records: folded, known already, forwarded, parked, or deferred with their
-//! tenant or customer; and the tenants that are halted because too many of theirs were parked.
+//! tenant or customer; and the tenants that are deferred because too many of theirs were parked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
 use super::park::Park;
 use crate::parking::Reason;
+use crate::store::{DeferralReason, parked_bytes};
 
 /// The interval at which a misrouted event is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -57,6 +58,9 @@ impl Admission {
             self.shared.metrics.records.inc();
         }
         let admitted = self.try_fold(folder, item)?;
+        if self.defers_over_quota(folder, item, &admitted) {
+            return Ok(());
+        }
         self.note_share(folder, item, &admitted);
         if let Classification::Forward(misplaced) = &item.classification {
             self.warn_of_misrouted(&misplaced.misrouted.detail, item.record.offset);
@@ -156,7 +160,35 @@ impl Admission {
             "{parked} of the last {records} records of tenant {tenant} in partition {} were parked",
             self.partition
         );
-        folder.defer_halted(tenant, detail, item.record.offset + 1);
+        let offset = item.record.offset + 1;
+        folder.defer_tenant(tenant, DeferralReason::Halted, detail, offset);
+    }
+
+    /// Defers the tenant of an event that is to be parked, where that would be too many bytes: the event stays
+    /// in the log. A first event is parked whatever its size, so that emptying the quota always helps.
+    fn defers_over_quota(&self, folder: &mut Folder, item: &Item, admitted: &Admitted) -> bool {
+        let Admitted::Parked(Park {
+            tenant: Some(tenant),
+            ..
+        }) = admitted
+        else {
+            return false;
+        };
+        let record = &item.record;
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let more = parked_bytes(key, value, &record.headers);
+        let held = folder.parked_bytes_of(tenant);
+        let quota = self.shared.limits.parked_quota_bytes;
+        if held == 0 || held + more <= quota || folder.tenant(tenant).is_none() {
+            return false;
+        }
+        let (partition, offset) = (self.partition, record.offset);
+        let detail = format!(
+            "parked events of tenant {tenant} hold {held} bytes in partition {partition}, and that of \
+             offset {offset} has {more} more; the quota is {quota}"
+        );
+        folder.defer_tenant(tenant, DeferralReason::Quota, detail, offset);
+        true
     }
 
     /// Names the producer and its partitioner, but not for each of its events.

@@ -357,7 +357,7 @@ impl CatchUp {
             projector.folder.move_clock(*clock);
             admission.admit(&mut projector.folder, item)?;
             if projector.folder.stands() {
-                return Ok(item.record.offset + 1);
+                return Ok(item.record.offset);
             }
         }
         projector.folder.move_clock(self.recall.clock);

@@ -28,6 +28,7 @@ use self::lane::Lane;
 use super::cache::{Cache, Entry};
 use super::failed_customer::FailedCustomer;
 use super::large::LargeCustomers;
+use super::parked_bytes::{ParkedBytes, Totals};
 use super::pending::Pending;
 use super::timers::Timers;
 use crate::memory::Budget;
@@ -97,7 +98,10 @@ impl Folder {
             lane: live,
             deferrals: Deferrals::default(),
             large: LargeCustomers::new(claim.large),
-            pending: Pending::default(),
+            pending: Pending {
+                parked_bytes: ParkedBytes::new(claim.parked_bytes),
+                ..Pending::default()
+            },
             clock_at_record: Instant::MIN,
             has_clock_marks: claim.has_clock_marks,
             failed: None,
@@ -141,6 +145,19 @@ impl Folder {
 
     pub(crate) fn pending_mut(&mut self) -> &mut Pending {
         &mut self.pending
+    }
+
+    /// Returns the bytes of parked events, those of the batch under construction among them.
+    pub(crate) fn parked_bytes(&mut self) -> Totals {
+        let definitions = &self.lane.definitions;
+        let version = definitions.version.unwrap_or(-1);
+        let is_defined = |tenant: &TenantId| definitions.tenant(tenant).is_some();
+        self.pending.parked_bytes.totals(version, is_defined)
+    }
+
+    /// Returns the bytes of a tenant's parked events, those of the batch under construction among them.
+    pub(crate) fn parked_bytes_of(&self, tenant: &TenantId) -> i64 {
+        self.pending.parked_bytes.of_tenant(tenant)
     }
 
     /// Evicts customers while the budget is exceeded, those first that were loaded for their timers alone;

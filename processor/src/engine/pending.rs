@@ -3,6 +3,7 @@
 use tidemark_projections::counter::CounterKind;
 use tidemark_schemas::{CustomerKey, TenantId};
 
+use super::parked_bytes::ParkedBytes;
 use crate::store::{ParkedRow, Rows};
 
 /// See the module.
@@ -12,6 +13,8 @@ pub(crate) struct Pending {
     pub(crate) touched: Vec<CustomerKey>,
     /// Every other row.
     pub(crate) rows: Rows,
+    /// The bytes of parked events, with those of this batch. Unlike the rest it is not of the batch alone.
+    pub(crate) parked_bytes: ParkedBytes,
 }
 
 impl Pending {
@@ -23,18 +26,21 @@ impl Pending {
     /// Parks an event for the first time.
     pub(crate) fn park(&mut self, row: ParkedRow) {
         self.count_parked(&row, 1);
+        self.parked_bytes.add(&row);
         self.rows.parked.parked.push(row);
     }
 
     /// Removes a parked event that was folded or discarded.
     pub(crate) fn unpark(&mut self, row: &ParkedRow) {
         self.count_parked(row, -1);
+        self.parked_bytes.remove(row);
         self.rows.parked.unparked.push(row.offset);
     }
 
     /// Parks an event for another reason than before.
     pub(crate) fn repark(&mut self, before: &ParkedRow, now: ParkedRow) {
         self.count_parked(before, -1);
+        self.parked_bytes.remove(before);
         self.park(now);
     }
 

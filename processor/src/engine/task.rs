@@ -283,8 +283,11 @@ impl PartitionTask {
         folder.has_rows() || clock_moved >= CLOCK_WRITTEN_EVERY || fired_up
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
+        let parked = self.projector.folder.parked_bytes();
         let (metrics, folder) = (&self.shared.metrics, &self.projector.folder);
+        let quota = self.shared.limits.parked_quota_bytes;
+        metrics.parked_quota.set(quota);
         let partition = self.partition.to_string();
         let seconds = |instant: Instant| instant.micros() / 1_000_000;
         let deferred = |reason| {
@@ -293,6 +296,9 @@ impl PartitionTask {
         };
         for (gauges, value) in [
             (&metrics.tenants_halted, deferred(DeferralReason::Halted)),
+            (&metrics.tenants_over_quota, deferred(DeferralReason::Quota)),
+            (&metrics.parked_bytes, parked.largest_tenant),
+            (&metrics.parked_bytes_without_tenant, parked.without_tenant),
             (
                 &metrics.tenants_undefined,
                 deferred(DeferralReason::Undefined),

@@ -15,6 +15,7 @@ mod headers;
 mod large;
 mod memberships;
 mod parked;
+mod parked_bytes;
 mod positions;
 mod reevaluations;
 mod rollups;
@@ -36,7 +37,9 @@ pub use self::customers::CustomerRow;
 pub use self::deferrals::{DeferralReason, DeferralRow, Deferrals, Scope};
 pub use self::large::LargeRow;
 pub use self::memberships::Memberships;
+pub(crate) use self::parked::parked_bytes;
 pub use self::parked::{Parked, ParkedRow};
+pub use self::parked_bytes::ParkedBytesRow;
 pub use self::positions::Positions;
 pub use self::reevaluations::{Reevaluation, Reevaluations};
 pub use self::rollups::TenantRollups;
@@ -165,6 +168,8 @@ kinds! {
     changes: Vec<ChangeSet>;
     /// Events parked, and events that are not parked any more.
     parked: Parked;
+    /// The bytes of parked events, where they have changed.
+    parked_bytes: Vec<ParkedBytesRow>;
     /// The outcomes of operator commands.
     settled: Vec<SettledRequest>;
     /// The clock at records of which the append time does not tell it. Before the deferrals: the last

@@ -6,7 +6,7 @@ use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{Instant, TenantId};
 use uuid::Uuid;
 
-use super::batch::{DeferralRow, LargeRow, Reevaluation, TenantDigest, TrackedRow};
+use super::batch::{DeferralRow, LargeRow, ParkedBytesRow, Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
 use super::decode::instant;
 use super::error::{StoreError, lock_timed_out};
@@ -42,6 +42,8 @@ pub struct Claim {
     pub tracked: Vec<TrackedRow>,
     /// The large customers.
     pub large: Vec<LargeRow>,
+    /// The bytes of parked events.
+    pub parked_bytes: Vec<ParkedBytesRow>,
     /// The log that was folded so far.
     pub log: LogIdentity,
     /// The deferred scopes, and whether an operator resumed each.
@@ -101,6 +103,7 @@ async fn try_claim(
     let reevaluations = include_str!("claim_reevaluations.sql");
     let tracked = include_str!("claim_tracked.sql");
     let large = include_str!("claim_large_customers.sql");
+    let parked_bytes = include_str!("claim_parked_bytes.sql");
     let deferrals = include_str!("load_deferrals.sql");
     let has_clock_marks = sqlx::query_scalar(include_str!("has_clock_marks.sql"))
         .bind(partition)
@@ -121,6 +124,7 @@ async fn try_claim(
         reevaluations: rows(all, reevaluations, of, Reevaluation::from_row).await?,
         tracked: rows(all, tracked, of, TrackedRow::from_row).await?,
         large: rows(all, large, of, LargeRow::from_row).await?,
+        parked_bytes: rows(all, parked_bytes, of, ParkedBytesRow::from_row).await?,
         log: LogIdentity::from_row(&progress)?,
         deferrals: rows(all, deferrals, of, deferral).await?,
         has_clock_marks,

@@ -252,6 +252,15 @@ create table parked (
 );
 create index parked_reason on parked (tenant_id, reason, partition, "offset");
 
+-- The bytes of parked events, for the quota of a tenant in a partition: keys, values, headers, and 256 for
+-- each row. Written with every row of `parked`.
+create table parked_bytes (
+    tenant_id text collate "C" not null,    -- '' for events of which no tenant could be read
+    partition int not null,
+    bytes     bigint not null,
+    primary key (tenant_id, partition)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
 -- Operator commands for parked events. Only the owner of the partition applies them, in its own
 -- transaction behind the fence. Settled rows stay: they distinguish discarded events from lost ones.
 create table parked_request (
@@ -281,7 +290,7 @@ create table deferral (
     partition   int not null,
     tenant_id   text collate "C" not null,
     customer_id text collate "C" not null,
-    reason      text not null,              -- halted, undefined, quarantined
+    reason      text not null,              -- halted, quota, undefined, quarantined
     detail      text not null,
     from_offset bigint not null,            -- the first record that was not folded
     next_offset bigint not null,            -- the first record not folded yet

@@ -72,6 +72,8 @@ pub struct ParkedGroup {
     pub day: String,
     /// The number of events.
     pub events: i64,
+    /// The bytes of their keys and values.
+    pub bytes: i64,
     /// The first events: partition, offset and detail.
     pub examples: Vec<(i32, i64, String)>,
 }

@@ -2,6 +2,7 @@
 -- each group.
 with numbered as (
     select tenant_id, source, reason, partition, "offset", detail,
+           coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) as bytes,
            (tidemark.instant(appended_at) at time zone 'UTC')::date::text as day,
            row_number() over (
                partition by tenant_id, source, reason,
@@ -14,7 +15,7 @@ with numbered as (
       and ($3::text is null or source = $3)
       and ($4::float8 is null or parked_at >= now() - make_interval(secs => $4))
 )
-select tenant_id, source, reason, day, count(*) as events,
+select tenant_id, source, reason, day, count(*) as events, sum(bytes)::bigint as bytes,
        array_agg(partition order by place) filter (where place <= 3) as partitions,
        array_agg("offset" order by place) filter (where place <= 3) as offsets,
        array_agg(detail order by place) filter (where place <= 3) as details

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{
-    Action, Batch, BundleRow, Claim, CustomerRow, DeferralReason, DeferralRow, LargeRow, ParkedRow,
-    Request, Scope, TenantDigest, TrackedRow,
+    Action, Batch, BundleRow, Claim, CustomerRow, DeferralReason, DeferralRow, LargeRow,
+    ParkedBytesRow, ParkedRow, Request, Scope, TenantDigest, TrackedRow,
 };
 use tidemark_projections::counter::CounterKind;
 use tidemark_projections::digest::Digest;
@@ -81,6 +81,10 @@ pub(crate) fn filled(mut batch: Batch, tenant_id: &str, customer_id: &str) -> Ba
     let mut rollups = Rollups::default();
     rollups.add(Rollup::new(RollupKind::CustomersNew, 19_844), 1);
     batch.rows.rollups.add(&key.tenant, rollups);
+    batch.rows.parked_bytes.push(ParkedBytesRow {
+        tenant: Some(key.tenant.clone()),
+        bytes: 300,
+    });
     batch.rows.counts.digests.push((key.tenant, counts));
     batch
 }

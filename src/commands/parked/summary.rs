@@ -31,6 +31,8 @@ struct Group {
     source: Option<String>,
     reason: &'static str,
     events: i64,
+    /// The bytes of their keys and values.
+    bytes: i64,
     examples: Vec<Example>,
 }
 
@@ -52,6 +54,7 @@ impl From<ParkedGroup> for Group {
             source: group.source,
             reason: group.reason.as_str(),
             events: group.events,
+            bytes: group.bytes,
             examples: group.examples.into_iter().map(example).collect(),
         }
     }
@@ -76,12 +79,13 @@ pub(super) async fn summarize(store: &OperatorStore, arguments: Arguments) -> an
     }
     for group in groups {
         output::line(format!(
-            "{}  source {}, tenant {}: {} events {}",
+            "{}  source {}, tenant {}: {} events {}, {} bytes",
             group.day,
             group.source.as_deref().unwrap_or("unknown"),
             group.tenant.as_deref().unwrap_or("unknown"),
             group.events,
             group.reason,
+            group.bytes,
         ));
         for Example { position, detail } in group.examples {
             output::line(format!("    {position}  {detail}"));

@@ -1,7 +1,7 @@
 //! The text of a status, and the part of it that fits on a screen.
 
 use super::{Deferred, Reevaluating, Status};
-use crate::database::{LargeCustomer, Parked, TenantProgress};
+use crate::database::{LargeCustomer, Parked, ParkedBytes, TenantProgress};
 use crate::lag::{Lag, PartitionLag};
 
 /// The number of partitions that a line lists.
@@ -131,6 +131,36 @@ fn due_timers(lag: &Lag) -> Option<String> {
     ))
 }
 
+/// The share of the quota of parked bytes from which on a tenant is named, in percent.
+const NEAR_QUOTA: i64 = 80;
+
+/// Returns the lines about tenants whose parked events take most of their quota.
+fn near_quota(status: &Status) -> Vec<String> {
+    let quota = status.parked_quota_bytes;
+    let near = |found: &&ParkedBytes| found.bytes.saturating_mul(100) >= quota * NEAR_QUOTA;
+    let line = |found: &ParkedBytes| {
+        let ParkedBytes {
+            tenant,
+            partition,
+            bytes,
+        } = found;
+        let percent = bytes.saturating_mul(100) / quota.max(1);
+        let of =
+            format!("{bytes} bytes in partition {partition}, {percent} % of the quota of a tenant");
+        match tenant {
+            Some(tenant) => format!(
+                "parked events of tenant {tenant}: {of}; beyond it the tenant is deferred there: \
+                 `tidemark parked summary --tenant {tenant}` shows them"
+            ),
+            None => format!(
+                "parked events of which no tenant could be read: {of}; \
+                 `tidemark parked summary` shows them"
+            ),
+        }
+    };
+    status.parked_bytes.iter().filter(near).map(line).collect()
+}
+
 /// Returns the lines below the partitions.
 fn rest(status: &Status) -> Vec<String> {
     let mut lines: Vec<_> = status.deferred.iter().map(Deferred::to_text).collect();
@@ -145,6 +175,7 @@ fn rest(status: &Status) -> Vec<String> {
             "parked {reason}: {events} events of tenant {tenant}"
         ));
     }
+    lines.extend(near_quota(status));
     lines.extend(due_timers(&status.lag));
     for large in &status.largest_customers {
         let LargeCustomer {
@@ -207,6 +238,8 @@ mod tests {
             pace: None,
             tenants: Vec::new(),
             parked: Vec::new(),
+            parked_bytes: Vec::new(),
+            parked_quota_bytes: 1_000,
             largest_customers: Vec::new(),
             deferred: Vec::new(),
             reevaluating: (0..30)
@@ -248,6 +281,25 @@ mod tests {
                  2026-02-28T22:59:59Z"
             )
         );
+    }
+
+    #[test]
+    fn tenants_from_four_fifths_of_the_quota_of_parked_bytes_on_are_named() {
+        let mut status = status([]);
+        let held = |tenant: Option<&str>, bytes| ParkedBytes {
+            tenant: tenant.map(str::to_owned),
+            partition: 3,
+            bytes,
+        };
+        status.parked_bytes = vec![
+            held(None, 1_200),
+            held(Some("acme"), 800),
+            held(Some("globex"), 799),
+        ];
+        let lines = near_quota(&status);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("no tenant could be read: 1200 bytes in partition 3, 120 %"));
+        assert!(lines[1].contains("tenant acme: 800 bytes in partition 3, 80 %"));
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Deferrals {
             let is_nested = scope.customer.is_some() && self.cover_tenant(&scope.tenant);
             let is_ready = match reason {
                 DeferralReason::Undefined => true,
-                DeferralReason::Halted => deferral.is_resumed,
+                DeferralReason::Halted | DeferralReason::Quota => deferral.is_resumed,
                 DeferralReason::Quarantined => {
                     deferral.is_resumed || deferral.row.binary_version != binary_version()
                 }

@@ -205,18 +205,26 @@ impl Folder {
         true
     }
 
-    /// Defers a tenant of which too many records were parked, from an offset on; if it is catching up, it
-    /// stands still again there.
-    pub(crate) fn defer_halted(&mut self, tenant: &TenantId, detail: String, offset: i64) {
-        let scope = Scope::tenant(tenant.clone());
-        if self.lane.scope.as_ref() == Some(&scope) {
-            self.note_position(offset);
-            if let Some(deferral) = self.deferrals.by_scope.get_mut(&scope) {
-                deferral.stand(DeferralReason::Halted, detail);
-            }
-            return;
+    /// Defers a tenant from an offset on, until an operator resumes it. In the lane of a deferred scope, that
+    /// scope stands still again there.
+    pub(crate) fn defer_tenant(
+        &mut self,
+        tenant: &TenantId,
+        reason: DeferralReason,
+        detail: String,
+        offset: i64,
+    ) {
+        let Some(scope) = self.lane.scope.clone() else {
+            return self.defer(Scope::tenant(tenant.clone()), reason, detail, offset);
+        };
+        self.note_position(offset);
+        if let Some(deferral) = self.deferrals.by_scope.get_mut(&scope) {
+            let partition = self.partition;
+            tracing::error!(
+                partition, %scope, reason = reason.as_str(), offset, "deferred again: {detail}"
+            );
+            deferral.stand(reason, detail);
         }
-        self.defer(scope, DeferralReason::Halted, detail, offset);
     }
 
     /// Defers a customer that could not be folded, from the position of its lane on. Just after a claim: no

@@ -32,9 +32,12 @@ impl Folder {
     pub(crate) fn flush(&mut self, end: BatchEnd) -> Batch {
         self.flush_deferrals();
         let Pending {
-            mut touched,
-            mut rows,
-        } = std::mem::take(&mut self.pending);
+            touched,
+            rows,
+            parked_bytes,
+        } = &mut self.pending;
+        let (mut touched, mut rows) = (std::mem::take(touched), std::mem::take(rows));
+        rows.parked_bytes = parked_bytes.take_changed();
         let mut counted: BTreeSet<TenantId> = BTreeSet::new();
         // In the order of their keys: neighbours share pages.
         touched.sort_unstable();

@@ -333,6 +333,11 @@ impl<'a> Rig<'a> {
             *counters.entry(counter).or_default() += 1;
         }
         assert_eq!(table.counters, counters);
+        let mut bytes = BTreeMap::new();
+        for row in table.parked.values() {
+            *bytes.entry(row.tenant.clone()).or_default() += row.bytes();
+        }
+        assert_eq!(table.parked_bytes, bytes);
     }
 
     /// The rollups say what the states and the changes add up to.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::engine::timers::Due;
 use crate::store::{
-    Batch, ChangeSet, Claim, CustomerRow, DeferralRow, LogIdentity, ParkedRow, Reevaluation, Scope,
-    TenantDigest, TrackedRow,
+    Batch, ChangeSet, Claim, CustomerRow, DeferralRow, LogIdentity, ParkedBytesRow, ParkedRow,
+    Reevaluation, Scope, TenantDigest, TrackedRow,
 };
 use tidemark_projections::state::LeafId;
 
@@ -38,6 +38,7 @@ pub(super) struct Table {
     pub(super) memberships: BTreeMap<(CustomerKey, String), Instant>,
     pub(super) positions: BTreeMap<(CustomerKey, String), (String, Instant)>,
     pub(super) parked: BTreeMap<i64, ParkedRow>,
+    pub(super) parked_bytes: BTreeMap<Option<TenantId>, i64>,
     pub(super) reevaluations: BTreeMap<TenantId, Reevaluation>,
     /// Version, the offset before which it came into force, the clock then.
     pub(super) activations: Vec<(i64, i64, Instant)>,
@@ -66,6 +67,7 @@ impl Table {
             memberships: BTreeMap::new(),
             positions: BTreeMap::new(),
             parked: BTreeMap::new(),
+            parked_bytes: BTreeMap::new(),
             reevaluations: BTreeMap::new(),
             activations: Vec::new(),
             tracked: BTreeMap::new(),
@@ -103,6 +105,14 @@ impl Table {
                 })
                 .collect(),
             large: Vec::new(),
+            parked_bytes: self
+                .parked_bytes
+                .iter()
+                .map(|(tenant, bytes)| ParkedBytesRow {
+                    tenant: tenant.clone(),
+                    bytes: *bytes,
+                })
+                .collect(),
             log: LogIdentity::default(),
             deferrals: self
                 .deferrals
@@ -211,6 +221,10 @@ impl Table {
         }
         for row in &batch.rows.parked.parked {
             self.parked.insert(row.offset, row.clone());
+        }
+        for ParkedBytesRow { tenant, bytes } in &batch.rows.parked_bytes {
+            self.parked_bytes.insert(tenant.clone(), *bytes);
+            self.parked_bytes.retain(|_, bytes| *bytes != 0);
         }
     }
 

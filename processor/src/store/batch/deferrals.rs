@@ -27,6 +27,8 @@ pub struct Scope {
 pub enum DeferralReason {
     /// Too large a share of the tenant's records was parked: an operator resumes it.
     Halted,
+    /// The tenant's parked events take as many bytes as they may: an operator removes some and resumes it.
+    Quota,
     /// The tenant is not defined.
     Undefined,
     /// The customer could not be folded or evaluated: an operator, or another version, tries again.
@@ -133,12 +135,18 @@ impl std::fmt::Display for Scope {
 
 impl DeferralReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Halted, Self::Undefined, Self::Quarantined];
+    pub const ALL: [Self; 4] = [
+        Self::Halted,
+        Self::Quota,
+        Self::Undefined,
+        Self::Quarantined,
+    ];
 
     /// Returns the name in tables, metrics and commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Halted => "halted",
+            Self::Quota => "quota",
             Self::Undefined => "undefined",
             Self::Quarantined => "quarantined",
         }

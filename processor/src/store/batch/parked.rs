@@ -12,6 +12,9 @@ use crate::parking::Reason;
 use crate::store::decode::{instant, reason, tenant_if_known};
 use crate::store::error::StoreError;
 
+/// The bytes that a row counts beside those of its record, so that many small records are bounded as well.
+const BYTES_PER_ROW: usize = 256;
+
 /// Events parked, and events that are not parked any more.
 #[derive(Debug, Clone, Default)]
 pub struct Parked {
@@ -49,6 +52,12 @@ pub struct ParkedRow {
 }
 
 impl ParkedRow {
+    /// Returns the bytes that the event counts towards the quota.
+    pub(crate) fn bytes(&self) -> i64 {
+        let (key, value) = (self.key.as_deref(), self.value.as_deref());
+        parked_bytes(key, value, &self.headers)
+    }
+
     pub(in crate::store) fn from_row(row: &PgRow) -> Result<Self, StoreError> {
         Ok(Self {
             offset: row.try_get("offset")?,
@@ -64,6 +73,16 @@ impl ParkedRow {
             appended_at: instant(row, "appended_at")?,
         })
     }
+}
+
+/// Returns the bytes that a record counts towards the quota once it is parked: its key, value and headers, and a
+/// share for the row. A row that was read back counts what it was written with.
+pub(crate) fn parked_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) -> i64 {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let headers = headers.iter();
+    let headers = headers.map(|header| header.name.len() + length(header.value.as_deref()));
+    let bytes = length(key) + length(value) + headers.sum::<usize>();
+    i64::try_from(BYTES_PER_ROW + bytes).unwrap_or(i64::MAX)
 }
 
 impl RowKind for Parked {

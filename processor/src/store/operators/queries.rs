@@ -237,6 +237,7 @@ fn group(row: &PgRow) -> Result<ParkedGroup, StoreError> {
         reason: reason(row)?,
         day: row.try_get("day")?,
         events: row.try_get("events")?,
+        bytes: row.try_get("bytes")?,
         examples: positions
             .zip(details)
             .map(|((partition, offset), detail)| (partition, offset, detail))
