@@ -6,6 +6,8 @@
     reason = "numbers of the tests are small"
 )]
 
+#[path = "predictions/any_parameters.rs"]
+mod any_parameters;
 #[path = "predictions/cdnow.rs"]
 mod cdnow;
 #[path = "predictions/choices.rs"]

@@ -22,6 +22,17 @@ const CLUSTERS: std::ops::RangeInclusive<usize> = 2..=8;
 /// Silhouettes take time by the square: as many customers, chosen by the hash of their id.
 const MOST_IN_SILHOUETTE: usize = 5_000;
 
+/// Features are logarithms of numbers below 2^63, and lie well within this.
+const MOST_FEATURE: f64 = 64.0;
+/// The deviations of features.
+const DEVIATIONS: std::ops::RangeInclusive<f64> = 1e-9..=MOST_FEATURE;
+/// Directions are unit vectors, but for rounding.
+const MOST_COMPONENT: f64 = 1.001;
+/// Minor units in a unit, of the currencies that there are.
+const MINOR_UNITS: [i64; 5] = [1, 10, 100, 1_000, 10_000];
+/// More clusters than training tries, and few enough to compare each customer with all.
+const MOST_CLUSTERS: usize = 64;
+
 /// Trained clusters, best customers first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,19 +186,23 @@ impl ClusterModel {
         (day < super::MAX_AGE).then(|| day.max(of.recency_days.saturating_add(1)))
     }
 
-    /// Whether it can assign.
+    /// Whether it can assign any customer, to centres that lie where customers can.
     pub(super) fn is_sound(&self) -> bool {
-        let mut numbers = self
-            .means
-            .iter()
-            .chain(self.centroids.iter().flatten())
-            .chain(self.components.iter().flatten());
-        !self.centroids.is_empty()
+        let is_feature = |number: f64| (-MOST_FEATURE..=MOST_FEATURE).contains(&number);
+        let is_centre = |centroid: &Point| {
+            let axes = centroid.iter().zip(&self.deviations).zip(&self.means);
+            let mut raw = axes.map(|((of, deviation), mean)| of * deviation + mean);
+            raw.all(is_feature)
+        };
+        let mut directions = self.components.iter().flatten();
+        (1..=MOST_CLUSTERS).contains(&self.centroids.len())
             && self.sizes.len() == self.centroids.len()
-            && numbers.all(|number| number.is_finite())
-            && self.deviations.iter().all(|of| of.is_finite() && *of > 0.0)
-            && self.silhouette.is_finite()
-            && self.minor_units > 0
+            && self.means.iter().all(|mean| is_feature(*mean))
+            && self.deviations.iter().all(|of| DEVIATIONS.contains(of))
+            && self.centroids.iter().all(is_centre)
+            && directions.all(|of| (-MOST_COMPONENT..=MOST_COMPONENT).contains(of))
+            && (-1.0..=1.0).contains(&self.silhouette)
+            && MINOR_UNITS.contains(&self.minor_units)
     }
 }
 

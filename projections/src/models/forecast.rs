@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Standard deviations to either side that hold nine in ten of a normal distribution.
 const NINE_IN_TEN: f64 = 1.644_853_626_951_472_2;
 
+/// The largest error of a model that forecasts can be made with.
+const MOST_ERROR: f64 = 1e9;
+
 /// The error of the model on the holdout.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +34,7 @@ impl ForecastError {
     }
 
     pub(super) fn is_sound(self) -> bool {
-        let is_sound = |value: f64| value.is_finite() && value >= 0.0;
+        let is_sound = |value: f64| (0.0..=MOST_ERROR).contains(&value);
         is_sound(self.dispersion) && is_sound(self.relative)
     }
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::decile::Decile;
-use super::special::{double, ln_beta};
+use super::special::{double, is_parameter, ln_beta};
 
 /// Each subscriber cancels at every renewal with a probability of its own, drawn from
 /// Beta(alpha, beta): customers that stay become ever more loyal.
@@ -91,8 +91,7 @@ impl TrainedRenewal {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        let positive = |value: f64| value > 0.0 && value.is_finite();
         let mut models = self.plans.values().chain([&self.all]);
-        models.all(|model| positive(model.alpha) && positive(model.beta))
+        models.all(|model| is_parameter(model.alpha) && is_parameter(model.beta))
     }
 }

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MAX_AGE;
+
 /// The three measures that determine the cell of a customer with purchases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfm {
@@ -78,9 +80,11 @@ impl RfmModel {
         cut.checked_add(1)
     }
 
-    /// Whether the cuts are in order.
+    /// Whether the cuts are in order, and those of recency are ages of customers.
     pub(super) fn is_sound(&self) -> bool {
-        self.recency_days.is_sorted()
+        let is_age = |days: &i64| (-MAX_AGE..=MAX_AGE).contains(days);
+        self.recency_days.iter().all(is_age)
+            && self.recency_days.is_sorted()
             && self.frequency.is_sorted()
             && self.monetary_minor.is_sorted()
     }

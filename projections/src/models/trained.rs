@@ -9,13 +9,11 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::decile::Decile;
+use super::special::is_parameter;
 use super::{
     ClusterModel, ConversionModel, Family, ForecastError, Parameters, RfmModel, SpendingModel,
     TrainedRenewal, ValueModel,
 };
-
-/// Parameters are positive and not beyond this: fits search less far.
-const LARGEST_PARAMETER: f64 = 1e9;
 
 /// The trained models of a tenant; models never trained are absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -127,7 +125,8 @@ impl TrainedModels {
         self.conversion.extend(conversion);
     }
 
-    /// Returns the reason that makes the model unusable for scoring, if there is one.
+    /// Returns the reason that makes a model unusable for scoring, if there is one: a number with which a
+    /// prediction of some customer would not be finite.
     pub(crate) fn problem(&self) -> Option<String> {
         let Self {
             churn,
@@ -138,17 +137,20 @@ impl TrainedModels {
             clusters,
             conversion,
         } = self;
-        let unsound = |what: &str| Some(format!("the {what} model's numbers make no sense"));
-        let positive = |value: f64| value > 0.0 && value <= LARGEST_PARAMETER;
+        let unsound = |what: &str| {
+            Some(format!(
+                "the {what} model has numbers out of range: train it again with `tidemark train`"
+            ))
+        };
         if let Some(Trained { model, .. }) = churn {
             let Parameters { r, alpha, a, b } = model.parameters;
-            if ![r, alpha, a, b].into_iter().all(positive) || !model.holdout.error.is_sound() {
+            if ![r, alpha, a, b].into_iter().all(is_parameter) || !model.holdout.error.is_sound() {
                 return unsound("churn");
             }
         }
         if let Some(Trained { model, .. }) = spending {
             let SpendingModel { p, q, v } = model.parameters;
-            if !(positive(p) && positive(v) && positive(q - 1.0)) {
+            if ![p, v, q - 1.0].into_iter().all(is_parameter) {
                 return unsound("spending");
             }
         }

@@ -21,6 +21,8 @@ const CORPORA: [&str; 2] = [
     include_str!("frozen/format_1.jsonl"),
     include_str!("frozen/format_2.jsonl"),
 ];
+/// Trained models of every kind, which no page of the documentation shows.
+const MODELS: &str = include_str!("frozen/models.yaml");
 /// The zones and currencies, by format from 1.
 const NAMES: [&str; 2] = [include_str!("frozen/names_1.txt"); 2];
 
@@ -236,13 +238,17 @@ fn parts(source: &TenantSource) -> Vec<TenantSource> {
     for trigger in &source.triggers {
         add(&|part| part.triggers.push(trigger.clone()));
     }
+    if let Some(models) = &source.models {
+        add(&|part| part.models = Some(models.clone()));
+    }
     parts
 }
 
 /// Writes the corpus of the newest format.
 fn write_corpus() {
     let mut corpus = String::new();
-    for file in documentation::files() {
+    let models = std::iter::once(MODELS.to_owned());
+    for file in documentation::files().into_iter().chain(models) {
         let bundle = Bundle::from_files(&[("example".to_owned(), file)], "test").unwrap();
         for tenant in bundle.tenants.iter().flat_map(parts) {
             let record = record_of(&tenant);

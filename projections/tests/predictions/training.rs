@@ -311,11 +311,19 @@ fn implausible_models_are_refused_with_their_position() {
         text
     };
     check("{ churm: 1 }", "unknown field `churm`");
-    check(&spending("1"), "the spending model's numbers make no sense");
+    check(
+        &spending("1"),
+        "the spending model has numbers out of range",
+    );
     check(&spending(".nan"), "not what `tidemark train` writes");
     check("17", "not what `tidemark train` writes");
-    let sound = format!("{SHOP}\nmodels: {}", spending("1.5"));
-    assert!(Bundle::from_files(&[("f.yaml".to_owned(), sound)], "me").is_ok());
+    // The mean exists only above 1, and parameters lie between a millionth and a million.
+    check(&spending("1.0000009"), "numbers out of range");
+    check(&spending("1000001.1"), "numbers out of range");
+    for sound in ["1.5", "1.000002", "1000000.9"] {
+        let sound = format!("{SHOP}\nmodels: {}", spending(sound));
+        assert!(Bundle::from_files(&[("f.yaml".to_owned(), sound)], "me").is_ok());
+    }
 }
 
 /// Definitions with the models of the real shop, but for the churn model's parameters.
