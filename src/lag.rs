@@ -75,6 +75,25 @@ impl Brokers {
         &self.kafka.topic
     }
 
+    /// Returns the first offset of each partition whose leader answers.
+    pub(crate) async fn beginnings(
+        &self,
+        partitions: Vec<i32>,
+    ) -> anyhow::Result<BTreeMap<i32, i64>> {
+        let (kafka, consumer) = (self.kafka.clone(), Arc::clone(&self.consumer));
+        let ask = move || {
+            let beginnings = Mutex::new(BTreeMap::new());
+            let collect = |answers| extend(&beginnings, answers);
+            let (topic, within) = (&kafka.topic, ANSWER_WITHIN);
+            let asked = log_ends::ask_beginnings(&consumer, topic, &partitions, within, collect);
+            if let Err(error) = asked {
+                tracing::debug!(%error, "the beginnings of the log are not known");
+            }
+            beginnings.into_inner().unwrap_or_default()
+        };
+        Ok(tokio::task::spawn_blocking(ask).await?)
+    }
+
     /// Returns the last stable offset of each partition whose leader answers, or the reason why no
     /// broker does.
     async fn ends(
@@ -84,12 +103,7 @@ impl Brokers {
         let (kafka, consumer) = (self.kafka.clone(), Arc::clone(&self.consumer));
         let ask = move || {
             let ends = Mutex::new(BTreeMap::new());
-            let collect = |answers: Vec<(i32, i64)>| {
-                let mut ends = ends
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                ends.extend(answers);
-            };
+            let collect = |answers| extend(&ends, answers);
             let topic = &kafka.topic;
             log_ends::ask(&consumer, topic, &partitions, ANSWER_WITHIN, collect)
                 .map_err(|error| kafka.unreachable(&consumer, &error).to_string())?;
@@ -97,6 +111,13 @@ impl Brokers {
         };
         Ok(tokio::task::spawn_blocking(ask).await?)
     }
+}
+
+fn extend(offsets: &Mutex<BTreeMap<i32, i64>>, answers: Vec<(i32, i64)>) {
+    let mut offsets = offsets
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    offsets.extend(answers);
 }
 
 impl Lag {

@@ -1,6 +1,6 @@
-//! The ends of a topic's partitions, asked of all their leaders side by side.
+//! The ends and the beginnings of a topic's partitions, asked of all their leaders side by side.
 //!
-//! A leader that does not answer delays the ends of its own partitions, and of no others.
+//! A leader that does not answer delays its own partitions, and no others.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -23,15 +23,39 @@ pub fn ask<C: ConsumerContext + 'static>(
     timeout: Duration,
     answered: impl Fn(Vec<(i32, i64)>) + Sync,
 ) -> KafkaResult<()> {
+    // In a query by time, this is the time after the last record.
+    ask_for(consumer, topic, partitions, Offset::End, timeout, answered)
+}
+
+/// Asks where partitions begin: at the first offset that is not deleted. Otherwise like [`ask`].
+pub fn ask_beginnings<C: ConsumerContext + 'static>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    timeout: Duration,
+    answered: impl Fn(Vec<(i32, i64)>) + Sync,
+) -> KafkaResult<()> {
+    let time = Offset::Beginning;
+    ask_for(consumer, topic, partitions, time, timeout, answered)
+}
+
+fn ask_for<C: ConsumerContext + 'static>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    time: Offset,
+    timeout: Duration,
+    answered: impl Fn(Vec<(i32, i64)>) + Sync,
+) -> KafkaResult<()> {
     let leaders = leaders(consumer, topic, partitions, timeout)?;
     let answered = &answered;
     thread::scope(|scope| {
         for led in leaders.into_values() {
             scope.spawn(
-                move || match ask_leader(consumer, topic, &led, timeout) {
-                    Ok(ends) => answered(ends),
+                move || match ask_leader(consumer, topic, &led, time, timeout) {
+                    Ok(found) => answered(found),
                     Err(error) => {
-                        tracing::debug!(%error, topic, partitions = ?led, "the end of the log is not known");
+                        tracing::debug!(%error, topic, partitions = ?led, "the bounds of the log are not known");
                     }
                 },
             );
@@ -63,19 +87,19 @@ fn ask_leader<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
     partitions: &[i32],
+    time: Offset,
     timeout: Duration,
 ) -> KafkaResult<Vec<(i32, i64)>> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
-        // In a query by time, this is the time after the last record.
-        list.add_partition_offset(topic, *partition, Offset::End)?;
+        list.add_partition_offset(topic, *partition, time)?;
     }
     let found = consumer.offsets_for_times(list, timeout)?;
     let elements = found.elements();
-    let ends = elements.iter().filter(|element| element.error().is_ok());
-    let ends = ends.filter_map(|element| match element.offset() {
-        Offset::Offset(end) => Some((element.partition(), end)),
+    let sound = elements.iter().filter(|element| element.error().is_ok());
+    let offsets = sound.filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => Some((element.partition(), offset)),
         _ => None,
     });
-    Ok(ends.collect())
+    Ok(offsets.collect())
 }

@@ -22,6 +22,8 @@ pub struct Retention {
     pub topic: String,
     /// The settings by which it loses records, each as `name=value`; empty if it loses none.
     pub limits: Vec<String>,
+    /// The time for which it keeps a record, in milliseconds; `None` if there is no such limit.
+    pub millis: Option<i64>,
 }
 
 impl Retention {
@@ -31,12 +33,14 @@ impl Retention {
     }
 
     fn from_entries<'e>(topic: &str, value: impl Fn(&str) -> Option<&'e str>) -> Self {
-        let mut limits = Vec::new();
+        let (mut limits, mut millis) = (Vec::new(), None);
         let policy = value(POLICY).unwrap_or("delete");
         if policy.contains("compact") {
             limits.push(format!("{POLICY}={policy}"));
         }
         if policy.contains("delete") {
+            let kept_for = value("retention.ms").and_then(|value| value.parse().ok());
+            millis = kept_for.filter(|millis| *millis >= 0);
             for (name, kept) in FOR_GOOD {
                 if let Some(limit) = value(name).filter(|limit| *limit != kept) {
                     limits.push(format!("{name}={limit}{}", in_days(name, limit)));
@@ -46,6 +50,7 @@ impl Retention {
         Self {
             topic: topic.to_owned(),
             limits,
+            millis,
         }
     }
 }

@@ -93,6 +93,10 @@ metrics! {
     timers_fired_to: IntGaugeVec = gauges("tidemark_timers_fired_to_seconds", "partition");
     /// The clock of a partition, in seconds since 1970.
     clock: IntGaugeVec = gauges("tidemark_clock_seconds", "partition");
+    /// Records between the beginning of the log and the first that a deferred tenant or customer needs.
+    headroom_records: IntGaugeVec = gauges("tidemark_deferred_headroom_records", "partition");
+    /// Seconds until retention may delete the first record that a deferred tenant or customer needs.
+    headroom_seconds: IntGaugeVec = gauges("tidemark_deferred_headroom_seconds", "partition");
     /// Whether a topic loses records by its retention or cleanup policy (1), or keeps them for good (0).
     retention_limited: IntGaugeVec = gauges("tidemark_retention_limited", "topic");
     /// Milliseconds by which this host's clock is ahead of a server's; of Kafka only how far it is behind.
@@ -115,7 +119,7 @@ impl Metrics {
         }
     }
 
-    fn by_partition(&self) -> [&IntGaugeVec; 12] {
+    fn by_partition(&self) -> [&IntGaugeVec; 14] {
         [
             &self.lag,
             &self.open_transactions,
@@ -123,6 +127,8 @@ impl Metrics {
             &self.timers_fired_to,
             &self.clock,
             &self.tenants_halted,
+            &self.headroom_records,
+            &self.headroom_seconds,
             &self.tenants_over_quota,
             &self.parked_bytes,
             &self.parked_bytes_without_tenant,

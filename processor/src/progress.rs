@@ -4,11 +4,14 @@
 //! What the broker says about the end of the log reaches it without waiting for the records before
 //! that end.
 
+mod headroom;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use self::headroom::NeededRecord;
 use crate::metrics::Metrics;
 use crate::store::Heartbeat;
 
@@ -24,6 +27,8 @@ pub struct Progress {
     metrics: Metrics,
     /// The time after which a partition that stands still is reported.
     bound: Duration,
+    /// The time for which the topic keeps a record, in milliseconds; negative: for good.
+    retention: Arc<AtomicI64>,
 }
 
 #[derive(Debug)]
@@ -37,6 +42,8 @@ struct Partition {
     /// nothing was to be folded, or a server was unavailable.
     position: i64,
     moved_at: Instant,
+    /// The first record that a deferred scope needs.
+    needed: Option<NeededRecord>,
     /// The end of the log in the last heartbeat that was written, and when.
     written: Option<(Option<i64>, Instant)>,
 }
@@ -69,6 +76,7 @@ impl Progress {
             partitions: Arc::default(),
             metrics,
             bound,
+            retention: Arc::new(AtomicI64::new(-1)),
         }
     }
 
@@ -87,6 +95,7 @@ impl Progress {
             end: None,
             position,
             moved_at: now,
+            needed: None,
             written: None,
         };
         self.lock().insert(partition, claimed);

@@ -7,20 +7,26 @@ use std::time::Duration;
 use tidemark_kafka::{KafkaConfig, retention};
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
+use crate::engine::Context;
 
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 
 /// Checks the retention for ever. Logs a finding once, until it changes.
-pub(crate) async fn watch(kafka: watch::Receiver<KafkaConfig>, metrics: Metrics) -> Infallible {
+pub(crate) async fn watch(kafka: watch::Receiver<KafkaConfig>, shared: &Context) -> Infallible {
     let mut said = Vec::new();
     loop {
         let config = kafka.borrow().clone();
         match retention::check(&config).await {
             Ok(Some(found)) => {
                 for topic in &found {
+                    if topic.topic == config.topic {
+                        shared.progress.set_retention(topic.millis);
+                    }
                     let limited = i64::from(topic.is_limited());
-                    let gauge = metrics.retention_limited.with_label_values(&[&topic.topic]);
+                    let gauge = shared
+                        .metrics
+                        .retention_limited
+                        .with_label_values(&[&topic.topic]);
                     gauge.set(limited);
                     if topic.is_limited() && !said.contains(topic) {
                         tracing::warn!("{topic}");

@@ -169,9 +169,7 @@ impl Processor {
             outcome = end_in_time(threads, shutdown, &stop, END_WITHIN) => outcome,
             never = credentials::follow(credentials, &clients) => match never {},
             never = write_heartbeats(&shared) => match never {},
-            never = retention::watch(clients.kafka.subscribe(), shared.metrics.clone()) => {
-                match never {}
-            }
+            never = retention::watch(clients.kafka.subscribe(), &shared) => match never {},
             never = shared.clock_check.follow() => match never {},
         };
         stop.cancel();

@@ -105,12 +105,22 @@ impl Deferred {
         self.partition
     }
 
-    /// Returns a line for people, with the next step.
-    pub(super) fn to_text(&self) -> String {
-        let scope = match &self.customer {
+    /// Returns the first offset that is not folded, and the clock there.
+    pub(super) const fn stands_at(&self) -> (i64, Option<Instant>) {
+        (self.next_offset, self.clock)
+    }
+
+    /// Returns the tenant, or the tenant and the customer.
+    pub(super) fn scope(&self) -> String {
+        match &self.customer {
             None => self.tenant.clone(),
             Some(customer) => format!("{}/{customer}", self.tenant),
-        };
+        }
+    }
+
+    /// Returns a line for people, with the next step.
+    pub(super) fn to_text(&self) -> String {
+        let scope = self.scope();
         let Self {
             partition,
             reason,

@@ -1,5 +1,6 @@
 //! `tidemark status`
 
+mod headroom;
 mod pace;
 mod screen;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use tidemark_kafka::retention::{self, Retention};
 use tidemark_processor::store::OperatorStore;
 
+use self::headroom::Headroom;
 use self::pace::{Looks, Pace};
 use super::deferred::{self, Deferred};
 use super::parked;
@@ -59,6 +61,8 @@ struct Status {
     largest_customers: Vec<LargeCustomer>,
     /// Tenants and customers that are not folded in a partition.
     deferred: Vec<Deferred>,
+    /// Their distances from the beginning of the log, where that loses records.
+    deferred_headroom: Vec<Headroom>,
     reevaluating: Vec<Reevaluating>,
 }
 
@@ -73,10 +77,16 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let operators = parked::connect(&config).await?;
     let brokers = Brokers::new(config.kafka.connection())?;
     let mut looks = Looks::default();
-    let retention = limited_retention(&config).await;
+    let limited = limited_retention(&config).await;
+    let events = limited
+        .iter()
+        .find(|found| found.topic == config.kafka.topic);
+    let kept_for = events.and_then(|found| found.millis);
+    let retention: Vec<String> = limited.iter().map(ToString::to_string).collect();
     loop {
         let mut status = Status::read(&projections, &operators, &brokers).await?;
         status.retention.clone_from(&retention);
+        status.deferred_headroom = headroom::load(&brokers, &status.deferred, kept_for).await?;
         status.parked_quota_bytes = config.processor.parked_quota_bytes();
         status.pace = looks.add(&status.lag, Instant::now());
         if arguments.json {
@@ -91,13 +101,12 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     }
 }
 
-/// Returns what is to be said of the topics' retention.
-async fn limited_retention(config: &Config) -> Vec<String> {
+/// Returns the topics that lose records.
+async fn limited_retention(config: &Config) -> Vec<Retention> {
     match retention::check(&config.kafka.connection()).await {
         Ok(found) => {
             let found = found.into_iter().flatten();
-            let limited = found.filter(Retention::is_limited);
-            limited.map(|topic| topic.to_string()).collect()
+            found.filter(Retention::is_limited).collect()
         }
         // Brokers that do not answer are said with the lag.
         Err(error) => {
@@ -139,6 +148,7 @@ impl Status {
             parked_quota_bytes: 0,
             largest_customers: projections.largest_customers().await?,
             deferred: deferred::load(operators).await?,
+            deferred_headroom: Vec::new(),
             reevaluating: reevaluating
                 .map(|(tenant, version)| Reevaluating { tenant, version })
                 .collect(),

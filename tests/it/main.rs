@@ -21,6 +21,7 @@ mod chaos;
 mod cli;
 mod clocks;
 mod customer_bound;
+mod deferred_headroom;
 mod define_diff;
 mod definitions;
 mod definitions_format;

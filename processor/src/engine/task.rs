@@ -19,7 +19,7 @@ use super::forwarding::PartitionForwarding;
 use super::inbox::{Closed, Inbox};
 use super::projector::Projector;
 use super::redrive::Redrives;
-use crate::progress::ListedPartition;
+use crate::progress::{ListedPartition, NeededRecord};
 use crate::store::DeferralReason;
 
 /// The interval at which an idle partition checks its clock.
@@ -288,6 +288,12 @@ impl PartitionTask {
         let (metrics, folder) = (&self.shared.metrics, &self.projector.folder);
         let quota = self.shared.limits.parked_quota_bytes;
         metrics.parked_quota.set(quota);
+        let needed = folder.deferrals().first_needed();
+        let needed = needed.map(|(offset, appended_after)| NeededRecord {
+            offset,
+            appended_after,
+        });
+        self.shared.progress.note_needed(self.partition, needed);
         let partition = self.partition.to_string();
         let seconds = |instant: Instant| instant.micros() / 1_000_000;
         let deferred = |reason| {

@@ -1,6 +1,7 @@
 //! The ends of the log, asked of the brokers every half second by a thread of its own: for readers of
 //! what is committed, for the lag; and with what open transactions have appended, because the clock of
-//! an idle partition may move only while nothing is left unread.
+//! an idle partition may move only while nothing is left unread. The beginning of the log is asked less often,
+//! and only where something is deferred: records that are needed again must not be deleted.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ use crate::error::ProcessorError;
 use crate::progress::Progress;
 
 const EVERY: Duration = Duration::from_millis(500);
+/// The interval at which the beginnings of logs with deferred records are asked for.
+const BEGINNINGS_EVERY: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the module.
@@ -78,6 +81,26 @@ impl<C: ConsumerContext + 'static> Consumers<C> {
             }
         })
     }
+
+    /// Asks where the logs begin from which deferred scopes need records.
+    fn ask_beginnings(
+        &self,
+        partitions: &[i32],
+        clock: WallClock,
+        progress: &Progress,
+    ) -> KafkaResult<()> {
+        let mut deferred = progress.partitions_with_deferrals();
+        deferred.retain(|partition| partitions.contains(partition));
+        if deferred.is_empty() {
+            return Ok(());
+        }
+        let now = clock.now();
+        log_ends::ask_beginnings(&self.high, &self.topic, &deferred, TIMEOUT, |found| {
+            for (partition, beginning) in found {
+                progress.observe_beginning(partition, beginning, now);
+            }
+        })
+    }
 }
 
 impl Watermarks {
@@ -92,13 +115,19 @@ impl Watermarks {
         let (stop, stopped) = channel::<()>();
         let asked = Arc::clone(&partitions);
         let ask = move || {
+            let mut beginnings_at = time::Instant::now();
             // A timeout is the pulse; a message, or the sender gone, is the end.
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let partitions: Vec<i32> = lock(&asked).clone();
                 if partitions.is_empty() {
                     continue;
                 }
-                if let Err(error) = consumers.ask(&partitions, clock, &progress, &answer) {
+                let mut asked = consumers.ask(&partitions, clock, &progress, &answer);
+                if asked.is_ok() && beginnings_at.elapsed() >= BEGINNINGS_EVERY {
+                    beginnings_at = time::Instant::now();
+                    asked = consumers.ask_beginnings(&partitions, clock, &progress);
+                }
+                if let Err(error) = asked {
                     tracing::debug!(%error, "the ends of the log are not known");
                 }
             }

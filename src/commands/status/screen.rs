@@ -1,6 +1,6 @@
 //! The text of a status, and the part of it that fits on a screen.
 
-use super::{Deferred, Reevaluating, Status};
+use super::{Deferred, Headroom, Reevaluating, Status};
 use crate::database::{LargeCustomer, Parked, ParkedBytes, TenantProgress};
 use crate::lag::{Lag, PartitionLag};
 
@@ -89,6 +89,8 @@ fn problems(status: &Status) -> Vec<String> {
     if let Some(reason) = &status.lag.unanswered {
         lines.push(format!("the lag is not known: {reason}"));
     }
+    let headroom = status.deferred_headroom.iter();
+    lines.extend(headroom.filter_map(Headroom::warning));
     lines.extend(status.retention.iter().cloned());
     lines
 }
@@ -242,6 +244,7 @@ mod tests {
             parked_quota_bytes: 1_000,
             largest_customers: Vec::new(),
             deferred: Vec::new(),
+            deferred_headroom: Vec::new(),
             reevaluating: (0..30)
                 .map(|number| Reevaluating {
                     tenant: format!("t-{number}"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidemark_projections::definitions::Definitions;
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_projections::state::FOLD_VERSION;
-use tidemark_schemas::{CustomerKey, TenantId};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::Lane;
 use crate::store::{DeferralReason, DeferralRow, Scope};
@@ -95,6 +95,12 @@ impl Deferrals {
     pub(crate) fn count(&self, reason: DeferralReason) -> usize {
         let deferrals = self.by_scope.values();
         deferrals.filter(|it| it.row.reason == reason).count()
+    }
+
+    /// Returns the first record that a scope needs: the first offset that is not folded, and its clock there.
+    pub(crate) fn first_needed(&self) -> Option<(i64, Instant)> {
+        let rows = self.by_scope.values().map(|it| &it.row);
+        rows.map(|row| (row.next_offset, row.clock)).min()
     }
 
     /// Returns whether a customer is in a deferred scope.
