@@ -12,13 +12,15 @@
 //! - `catch_up`: deferred tenants and customers folded from the log, beside the partition.
 //! - `redrive`, `commands`: parked events that are retried, by themselves or by an operator.
 //! - `projector`: the folder with the database behind it: loads and commits; `commit`, `pace`: the
-//!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers.
+//!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers;
+//!   `careful`: batches that find the customer of a row that Postgres refuses.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`, `tracking`, `large`: the state of a partition, without I/O;
 //!   `failed_customer`: a customer that it could not process.
 
 mod admission;
 mod batch;
 mod cache;
+mod careful;
 mod catch_up;
 mod classification;
 mod commands;
@@ -49,6 +51,7 @@ mod tracking;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use careful::Careful;
 pub(crate) use context::{Context, TaskExit};
 pub(crate) use definitions_source::DefinitionsSource;
 pub(crate) use failed_customer::FailedCustomer;

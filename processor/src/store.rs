@@ -39,7 +39,7 @@ pub use self::commit::Committed;
 use self::connections::Connections;
 pub use self::database::Database;
 pub use self::definitions::{BundleEffect, BundleRow, KeptDefinitions};
-pub use self::error::StoreError;
+pub use self::error::{RefusedRows, StoreError};
 pub use self::generation::Generation;
 pub use self::heartbeat::{Heartbeat, Owner};
 pub use self::identity::{LastRecord, LogIdentity};

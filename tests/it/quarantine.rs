@@ -1,6 +1,8 @@
 //! Quarantine: a customer that cannot be processed is deferred alone; once mended, its tables are as if it
 //! had never been deferred.
 
+mod refused_rows;
+
 use std::time::Duration;
 
 use tidemark_processor::clock::WallClock;
@@ -32,6 +34,10 @@ journeys:
     )
 }
 
+/// A segment more.
+const REGULARS: &str = "segments:
+  - name: regulars
+    when: { orders: { count: { gte: 2 } } }";
 const SOON: Duration = Duration::from_mins(2);
 const DAY_MICROS: i64 = 86_400_000_000;
 const DUE_IN_MICROS: i64 = 20_000_000;
@@ -52,16 +58,19 @@ fn event(number: usize, occurred_at: Instant, payload: Payload) -> CustomerEvent
 /// Publishes orders of every customer.
 fn publish(publisher: &Publisher, per_customer: usize) {
     for number in 0..CUSTOMERS * per_customer {
-        let order = Payload::OrderPlaced(OrderPlaced {
-            order_id: Uuid::new_v4().to_string().into(),
-            amount_minor: 100,
-            currency: Currency::new("EUR").unwrap(),
-            items: None,
-            channel: None,
-        });
-        publisher.event(&event(number, WallClock::System.now(), order));
+        publisher.event(&event(number, WallClock::System.now(), order("EUR")));
     }
     publisher.flush();
+}
+
+fn order(currency: &str) -> Payload {
+    Payload::OrderPlaced(OrderPlaced {
+        order_id: Uuid::new_v4().to_string().into(),
+        amount_minor: 100,
+        currency: Currency::new(currency).unwrap(),
+        items: None,
+        channel: None,
+    })
 }
 
 /// Lets every customer enter a stage at an instant.
@@ -146,6 +155,34 @@ async fn customer_with_a_damaged_row_is_quarantined_alone_and_catches_up_once_it
     site.wait_until_folded(SOON).await;
     processor.terminate();
     assert_never_quarantined(&site).await;
+}
+
+/// Waits until the customer is quarantined, and asserts that no other one is and that the detail has these words.
+async fn wait_until_quarantined_alone(site: &Site, words: &[&str]) {
+    wait_for(SOON, "the customer to be quarantined", async || {
+        if site.deferred().is_empty() {
+            Err("not yet".to_owned())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    site.wait_until_folded(SOON).await;
+    let found = site.deferred();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["customer"], FAILING);
+    assert_eq!(found[0]["reason"], "quarantined");
+    let detail = found[0]["detail"].as_str().unwrap();
+    let has = |word: &&str| detail.contains(*word);
+    assert!(words.iter().all(has), "{detail}");
+}
+
+/// Resumes the customer, and waits until it has caught up.
+fn resume(site: &Site) {
+    let resume = ["deferred", "resume", "--tenant", "acme", "--customer"];
+    let resumed = site.run(&[&resume[..], &[FAILING, "--apply"]].concat());
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert!(site.deferred().is_empty());
 }
 
 async fn wait_until_stuck(site: &Site, customers: i64) {

@@ -5,6 +5,7 @@
 //! definitions that were in force at the record. No step takes longer than a small batch. Near the end the
 //! partition waits for the scopes, for a moment at most, so that they meet.
 
+mod definitions;
 mod log_reader;
 pub(super) mod recall;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant as Elapsed};
 
 use tidemark_schemas::Instant;
 
+use self::definitions::Step;
 use self::recall::{Recall, Recalled};
 use super::admission::{Admission, is_parked_here};
 use super::classification::{Classification, Classifier, Item};
@@ -21,8 +23,7 @@ use super::folder::Folder;
 use super::projector::Projector;
 use super::redrive::Redrives;
 use super::retry::Retry;
-use crate::error::ProcessorError;
-use crate::history::{Activation, RecordedHistory};
+use crate::history::Activation;
 use crate::parking::Reason;
 use crate::store::Scope;
 
@@ -55,24 +56,6 @@ pub(super) struct Partition<'a> {
     pub(super) classifier: &'a Classifier,
     pub(super) admission: &'a mut Admission,
     pub(super) redrives: &'a mut Redrives,
-}
-
-/// What a lane does before it reads on.
-enum Step {
-    /// Nothing.
-    Keep,
-    /// The clock reaches this instant first.
-    AdvanceTo(Instant),
-    /// These definitions come into force.
-    Activate(Activation),
-}
-
-/// The definitions of a scope where it stands.
-struct Followed {
-    /// Whether they, or the clock, have moved: others may be due.
-    has_moved: bool,
-    /// The offset at which the next come into force for it.
-    next_offset: Option<i64>,
 }
 
 impl CatchUp {
@@ -128,7 +111,15 @@ impl CatchUp {
         } = task;
         self.is_busy = false;
         self.is_near = false;
-        let ready = projector.folder.ready_scopes();
+        let mut ready = projector.folder.ready_scopes();
+        if projector.commits.careful().is_on() {
+            if projector.folder.has_customers() {
+                self.is_busy = !ready.is_empty();
+                return Ok(());
+            }
+            ready.sort_by_key(|(_, position)| *position);
+            ready.truncate(1);
+        }
         if ready.is_empty() {
             self.recall.rest();
             self.history = None;
@@ -192,114 +183,6 @@ impl CatchUp {
         Ok(folding)
     }
 
-    /// Loads the activations of the partition, where other definitions have come into force since. Returns
-    /// `false` if the newest are part of the batch under construction.
-    async fn load_history(&mut self, projector: &mut Projector) -> Result<bool, TaskExit> {
-        let version = projector.folder.definitions_version();
-        if self
-            .history
-            .as_ref()
-            .is_some_and(|(newest, _)| *newest == version)
-        {
-            return Ok(true);
-        }
-        projector.settle().await?;
-        let load = || RecordedHistory::load(&self.shared.store);
-        let history = self.retry.until_available(load).await?;
-        let activations = history.partition(self.partition, None);
-        let newest = activations.last().and_then(|last| last.definitions.version);
-        if newest == Some(version) {
-            self.history = Some((version, activations));
-        }
-        Ok(newest == Some(version))
-    }
-
-    /// Takes one step towards the definitions that are due where a scope stands.
-    async fn follow_definitions(
-        &mut self,
-        scope: &Scope,
-        position: i64,
-        projector: &mut Projector,
-    ) -> Result<Followed, TaskExit> {
-        projector.folder.enter(scope);
-        let has_moved = match self.next_definitions(scope, position, &projector.folder)? {
-            Step::Keep => false,
-            Step::AdvanceTo(clock) => {
-                advance(projector, clock).await?;
-                true
-            }
-            Step::Activate(activation) => {
-                // What was written under the old definitions must be in the tables before the re-evaluation
-                // reads them.
-                projector.settle().await?;
-                let (customer, clock) =
-                    (scope.key().into_iter().collect(), projector.folder.clock());
-                projector.load(customer, clock, 0).await?;
-                projector.folder.activate_deferred(activation.definitions);
-                true
-            }
-        };
-        projector.folder.note_position(position);
-        let next = self.later(&projector.folder);
-        let next_offset = next.map(|next| next.next_offset.max(position));
-        projector.folder.leave(scope);
-        Ok(Followed {
-            has_moved,
-            next_offset,
-        })
-    }
-
-    fn activations(&self) -> &[Activation] {
-        self.history
-            .as_ref()
-            .map_or(&[], |(_, activations)| activations)
-    }
-
-    /// Returns the first activation after the one in force in the lane in place.
-    fn later(&self, folder: &Folder) -> Option<&Activation> {
-        let in_force = Some(folder.definitions_version());
-        let mut activations = self.activations().iter();
-        activations.find(|activation| activation.definitions.version > in_force)
-    }
-
-    /// Returns the next step of the lane in place at a position. A tenant that was not defined begins with the
-    /// first definitions that it has.
-    fn next_definitions(
-        &self,
-        scope: &Scope,
-        position: i64,
-        folder: &Folder,
-    ) -> Result<Step, TaskExit> {
-        let in_force = folder.definitions_version();
-        if in_force < 0 {
-            let mut defined = self.activations().iter().rev();
-            let has_tenant = |it: &&Activation| it.definitions.tenant(&scope.tenant).is_some();
-            let first = defined.by_ref().take_while(has_tenant).last();
-            return Ok(first.map_or(Step::Keep, |first| Step::Activate(first.clone())));
-        }
-        if folder.loaded_version() != in_force {
-            let mut activations = self.activations().iter();
-            let loaded = activations.find(|it| it.definitions.version == Some(in_force));
-            return loaded.map(|it| Step::Activate(it.clone())).ok_or_else(|| {
-                TaskExit::Failed(ProcessorError::Internal(format!(
-                    "the activation of definitions version {in_force}, which is in force for {scope}, is \
-                     not kept"
-                )))
-            });
-        }
-        Ok(match self.later(folder) {
-            Some(next) if next.next_offset <= position => {
-                // Whatever was due before them happens under the definitions before.
-                if next.clock > folder.clock() || folder.has_due_timers() {
-                    Step::AdvanceTo(next.clock)
-                } else {
-                    Step::Activate(next.clone())
-                }
-            }
-            _ => Step::Keep,
-        })
-    }
-
     /// Folds the records of the chunk that belong to a scope. Returns whether it stands where the partition
     /// stands.
     async fn fold(
@@ -356,12 +239,13 @@ impl CatchUp {
         for Recalled { item, clock } in &mine {
             projector.folder.move_clock(*clock);
             admission.admit(&mut projector.folder, item)?;
-            if projector.folder.stands() {
-                return Ok(item.record.offset);
+            if projector.folder.stands() || is_complete(projector) {
+                self.is_busy = true;
+                return Ok(item.record.offset + 1);
             }
         }
         projector.folder.move_clock(self.recall.clock);
-        let fired = projector.folder.fire_due(TIMERS_PER_STEP);
+        let fired = projector.folder.fire_due(timers(projector));
         let metrics = &self.shared.metrics;
         metrics.timers_fired.inc_by(fired as u64);
         metrics.caught_up.inc_by(mine.len() as u64);
@@ -381,8 +265,21 @@ async fn advance(projector: &mut Projector, clock: Instant) -> Result<(), TaskEx
     let clock = clock.max(projector.folder.clock());
     projector.load(Vec::new(), clock, TIMERS_PER_STEP).await?;
     projector.folder.move_clock(clock);
-    projector.folder.fire_due(TIMERS_PER_STEP);
+    projector.folder.fire_due(timers(projector));
     Ok(())
+}
+
+/// Returns whether the batch under construction may hold no further customer.
+fn is_complete(projector: &Projector) -> bool {
+    projector.commits.careful().is_on() && projector.folder.has_customers()
+}
+
+/// Returns the largest number of timers of the lane in place that fire now.
+fn timers(projector: &Projector) -> usize {
+    if projector.commits.careful().is_on() {
+        return usize::from(!projector.folder.has_customers());
+    }
+    TIMERS_PER_STEP
 }
 
 /// Returns whether the lane in place folds or parks a record.

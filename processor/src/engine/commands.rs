@@ -95,7 +95,12 @@ impl OperatorCommands {
             return Ok(Vec::new());
         }
         // The commit in flight has moved only events that the pass has left behind.
-        let commands = self.load(self.applied_to.unwrap_or(-1)).await?;
+        let most = if projector.commits.careful().is_on() {
+            1
+        } else {
+            self.shared.limits.batch_events
+        };
+        let commands = self.load(self.applied_to.unwrap_or(-1), most).await?;
         self.applied_to = commands.last().map(|command| command.offset);
         let mut redriven = Vec::with_capacity(commands.len());
         for command in commands {
@@ -110,7 +115,7 @@ impl OperatorCommands {
     /// Begins a pass over the commands; `false` if there are none.
     async fn begin_pass(&mut self, projector: &mut Projector) -> Result<bool, TaskExit> {
         self.waiting = false;
-        if self.load(-1).await?.is_empty() {
+        if self.load(-1, 1).await?.is_empty() {
             return Ok(false);
         }
         self.lookups.begin_pass();
@@ -119,12 +124,11 @@ impl OperatorCommands {
         Ok(true)
     }
 
-    /// Loads the commands after an offset, a batch at most. Returns none while the database is
+    /// Loads the commands after an offset, at most so many and so large as a batch. Returns none while the database is
     /// unavailable: folding does not wait for them.
-    async fn load(&self, after: i64) -> Result<Vec<OperatorCommand>, TaskExit> {
+    async fn load(&self, after: i64, most: usize) -> Result<Vec<OperatorCommand>, TaskExit> {
         let (store, topic) = (&self.shared.store, &self.shared.topic);
-        let limits = &self.shared.limits;
-        let most = [limits.batch_events, limits.batch_bytes]
+        let most = [most, self.shared.limits.batch_bytes]
             .map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
         unless_unavailable(
             store

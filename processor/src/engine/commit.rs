@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::careful::{Careful, Cause};
 use super::context::{Context, Queue, TaskExit};
 use super::pace::{Load, Pace};
 use super::retry::Retry;
 use crate::error::ProcessorError;
 use crate::memory::MemoryReservation;
-use crate::store::{Batch, Committed};
+use crate::store::{Batch, Committed, StoreError};
 
 /// The commit in flight, and what the ones before it say about the size of batches.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct Commits {
     /// The number of the last batch that has landed; 0 before the first.
     landed: u64,
     pace: Pace,
+    careful: Careful,
     /// The time that was last sent to the database.
     sent: SentTime,
 }
@@ -63,6 +65,7 @@ impl Commits {
         queue: Arc<Queue>,
         retry: Retry,
         sent: SentTime,
+        careful: Careful,
     ) -> Self {
         Self {
             shared,
@@ -71,6 +74,7 @@ impl Commits {
             in_flight: None,
             landed: 0,
             pace: Pace::new(),
+            careful,
             sent,
         }
     }
@@ -90,13 +94,24 @@ impl Commits {
         self.sent
     }
 
+    /// Returns whether a batch may hold no more than one customer, and which kind of work comes first.
+    pub(super) fn careful(&self) -> Careful {
+        self.careful
+    }
+
     /// Returns the largest number of timers that fire in a batch with so many records.
     pub(super) fn timers(&self, records: usize) -> usize {
+        if self.careful.is_on() {
+            return usize::from(records == 0);
+        }
         self.pace.timers(records)
     }
 
     /// Returns whether a batch of so many records and bytes is as large as it may be.
     pub(super) fn is_full(&self, records: usize, bytes: usize) -> bool {
+        if self.careful.is_on() {
+            return records > 0;
+        }
         let (limits, times) = (&self.shared.limits, self.pace.times());
         records >= limits.batch_events.saturating_mul(times)
             || bytes >= limits.batch_bytes.saturating_mul(times)
@@ -121,7 +136,12 @@ impl Commits {
         };
         let next_offset = batch.new_next_offset;
         let reservation = MemoryReservation::new(&self.shared.budget, batch.bytes());
-        let commit = commit(Arc::clone(&self.shared), self.retry.clone(), batch);
+        let commit = commit(
+            Arc::clone(&self.shared),
+            self.retry.clone(),
+            batch,
+            self.careful,
+        );
         self.in_flight = Some(InFlight {
             number,
             next_offset,
@@ -158,6 +178,7 @@ impl Commits {
 
     fn note_landed(&mut self, in_flight: &InFlight) {
         self.landed = in_flight.number;
+        self.careful.landed();
         self.pace.landed(in_flight.sent.elapsed(), in_flight.load);
         self.queue
             .committed
@@ -165,12 +186,27 @@ impl Commits {
     }
 }
 
-/// Commits a batch, however long the database is away, unless the partition is given up.
-async fn commit(shared: Arc<Context>, retry: Retry, batch: Batch) -> Result<Committed, TaskExit> {
+/// Commits a batch, however long the database is away, unless the partition is given up. Rows that Postgres
+/// refuses end the task, not the process.
+async fn commit(
+    shared: Arc<Context>,
+    retry: Retry,
+    batch: Batch,
+    careful: Careful,
+) -> Result<Committed, TaskExit> {
     let started = std::time::Instant::now();
-    let committed = retry
-        .until_available(|| shared.store.commit(&shared.topic, &batch))
-        .await?;
+    let commit = || async {
+        match shared.store.commit(&shared.topic, &batch).await {
+            Err(StoreError::RefusedRows(refused)) => Ok(Err(refused)),
+            other => other.map(Ok),
+        }
+    };
+    let committed = retry.until_available(commit).await?;
+    let committed = committed.map_err(|refused| match careful.blame(&batch, refused) {
+        Cause::Customer(failed) => TaskExit::Failing(failed),
+        Cause::OneOf(careful) => TaskExit::Refused(careful),
+        Cause::NoCustomer(refused) => TaskExit::from(StoreError::RefusedRows(refused)),
+    })?;
     if committed == Committed::Yes {
         note_committed(&shared, &batch, started.elapsed());
         if let Some(kept) = shared.kept.get() {

@@ -9,8 +9,8 @@ use tidemark_schemas::codec::Decoder;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use super::careful::Careful;
 use super::failed_customer::FailedCustomer;
-
 use crate::clock::WallClock;
 use crate::clock_check::ClockCheck;
 use crate::config::Limits;
@@ -76,6 +76,9 @@ pub(crate) enum TaskExit {
     /// A customer could not be processed. The partition is claimed again, and the customer is quarantined
     /// from the last commit on.
     Failing(FailedCustomer),
+    /// Postgres refused a row of a batch with several customers. The partition is claimed again, and the
+    /// customer is found by careful batches.
+    Refused(Careful),
     /// An error that a retry does not cure.
     Failed(ProcessorError),
 }

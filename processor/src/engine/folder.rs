@@ -143,6 +143,11 @@ impl Folder {
         lane.timers.install(rows, keep);
     }
 
+    /// Returns whether a customer has a part in the batch under construction.
+    pub(crate) fn has_customers(&self) -> bool {
+        self.pending.has_customers()
+    }
+
     pub(crate) fn pending_mut(&mut self) -> &mut Pending {
         &mut self.pending
     }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
+use super::careful::Careful;
 use super::catch_up::CatchUp;
 use super::classification::Classifier;
 use super::commands::OperatorCommands;
@@ -126,6 +127,8 @@ pub(crate) struct Assignment {
     pub(crate) poisoned: BTreeSet<i64>,
     /// A customer that could not be processed.
     pub(crate) failed: Option<FailedCustomer>,
+    /// The careful batches that it begins with.
+    pub(crate) careful: Careful,
 }
 
 /// A claimed partition: a task with its wiring, not running yet.
@@ -268,6 +271,7 @@ async fn prepare(
             clock: claim.clock.micros(),
             fired_to: claim.fired_to.micros(),
         },
+        assignment.careful,
     );
     let committed = Arc::clone(&queue.committed);
     let progress = &shared.progress;

@@ -18,6 +18,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Returns whether a customer has a part in the batch.
+    pub(crate) fn has_customers(&self) -> bool {
+        !self.touched.is_empty() || self.rows.timers.keys().next().is_some()
+    }
+
     /// Returns whether a commit would write nothing but the position.
     pub(crate) fn is_empty(&self) -> bool {
         self.touched.is_empty() && self.rows.is_empty()

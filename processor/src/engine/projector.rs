@@ -166,11 +166,14 @@ impl Projector {
         let Some(next) = self.folder.next_reevaluation() else {
             return Ok(());
         };
+        let is_careful = self.commits.careful().is_on();
+        if is_careful && self.folder.has_customers() {
+            return Ok(());
+        }
+        let most = if is_careful { 1 } else { REEVALUATED_PER_BATCH };
         let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
         let (store, partition) = (&self.shared.store, self.partition);
-        let load = || {
-            store.load_tenant_customers(partition, &tenant, after.as_deref(), REEVALUATED_PER_BATCH)
-        };
+        let load = || store.load_tenant_customers(partition, &tenant, after.as_deref(), most);
         let rows = self.retry.until_available(load).await?;
         let evaluated = self.folder.reevaluate(&tenant, rows);
         self.shared.metrics.reevaluated.inc_by(evaluated);

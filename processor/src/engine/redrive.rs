@@ -79,6 +79,8 @@ impl Redrives {
         projector: &mut Projector,
         classifier: &Classifier,
     ) -> Result<Vec<Redriven>, TaskExit> {
+        let is_careful = projector.commits.careful().is_on();
+        let most = if is_careful { 1 } else { REDRIVEN_PER_BATCH };
         let mut rows = Vec::new();
         while let Some(waiting) = self.waiting.front_mut() {
             let folder = &projector.folder;
@@ -94,7 +96,7 @@ impl Redrives {
                     after,
                 } = &*waiting;
                 let load = || {
-                    let (partition, limit) = (self.partition, REDRIVEN_PER_BATCH);
+                    let (partition, limit) = (self.partition, most);
                     store.load_parked(topic, partition, *reason, tenant, *after, limit)
                 };
                 rows = self.retry.until_available(load).await?;

@@ -69,7 +69,8 @@ impl PartitionTask {
                         TaskExit::Stopped
                         | TaskExit::Finished
                         | TaskExit::Poisoned(_)
-                        | TaskExit::Failing(_),
+                        | TaskExit::Failing(_)
+                        | TaskExit::Refused(_),
                         Err(worse),
                     ) => worse,
                     (ended, _) => ended,
@@ -168,10 +169,17 @@ impl PartitionTask {
         if reads_commands {
             work.redriven = self.commands.apply(projector, &self.classifier).await?;
         }
-        if !self.catch_up.holds() {
+        if !self.catch_up.holds() && self.takes_records(&work) {
             self.take_records(&mut work).await?;
         }
         Ok(work)
+    }
+
+    /// Returns whether records join a batch: not where it may hold no more than one customer and is for others.
+    fn takes_records(&self, work: &Work) -> bool {
+        let careful = self.projector.commits.careful();
+        let has_other_work = !work.redriven.is_empty() || self.has_background_work();
+        !careful.is_on() || !has_other_work || work.redriven.is_empty() && careful.prefers_records()
     }
 
     /// Puts the definitions in force that are due here; returns the instant that the clock must reach

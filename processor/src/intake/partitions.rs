@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::membership::Membership;
 use crate::engine::{
-    Assignment, ClaimedPartition, Context, DefinitionsSource, ExitQueue, ExitedTask,
+    Assignment, Careful, ClaimedPartition, Context, DefinitionsSource, ExitQueue, ExitedTask,
     FailedCustomer, PartitionHandle, TaskExit,
 };
 use crate::error::ProcessorError;
@@ -47,6 +47,7 @@ impl Plan {
             definitions,
             poisoned: faults.poisoned,
             failed: faults.failed,
+            careful: faults.careful,
         }
     }
 }
@@ -58,6 +59,8 @@ struct Faults {
     poisoned: BTreeSet<i64>,
     /// A customer that is to be quarantined with the next claim.
     failed: Option<FailedCustomer>,
+    /// The careful batches that the next claim begins with.
+    careful: Careful,
 }
 
 /// See the module.
@@ -130,6 +133,7 @@ impl Partitions {
         let faults = Faults {
             poisoned: faults.poisoned.clone(),
             failed: faults.failed.take(),
+            careful: std::mem::take(&mut faults.careful),
         };
         let assignment = self.plan.assignment(partition, faults);
         self.runtime.block_on(ClaimedPartition::claim(
@@ -212,12 +216,17 @@ impl Partitions {
                     self.faults.entry(partition).or_default().failed = Some(failed);
                     self.again.insert(partition, Instant::now());
                 }
+                TaskExit::Refused(careful) if current => {
+                    self.faults.entry(partition).or_default().careful = careful;
+                    self.again.insert(partition, Instant::now());
+                }
                 TaskExit::Finished if current => finished.push(partition),
                 // Revoked in the meantime: its new owner continues.
                 TaskExit::Stopped
                 | TaskExit::Fenced
                 | TaskExit::Finished
-                | TaskExit::Failing(_) => {}
+                | TaskExit::Failing(_)
+                | TaskExit::Refused(_) => {}
             }
         }
         self.finished.extend(&finished);

@@ -23,11 +23,14 @@ mod settled;
 mod timers;
 mod tracked;
 
+use std::collections::BTreeSet;
+
 use sqlx::postgres::PgConnection;
 use tidemark_projections::invalidation::Invalidation;
-use tidemark_schemas::{Instant, TenantId};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
+use super::error::StoreError;
 use super::identity::LogIdentity;
 
 pub use self::changes::ChangeSet;
@@ -143,9 +146,10 @@ macro_rules! kinds {
                 &self,
                 connection: &mut PgConnection,
                 context: CommitContext<'_>,
-            ) -> Result<(), sqlx::Error> {
+            ) -> Result<(), StoreError> {
                 $(if !RowKind::is_empty(&self.$field) {
-                    RowKind::write(&self.$field, connection, context).await?;
+                    let written = RowKind::write(&self.$field, connection, context).await;
+                    written.map_err(|error| StoreError::of_rows(stringify!($field), error))?;
                 })+
                 Ok(())
             }
@@ -191,6 +195,15 @@ kinds! {
     tracked: Vec<TrackedRow>;
 }
 
+impl Rows {
+    /// Returns the customers that have rows of their own: every row of another kind that a customer causes
+    /// comes with one of these.
+    pub(crate) fn customer_keys(&self) -> BTreeSet<&CustomerKey> {
+        let customers = self.customers.iter().map(|row| &row.key);
+        customers.chain(self.timers.keys()).collect()
+    }
+}
+
 impl Batch {
     /// Returns about how many bytes of memory the batch takes while it is written: its rows, the
     /// arguments and the message made of them, and the capacity that both reserve ahead.
@@ -203,7 +216,7 @@ impl Batch {
         &self,
         connection: &mut PgConnection,
         topic: &str,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), StoreError> {
         let context = CommitContext {
             topic,
             partition: self.partition,

@@ -18,6 +18,9 @@ pub enum Committed {
     Fenced,
 }
 
+/// The name of rows that Postgres checks at the commit alone.
+const AT_COMMIT: &str = "commit";
+
 /// `begin` and its setting in one round trip.
 const BEGIN: [&str; 2] = [
     "begin; set local synchronous_commit = off",
@@ -58,7 +61,7 @@ async fn transaction(
     synchronous: bool,
     topic: &str,
     batch: &Batch,
-) -> Result<Committed, sqlx::Error> {
+) -> Result<Committed, StoreError> {
     let mut transaction = connection
         .begin_with(BEGIN[usize::from(synchronous)])
         .await?;
@@ -73,7 +76,8 @@ async fn transaction(
     }
     batch.write(&mut transaction, topic).await?;
     write_invalidation(&mut transaction, batch).await?;
-    transaction.commit().await?;
+    let landed = transaction.commit().await;
+    landed.map_err(|error| StoreError::of_rows(AT_COMMIT, error))?;
     Ok(Committed::Yes)
 }
 

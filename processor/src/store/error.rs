@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Postgres refuses the statement, now and later: a bug, or tables changed by other means.
     #[error("Postgres refused: {}", plain(.0))]
     Refused(#[source] sqlx::Error),
+    /// Postgres refuses rows of a batch for what they hold: none of the batch is written.
+    #[error("{0}")]
+    RefusedRows(#[source] RefusedRows),
     /// The stored bytes are not bytes that this version writes.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
@@ -82,7 +85,25 @@ pub enum StoreError {
     },
 }
 
+/// Rows of one kind that Postgres refused.
+#[derive(Debug, thiserror::Error)]
+#[error("Postgres refused rows of {kind}: {}", plain(.error))]
+pub struct RefusedRows {
+    /// The kind of row, by its name in a batch.
+    pub kind: &'static str,
+    #[source]
+    error: sqlx::Error,
+}
+
 impl StoreError {
+    /// Classifies the error of a statement that writes rows of one kind.
+    pub(super) fn of_rows(kind: &'static str, error: sqlx::Error) -> Self {
+        if Fault::from_error(&error) == Fault::Permanent && concerns_rows(&error) {
+            return Self::RefusedRows(RefusedRows { kind, error });
+        }
+        error.into()
+    }
+
     /// Returns whether waiting helps.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -153,6 +174,16 @@ impl Fault {
     }
 }
 
+/// Returns whether Postgres may accept the statement with other rows: not where a table, a column or a
+/// privilege is missing, or the session is in the wrong state.
+fn concerns_rows(error: &sqlx::Error) -> bool {
+    const OF_ALL_ROWS: [&str; 5] = ["0A", "25", "26", "3F", "42"];
+    match sql_state(error) {
+        Some(state) => !OF_ALL_ROWS.iter().any(|class| state.starts_with(class)),
+        None => matches!(error, sqlx::Error::Encode(_)),
+    }
+}
+
 /// Returns the SQL state of the error, for example `42P01`.
 pub(crate) fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
@@ -185,6 +216,15 @@ fn plain(error: &sqlx::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_that_cannot_be_encoded_are_refused_rows_and_lost_connections_are_not() {
+        let too_large = sqlx::Error::Encode("too large".into());
+        let refused = StoreError::of_rows("customers", too_large);
+        assert!(matches!(refused, StoreError::RefusedRows(_)), "{refused}");
+        let lost = StoreError::of_rows("customers", sqlx::Error::WorkerCrashed);
+        assert!(lost.is_transient(), "{lost}");
+    }
 
     #[test]
     fn a_connection_cut_inside_a_message_is_unavailable() {

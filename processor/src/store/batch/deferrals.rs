@@ -8,7 +8,7 @@ use tidemark_projections::invalidation::{AggregateKind, Invalidation};
 use tidemark_projections::state::LeafId;
 use tidemark_schemas::{CustomerId, CustomerKey, Instant, TenantId};
 
-use super::columns::column;
+use super::columns::{column, storable};
 use super::{CommitContext, RowKind};
 use crate::store::decode::{instant, tenant};
 use crate::store::error::StoreError;
@@ -277,7 +277,7 @@ impl RowKind for Deferrals {
                 .bind(column(&rows, |row| row.scope.tenant.as_str()))
                 .bind(column(&rows, |row| row.scope.customer_column()))
                 .bind(column(&rows, |row| row.reason.as_str()))
-                .bind(column(&rows, |row| row.detail.as_str()))
+                .bind(column(&rows, |row| storable(&row.detail)))
                 .bind(column(&rows, |row| row.from_offset))
                 .bind(column(&rows, |row| row.next_offset))
                 .bind(column(&rows, |row| row.clock.micros()))

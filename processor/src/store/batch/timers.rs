@@ -18,6 +18,11 @@ impl TimerRows {
         self.0.insert(customer, due);
     }
 
+    /// Returns the customers, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &CustomerKey> {
+        self.0.keys()
+    }
+
     /// Returns the due times to write, in the order of the customers' keys.
     pub fn written(&self) -> impl Iterator<Item = (&CustomerKey, Instant)> {
         let rows = self.0.iter();
