@@ -15,7 +15,7 @@
 //!   commit in flight, the size of batches and the time that they linger; `retry`: unavailable servers;
 //!   `careful`: batches that find the customer of a row that Postgres refuses.
 //! - `folder`, `pending`, `rows`, `cache`, `timers`, `tracking`, `large`: the state of a partition, without I/O;
-//!   `failed_customer`: a customer that it could not process.
+//!   `step`: the guarded steps of a customer's processing; `failed_customer`: a customer that failed in one.
 
 mod admission;
 mod batch;
@@ -44,6 +44,7 @@ mod retry;
 mod routing;
 mod rows;
 mod schema_lookups;
+mod step;
 mod task;
 mod timers;
 mod tracking;

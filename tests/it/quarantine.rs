@@ -1,6 +1,7 @@
 //! Quarantine: a customer that cannot be processed is deferred alone; once mended, its tables are as if it
 //! had never been deferred.
 
+mod panics;
 mod refused_rows;
 
 use std::time::Duration;

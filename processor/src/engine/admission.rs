@@ -128,6 +128,7 @@ impl Admission {
                 let park = Park::event(event, Reason::UnknownTenant, detail);
                 Ok(Admitted::Parked(park))
             }
+            Err(NotFolded::Failed) => Ok(Admitted::Deferred),
             Err(NotFolded::PlaceholderId) => Ok(Admitted::Parked(Park::placeholder(event))),
             Err(NotFolded::Panicked(message)) => {
                 let (partition, offset) = (self.partition, item.record.offset);

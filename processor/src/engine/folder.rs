@@ -30,6 +30,7 @@ use super::failed_customer::FailedCustomer;
 use super::large::LargeCustomers;
 use super::parked_bytes::{ParkedBytes, Totals};
 use super::pending::Pending;
+use super::step::Step;
 use super::timers::Timers;
 use crate::memory::Budget;
 use crate::store::{Claim, CustomerRow, LogIdentity, Reevaluation, TenantDigest};
@@ -43,6 +44,8 @@ pub(crate) enum NotFolded {
     UnknownTenant,
     /// The id of the customer is a placeholder.
     PlaceholderId,
+    /// The customer could not be processed, whatever the event is: the batch must not be written.
+    Failed,
     /// The fold panicked. What is in memory is not to be used any more.
     Panicked(String),
 }
@@ -268,11 +271,19 @@ impl Folder {
     }
 
     /// Runs the processing of one customer; a panic is kept for [`Folder::take_failed`].
-    fn guard(&mut self, key: &CustomerKey, what: &str, work: impl FnOnce(&mut Self)) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) {
-            let message = panic_text(panic.as_ref());
-            self.fail(key, format!("{what} panicked: {message}"));
+    fn guard(&mut self, key: &CustomerKey, step: Step, work: impl FnOnce(&mut Self)) {
+        let guarded = AssertUnwindSafe(|| {
+            step.begin(key);
+            work(self);
+        });
+        if let Err(panic) = catch_unwind(guarded) {
+            self.fail_in(key, step, panic.as_ref());
         }
+    }
+
+    fn fail_in(&mut self, key: &CustomerKey, step: Step, panic: &(dyn std::any::Any + Send)) {
+        let (step, message) = (step.as_str(), panic_text(panic));
+        self.fail(key, format!("{step} panicked: {message}"));
     }
 
     fn fail(&mut self, key: &CustomerKey, detail: String) {
@@ -294,12 +305,17 @@ impl Folder {
             return Err(NotFolded::PlaceholderId);
         }
         let customer = event.key();
+        let mut is_redefined = false;
         let folded = catch_unwind(AssertUnwindSafe(|| {
-            self.fold_unguarded(event, &customer, &definitions)
+            self.fold_unguarded(event, &customer, &definitions, &mut is_redefined)
         }));
         match folded {
             Ok(Ok(folded)) => Ok(folded),
             Ok(Err(refused)) => Err(NotFolded::Refused(refused)),
+            Err(panic) if !is_redefined => {
+                self.fail_in(&customer, Step::EvaluationBeforeEvent, panic.as_ref());
+                Err(NotFolded::Failed)
+            }
             Err(panic) => Err(NotFolded::Panicked(panic_text(panic.as_ref()))),
         }
     }
@@ -309,7 +325,9 @@ impl Folder {
         event: &CustomerEvent,
         customer: &CustomerKey,
         definitions: &TenantDefinitions,
+        is_redefined: &mut bool,
     ) -> Result<Folded, Refused> {
+        Step::EvaluationBeforeEvent.begin(customer);
         let Some(entry) = self.cache.get_mut(customer) else {
             unreachable!("the task installs every customer of a batch before it folds")
         };
@@ -321,6 +339,7 @@ impl Folder {
         };
         let reevaluation = self.lane.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
+        *is_redefined = true;
         let redefined = effects.dirty;
         let accepted = self
             .lane

@@ -8,6 +8,7 @@ use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{CustomerKey, TenantId};
 
 use super::Folder;
+use crate::engine::step::Step;
 use crate::parking::Reason;
 use crate::store::{CustomerRow, Reevaluation};
 
@@ -118,7 +119,9 @@ impl Folder {
             self.lane.reevaluations.insert(tenant.id.clone(), begun);
         }
         let clock = self.lane.clock;
-        self.guard(&key, "an evaluation", |folder| folder.catch_up(&key, clock));
+        self.guard(&key, Step::Evaluation, |folder| {
+            folder.catch_up(&key, clock);
+        });
         self.lane.reevaluations.clear();
     }
 
@@ -176,7 +179,7 @@ impl Folder {
                 self.install_row(row);
             }
             let clock = self.lane.clock;
-            self.guard(&customer, "an evaluation", |folder| {
+            self.guard(&customer, Step::Evaluation, |folder| {
                 folder.catch_up(&customer, clock);
             });
         }

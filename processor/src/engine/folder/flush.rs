@@ -1,13 +1,13 @@
 //! The end of a batch: what it writes.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_schemas::{CustomerKey, TenantId};
 
-use super::{Folder, panic_text};
+use super::Folder;
 use crate::engine::pending::Pending;
 use crate::engine::rows;
+use crate::engine::step::Step;
 use crate::store::{Batch, ChangeSet, LastRecord, Rows};
 
 /// The end of a batch: its position and the checkpoint.
@@ -77,20 +77,22 @@ impl Folder {
 
     /// Writes the rows of one customer; `false` if it is not in memory or cannot be processed.
     fn flush_customer(&mut self, customer: &CustomerKey, rows: &mut Rows) -> bool {
-        let Some(entry) = self.cache.get_mut(customer) else {
+        let mut written = None;
+        self.guard(customer, Step::Rows, |folder| {
+            let Some(entry) = folder.cache.get_mut(customer) else {
+                return;
+            };
+            let digest = folder.digests.entry(customer.tenant.clone()).or_default();
+            written = Some(rows::flush_customer(
+                customer,
+                entry,
+                folder.batch,
+                digest,
+                rows,
+            ));
+        });
+        let (Some(written), Some(entry)) = (written, self.cache.get_mut(customer)) else {
             return false;
-        };
-        let digest = self.digests.entry(customer.tenant.clone()).or_default();
-        let flushed = catch_unwind(AssertUnwindSafe(|| {
-            rows::flush_customer(customer, entry, self.batch, digest, rows)
-        }));
-        let written = match flushed {
-            Ok(written) => written,
-            Err(panic) => {
-                let message = panic_text(panic.as_ref());
-                self.fail(customer, format!("writing its rows panicked: {message}"));
-                return false;
-            }
         };
         rows.large.extend(self.large.note(customer, written));
         if !entry.changes.is_empty() {

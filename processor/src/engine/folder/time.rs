@@ -4,6 +4,7 @@ use tidemark_projections::customer::InForce;
 use tidemark_schemas::{CustomerKey, Instant};
 
 use super::{Folder, redefine, touch};
+use crate::engine::step::Step;
 
 impl Folder {
     pub(crate) fn clock(&self) -> Instant {
@@ -60,7 +61,7 @@ impl Folder {
             self.lane.timers.set(&customer, None);
             self.pending.rows.timers.set(customer.clone(), None);
             let clock = self.lane.clock;
-            self.guard(&customer, "a timer", |folder| {
+            self.guard(&customer, Step::Timer, |folder| {
                 folder.catch_up(&customer, clock);
             });
             fired += 1;

@@ -218,6 +218,7 @@ impl<'a> Rig<'a> {
                 Park::event(&item.event, Reason::UnknownTenant, "not defined")
             }
             Err(NotFolded::PlaceholderId) => Park::placeholder(&item.event),
+            Err(NotFolded::Failed) => panic!("{:?}", self.folder.take_failed()),
             Err(NotFolded::Panicked(message)) => panic!("{message}"),
         };
         let record = Record {
