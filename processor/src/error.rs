@@ -110,6 +110,22 @@ pub enum ProcessorError {
         /// The number of partitions that were seen.
         found: i32,
     },
+    /// So many customers of a partition cannot be processed that the fault is not one of theirs.
+    #[error(
+        "partition {partition}: {customer} cannot be processed ({detail}), and a thousand other customers before \
+         it could not either and are quarantined. The fault is one of this version of tidemark, of the \
+         definitions or of the database, not of customers. Nothing is lost: `tidemark deferred list` shows what \
+         failed. Start the version that ran before, or correct what `detail` names, then resume the customers: \
+         `tidemark deferred resume`"
+    )]
+    CustomersFail {
+        /// The partition.
+        partition: i32,
+        /// The customer, with its tenant.
+        customer: String,
+        /// What happened.
+        detail: String,
+    },
     /// Kafka, in a way that waiting does not cure.
     #[error("Kafka: {0}")]
     Kafka(#[from] rdkafka::error::KafkaError),

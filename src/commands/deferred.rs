@@ -24,8 +24,8 @@ pub(crate) enum Command {
     /// List the tenants and customers that are not folded now
     #[command(after_help = "Example:\n  tidemark deferred list\n\n\
         Their events stay in the log. A tenant is deferred while it is not defined, or once it is halted\n\
-        because too many of its records were parked, or its parked events take too many bytes;\n\
-        a customer, once it could not be processed.")]
+        because too many of its records were parked, or its parked events take too many bytes; a customer,\n\
+        once it could not be processed; and a tenant, once too many of its customers could not.")]
     List {
         /// Print one line of JSON
         #[arg(long)]
@@ -144,6 +144,11 @@ impl Deferred {
                     self.tenant
                 )
             }
+            (None, "quarantined", None) => format!(
+                "run `tidemark deferred resume --tenant {} --apply` once the cause is mended: its quarantined \
+                 customers are resumed with it",
+                self.tenant
+            ),
             (None, _, None) => format!(
                 "correct its producer, then run `tidemark deferred resume --tenant {} --apply`",
                 self.tenant
@@ -226,8 +231,13 @@ async fn resume(store: &OperatorStore, scope: &Scope, options: ApplyOptions) -> 
 /// Returns the number of partitions in which a scope waits for an operator, or catches up.
 async fn resumable(store: &OperatorStore, scope: &Scope) -> anyhow::Result<usize> {
     let deferred = store.deferrals(MOST).await?;
-    let resumable =
-        |found: &&DeferredScope| found.scope == *scope && found.reason != DeferralReason::Undefined;
+    let resumable = |found: &&DeferredScope| {
+        // The quarantined customers of a quarantined tenant are resumed with it.
+        let is_with_it = scope.customer.is_none()
+            && found.scope.tenant == scope.tenant
+            && found.resume_by.is_some();
+        (found.scope == *scope || is_with_it) && found.reason != DeferralReason::Undefined
+    };
     Ok(deferred.iter().filter(resumable).count())
 }
 

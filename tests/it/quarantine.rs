@@ -1,6 +1,7 @@
 //! Quarantine: a customer that cannot be processed is deferred alone; once mended, its tables are as if it
 //! had never been deferred.
 
+mod bounds;
 mod panics;
 mod refused_rows;
 
@@ -184,6 +185,13 @@ fn resume(site: &Site) {
     let resumed = site.run(&[&resume[..], &[FAILING, "--apply"]].concat());
     assert!(resumed.status.success(), "{resumed:?}");
     assert!(site.deferred().is_empty());
+}
+
+async fn execute(site: &Site, statement: String) {
+    sqlx::query(sqlx::AssertSqlSafe(statement))
+        .execute(&site.database.pool)
+        .await
+        .unwrap();
 }
 
 async fn wait_until_stuck(site: &Site, customers: i64) {

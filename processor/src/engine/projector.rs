@@ -8,10 +8,12 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use super::commit::{Commits, Outgoing};
 use super::context::{Context, TaskExit};
+use super::failed_customer::FailedCustomer;
 use super::folder::{BatchEnd, Folder};
 use super::pace::Load;
 use super::retry::Retry;
 use super::timers::WINDOW;
+use crate::error::ProcessorError;
 use crate::memory::MemoryReservation;
 use crate::parking::Reason;
 
@@ -67,8 +69,20 @@ impl Projector {
     pub(super) fn check_failed(&mut self) -> Result<(), TaskExit> {
         match self.folder.take_failed() {
             None => Ok(()),
-            Some(failed) => Err(TaskExit::Failing(failed)),
+            Some(failed) => Err(self.quarantine(failed)),
         }
+    }
+
+    /// Returns the end of the task by which a customer is quarantined: of the process, where too many are.
+    fn quarantine(&self, failed: FailedCustomer) -> TaskExit {
+        if !self.folder.deferrals().are_too_many(&failed.key) {
+            return TaskExit::Failing(failed);
+        }
+        TaskExit::Failed(ProcessorError::CustomersFail {
+            partition: self.partition,
+            customer: failed.key.record_key(),
+            detail: failed.detail,
+        })
     }
 
     /// Waits for the commit under way, if there is one.
@@ -82,7 +96,11 @@ impl Projector {
     /// Waits until the commit under way has landed; for ever if there is none. Nothing is lost when
     /// the future is dropped.
     pub(super) async fn landed(&mut self) -> Result<(), TaskExit> {
-        self.commits.finished().await?;
+        let finished = self.commits.finished().await;
+        finished.map_err(|exit| match exit {
+            TaskExit::Failing(failed) => self.quarantine(failed),
+            other => other,
+        })?;
         self.folder.evict(self.commits.landed());
         let used = i64::try_from(self.shared.budget.used()).unwrap_or(i64::MAX);
         self.shared.metrics.memory_bytes.set(used);

@@ -5,12 +5,13 @@ use tidemark_processor::clock::WallClock;
 
 use super::{
     CUSTOMERS, DAY_MICROS, FAILING, REGULARS, SOON, assert_never_quarantined, definitions, enter,
-    event, order, publish, resume, wait_until_quarantined_alone,
+    event, execute, order, publish, resume, wait_until_quarantined_alone,
 };
+use crate::support::publish::Publisher;
 use crate::support::site::Site;
 use crate::support::wait::wait_for;
 
-const DUE_IN_MICROS: i64 = 15_000_000;
+const DUE_IN_MICROS: i64 = 5_000_000;
 const FAILING_NUMBER: usize = 7;
 
 /// Lets Postgres refuse rows of a table for which a condition does not hold.
@@ -27,13 +28,6 @@ async fn accept(site: &Site, table: &str) {
     execute(site, constraint).await;
 }
 
-async fn execute(site: &Site, statement: String) {
-    sqlx::query(sqlx::AssertSqlSafe(statement))
-        .execute(&site.database.pool)
-        .await
-        .unwrap();
-}
-
 async fn wait_until_refused(site: &Site, rows: &str) {
     wait_until_quarantined_alone(site, &[rows, "refused_by_a_test"]).await;
 }
@@ -48,44 +42,52 @@ async fn customer_with_rows_that_postgres_refuses_is_quarantined_alone_until_the
     publish(&publisher, 2);
     site.wait_until_folded(SOON).await;
 
-    // When Postgres refuses the row of one customer among many in a batch, then that customer is quarantined,
-    // and it catches up once the row is accepted
-    refuse(&site, "customer", &format!("customer_id <> '{FAILING}'")).await;
-    publish(&publisher, 3);
-    wait_until_refused(&site, "rows of customers").await;
+    // When Postgres refuses a row to which one customer among many in a batch contributes, then that customer is
+    // quarantined, and it catches up once the row is accepted
+    refuse_rows_of_records(&site, &publisher).await;
+    refuse_rows_of_timers(&site, &publisher).await;
+    refuse_rows_of_a_reevaluation(&site).await;
+
+    // And at the end it is as if nothing had been refused
     publish(&publisher, 1);
     site.wait_until_folded(SOON).await;
-    accept(&site, "customer").await;
-    resume(&site);
+    processor.terminate();
+    assert_never_quarantined(&site).await;
+}
 
-    // And so it is where it refuses a row that customers share, to which one contributes
-    refuse(&site, "rollup", "currency <> 'USD'").await;
-    publish(&publisher, 1);
-    publisher.event(&event(
-        FAILING_NUMBER,
-        WallClock::System.now(),
-        order("USD"),
-    ));
-    publish(&publisher, 1);
-    wait_until_refused(&site, "rows of rollups").await;
-    accept(&site, "rollup").await;
-    resume(&site);
+/// Refuses the row of the customer, and then a row that customers share.
+async fn refuse_rows_of_records(site: &Site, publisher: &Publisher) {
+    refuse(site, "customer", &format!("customer_id <> '{FAILING}'")).await;
+    publish(publisher, 3);
+    wait_until_refused(site, "rows of customers").await;
+    publish(publisher, 1);
+    site.wait_until_folded(SOON).await;
+    accept(site, "customer").await;
+    resume(site);
 
-    // And where timers write the row
-    let condition = |segment| format!("customer_id <> '{FAILING}' or segment <> '{segment}'");
-    refuse(&site, "membership", &condition("stuck")).await;
+    refuse(site, "rollup", "currency <> 'USD'").await;
+    publish(publisher, 1);
+    let now = WallClock::System.now();
+    publisher.event(&event(FAILING_NUMBER, now, order("USD")));
+    publish(publisher, 1);
+    wait_until_refused(site, "rows of rollups").await;
+    accept(site, "rollup").await;
+    resume(site);
+}
+
+async fn refuse_rows_of_timers(site: &Site, publisher: &Publisher) {
+    refuse(site, "membership", &not_in("stuck")).await;
     let due = WallClock::System.now().plus_micros(DUE_IN_MICROS);
-    enter(&publisher, due.plus_micros(-20 * DAY_MICROS));
-    site.wait_until_folded(SOON).await;
-    assert!(site.deferred().is_empty(), "the timers are not due yet");
-    wait_until_refused(&site, "rows of memberships").await;
-    accept(&site, "membership").await;
-    resume(&site);
+    enter(publisher, due.plus_micros(-20 * DAY_MICROS));
+    wait_until_refused(site, "rows of memberships").await;
+    accept(site, "membership").await;
+    resume(site);
+}
 
-    // And where a re-evaluation does
-    refuse(&site, "membership", &condition("regulars")).await;
+async fn refuse_rows_of_a_reevaluation(site: &Site) {
+    refuse(site, "membership", &not_in("regulars")).await;
     site.define(&definitions(480, 3).replace("segments:", REGULARS));
-    wait_until_refused(&site, "rows of memberships").await;
+    wait_until_refused(site, "rows of memberships").await;
     let members = "select count(*) from $gen.membership where segment = 'regulars'";
     let others = i64::try_from(CUSTOMERS - 1).unwrap();
     let projections = site.projections().await;
@@ -98,14 +100,13 @@ async fn customer_with_rows_that_postgres_refuses_is_quarantined_alone_until_the
         },
     )
     .await;
-    accept(&site, "membership").await;
-    resume(&site);
+    accept(site, "membership").await;
+    resume(site);
+}
 
-    // And at the end it is as if nothing had been refused
-    publish(&publisher, 1);
-    site.wait_until_folded(SOON).await;
-    processor.terminate();
-    assert_never_quarantined(&site).await;
+/// Returns the condition by which the customer is in no segment of that name.
+fn not_in(segment: &str) -> String {
+    format!("customer_id <> '{FAILING}' or segment <> '{segment}'")
 }
 
 #[tokio::test]

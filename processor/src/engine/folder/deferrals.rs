@@ -14,6 +14,12 @@ use crate::store::{DeferralReason, DeferralRow, Scope};
 /// of further ones are parked.
 const MAX_UNDEFINED: usize = 1_000;
 
+/// The largest number of customers of one tenant that a version quarantines in a partition one by one; with a
+/// further one, it quarantines the tenant.
+pub(super) const MAX_QUARANTINED_OF_TENANT: usize = 100;
+/// The largest number of customers that a version quarantines in a partition.
+const MAX_QUARANTINED: usize = 1_000;
+
 /// The deferred scopes of a partition.
 #[derive(Debug, Default)]
 pub(crate) struct Deferrals {
@@ -101,6 +107,25 @@ impl Deferrals {
     pub(crate) fn first_needed(&self) -> Option<(i64, Instant)> {
         let rows = self.by_scope.values().map(|it| &it.row);
         rows.map(|row| (row.next_offset, row.clock)).min()
+    }
+
+    /// Returns the number of customers that this version has quarantined one by one, of a tenant or of all.
+    pub(super) fn count_quarantined(&self, tenant: Option<&TenantId>) -> usize {
+        let version = binary_version();
+        let is_counted = |it: &&Deferral| {
+            let DeferralRow { scope, reason, .. } = &it.row;
+            *reason == DeferralReason::Quarantined
+                && scope.customer.is_some()
+                && tenant.is_none_or(|tenant| *tenant == scope.tenant)
+                && it.row.binary_version == version
+        };
+        self.by_scope.values().filter(is_counted).count()
+    }
+
+    /// Returns whether so many customers were quarantined that the fault is not one of customers; else, one more
+    /// customer may be.
+    pub(crate) fn are_too_many(&self, key: &CustomerKey) -> bool {
+        !self.cover_alone(key) && self.count_quarantined(None) >= MAX_QUARANTINED
     }
 
     /// Returns whether a customer is in a deferred scope.

@@ -9,7 +9,7 @@
 use tidemark_projections::evaluated::EVALUATION_VERSION;
 use tidemark_schemas::{CustomerKey, TenantId};
 
-use super::deferrals::{Deferral, Deferrals, Written, binary_version};
+use super::deferrals::{Deferral, Deferrals, MAX_QUARANTINED_OF_TENANT, Written, binary_version};
 use super::{Folder, Lane};
 use crate::engine::timers::Timers;
 use crate::engine::tracking::TrackedLeaves;
@@ -227,12 +227,22 @@ impl Folder {
         }
     }
 
-    /// Defers a customer that could not be folded, from the position of its lane on. Just after a claim: no
-    /// part of it is in memory.
+    /// Defers a customer that could not be folded, from the position of its lane on; its tenant as a whole, if
+    /// too many of its customers are. Just after a claim: no part of it is in memory.
     pub(crate) fn quarantine(&mut self, key: &CustomerKey, detail: String) {
         let scope = Scope::customer(key.clone());
         if let Some(deferral) = self.deferrals.by_scope.get_mut(&scope) {
             deferral.stand(DeferralReason::Quarantined, detail);
+            return;
+        }
+        let quarantined = self.deferrals.count_quarantined(Some(&key.tenant));
+        if quarantined >= MAX_QUARANTINED_OF_TENANT {
+            let detail = format!(
+                "{quarantined} customers of tenant {} could not be processed, and then {}: {detail}",
+                key.tenant,
+                key.customer.as_str()
+            );
+            self.quarantine_tenant(&key.tenant, detail);
             return;
         }
         let whole = Scope::tenant(key.tenant.clone());
@@ -248,6 +258,14 @@ impl Folder {
                 self.defer(scope, DeferralReason::Quarantined, detail, offset);
                 self.leave(&whole);
             }
+        }
+    }
+
+    fn quarantine_tenant(&mut self, tenant: &TenantId, detail: String) {
+        let (whole, reason) = (Scope::tenant(tenant.clone()), DeferralReason::Quarantined);
+        match self.deferrals.by_scope.get_mut(&whole) {
+            Some(deferral) => deferral.stand(reason, detail),
+            None => self.defer(whole, reason, detail, self.next_offset),
         }
     }
 
