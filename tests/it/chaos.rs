@@ -4,11 +4,14 @@
 //!
 //! `make test` runs each test in a short form. `make soak` runs [`storm`] for ten minutes.
 
+mod failing;
 mod faults;
+mod last_acts;
 mod members;
 mod publishing;
 mod small_disk;
 mod storm;
+mod strangers;
 mod traffic;
 mod witness;
 mod world;

@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use tidemark_schemas::Partitioner;
 
-use super::world::{Member, RECOVERED_WITHIN, World, population};
+use super::world::{MEMBERS, Member, RECOVERED_WITHIN, World, population};
 use crate::support::generate::Generator;
 use crate::support::guarded::Signal;
 use crate::support::wait::{wait_for, wait_until};
@@ -17,8 +17,6 @@ use crate::support::wait::{wait_for, wait_until};
 const SOON: Duration = Duration::from_mins(1);
 /// The system's error for a full disk.
 const NO_SPACE: &str = "No space left on device";
-/// The most processes in the group: one for each partition.
-const MEMBERS: usize = 4;
 
 /// A fault of the processes, servers or disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,10 +51,18 @@ pub(super) enum Fault {
     BrokersAll,
     /// A producer aborts its transaction.
     Abort,
+    /// Postgres refuses the rows of some customers for a while.
+    RefusedRows,
+    /// The processing of some customers panics for a while.
+    Panics,
+    /// A process with a clock that is wrong by an hour folds beside the others.
+    WrongClock,
+    /// A process that does not know the format of definitions stands by beside the others.
+    OldBinary,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Kill,
         Self::KillAll,
         Self::Pause,
@@ -72,6 +78,10 @@ impl Fault {
         Self::BrokerKill,
         Self::BrokersAll,
         Self::Abort,
+        Self::RefusedRows,
+        Self::Panics,
+        Self::WrongClock,
+        Self::OldBinary,
     ];
 }
 
@@ -94,6 +104,10 @@ impl World {
             Fault::BrokerKill => self.restart_brokers(&[Signal::Kill, Signal::Terminate]),
             Fault::BrokersAll => self.restart_brokers(&[Signal::Kill; 3]),
             Fault::Abort => self.abort_transaction().await,
+            Fault::RefusedRows => self.refuse_rows().await,
+            Fault::Panics => self.panic().await,
+            Fault::WrongClock => self.fold_with_wrong_clock().await,
+            Fault::OldBinary => self.stand_by().await,
         }
     }
 
@@ -157,7 +171,7 @@ impl World {
         1
     }
 
-    fn shrink(&mut self) -> usize {
+    pub(super) fn shrink(&mut self) -> usize {
         if self.members.len() == 1 {
             return 0;
         }

@@ -25,10 +25,12 @@ use crate::support::site::{PARTITIONS, Running, Site};
 use crate::support::wait::wait_for;
 
 const DAY_MICROS: i64 = 86_400_000_000;
+/// The most processes in the group: one for each partition.
+pub(super) const MEMBERS: usize = 4;
 /// The longest recovery from a fault, on a busy machine.
 pub(super) const RECOVERED_WITHIN: Duration = Duration::from_mins(3);
 
-const DEFINITIONS: &str = "
+pub(super) const DEFINITIONS: &str = "
 tenant: { id: acme, zone: Europe/Berlin, currency: EUR, rates: { USD: \"0.92\" } }
 segments:
   - name: buyers
@@ -192,8 +194,7 @@ impl World {
 
     /// Starts another processor with these flags.
     pub(super) fn join_with(&mut self, flags: &[&str]) {
-        self.joined += 1;
-        let name = format!("member-{:03}", self.joined);
+        let name = self.next_name();
         let metrics_port = free_port();
         let running = self.site.member(&name, metrics_port, flags);
         self.members.push(Member {
@@ -201,6 +202,12 @@ impl World {
             running,
             metrics_port,
         });
+    }
+
+    /// Returns the name of the next process.
+    pub(super) fn next_name(&mut self) -> String {
+        self.joined += 1;
+        format!("member-{:03}", self.joined)
     }
 
     /// Pauses for up to this many milliseconds, so that the next step comes at a random moment.
@@ -289,7 +296,7 @@ impl World {
 
     /// Ends the run: waits until all records are folded, terminates the processes, and asserts that
     /// the tables equal a fold in memory and that this many events are parked.
-    pub(super) async fn assert_end(mut self, parked: i64) -> Summary {
+    pub(super) async fn assert_end(&mut self, parked: i64) -> Summary {
         self.quiet();
         if self.members.is_empty() {
             self.join();
@@ -298,7 +305,7 @@ impl World {
         for member in self.members.drain(..) {
             member.running.terminate();
         }
-        let sent = self.sent.take().unwrap();
+        let sent = self.sent.as_ref().unwrap();
         let (site, projections) = (&self.site, self.site.projections().await);
         projections.assert_equal(&sent.expected).await;
         projections.assert_consistent().await;

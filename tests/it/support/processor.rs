@@ -12,6 +12,9 @@ use tidemark_schemas::registry::RegistryConfig;
 use super::registry::Registry;
 use super::site::Site;
 
+/// The name of such a processor in its claims.
+pub(crate) const NAME: &str = "in-process";
+
 /// Returns the processor's configuration of a database.
 pub(crate) fn store_config(url: &str) -> StoreConfig {
     StoreConfig {
@@ -35,7 +38,7 @@ pub(crate) async fn start_at(site: &Site, url: &str, clock: WallClock) -> Proces
             topic: site.topic.clone(),
             definitions_topic: site.definitions_topic.clone(),
             group: site.topic.clone(),
-            client_id: "in-process".to_owned(),
+            client_id: NAME.to_owned(),
             partitioner: Partitioner::Murmur2,
             properties: BTreeMap::new(),
         },

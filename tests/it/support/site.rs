@@ -78,6 +78,12 @@ impl Site {
         site
     }
 
+    /// Lets all that starts from now on use another database.
+    pub(crate) fn use_database(&mut self, database: Database) {
+        self.database = database;
+        fs::write(self.config(), self.configuration()).unwrap();
+    }
+
     /// Returns a producer with the partitioner of the generation.
     pub(crate) async fn publisher(&self) -> Publisher {
         self.publisher_with(Partitioner::Murmur2).await
