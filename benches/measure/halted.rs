@@ -64,9 +64,9 @@ pub(crate) struct Halted {
     database_grew_bytes: i64,
     /// The time until the neighbours' events were visible while the tenant was halted, while it caught
     /// up, and after it.
-    while_halted: Visible,
-    while_catching_up: Visible,
-    after: Visible,
+    visible_while_waiting: Visible,
+    visible_while_catching_up: Visible,
+    visible_after: Visible,
     catching_up_seconds: f64,
     /// The customers of the tenant that hold what a fold holds that never halted it, and those that time
     /// changed between the two.
@@ -117,9 +117,9 @@ pub(crate) async fn measure(servers: &Servers, size: &Size, events_waiting: usiz
         events_waiting,
         neighbours_per_second: EVENTS_PER_SECOND,
         database_grew_bytes,
-        while_halted: halted,
-        while_catching_up: stream::visible(&probes, Some(resumed), Some(done)),
-        after: stream::visible(&probes, Some(done), None),
+        visible_while_waiting: halted,
+        visible_while_catching_up: stream::visible(&probes, Some(resumed), Some(done)),
+        visible_after: stream::visible(&probes, Some(done), None),
         catching_up_seconds: (done - resumed).as_secs_f64().round(),
         customers_equal,
         customers_moved_by_time,

@@ -62,6 +62,11 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
+    /// Returns whether the fault is one customer's: the tenant's other customers have no such events.
+    pub(crate) const fn is_of_one_customer(self) -> bool {
+        matches!(self, Self::PlaceholderId | Self::CustomerTooLarge)
+    }
+
     /// Returns whether the reason counts towards the tenant's halt. Late and misrouted events do not,
     /// because they need not be a fault; nor do those of placeholder ids and of customers that are too large,
     /// which stop no others, and events of tenants that are undefined.

@@ -33,10 +33,14 @@ const FLAGS: [&str; 4] = [
 const LARGE: usize = 200_000;
 
 fn order(tenant: &str) -> CustomerEvent {
+    order_of(tenant, "ada")
+}
+
+fn order_of(tenant: &str, customer: &str) -> CustomerEvent {
     CustomerEvent {
         event_id: EventId(Uuid::new_v4()),
         tenant_id: TenantId::new(tenant).unwrap(),
-        customer_id: CustomerId::new("ada").unwrap(),
+        customer_id: CustomerId::new(customer).unwrap(),
         source: "test".into(),
         occurred_at: WallClock::System.now(),
         payload: Payload::OrderPlaced(OrderPlaced {
@@ -112,10 +116,10 @@ async fn resume(site: &Site) {
         "the resumed tenant to catch up or to wait again",
         async || {
             let is_under_way = |it: &Value| !it["resume_by"].is_null();
-            match site.deferred().iter().any(is_under_way) {
-                false => Ok(()),
-                true => Err(format!("{resumed:?}")),
+            if site.deferred().iter().any(is_under_way) {
+                return Err(format!("{resumed:?}"));
             }
+            Ok(())
         },
     )
     .await;
@@ -185,4 +189,43 @@ async fn tenant_over_its_quota_of_parked_bytes_is_deferred_alone_until_room_is_m
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn placeholder_id_that_takes_half_of_the_quota_is_deferred_without_its_tenant() {
+    // Given a tenant with so many events of a placeholder id that they take half of its quota
+    const ANONYMOUS: i64 = 2_500;
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    let processor = site.process(&FLAGS);
+    for _ in 0..ANONYMOUS {
+        publisher.event(&order_of("acme", "anonymous"));
+    }
+    publisher.flush();
+    site.wait_until_folded(SOON).await;
+
+    // Then the id is deferred alone, and no more of its events are copied
+    let deferred = site.deferred();
+    let [over] = &deferred[..] else {
+        panic!("one customer in one partition: {deferred:?}")
+    };
+    assert_eq!(
+        (&over["customer"], &over["reason"]),
+        (&"anonymous".into(), &"quota".into())
+    );
+    let waiting = over["events"].as_i64().unwrap();
+    let (parked, _) = counts(&site, "acme").await;
+    assert!(
+        waiting > 0 && parked + waiting == ANONYMOUS,
+        "{parked} and {waiting}"
+    );
+    assert!(stored_bytes(&site).await <= 512 * 1024);
+
+    // And the tenant's other customers are folded, and its invalid events parked
+    publish(&publisher, 1);
+    site.wait_until_folded(SOON).await;
+    assert_eq!(counts(&site, "acme").await, (parked + 1, 1));
+    assert_eq!(site.deferred().len(), 1);
+    processor.terminate();
 }

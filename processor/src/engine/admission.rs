@@ -13,7 +13,7 @@ use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
 use super::park::Park;
 use crate::parking::Reason;
-use crate::store::{DeferralReason, parked_bytes};
+use crate::store::{DeferralReason, Scope, parked_bytes};
 
 /// The interval at which a misrouted event is logged.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -162,17 +162,19 @@ impl Admission {
             self.partition
         );
         let offset = item.record.offset + 1;
-        folder.defer_tenant(tenant, DeferralReason::Halted, detail, offset);
+        let scope = Scope::tenant(tenant.clone());
+        folder.stop(scope, DeferralReason::Halted, detail, offset);
     }
 
     /// Defers the tenant of an event that is to be parked, where that would be too many bytes: the event stays
-    /// in the log. A first event is parked whatever its size, so that emptying the quota always helps.
+    /// in the log. Of a fault that is one customer's, that customer is deferred, at half of the quota: the rest
+    /// of it is left to the others. A first event is parked whatever its size, so that emptying the quota always
+    /// helps.
     fn defers_over_quota(&self, folder: &mut Folder, item: &Item, admitted: &Admitted) -> bool {
-        let Admitted::Parked(Park {
-            tenant: Some(tenant),
-            ..
-        }) = admitted
-        else {
+        let Admitted::Parked(park) = admitted else {
+            return false;
+        };
+        let Some(tenant) = &park.tenant else {
             return false;
         };
         let record = &item.record;
@@ -180,15 +182,27 @@ impl Admission {
         let more = parked_bytes(key, value, &record.headers);
         let held = folder.parked_bytes_of(tenant);
         let quota = self.shared.limits.parked_quota_bytes;
+        let customer = park
+            .customer_key()
+            .filter(|_| park.reason.is_of_one_customer());
+        let (scope, quota) = match customer {
+            Some(customer) => (Scope::customer(customer), quota / 2),
+            None => (Scope::tenant(tenant.clone()), quota),
+        };
         if held == 0 || held + more <= quota || folder.tenant(tenant).is_none() {
             return false;
         }
         let (partition, offset) = (self.partition, record.offset);
         let detail = format!(
             "parked events of tenant {tenant} hold {held} bytes in partition {partition}, and that of \
-             offset {offset} has {more} more; the quota is {quota}"
+             offset {offset} ({}) has {more} more; the quota is {quota}",
+            park.reason
         );
-        folder.defer_tenant(tenant, DeferralReason::Quota, detail, offset);
+        let is_live = !folder.is_catching_up();
+        folder.stop(scope, DeferralReason::Quota, detail, offset);
+        if let Some(customer) = item.customer().filter(|_| is_live) {
+            folder.pass_over(&customer);
+        }
         true
     }
 

@@ -155,7 +155,7 @@ impl ClaimedPartition {
     ) -> Result<Option<Self>, ProcessorError> {
         let retry = Retry::new(Arc::clone(shared), assignment.partition, shutdown.clone());
         // A claim that is cut short is rolled back, or stays without a task: either is harmless.
-        let claim = retry.until_available(|| Self::try_claim(shared, owner, &assignment));
+        let claim = retry.until_available(|| Box::pin(Self::try_claim(shared, owner, &assignment)));
         match retry.unless_stopped(claim).await.flatten() {
             Ok(claimed) => Ok(Some(claimed)),
             Err(TaskExit::Failed(error)) => Err(error),

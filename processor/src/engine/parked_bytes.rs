@@ -124,11 +124,15 @@ mod tests {
         let mut bytes = ParkedBytes::default();
         let acme = TenantId::new("acme").expect("an id");
         let rows = [1, 2].map(|offset| parked(offset, Some("acme"), 1_000));
-        rows.iter().for_each(|row| bytes.add(row));
+        for row in &rows {
+            bytes.add(row);
+        }
         assert_eq!(bytes.of_tenant(&acme), 2 * rows[0].bytes());
         assert!(rows[0].bytes() > 1_000, "a row costs more than its value");
         assert_eq!(bytes.take_changed().len(), 1);
-        rows.iter().for_each(|row| bytes.remove(row));
+        for row in &rows {
+            bytes.remove(row);
+        }
         let emptied = bytes.take_changed();
         assert_eq!((emptied.len(), emptied[0].bytes), (1, 0));
         assert_eq!(bytes.take_changed(), []);
@@ -142,7 +146,9 @@ mod tests {
             parked(2, Some("globex"), 1_000),
             parked(3, None, 100),
         ];
-        rows.iter().for_each(|row| bytes.add(row));
+        for row in &rows {
+            bytes.add(row);
+        }
         let [acme, globex, unread] = [0, 1, 2].map(|row: usize| rows[row].bytes());
         let before = bytes.totals(1, |tenant| tenant.as_str() == "acme");
         let expected = Totals {

@@ -205,17 +205,17 @@ impl Folder {
         true
     }
 
-    /// Defers a tenant from an offset on, until an operator resumes it. In the lane of a deferred scope, that
+    /// Defers a scope from an offset on, until an operator resumes it. In the lane of a deferred scope, that
     /// scope stands still again there.
-    pub(crate) fn defer_tenant(
+    pub(crate) fn stop(
         &mut self,
-        tenant: &TenantId,
+        scope: Scope,
         reason: DeferralReason,
         detail: String,
         offset: i64,
     ) {
         let Some(scope) = self.lane.scope.clone() else {
-            return self.defer(Scope::tenant(tenant.clone()), reason, detail, offset);
+            return self.defer(scope, reason, detail, offset);
         };
         self.note_position(offset);
         if let Some(deferral) = self.deferrals.by_scope.get_mut(&scope) {

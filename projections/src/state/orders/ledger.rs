@@ -63,7 +63,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Adds up all orders, each as `net_minor` converts it. O(n log n) in their number.
-    pub(crate) fn of(orders: &Orders, net_minor: impl Fn(Order<'_>) -> Option<i128>) -> Self {
+    pub(crate) fn from_orders(
+        orders: &Orders,
+        net_minor: impl Fn(Order<'_>) -> Option<i128>,
+    ) -> Self {
         let days = orders
             .iter()
             .map(|order| Day::with(order, net_minor(order)));
@@ -192,8 +195,12 @@ impl Kept {
             self.ledger = None;
         }
         if let Some((_, ledger)) = &mut self.ledger {
-            before.into_iter().for_each(|day| ledger.remove(day));
-            after.into_iter().for_each(|day| ledger.add(day));
+            if let Some(before) = before {
+                ledger.remove(before);
+            }
+            if let Some(after) = after {
+                ledger.add(after);
+            }
         }
     }
 
