@@ -16,7 +16,7 @@ use tidemark_kafka::diagnostics::LastError;
 use tidemark_kafka::topics::require_partitions;
 use tidemark_kafka::{ConnectError, KafkaConfig};
 use tidemark_projections::definitions::{
-    Bundle, Definitions, MAX_BUNDLE_BYTES, NotApplied, Rejected,
+    Bundle, Definitions, MAX_BUNDLE_BYTES, NotApplied, Rejected, UnknownFormat,
 };
 use tidemark_schemas::Instant;
 
@@ -59,6 +59,24 @@ impl DefinitionsLog {
         // What was rejected is in the log as well, and changes nothing.
         log.advance(|_, _| {})?;
         Ok(log)
+    }
+
+    /// Returns the first record from an offset on that only a newer version of Tidemark can read: `definitions` are
+    /// those before it. Blocks.
+    pub(crate) fn find_unknown_format(
+        kafka: &KafkaConfig,
+        definitions: Definitions,
+        next_offset: i64,
+    ) -> anyhow::Result<Option<UnknownFormat>> {
+        let mut log = Self {
+            kafka: kafka.clone(),
+            definitions,
+            next_offset,
+        };
+        match log.advance(|_, _| {}) {
+            Ok(()) => Ok(None),
+            Err(error) => error.downcast::<UnknownFormat>().map(Some),
+        }
     }
 
     /// Returns the definitions after this bundle, if no other bundle is applied in between.

@@ -18,6 +18,7 @@ use super::deferred::{self, Deferred};
 use super::parked;
 use crate::config::Config;
 use crate::database::{LargeCustomer, Parked, ParkedBytes, Projections, TenantProgress};
+use crate::definitions_log::DefinitionsLog;
 use crate::lag::{Brokers, Lag};
 use crate::output;
 
@@ -46,6 +47,8 @@ struct Status {
     topic: String,
     /// The topics that lose records, each with the reason.
     retention: Vec<String>,
+    /// The first record of the definitions topic that only a newer version can read.
+    unknown_definitions: Option<UnknownDefinitions>,
     #[serde(flatten)]
     lag: Lag,
     /// The pace since the last look, with `--watch`.
@@ -64,6 +67,18 @@ struct Status {
     /// Their distances from the beginning of the log, where that loses records.
     deferred_headroom: Vec<Headroom>,
     reevaluating: Vec<Reevaluating>,
+}
+
+/// A record of the definitions topic that only a newer version can read: no later one is in force.
+#[derive(Debug, Serialize)]
+struct UnknownDefinitions {
+    /// Its version (offset).
+    version: i64,
+    format: u32,
+    /// The version of Tidemark that wrote it, if it says so: that one or a newer one is needed.
+    needed: Option<String>,
+    #[serde(skip)]
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +103,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
         status.retention.clone_from(&retention);
         status.deferred_headroom = headroom::load(&brokers, &status.deferred, kept_for).await?;
         status.parked_quota_bytes = config.processor.parked_quota_bytes();
+        status.unknown_definitions = unknown_definitions(&operators, &config).await?;
         status.pace = looks.add(&status.lag, Instant::now());
         if arguments.json {
             output::json(&status)?;
@@ -116,6 +132,29 @@ async fn limited_retention(config: &Config) -> Vec<Retention> {
     }
 }
 
+/// Returns the first record of the definitions topic that only a newer version can read: one that a newer
+/// processor keeps, or one that none has kept.
+async fn unknown_definitions(
+    operators: &OperatorStore,
+    config: &Config,
+) -> anyhow::Result<Option<UnknownDefinitions>> {
+    let kept = operators.database().load_definitions().await?;
+    let kafka = config.kafka.connection();
+    let find = move || match kept.unknown {
+        Some(unknown) => Ok(Some(unknown)),
+        None => DefinitionsLog::find_unknown_format(&kafka, kept.definitions, kept.next_offset),
+    };
+    // Brokers that do not answer are said with the lag.
+    let found = tokio::task::spawn_blocking(find).await?;
+    let found = found.inspect_err(|error| tracing::debug!(%error, "the definitions are not known"));
+    Ok(found.unwrap_or_default().map(|unknown| UnknownDefinitions {
+        message: unknown.to_string(),
+        version: unknown.version,
+        format: unknown.format,
+        needed: unknown.writer,
+    }))
+}
+
 /// Prints a status; with `--watch` on a terminal, one screen of it in place of the last.
 fn print(status: &Status, watch: bool) {
     let terminal = Term::stdout();
@@ -140,6 +179,7 @@ impl Status {
             generation: projections.id(),
             topic: brokers.topic().to_owned(),
             retention: Vec::new(),
+            unknown_definitions: None,
             lag: Lag::read(brokers, projections).await?,
             pace: None,
             tenants: projections.tenants().await?,

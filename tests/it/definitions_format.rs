@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tidemark_processor::clock::WallClock;
 
 use crate::definitions::order;
@@ -52,6 +53,18 @@ async fn in_force(site: &Site) -> Vec<i64> {
         .unwrap()
 }
 
+/// Asserts that `status` names the record and the version that is needed.
+fn assert_status_tells(site: &Site, version: i64) {
+    let status = site.run(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let expected = json!({ "version": version, "format": 1000, "needed": "9.9.0" });
+    assert_eq!(status["unknown_definitions"], expected);
+    let text = String::from_utf8(site.run(&["status"]).stdout).unwrap();
+    let first = format!("no newer definitions come into force: definitions version {version} has");
+    assert!(text.contains(&first), "{text}");
+    assert!(text.contains("run tidemark 9.9.0 or newer"), "{text}");
+}
+
 #[tokio::test]
 async fn record_of_an_unknown_format_is_not_rejected_and_folding_continues_before_it() {
     // Given a processor with definitions in force
@@ -77,6 +90,7 @@ async fn record_of_an_unknown_format_is_not_rejected_and_folding_continues_befor
     site.wait_until_folded(SOON).await;
     assert_eq!(kept(&site).await, [(0, false)]);
     assert_eq!(in_force(&site).await, [0]);
+    assert_status_tells(&site, 1);
     // And no author can overwrite what this version cannot read
     let output = site.apply(&BEFORE.replace("EUR", "USD"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -103,6 +117,7 @@ async fn processor_leaves_its_partitions_to_a_newer_one_and_stands_by() {
     .execute(&site.database.pool)
     .await
     .unwrap();
+    assert_status_tells(&site, 1);
     // Then the older one gives its partitions up, and does not end
     wait_for_log(&process, "leaves the partitions to it and stands by").await;
     wait_for(SOON, "no partition to be owned", async || {

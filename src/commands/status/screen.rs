@@ -89,6 +89,10 @@ fn problems(status: &Status) -> Vec<String> {
     if let Some(reason) = &status.lag.unanswered {
         lines.push(format!("the lag is not known: {reason}"));
     }
+    if let Some(unknown) = &status.unknown_definitions {
+        let message = &unknown.message;
+        lines.push(format!("no newer definitions come into force: {message}"));
+    }
     let headroom = status.deferred_headroom.iter();
     lines.extend(headroom.filter_map(Headroom::warning));
     lines.extend(status.retention.iter().cloned());
@@ -231,6 +235,7 @@ mod tests {
             generation: 1,
             topic: "customer-events".to_owned(),
             retention: Vec::new(),
+            unknown_definitions: None,
             lag: Lag {
                 total: 0,
                 as_of: None,
