@@ -82,6 +82,9 @@ pub(crate) async fn run(
     let parked = summary.parked.as_deref().unwrap_or_default();
     let deferred = summary.deferred.as_deref().unwrap_or_default();
     outcome::print(parked, deferred);
+    if arguments.wait.is_none() && summary.published > 0 {
+        output::note(NOT_AWAITED);
+    }
     if arguments.json {
         output::json(&summary)?;
     } else {
@@ -110,6 +113,10 @@ pub(crate) async fn run(
     }
     Ok(())
 }
+
+/// What a publisher is told that does not wait.
+const NOT_AWAITED: &str = "the broker has the events; whether they are folded, parked or deferred was not awaited: \
+     publish with --wait to see it";
 
 type Input = Box<dyn Read + Send>;
 

@@ -225,11 +225,11 @@ fn publish(site: &Site, customer: &str, event_id: &str) -> String {
     let file = site.folder.path().join("events.jsonl");
     fs::write(&file, event.to_string()).unwrap();
     let output = site.run(&["publish", "--json", file.to_str().unwrap()]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    // One line says that it did not wait for the outcome.
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("publish with --wait"), "{errors}");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [position] = summary["positions"].as_array().unwrap().as_slice() else {
         panic!("expected one position: {summary}");
@@ -296,6 +296,7 @@ async fn publish_with_wait_names_the_events_that_are_parked() {
     fs::write(&file, past.to_string()).unwrap();
     let output = site.run(&publish);
     assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["parked"], json!([]));
 
