@@ -44,7 +44,7 @@ pub use self::generation::Generation;
 pub use self::heartbeat::{Heartbeat, Owner};
 pub use self::identity::{LastRecord, LogIdentity};
 pub use self::kept::KeptBatches;
-pub(crate) use self::load::{ActivationRow, OperatorCommand};
+pub(crate) use self::load::{ActivationRow, OperatorCommand, TenantPage};
 pub use self::operators::{
     Action, DeferredScope, OperatorStore, OutcomeCount, ParkedCount, ParkedEvent, ParkedFilter,
     ParkedGroup, Request,
@@ -164,7 +164,21 @@ impl Store {
         after: Option<&str>,
         limit: i64,
     ) -> Result<Vec<CustomerRow>, StoreError> {
-        load::tenant_customers(&self.connections, partition, tenant, after, limit).await
+        let page = TenantPage {
+            partition,
+            tenant,
+            after,
+            limit,
+        };
+        load::tenant_customers(&self.connections, &page).await
+    }
+
+    /// Loads the keys of the customers of a page.
+    pub(crate) async fn load_tenant_customer_keys(
+        &self,
+        page: &TenantPage<'_>,
+    ) -> Result<Vec<CustomerKey>, StoreError> {
+        load::tenant_customer_keys(&self.connections, page).await
     }
 
     /// Loads timers of one partition in order of (due, tenant, customer), strictly after `after`.

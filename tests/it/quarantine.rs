@@ -4,6 +4,7 @@
 mod bounds;
 mod panics;
 mod refused_rows;
+mod unreadable_rows;
 
 use std::time::Duration;
 
@@ -235,14 +236,20 @@ async fn wait_until_stopped_again(site: &Site) {
     .await;
 }
 
-/// Asserts that the projections are those of a processor that never met a damaged row.
-async fn assert_never_quarantined(site: &Site) {
+/// Asserts that every event is folded.
+async fn assert_folded(site: &Site) {
     let (topic, definitions) = (&site.topic, &site.definitions_topic);
     let expected =
         Reference::from_topic(site.kafka, topic, definitions, Partitioner::Murmur2).await;
     let projections = site.projections().await;
     projections.assert_equal(&expected).await;
     projections.assert_consistent().await;
+}
+
+/// Asserts that the projections are those of a processor that never met a damaged row.
+async fn assert_never_quarantined(site: &Site) {
+    assert_folded(site).await;
+    let projections = site.projections().await;
     let ends = positions(&projections).await;
     let folded = fold_as_recorded(site, &ends).await;
     assert_same_outcome(&projections, &folded).await;

@@ -4,11 +4,13 @@
 use super::failed_customer::FailedCustomer;
 use crate::store::{Batch, RefusedRows};
 
-/// The number of batches that are committed carefully after a claim; 0: none. Batches with a record and batches
-/// without one alternate, so that neither kind of work waits for the end of the other.
+/// The number of batches that are committed carefully after a claim; 0: none. Records and other work take turns,
+/// so that neither waits for the end of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Careful {
     batches: usize,
+    /// Whether the next turn is for records.
+    is_for_records: bool,
 }
 
 impl Careful {
@@ -20,6 +22,7 @@ impl Careful {
         let customers = batch.rows.customer_keys().len();
         Self {
             batches: 2 * (records + customers + 1),
+            is_for_records: true,
         }
     }
 
@@ -28,9 +31,11 @@ impl Careful {
         self.batches > 0
     }
 
-    /// Returns whether the next batch is for records, if there is other work as well.
-    pub(super) const fn prefers_records(self) -> bool {
-        self.batches.is_multiple_of(2)
+    /// Returns whether this turn is for records, if there is other work as well.
+    pub(super) const fn take_turn(&mut self) -> bool {
+        let is_for_records = self.is_for_records;
+        self.is_for_records = !is_for_records;
+        is_for_records
     }
 
     /// Notes that a batch has landed.

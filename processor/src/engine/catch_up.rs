@@ -112,7 +112,7 @@ impl CatchUp {
         self.is_busy = false;
         self.is_near = false;
         let mut ready = projector.folder.ready_scopes();
-        if projector.commits.careful().is_on() {
+        if projector.commits.is_careful() {
             if projector.folder.has_customers() {
                 self.is_busy = !ready.is_empty();
                 return Ok(());
@@ -271,12 +271,12 @@ async fn advance(projector: &mut Projector, clock: Instant) -> Result<(), TaskEx
 
 /// Returns whether the batch under construction may hold no further customer.
 fn is_complete(projector: &Projector) -> bool {
-    projector.commits.careful().is_on() && projector.folder.has_customers()
+    projector.commits.is_careful() && projector.folder.has_customers()
 }
 
 /// Returns the largest number of timers of the lane in place that fire now.
 fn timers(projector: &Projector) -> usize {
-    if projector.commits.careful().is_on() {
+    if projector.commits.is_careful() {
         return usize::from(!projector.folder.has_customers());
     }
     TIMERS_PER_STEP

@@ -95,7 +95,7 @@ impl OperatorCommands {
             return Ok(Vec::new());
         }
         // The commit in flight has moved only events that the pass has left behind.
-        let most = if projector.commits.careful().is_on() {
+        let most = if projector.commits.is_careful() {
             1
         } else {
             self.shared.limits.batch_events

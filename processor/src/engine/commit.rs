@@ -94,14 +94,20 @@ impl Commits {
         self.sent
     }
 
-    /// Returns whether a batch may hold no more than one customer, and which kind of work comes first.
-    pub(super) fn careful(&self) -> Careful {
-        self.careful
+    /// Returns whether a batch may hold no more than one customer.
+    pub(super) fn is_careful(&self) -> bool {
+        self.careful.is_on()
+    }
+
+    /// Returns whether records join a batch beside other work: where it may hold no more than one customer, one
+    /// or the other.
+    pub(super) fn take_turn(&mut self) -> bool {
+        !self.is_careful() || self.careful.take_turn()
     }
 
     /// Returns the largest number of timers that fire in a batch with so many records.
     pub(super) fn timers(&self, records: usize) -> usize {
-        if self.careful.is_on() {
+        if self.is_careful() {
             return usize::from(records == 0);
         }
         self.pace.timers(records)
@@ -109,7 +115,7 @@ impl Commits {
 
     /// Returns whether a batch of so many records and bytes is as large as it may be.
     pub(super) fn is_full(&self, records: usize, bytes: usize) -> bool {
-        if self.careful.is_on() {
+        if self.is_careful() {
             return records > 0;
         }
         let (limits, times) = (&self.shared.limits, self.pace.times());

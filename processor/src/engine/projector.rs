@@ -16,6 +16,7 @@ use super::timers::WINDOW;
 use crate::error::ProcessorError;
 use crate::memory::MemoryReservation;
 use crate::parking::Reason;
+use crate::store::{CustomerRow, StoreError, TenantPage};
 
 /// The largest number of customers re-evaluated in one batch.
 const REEVALUATED_PER_BATCH: i64 = 500;
@@ -69,20 +70,22 @@ impl Projector {
     pub(super) fn check_failed(&mut self) -> Result<(), TaskExit> {
         match self.folder.take_failed() {
             None => Ok(()),
-            Some(failed) => Err(self.quarantine(failed)),
+            Some(failed) => Err(TaskExit::Failing(failed)),
         }
     }
 
-    /// Returns the end of the task by which a customer is quarantined: of the process, where too many are.
-    fn quarantine(&self, failed: FailedCustomer) -> TaskExit {
-        if !self.folder.deferrals().are_too_many(&failed.key) {
-            return TaskExit::Failing(failed);
+    /// Returns the exit of the task: that of the process, where a customer more would be quarantined than may be.
+    pub(super) fn bound(&self, exit: TaskExit) -> TaskExit {
+        match exit {
+            TaskExit::Failing(failed) if self.folder.deferrals().are_too_many(&failed.key) => {
+                TaskExit::Failed(ProcessorError::CustomersFail {
+                    partition: self.partition,
+                    customer: failed.key.record_key(),
+                    detail: failed.detail,
+                })
+            }
+            exit => exit,
         }
-        TaskExit::Failed(ProcessorError::CustomersFail {
-            partition: self.partition,
-            customer: failed.key.record_key(),
-            detail: failed.detail,
-        })
     }
 
     /// Waits for the commit under way, if there is one.
@@ -96,11 +99,7 @@ impl Projector {
     /// Waits until the commit under way has landed; for ever if there is none. Nothing is lost when
     /// the future is dropped.
     pub(super) async fn landed(&mut self) -> Result<(), TaskExit> {
-        let finished = self.commits.finished().await;
-        finished.map_err(|exit| match exit {
-            TaskExit::Failing(failed) => self.quarantine(failed),
-            other => other,
-        })?;
+        self.commits.finished().await?;
         self.folder.evict(self.commits.landed());
         let used = i64::try_from(self.shared.budget.used()).unwrap_or(i64::MAX);
         self.shared.metrics.memory_bytes.set(used);
@@ -161,11 +160,60 @@ impl Projector {
         // Read rows take as much memory as the customers decoded from them.
         let bytes = self.folder.estimate(missing.len());
         let _read = MemoryReservation::new(&self.shared.budget, bytes);
-        let load = || self.shared.store.load_customers(&missing);
-        let rows = self.retry.until_available(load).await?;
+        let rows = self.read(&missing).await?;
         self.folder.install(missing, rows);
         self.folder.let_pass(passing);
         Ok(())
+    }
+
+    /// Reads the rows of customers; one by one, where one among them cannot be read.
+    async fn read(&self, keys: &[CustomerKey]) -> Result<Vec<CustomerRow>, TaskExit> {
+        let store = &self.shared.store;
+        let all = self.retry.until_available(|| store.load_customers(keys));
+        match all.await {
+            Err(exit) if unreadable_row(&exit).is_some() => {}
+            read => return read,
+        }
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            let one = std::slice::from_ref(key);
+            let read = self.retry.until_available(|| store.load_customers(one));
+            rows.extend(read.await.map_err(|exit| match unreadable_row(&exit) {
+                None => exit,
+                Some(error) => TaskExit::Failing(FailedCustomer {
+                    key: key.clone(),
+                    detail: format!("its row cannot be read: {error}"),
+                }),
+            })?);
+        }
+        Ok(rows)
+    }
+
+    /// Reads the next customers of a tenant; of one that is quarantined perhaps no row. Returns the last key too.
+    async fn read_page(
+        &self,
+        page: &TenantPage<'_>,
+    ) -> Result<(Option<CustomerKey>, Vec<CustomerRow>), TaskExit> {
+        let store = &self.shared.store;
+        let TenantPage {
+            partition,
+            tenant,
+            after,
+            limit,
+        } = *page;
+        let load = || store.load_tenant_customers(partition, tenant, after, limit);
+        match self.retry.until_available(load).await {
+            Err(exit) if unreadable_row(&exit).is_some() => {}
+            rows => {
+                let rows = rows?;
+                return Ok((rows.last().map(|row| row.key.clone()), rows));
+            }
+        }
+        let load = || store.load_tenant_customer_keys(page);
+        let mut keys = self.retry.until_available(load).await?;
+        let last = keys.last().cloned();
+        keys.retain(|key| self.folder.folds(key));
+        Ok((last, self.read(&keys).await?))
     }
 
     /// Loads the definitions in force as the partition was last folded by them, though there are newer ones.
@@ -184,17 +232,30 @@ impl Projector {
         let Some(next) = self.folder.next_reevaluation() else {
             return Ok(());
         };
-        let is_careful = self.commits.careful().is_on();
+        let is_careful = self.commits.is_careful();
         if is_careful && self.folder.has_customers() {
             return Ok(());
         }
         let most = if is_careful { 1 } else { REEVALUATED_PER_BATCH };
         let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
-        let (store, partition) = (&self.shared.store, self.partition);
-        let load = || store.load_tenant_customers(partition, &tenant, after.as_deref(), most);
-        let rows = self.retry.until_available(load).await?;
-        let evaluated = self.folder.reevaluate(&tenant, rows);
+        let page = TenantPage {
+            partition: self.partition,
+            tenant: &tenant,
+            after: after.as_deref(),
+            limit: most,
+        };
+        let (last, rows) = self.read_page(&page).await?;
+        let evaluated = self.folder.reevaluate(&tenant, last, rows);
         self.shared.metrics.reevaluated.inc_by(evaluated);
         Ok(())
     }
+}
+
+/// Returns the error of an exit that may be one of a single row.
+fn unreadable_row(exit: &TaskExit) -> Option<&StoreError> {
+    match exit {
+        TaskExit::Failed(ProcessorError::Store(error)) => Some(error),
+        _ => None,
+    }
+    .filter(|error| error.concerns_rows())
 }

@@ -79,7 +79,7 @@ impl Redrives {
         projector: &mut Projector,
         classifier: &Classifier,
     ) -> Result<Vec<Redriven>, TaskExit> {
-        let is_careful = projector.commits.careful().is_on();
+        let is_careful = projector.commits.is_careful();
         let most = if is_careful { 1 } else { REDRIVEN_PER_BATCH };
         let mut rows = Vec::new();
         while let Some(waiting) = self.waiting.front_mut() {

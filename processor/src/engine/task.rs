@@ -61,7 +61,7 @@ impl PartitionTask {
         loop {
             if let Err(ended) = self.turn().await {
                 let settled = self.projector.settle().await;
-                return match (ended, settled) {
+                let exit = match (ended, settled) {
                     // Fenced outranks poisoned: the current owner of the partition meets the record too,
                     // and the partition is not claimed from it at once. The end is reached only once its
                     // commit has landed.
@@ -75,6 +75,7 @@ impl PartitionTask {
                     ) => worse,
                     (ended, _) => ended,
                 };
+                return self.projector.bound(exit);
             }
         }
     }
@@ -176,10 +177,11 @@ impl PartitionTask {
     }
 
     /// Returns whether records join a batch: not where it may hold no more than one customer and is for others.
-    fn takes_records(&self, work: &Work) -> bool {
-        let careful = self.projector.commits.careful();
-        let has_other_work = !work.redriven.is_empty() || self.has_background_work();
-        !careful.is_on() || !has_other_work || work.redriven.is_empty() && careful.prefers_records()
+    fn takes_records(&mut self, work: &Work) -> bool {
+        if self.projector.commits.is_careful() && !work.redriven.is_empty() {
+            return false;
+        }
+        self.projector.commits.take_turn() || !self.has_background_work()
     }
 
     /// Puts the definitions in force that are due here; returns the instant that the clock must reach

@@ -104,6 +104,15 @@ impl StoreError {
         error.into()
     }
 
+    /// Returns whether the error may be one of a single row: other rows may be read.
+    pub(crate) fn concerns_rows(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Refused(error) => concerns_rows(error),
+            _ => false,
+        }
+    }
+
     /// Returns whether waiting helps.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))

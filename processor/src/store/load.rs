@@ -46,26 +46,45 @@ pub(super) async fn customers(
         .collect()
 }
 
+/// The customers of a tenant in a partition, in the order of their ids after one.
+pub(crate) struct TenantPage<'a> {
+    pub(crate) partition: i32,
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) after: Option<&'a str>,
+    pub(crate) limit: i64,
+}
+
 pub(super) async fn tenant_customers(
     connections: &Connections,
-    partition: i32,
-    tenant: &TenantId,
-    after: Option<&str>,
-    limit: i64,
+    page: &TenantPage<'_>,
 ) -> Result<Vec<CustomerRow>, StoreError> {
+    let rows = tenant_page(connections, include_str!("load_tenant_customers.sql"), page);
+    rows.await?.iter().map(CustomerRow::from_row).collect()
+}
+
+pub(super) async fn tenant_customer_keys(
+    connections: &Connections,
+    page: &TenantPage<'_>,
+) -> Result<Vec<CustomerKey>, StoreError> {
+    let statement = include_str!("load_tenant_customer_ids.sql");
+    let rows = tenant_page(connections, statement, page).await?;
+    rows.iter().map(key).collect()
+}
+
+async fn tenant_page(
+    connections: &Connections,
+    statement: &'static str,
+    page: &TenantPage<'_>,
+) -> Result<Vec<PgRow>, StoreError> {
     let mut pooled = connections.acquire().await?;
-    let query = sqlx::query(include_str!("load_tenant_customers.sql"))
-        .bind(partition)
-        .bind(tenant.as_str())
-        .bind(after.unwrap_or("")) // no id is empty
-        .bind(limit)
+    let query = sqlx::query(statement)
+        .bind(page.partition)
+        .bind(page.tenant.as_str())
+        .bind(page.after.unwrap_or("")) // no id is empty
+        .bind(page.limit)
         .fetch_all(pooled.connection());
     let rows = answered(query).await;
-    pooled
-        .settle(rows)?
-        .iter()
-        .map(CustomerRow::from_row)
-        .collect()
+    pooled.settle(rows)
 }
 
 pub(super) async fn timers(

@@ -155,16 +155,21 @@ impl Folder {
             .find(|reevaluation| !reevaluation.done)
     }
 
-    /// Evaluates the next customers of a re-evaluation; no rows: it is finished.
+    /// Evaluates the next customers of a re-evaluation, up to the last one; without one it is finished.
     ///
     /// A customer changed since its row was read is in memory, and that is what counts.
-    pub(crate) fn reevaluate(&mut self, tenant: &TenantId, rows: Vec<CustomerRow>) -> u64 {
+    pub(crate) fn reevaluate(
+        &mut self,
+        tenant: &TenantId,
+        last: Option<CustomerKey>,
+        rows: Vec<CustomerRow>,
+    ) -> u64 {
         let Some(mut reevaluation) = self.lane.reevaluations.remove(tenant) else {
             return 0;
         };
         let count = rows.len();
-        match rows.last() {
-            Some(last) => reevaluation.cursor = Some(last.key.customer.as_str().to_owned()),
+        match last {
+            Some(last) => reevaluation.cursor = Some(last.customer.as_str().to_owned()),
             None => reevaluation.done = true,
         }
         reevaluation.evaluated += i64::try_from(count).unwrap_or(i64::MAX);

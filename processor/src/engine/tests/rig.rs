@@ -261,7 +261,8 @@ impl<'a> Rig<'a> {
         let rows = self
             .table
             .tenant_customers(&tenant, after, REEVALUATED_PER_BATCH);
-        self.folder.reevaluate(&tenant, rows);
+        let last = rows.last().map(|row| row.key.clone());
+        self.folder.reevaluate(&tenant, last, rows);
     }
 
     /// Sends a batch off, while the one before it lands.
