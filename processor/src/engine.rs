@@ -55,5 +55,5 @@ mod tests;
 pub(crate) use careful::Careful;
 pub(crate) use context::{Context, TaskExit};
 pub(crate) use definitions_source::DefinitionsSource;
-pub(crate) use failed_customer::FailedCustomer;
+pub(crate) use failed_customer::{FailedCustomer, PoisonedEvent};
 pub(crate) use handle::{Assignment, ClaimedPartition, ExitQueue, ExitedTask, PartitionHandle};

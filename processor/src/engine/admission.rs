@@ -1,14 +1,16 @@
 //! The admission of classified records: folded, known already, forwarded, parked, or deferred with their
 //! tenant or customer; and the tenants that are deferred because too many of theirs were parked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidemark_projections::state::Folded;
-use tidemark_schemas::TenantId;
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use super::classification::{Classification, Item, Misplaced};
 use super::context::{Context, TaskExit};
+use super::failed_customer::{FailedCustomer, PoisonedEvent};
 use super::folder::{Folder, NotFolded};
 use super::halts::{Halts, Passed};
 use super::park::Park;
@@ -24,6 +26,8 @@ pub(super) struct Admission {
     shared: Arc<Context>,
     partition: i32,
     halts: Halts,
+    /// The events that made the fold of their customers panic before.
+    poisoned: BTreeMap<i64, CustomerKey>,
     warned_of_misrouted: Option<Instant>,
 }
 
@@ -43,11 +47,16 @@ pub(super) enum Admitted {
 }
 
 impl Admission {
-    pub(super) fn new(shared: Arc<Context>, partition: i32) -> Self {
+    pub(super) fn new(
+        shared: Arc<Context>,
+        partition: i32,
+        poisoned: BTreeMap<i64, CustomerKey>,
+    ) -> Self {
         Self {
             halts: Halts::new(shared.limits.halt),
             shared,
             partition,
+            poisoned,
             warned_of_misrouted: None,
         }
     }
@@ -131,11 +140,24 @@ impl Admission {
             Err(NotFolded::Failed) => Ok(Admitted::Deferred),
             Err(NotFolded::PlaceholderId) => Ok(Admitted::Parked(Park::placeholder(event))),
             Err(NotFolded::Panicked(message)) => {
-                let (partition, offset) = (self.partition, item.record.offset);
-                tracing::error!(partition, offset, message, "folding an event panicked");
-                Err(TaskExit::Poisoned(offset))
+                Err(self.fold_panicked(item.record.offset, customer, &message))
             }
         }
+    }
+
+    /// Returns the end of the task: an event that panics is at fault, a customer with two of them is.
+    fn fold_panicked(&self, offset: i64, customer: CustomerKey, message: &str) -> TaskExit {
+        let partition = self.partition;
+        tracing::error!(partition, offset, message, "folding an event panicked");
+        if self.poisoned.values().any(|other| *other == customer) {
+            return TaskExit::Failing(FailedCustomer {
+                key: customer,
+                detail: format!(
+                    "folding its events panicked, at last at offset {offset}: {message}"
+                ),
+            });
+        }
+        TaskExit::Poisoned(PoisonedEvent { offset, customer })
     }
 
     /// Counts a record for or against its tenant, and halts the tenant if that is too many parked.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::careful::Careful;
-use super::failed_customer::FailedCustomer;
+use super::failed_customer::{FailedCustomer, PoisonedEvent};
 use crate::clock::WallClock;
 use crate::clock_check::ClockCheck;
 use crate::config::Limits;
@@ -70,9 +70,8 @@ pub(crate) enum TaskExit {
     /// The fence refused a commit: another process claimed, or the database was rewound. The
     /// partition is claimed again later, if it is still assigned.
     Fenced,
-    /// Folding the record at this offset panicked. The partition is claimed again, and the record is
-    /// parked.
-    Poisoned(i64),
+    /// Folding an event panicked. The partition is claimed again, and the event is parked.
+    Poisoned(PoisonedEvent),
     /// A customer could not be processed. The partition is claimed again, and the customer is quarantined
     /// from the last commit on.
     Failing(FailedCustomer),

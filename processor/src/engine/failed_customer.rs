@@ -1,4 +1,4 @@
-//! A customer that could not be processed.
+//! Customers that could not be processed.
 
 use tidemark_schemas::CustomerKey;
 
@@ -7,4 +7,11 @@ use tidemark_schemas::CustomerKey;
 pub(crate) struct FailedCustomer {
     pub(crate) key: CustomerKey,
     pub(crate) detail: String,
+}
+
+/// An event that made the fold of its customer panic.
+#[derive(Debug)]
+pub(crate) struct PoisonedEvent {
+    pub(crate) offset: i64,
+    pub(crate) customer: CustomerKey,
 }

@@ -340,6 +340,7 @@ impl Folder {
         let reevaluation = self.lane.reevaluations.get(&customer.tenant);
         let mut effects = redefine(&mut entry.customer, in_force, reevaluation);
         *is_redefined = true;
+        Step::Event.begin(customer);
         let redefined = effects.dirty;
         let accepted = self
             .lane

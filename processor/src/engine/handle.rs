@@ -1,10 +1,11 @@
 //! A partition that this process owns: claimed, then started; its queue, and how its task exits.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tidemark_schemas::CustomerKey;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -123,8 +124,8 @@ pub(crate) struct Assignment {
     /// The offset at which folding ends; `None`: it goes on with the log.
     pub(crate) end: Option<i64>,
     pub(crate) definitions: DefinitionsSource,
-    /// The offsets at which folding panicked before.
-    pub(crate) poisoned: BTreeSet<i64>,
+    /// The events at which folding panicked before, by offset.
+    pub(crate) poisoned: BTreeMap<i64, CustomerKey>,
     /// A customer that could not be processed.
     pub(crate) failed: Option<FailedCustomer>,
     /// The careful batches that it begins with.
@@ -155,8 +156,8 @@ impl ClaimedPartition {
     ) -> Result<Option<Self>, ProcessorError> {
         let retry = Retry::new(Arc::clone(shared), assignment.partition, shutdown.clone());
         // A claim that is cut short is rolled back, or stays without a task: either is harmless.
-        let claim = retry.until_available(|| Box::pin(Self::try_claim(shared, owner, &assignment)));
-        match retry.unless_stopped(claim).await.flatten() {
+        let claim = retry.until_available(|| Self::try_claim(shared, owner, &assignment));
+        match retry.unless_stopped(Box::pin(claim)).await.flatten() {
             Ok(claimed) => Ok(Some(claimed)),
             Err(TaskExit::Failed(error)) => Err(error),
             Err(_) => Ok(None),
@@ -280,7 +281,7 @@ async fn prepare(
     if let Some(FailedCustomer { key, detail }) = &assignment.failed {
         folder.quarantine(key, detail.clone());
     }
-    let poisoned = assignment.poisoned.clone();
+    let poisoned = assignment.poisoned.keys().copied().collect();
     Ok(PartitionTask {
         shared: share(),
         partition,
@@ -297,7 +298,7 @@ async fn prepare(
         ),
         redrives,
         commands: OperatorCommands::new(share(), partition),
-        admission: Admission::new(share(), partition),
+        admission: Admission::new(share(), partition, assignment.poisoned.clone()),
         catch_up: CatchUp::new(share(), partition, retry.clone()),
         projector: Projector::new(share(), partition, folder, commits, retry),
         awaiting_timers: None,

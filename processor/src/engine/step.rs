@@ -11,6 +11,8 @@ pub(super) enum Step {
     Evaluation,
     /// The same before an event is folded.
     EvaluationBeforeEvent,
+    /// The fold of an event. Its first panic parks the event.
+    Event,
     /// The encoding of the customer's rows.
     Rows,
 }
@@ -22,6 +24,7 @@ impl Step {
             Self::Timer => "a timer",
             Self::Evaluation => "an evaluation",
             Self::EvaluationBeforeEvent => "an evaluation before an event",
+            Self::Event => "the fold of an event",
             Self::Rows => "the encoding of its rows",
         }
     }

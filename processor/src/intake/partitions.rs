@@ -1,10 +1,11 @@
 //! The partitions of this process: claimed before they are read, drained before they are given up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidemark_projections::definitions::Definitions;
+use tidemark_schemas::CustomerKey;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::membership::Membership;
 use crate::engine::{
     Assignment, Careful, ClaimedPartition, Context, DefinitionsSource, ExitQueue, ExitedTask,
-    FailedCustomer, PartitionHandle, TaskExit,
+    FailedCustomer, PartitionHandle, PoisonedEvent, TaskExit,
 };
 use crate::error::ProcessorError;
 use crate::history::RecordedHistory;
@@ -55,8 +56,8 @@ impl Plan {
 /// The records and customers of a partition that could not be processed.
 #[derive(Debug, Default)]
 struct Faults {
-    /// The offsets at which folding panicked.
-    poisoned: BTreeSet<i64>,
+    /// The events at which folding panicked, by offset.
+    poisoned: BTreeMap<i64, CustomerKey>,
     /// A customer that is to be quarantined with the next claim.
     failed: Option<FailedCustomer>,
     /// The careful batches that the next claim begins with.
@@ -205,15 +206,20 @@ impl Partitions {
                     let at = Instant::now() + CLAIM_AGAIN_AFTER;
                     self.again.insert(partition, at);
                 }
-                TaskExit::Poisoned(offset) => {
+                TaskExit::Poisoned(PoisonedEvent { offset, customer }) => {
                     let faults = self.faults.entry(partition).or_default();
-                    faults.poisoned.insert(offset);
+                    faults.poisoned.insert(offset, customer);
                     if current {
                         self.again.insert(partition, Instant::now());
                     }
                 }
                 TaskExit::Failing(failed) if current => {
-                    self.faults.entry(partition).or_default().failed = Some(failed);
+                    let faults = self.faults.entry(partition).or_default();
+                    // Its events are folded again once it is resumed.
+                    faults
+                        .poisoned
+                        .retain(|_, customer| *customer != failed.key);
+                    faults.failed = Some(failed);
                     self.again.insert(partition, Instant::now());
                 }
                 TaskExit::Refused(careful) if current => {

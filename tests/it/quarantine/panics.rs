@@ -3,8 +3,8 @@
 use tidemark_processor::clock::WallClock;
 
 use super::{
-    DAY_MICROS, FAILING, REGULARS, SOON, assert_never_quarantined, definitions, enter, publish,
-    resume, wait_until_quarantined_alone,
+    DAY_MICROS, FAILING, REGULARS, SOON, assert_folded, assert_never_quarantined, definitions,
+    enter, publish, resume, wait_until_quarantined_alone,
 };
 use crate::support::publish::Publisher;
 use crate::support::site::Site;
@@ -59,4 +59,38 @@ async fn customer_with_processing_that_panics_is_quarantined_alone_until_it_does
     site.wait_until_folded(SOON).await;
     processor.terminate();
     assert_never_quarantined(&site).await;
+}
+
+#[tokio::test]
+async fn customer_with_a_second_event_that_panics_is_quarantined_alone() {
+    // Given folded events
+    let site = Site::new().await;
+    site.define(&definitions(480, 3));
+    let publisher = site.publisher().await;
+    let processor = site.process(&[]);
+    publish(&publisher, 1);
+    site.wait_until_folded(SOON).await;
+
+    // When every event of one customer makes its fold panic
+    site.inject(&[format!("the fold of an event of acme/{FAILING}")]);
+    publish(&publisher, 1);
+    site.wait_until_folded(SOON).await;
+    assert!(site.deferred().is_empty());
+    publish(&publisher, 3);
+
+    // Then the first is parked, and the customer is quarantined with the second
+    wait_until_quarantined_alone(&site, &["folding its events panicked"]).await;
+    let parked = "select count(*) from $gen.parked where reason = 'panic'";
+    let projections = site.projections().await;
+    assert_eq!(projections.number(parked).await, 1);
+
+    // And once no event does, nothing is lost
+    site.inject(&[]);
+    resume(&site);
+    let redrive = ["parked", "redrive", "--parked-reason", "panic", "--apply"];
+    let redriven = site.run(&redrive);
+    assert!(redriven.status.success(), "{redriven:?}");
+    assert_eq!(projections.number(parked).await, 0);
+    processor.terminate();
+    assert_folded(&site).await;
 }
