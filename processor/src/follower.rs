@@ -280,6 +280,7 @@ impl Follower {
                     tenants: tenants_of(&definitions, version)?,
                     renamed: renamed(&definitions, &self.definitions)?,
                     accepted_late: definitions.newly_accepted(&self.definitions),
+                    offboarded: offboarded(&definitions, &self.definitions),
                 };
                 self.record(&row, &effect)?;
                 tracing::info!(version, "definitions applied");
@@ -359,6 +360,12 @@ fn renamed(
     renamed
         .map(|tenant| Ok((tenant.id.clone(), json(tenant)?, tenant.version)))
         .collect()
+}
+
+/// Returns the tenants that a bundle offboarded.
+fn offboarded(definitions: &Definitions, before: &Definitions) -> Vec<TenantId> {
+    let offboarded = definitions.offboarded_after(before.version.unwrap_or(-1));
+    offboarded.cloned().collect()
 }
 
 fn json(tenant: &TenantDefinitions) -> Result<String, ProcessorError> {

@@ -40,7 +40,7 @@ pub use bundle::Bundle;
 pub use difference::{Changed, Difference};
 pub use expression::{Expression, TrackedLeaf};
 pub use format::{MAX_BUNDLE_BYTES, NEWEST_FORMAT, UnknownFormat};
-pub use in_force::Definitions;
+pub use in_force::{Definitions, Offboarded};
 pub use journeys::Journey;
 pub use placeholders::Placeholders;
 pub use quantities::Rate;

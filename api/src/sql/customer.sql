@@ -22,12 +22,14 @@ select
         from tidemark.tenant_definition
         where tenant_id = $1
           and version <= customer.definition_version
+          and definition is not null
     ) as definitions,
     -- the newest version: an attribute is masked from the moment it is declared personal
     (
         select max(version)
         from tidemark.tenant_definition
         where tenant_id = $1
+          and definition is not null
     ) as newest_definitions
 from customer
 left join progress

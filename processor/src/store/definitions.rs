@@ -3,7 +3,7 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tidemark_projections::definitions::{
-    Definitions, NEWEST_FORMAT, NotApplied, TenantDefinitions, UnknownFormat,
+    Definitions, NEWEST_FORMAT, NotApplied, Offboarded, TenantDefinitions, UnknownFormat,
 };
 use tidemark_schemas::{EventId, Instant, TenantId};
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub struct BundleEffect {
     pub renamed: Vec<(TenantId, String, i64)>,
     /// The late events that it accepts and none before it did.
     pub accepted_late: Vec<(TenantId, EventId)>,
+    /// The tenants that it offboards.
+    pub offboarded: Vec<TenantId>,
 }
 
 /// The newest definitions that this binary knows of those that are kept.
@@ -179,6 +181,14 @@ async fn load_in_force(
         .bind(before)
         .fetch_all(&mut *connection)
         .await?;
+    let offboarded = sqlx::query(include_str!("load_offboarded.sql"))
+        .bind(before)
+        .fetch_all(&mut *connection)
+        .await?;
+    let offboarded: Vec<_> = offboarded
+        .iter()
+        .map(offboarding)
+        .collect::<Result<_, _>>()?;
     let tenants: Vec<_> = tenants
         .iter()
         .map(tenant_definitions)
@@ -190,9 +200,18 @@ async fn load_in_force(
     let Some(newest) = newest else {
         return Ok((Definitions::default(), None));
     };
-    let definitions = Definitions::restore(newest.try_get("applied")?, tenants, accepted);
+    let definitions =
+        Definitions::restore(newest.try_get("applied")?, tenants, accepted, offboarded);
     let last_record = (newest.try_get("version")?, newest.try_get("bundle")?);
     Ok((definitions, Some(last_record)))
+}
+
+fn offboarding(row: &PgRow) -> Result<(TenantId, Offboarded), StoreError> {
+    let last = Offboarded {
+        version: row.try_get("version")?,
+        appended_at: instant(row, "appended_at")?,
+    };
+    Ok((tenant(row)?, last))
 }
 
 fn tenant_definitions(row: &PgRow) -> Result<TenantDefinitions, StoreError> {
@@ -272,6 +291,9 @@ async fn record_effect(
             .execute(&mut *connection)
             .await?;
     }
+    if !effect.offboarded.is_empty() {
+        record_offboarded(&mut *connection, bundle, &effect.offboarded).await?;
+    }
     if !effect.accepted_late.is_empty() {
         let (ids, events): (Vec<&str>, Vec<Uuid>) = effect
             .accepted_late
@@ -285,5 +307,21 @@ async fn record_effect(
             .execute(&mut *connection)
             .await?;
     }
+    Ok(())
+}
+
+async fn record_offboarded(
+    connection: &mut PgConnection,
+    bundle: &BundleRow,
+    tenants: &[TenantId],
+) -> Result<(), StoreError> {
+    let tenants: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
+    sqlx::query(include_str!("record_offboarded.sql"))
+        .bind(bundle.version)
+        .bind(bundle.appended_at.micros())
+        .bind(i64::from(bundle.format))
+        .bind(tenants)
+        .execute(connection)
+        .await?;
     Ok(())
 }

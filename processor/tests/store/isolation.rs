@@ -72,8 +72,8 @@ async fn populated() -> Database {
         let bundle = bundle(i64::from(partition), None);
         let effect = BundleEffect {
             tenants: vec![(tenant.clone(), "{}".to_owned())],
-            renamed: Vec::new(),
             accepted_late: vec![(tenant, EventId(Uuid::from_u128(1)))],
+            ..BundleEffect::default()
         };
         let shared = store.database();
         shared.record_bundle(&bundle, &effect).await.unwrap();

@@ -3,6 +3,7 @@
 use tidemark_kafka::headers::Header;
 use tidemark_processor::parking::Reason;
 use tidemark_processor::store::{BundleEffect, BundleRow, Committed, ParkedRow, StoreError};
+use tidemark_projections::definitions::Definitions;
 use tidemark_schemas::EventId;
 use uuid::Uuid;
 
@@ -98,6 +99,7 @@ fn effect(tenants: &[(&str, &str)]) -> BundleEffect {
             .collect(),
         renamed: Vec::new(),
         accepted_late: vec![(tenant("globex"), EventId(Uuid::from_u128(7)))],
+        offboarded: Vec::new(),
     }
 }
 
@@ -137,6 +139,47 @@ async fn kept_bundles_give_the_definitions_in_force() {
     assert_eq!(accepted.sum::<usize>(), 1);
     let all = [bundle(0, None), bundle(2, None), rejected];
     assert_eq!(shared.load_bundles().await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn offboarded_tenant_is_not_loaded_until_it_is_defined_again() {
+    // Given two tenants, one with an accepted late event
+    let database = Database::ready().await;
+    let store = database.store().await;
+    let shared = store.database();
+    let both = effect(&[("acme", "UTC"), ("globex", "UTC")]);
+    shared.record_bundle(&bundle(0, None), &both).await.unwrap();
+    // When that one is offboarded, then it is not in force from that version on
+    let offboarding = BundleEffect {
+        offboarded: vec![tenant("globex")],
+        ..BundleEffect::default()
+    };
+    let appended_at = bundle(3, None).appended_at;
+    let record = async |version, effect: &BundleEffect| {
+        let row = bundle(version, None);
+        shared.record_bundle(&row, effect).await.unwrap();
+    };
+    record(3, &offboarding).await;
+    let load = async |version| shared.load_definitions_of(version).await.unwrap();
+    let summary = |definitions: &Definitions| {
+        let versions = definitions.versions();
+        let versions: Vec<_> = versions
+            .map(|(id, version)| (id.to_string(), version))
+            .collect();
+        let accepted = definitions.accepted_late().map(|(_, events)| events);
+        let is_offboarded = definitions.is_offboarded(&tenant("globex"), appended_at);
+        (versions, accepted.sum::<usize>(), is_offboarded)
+    };
+    let (acme, globex) = (
+        || ("acme".to_owned(), 0),
+        |version| ("globex".to_owned(), version),
+    );
+    assert_eq!(summary(&load(0).await), (vec![acme(), globex(0)], 1, false));
+    assert_eq!(summary(&load(3).await), (vec![acme()], 0, true));
+    let again = effect(&[("globex", "Europe/Berlin")]);
+    record(5, &again).await;
+    assert_eq!(summary(&load(3).await), (vec![acme()], 0, true));
+    assert_eq!(summary(&load(5).await), (vec![acme(), globex(5)], 1, true));
 }
 
 #[tokio::test]

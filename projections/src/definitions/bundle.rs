@@ -22,6 +22,8 @@ const KEYS: [&str; 6] = [
 ];
 /// The longest name of an author.
 const MAX_AUTHOR_BYTES: usize = 255;
+/// The longest reason of an offboarding.
+const MAX_REASON_BYTES: usize = 1_000;
 
 /// One record of the definitions topic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Bundle {
     /// whatever later bundles contain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accepted_late: BTreeMap<String, BTreeSet<String>>,
+    /// The tenants that are offboarded, each with the reason; from format 2 on. They are not defined any
+    /// more: all that was folded of them is erased.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offboarded: BTreeMap<String, String>,
 }
 
 impl Bundle {
@@ -65,7 +71,7 @@ impl Bundle {
         let mut errors: Vec<DefinitionError> = problems
             .map(|problem| located(problem.place, problem.message))
             .collect();
-        let bundle = Self::new(author, tenants, BTreeMap::new());
+        let bundle = Self::from_sources(tenants, author);
         if errors.is_empty() {
             errors.extend(bundle.too_large(files));
         }
@@ -77,26 +83,43 @@ impl Bundle {
         Err(errors)
     }
 
-    /// Returns a bundle in the oldest format that holds its content.
-    fn new(
-        author: &str,
-        tenants: Vec<TenantSource>,
-        accepted_late: BTreeMap<String, BTreeSet<String>>,
-    ) -> Self {
-        let format = format::needed(&tenants);
+    /// Returns a bundle without content.
+    fn new(author: &str) -> Self {
         Self {
-            format,
+            format: 1,
             based_on: None,
             author: author.to_owned(),
-            writer: (format >= format::WRITER).then(|| env!("CARGO_PKG_VERSION").to_owned()),
-            tenants,
-            accepted_late,
+            writer: None,
+            tenants: Vec::new(),
+            accepted_late: BTreeMap::new(),
+            offboarded: BTreeMap::new(),
         }
+    }
+
+    /// Returns the bundle in the oldest format that holds its content.
+    fn in_oldest_format(mut self) -> Self {
+        self.format = format::needed(&self.tenants, !self.offboarded.is_empty());
+        let names_writer = self.format >= format::WRITER;
+        self.writer = names_writer.then(|| env!("CARGO_PKG_VERSION").to_owned());
+        self
     }
 
     /// Returns a bundle of validated definitions. Set [`Bundle::based_on`].
     pub fn from_sources(tenants: Vec<TenantSource>, author: &str) -> Self {
-        Self::new(author, tenants, BTreeMap::new())
+        let bundle = Self {
+            tenants,
+            ..Self::new(author)
+        };
+        bundle.in_oldest_format()
+    }
+
+    /// The decision to offboard a tenant. Set [`Bundle::based_on`].
+    pub fn offboarding(tenant: &TenantId, reason: &str, author: &str) -> Self {
+        let bundle = Self {
+            offboarded: BTreeMap::from([(tenant.as_str().to_owned(), reason.to_owned())]),
+            ..Self::new(author)
+        };
+        bundle.in_oldest_format()
     }
 
     /// The decision to fold late events of a tenant nevertheless. Set [`Bundle::based_on`].
@@ -106,8 +129,31 @@ impl Bundle {
         author: &str,
     ) -> Self {
         let ids = events.into_iter().map(|id| id.to_string()).collect();
-        let accepted = BTreeMap::from([(tenant.as_str().to_owned(), ids)]);
-        Self::new(author, Vec::new(), accepted)
+        let bundle = Self {
+            accepted_late: BTreeMap::from([(tenant.as_str().to_owned(), ids)]),
+            ..Self::new(author)
+        };
+        bundle.in_oldest_format()
+    }
+
+    /// The tenants that this bundle offboards.
+    pub(super) fn offboarded(&self) -> Result<BTreeSet<TenantId>, Rejected> {
+        let invalid = |message: String| Rejected::Invalid(format!("offboarded: {message}"));
+        let read = |(tenant, reason): (&String, &String)| {
+            let tenant = TenantId::new(tenant.as_str())
+                .map_err(|error| invalid(format!("the id of a tenant {error}")))?;
+            if reason.trim().is_empty() {
+                return Err(invalid(format!("tenant {tenant} has no reason")));
+            }
+            if reason.len() > MAX_REASON_BYTES || reason.chars().any(char::is_control) {
+                return Err(invalid(format!(
+                    "the reason of tenant {tenant} is longer than {MAX_REASON_BYTES} bytes or holds control \
+                     characters"
+                )));
+            }
+            Ok(tenant)
+        };
+        self.offboarded.iter().map(read).collect()
     }
 
     /// The late events this bundle accepts, by tenant.
@@ -138,7 +184,7 @@ impl Bundle {
             Ok(bundle) => bundle,
             Err(error) => return invalid(error.to_string()),
         };
-        let needed = format::needed(&bundle.tenants)
+        let needed = format::needed(&bundle.tenants, !bundle.offboarded.is_empty())
             .max(u32::from(bundle.writer.is_some()) * format::WRITER);
         if bundle.format < needed {
             return invalid(format!("its content needs format {needed}"));
@@ -146,7 +192,10 @@ impl Bundle {
         if bundle.author.len() > MAX_AUTHOR_BYTES || bundle.author.chars().any(char::is_control) {
             return invalid("the author's name is too long or holds control characters".to_owned());
         }
-        if bundle.tenants.is_empty() && bundle.accepted_late.is_empty() {
+        if bundle.tenants.is_empty()
+            && bundle.accepted_late.is_empty()
+            && bundle.offboarded.is_empty()
+        {
             return invalid("defines no tenant".to_owned());
         }
         Ok(bundle)

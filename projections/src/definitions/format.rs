@@ -15,7 +15,7 @@ pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// The newest format that this version reads. It writes the oldest that holds what a bundle contains, so
 /// that older versions can go on with it.
 pub const NEWEST_FORMAT: u32 = 2;
-/// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`.
+/// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`, and offboarding.
 const NAMES_AND_BOUNDS: u32 = 2;
 /// The format from which on a record names the version that wrote it.
 pub(super) const WRITER: u32 = 2;
@@ -73,14 +73,14 @@ struct Envelope {
     writer: Option<String>,
 }
 
-/// Returns the oldest format that holds these definitions.
-pub(super) fn needed(tenants: &[TenantSource]) -> u32 {
+/// Returns the oldest format that holds these definitions, and offboardings if there are any.
+pub(super) fn needed(tenants: &[TenantSource], has_offboardings: bool) -> u32 {
     let is_newer = |TenantSource { tenant, .. }: &TenantSource| {
         tenant.name.is_some()
             || tenant.placeholder_ids.is_some()
             || tenant.max_customer_kib.is_some()
     };
-    if tenants.iter().any(is_newer) {
+    if has_offboardings || tenants.iter().any(is_newer) {
         NAMES_AND_BOUNDS
     } else {
         1

@@ -19,6 +19,17 @@ pub struct Definitions {
     pub tenants: Arc<BTreeMap<TenantId, Arc<TenantDefinitions>>>,
     /// Late events to be folded nevertheless.
     accepted_late: Arc<AcceptedLate>,
+    /// The last offboarding of each tenant that was ever offboarded.
+    offboarded: Arc<BTreeMap<TenantId, Offboarded>>,
+}
+
+/// The offboarding of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offboarded {
+    /// The version (offset) of the bundle.
+    pub version: i64,
+    /// The append time of the bundle: no event of the tenant that was appended by then is folded any more.
+    pub appended_at: Instant,
 }
 
 type AcceptedLate = BTreeMap<TenantId, BTreeSet<EventId>>;
@@ -41,7 +52,14 @@ impl Definitions {
 
     fn with(&self, bundle: Bundle, version: i64, appended_at: Instant) -> Result<Self, Rejected> {
         let accepted = bundle.accepted()?;
+        let leaving = bundle.offboarded()?;
         let mut tenants = BTreeMap::clone(&self.tenants);
+        for tenant in &leaving {
+            if tenants.remove(tenant).is_none() {
+                let message = format!("offboarded: tenant {tenant} is not defined");
+                return Err(Rejected::Invalid(message));
+            }
+        }
         let mut named = BTreeSet::new();
         for source in bundle.tenants {
             let source = self.with_models(source);
@@ -57,9 +75,24 @@ impl Definitions {
             if !named.insert(id.clone()) {
                 return Err(Rejected::Invalid(format!("tenant {id} stands twice")));
             }
+            if leaving.contains(&id) {
+                let message = format!("tenant {id} is defined and offboarded at once");
+                return Err(Rejected::Invalid(message));
+            }
             tenants.insert(id, Arc::new(defined));
         }
-        let mut accepted_late = Arc::clone(&self.accepted_late);
+        let (mut accepted_late, mut offboarded) = (
+            Arc::clone(&self.accepted_late),
+            Arc::clone(&self.offboarded),
+        );
+        let last = Offboarded {
+            version,
+            appended_at,
+        };
+        for tenant in leaving {
+            Arc::make_mut(&mut accepted_late).remove(&tenant);
+            Arc::make_mut(&mut offboarded).insert(tenant, last);
+        }
         for (tenant, events) in accepted {
             if !tenants.contains_key(&tenant) {
                 let message = format!("accepted_late: tenant {tenant} is not defined");
@@ -72,15 +105,17 @@ impl Definitions {
             version: Some(version),
             tenants: Arc::new(tenants),
             accepted_late,
+            offboarded,
         })
     }
 
     /// Returns the definitions as they were kept: the newest version, each tenant's newest definitions,
-    /// and the late events accepted so far.
+    /// the late events accepted since its last offboarding, and the last offboardings.
     pub fn restore(
         version: Option<i64>,
         tenants: impl IntoIterator<Item = TenantDefinitions>,
         accepted_late: impl IntoIterator<Item = (TenantId, EventId)>,
+        offboarded: impl IntoIterator<Item = (TenantId, Offboarded)>,
     ) -> Self {
         let tenants = tenants
             .into_iter()
@@ -94,7 +129,32 @@ impl Definitions {
             version,
             tenants: Arc::new(tenants),
             accepted_late: Arc::new(accepted),
+            offboarded: Arc::new(offboarded.into_iter().collect()),
         }
+    }
+
+    /// Returns the version of the first offboarding after a version, of those that are the last of their
+    /// tenant.
+    pub fn next_offboarding(&self, after: i64) -> Option<i64> {
+        let versions = self.offboarded.values().map(|last| last.version);
+        versions.filter(|version| *version > after).min()
+    }
+
+    /// Returns the tenants that were offboarded after a version.
+    pub fn offboarded_after(&self, version: i64) -> impl Iterator<Item = &TenantId> {
+        let offboarded = self.offboarded.iter();
+        let later = offboarded.filter(move |(_, last)| last.version > version);
+        later.map(|(tenant, _)| tenant)
+    }
+
+    /// Returns whether a record of a tenant was appended before the tenant was offboarded: it is not folded
+    /// any more, also if the tenant is defined again.
+    pub fn is_offboarded(&self, tenant: &TenantId, appended_at: Instant) -> bool {
+        !self.offboarded.is_empty()
+            && self
+                .offboarded
+                .get(tenant)
+                .is_some_and(|last| appended_at <= last.appended_at)
     }
 
     /// Adds the models in force to a source that contains none, because authors of segments do

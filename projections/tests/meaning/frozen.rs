@@ -29,6 +29,9 @@ const NAMES: [&str; 2] = [include_str!("frozen/names_1.txt"); 2];
 /// A line of a corpus.
 #[derive(Debug, Serialize, Deserialize)]
 struct Case {
+    /// The record before it, if it is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
     record: Value,
     /// A digit for each mutation, the record itself first: 1 where it is accepted.
     outcomes: String,
@@ -95,10 +98,21 @@ fn mutations(value: &Value, wrap: &dyn Fn(Value) -> Value, into: &mut Vec<Value>
 }
 
 fn is_accepted(record: &Value) -> bool {
+    is_accepted_after(&Definitions::default(), record)
+}
+
+fn is_accepted_after(before: &Definitions, record: &Value) -> bool {
     let bytes = serde_json::to_vec(record).unwrap();
-    Definitions::default()
-        .apply(0, Instant::MIN, &bytes)
-        .is_ok()
+    before.apply(1, Instant::MIN, &bytes).is_ok()
+}
+
+/// Returns the definitions after the record before that of a case.
+fn definitions_before(before: Option<&Value>) -> Definitions {
+    let apply = |record: &Value| {
+        let bytes = serde_json::to_vec(record).unwrap();
+        Definitions::default().apply(0, Instant::MIN, &bytes)
+    };
+    before.map(apply).transpose().unwrap().unwrap_or_default()
 }
 
 fn all_of(record: &Value) -> Vec<Value> {
@@ -119,16 +133,21 @@ fn every_format_decides_as_it_always_did() {
     for (format, corpus) in (1..).zip(CORPORA) {
         let mut decided = 0;
         for (line, case) in (1..).zip(corpus.lines()) {
-            let Case { record, outcomes } = serde_json::from_str(case).unwrap();
+            let Case {
+                before,
+                record,
+                outcomes,
+            } = serde_json::from_str(case).unwrap();
+            let definitions = definitions_before(before.as_ref());
             assert_eq!(record["format"], json!(format), "line {line}");
             let all = all_of(&record);
             assert_eq!(all.len(), outcomes.len(), "line {line}");
             for (mutation, outcome) in all.iter().zip(outcomes.chars()) {
-                let before = outcome == '1';
+                let accepted = outcome == '1';
                 assert_eq!(
-                    is_accepted(mutation),
-                    before,
-                    "format {format} accepts this: {before}, and no longer so (line {line})\n{mutation}"
+                    is_accepted_after(&definitions, mutation),
+                    accepted,
+                    "format {format} accepts this: {accepted}, and no longer so (line {line})\n{mutation}"
                 );
                 decided += 1;
             }
@@ -244,6 +263,46 @@ fn parts(source: &TenantSource) -> Vec<TenantSource> {
     parts
 }
 
+/// Returns a record that defines two tenants.
+fn defined() -> Value {
+    let tenant = |id: &str| json!({ "tenant": { "id": id, "zone": "UTC", "currency": "EUR" } });
+    let tenants = [tenant("acme"), tenant("globex")];
+    json!({ "format": 1, "based_on": null, "author": "test", "tenants": tenants })
+}
+
+/// Returns a record of the newest format after [`defined`], which offboards one tenant and changes the other.
+fn offboarding() -> Value {
+    let tenant = json!({ "id": "globex", "zone": "UTC", "currency": "USD" });
+    json!({
+        "format": NEWEST_FORMAT, "based_on": 0, "author": "test", "writer": "0.1.0",
+        "tenants": [{ "tenant": tenant }],
+        "accepted_late": { "globex": ["6f9619ff-8b86-d011-b42d-00cf4fc964ff"] },
+        "offboarded": { "acme": "the contract has ended" },
+    })
+}
+
+/// Writes a record with the outcomes of its mutations, unless the corpus has it.
+fn write_case(corpus: &mut String, before: Option<Value>, record: Value) {
+    let definitions = definitions_before(before.as_ref());
+    let digit = |mutation: &Value| {
+        if is_accepted_after(&definitions, mutation) {
+            '1'
+        } else {
+            '0'
+        }
+    };
+    let outcomes = all_of(&record).iter().map(digit).collect();
+    let case = Case {
+        before,
+        record,
+        outcomes,
+    };
+    let case = serde_json::to_string(&case).unwrap();
+    if !corpus.contains(&case) {
+        writeln!(corpus, "{case}").unwrap();
+    }
+}
+
 /// Writes the corpus of the newest format.
 fn write_corpus() {
     let mut corpus = String::new();
@@ -252,19 +311,12 @@ fn write_corpus() {
         let bundle = Bundle::from_files(&[("example".to_owned(), file)], "test").unwrap();
         for tenant in bundle.tenants.iter().flat_map(parts) {
             let record = record_of(&tenant);
-            if !is_accepted(&record) {
-                continue;
-            }
-            let outcomes = all_of(&record)
-                .iter()
-                .map(|mutation| if is_accepted(mutation) { '1' } else { '0' })
-                .collect();
-            let case = serde_json::to_string(&Case { record, outcomes }).unwrap();
-            if !corpus.contains(&case) {
-                writeln!(corpus, "{case}").unwrap();
+            if is_accepted(&record) {
+                write_case(&mut corpus, None, record);
             }
         }
     }
+    write_case(&mut corpus, Some(defined()), offboarding());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/meaning/frozen");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("format_{NEWEST_FORMAT}.jsonl")), corpus).unwrap();

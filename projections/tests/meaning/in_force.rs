@@ -94,7 +94,7 @@ fn restored_definitions_equal_those_that_were_kept() {
             TenantDefinitions::from_stored(1, &json, tenant.version, tenant.appended_at).unwrap()
         })
         .collect();
-    let restored = Definitions::restore(all.version, tenants, accepted);
+    let restored = Definitions::restore(all.version, tenants, accepted, []);
     // Then it is the same
     assert_eq!(restored.version, Some(3));
     assert_eq!(
@@ -170,5 +170,83 @@ fn names_of_tenants_are_short_and_printable() {
         let file = TENANT.replace(" }", &format!(", name: {name} }}"));
         let read = Bundle::from_files(&[("test.yaml".to_owned(), file)], "test");
         assert_eq!(read.is_ok(), is_valid, "{name}: {read:?}");
+    }
+}
+
+/// Returns the definitions after one more bundle, appended at a second.
+fn after(
+    before: &Definitions,
+    version: i64,
+    mut bundle: Bundle,
+) -> Result<Definitions, NotApplied> {
+    bundle.based_on = before.version;
+    let appended_at = Instant::from_millis_clamped(version * 1_000);
+    before.apply(version, appended_at, &bundle.to_record())
+}
+
+#[test]
+fn offboarded_tenant_is_not_defined_and_begins_empty_when_defined_again() {
+    // Given a tenant with an accepted late event
+    let (acme, event) = (TenantId::new("acme").unwrap(), EventId(Uuid::from_u128(7)));
+    let first = after(&Definitions::default(), 1, bundle(TENANT)).unwrap();
+    let accepting = Bundle::accepting_late(&acme, [event], "test");
+    let second = after(&first, 2, accepting).unwrap();
+    // When it is offboarded
+    let leaving = Bundle::offboarding(&acme, "the contract has ended", "test");
+    assert_eq!((leaving.format, leaving.author.as_str()), (2, "test"));
+    let third = after(&second, 3, leaving.clone()).unwrap();
+    // Then it is not defined, and nothing of it is left but when it was offboarded
+    assert!(third.tenant(&acme).is_none());
+    assert!(!third.accepts_late(&acme, event));
+    assert_eq!(third.offboarded_after(2).collect::<Vec<_>>(), [&acme]);
+    assert_eq!(
+        (third.next_offboarding(2), third.next_offboarding(3)),
+        (Some(3), None)
+    );
+    let at = |second: i64| Instant::from_millis_clamped(second * 1_000);
+    assert!(third.is_offboarded(&acme, at(3)) && !third.is_offboarded(&acme, at(4)));
+    // And it can be defined again, with another zone, and offboarded again
+    let zone = TENANT.replace("Europe/Berlin", "UTC");
+    assert_ne!(zone, TENANT, "another zone");
+    let fourth = after(&third, 4, bundle(&zone)).unwrap();
+    assert_eq!(fourth.tenant(&acme).unwrap().version, 4);
+    assert!(fourth.is_offboarded(&acme, at(3)) && !fourth.accepts_late(&acme, event));
+    let fifth = after(&fourth, 5, leaving).unwrap();
+    assert_eq!(fifth.next_offboarding(-1), Some(5));
+    assert!(fifth.is_offboarded(&acme, at(5)));
+}
+
+#[test]
+fn offboarding_names_a_defined_tenant_and_a_reason() {
+    let acme = TenantId::new("acme").unwrap();
+    let defined = after(&Definitions::default(), 1, bundle(TENANT)).unwrap();
+    let long = "x".repeat(1_001);
+    for (tenant, reason, is_valid) in [
+        ("acme", "the contract has ended", true),
+        ("globex", "not defined", false),
+        ("acme", " ", false),
+        ("acme", "a\nb", false),
+        ("acme", long.as_str(), false),
+    ] {
+        let leaving = Bundle::offboarding(&TenantId::new(tenant).unwrap(), reason, "test");
+        let applied = after(&defined, 2, leaving);
+        assert_eq!(applied.is_ok(), is_valid, "{tenant}: {reason}");
+    }
+    // A tenant is not defined and offboarded at once, and nothing of an offboarded one is accepted.
+    let leaving = || Bundle::offboarding(&acme, "the contract has ended", "test");
+    let mut both = leaving();
+    both.tenants = bundle(TENANT).tenants;
+    let mut accepting = leaving();
+    accepting.accepted_late =
+        Bundle::accepting_late(&acme, [EventId(Uuid::from_u128(7))], "test").accepted_late;
+    let mut older = leaving();
+    older.format = 1;
+    older.writer = None;
+    for wrong in [both, accepting, older] {
+        let applied = after(&defined, 2, wrong);
+        assert!(
+            matches!(applied, Err(NotApplied::Rejected(Rejected::Invalid(_)))),
+            "{applied:?}"
+        );
     }
 }
