@@ -14,8 +14,10 @@ use crate::config;
 use crate::failure::Usage;
 
 mod customers;
+mod offboarding;
 
 pub(crate) use customers::Current;
+pub use offboarding::Offboarding;
 
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -144,6 +146,8 @@ pub struct TenantOverview {
     pub parked: i64,
     /// The number of events that wait in the log, because their tenant or customer is deferred.
     pub deferred: i64,
+    /// The number of partitions in which rows are left to erase, because the tenant is offboarded.
+    pub offboarding: i64,
 }
 
 /// A customer that takes much to write.
@@ -257,7 +261,8 @@ impl Projections {
             .await
     }
 
-    /// Returns every tenant that is defined, has customers, has parked events, or is deferred.
+    /// Returns every tenant that is defined, has customers, has parked events, is deferred, or is being
+    /// offboarded.
     pub async fn tenant_overviews(&self) -> sqlx::Result<Vec<TenantOverview>> {
         sqlx::query_as(include_str!("database/tenant_overviews.sql"))
             .fetch_all(&self.pool)

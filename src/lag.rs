@@ -5,19 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use rdkafka::consumer::BaseConsumer;
 use serde::Serialize;
 use tidemark_kafka::diagnostics::LastError;
 use tidemark_kafka::{KafkaConfig, log_ends};
 use tidemark_processor::clock::WallClock;
-use tidemark_schemas::Instant;
+use tidemark_schemas::Instant as Moment;
 
 use crate::database::{PartitionProgress, Projections};
 
 /// The time within which the brokers must answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The time within which records that arrived before a command must be folded.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The age of its last heartbeat from which a partition counts as unowned, in seconds: owners write
 /// one every three seconds at least.
 const SILENT_AFTER: f64 = 10.0;
@@ -40,7 +44,7 @@ pub(crate) struct Lag {
     pub(crate) total: i64,
     /// The instant for which the lag holds; `None` unless the end of every partition is known.
     #[serde(rename = "lag_as_of")]
-    pub(crate) as_of: Option<Instant>,
+    pub(crate) as_of: Option<Moment>,
     /// The partitions, in order.
     pub(crate) partitions: Vec<PartitionLag>,
     /// The reason why the brokers did not answer.
@@ -54,13 +58,13 @@ pub(crate) struct PartitionLag {
     pub(crate) progress: PartitionProgress,
     /// The number of records that are not folded; `None` if the end of the log is not known.
     pub(crate) lag: Option<i64>,
-    pub(crate) clock: Option<Instant>,
+    pub(crate) clock: Option<Moment>,
     /// The instant by which every timer due has fired; behind the clock while many are due at once.
-    pub(crate) timers_fired_to: Option<Instant>,
+    pub(crate) timers_fired_to: Option<Moment>,
     /// Whether a processor owns the partition and has shown so lately.
     pub(crate) is_owned: bool,
     /// The last sign of life of an owner; `None` if no processor has claimed the partition.
-    pub(crate) seen_at: Option<Instant>,
+    pub(crate) seen_at: Option<Moment>,
 }
 
 impl Brokers {
@@ -120,6 +124,47 @@ fn extend(offsets: &Mutex<BTreeMap<i32, i64>>, answers: Vec<(i32, i64)>) {
     offsets.extend(answers);
 }
 
+/// Waits a moment until every partition has folded what the log holds now. Fails otherwise, and says what
+/// follows from it: `unknown` if the brokers do not answer, `behind` if partitions are behind.
+pub(crate) async fn require_folded(
+    brokers: &Brokers,
+    projections: &Projections,
+    unknown: &str,
+    behind: &str,
+) -> anyhow::Result<()> {
+    let begun = Lag::read(brokers, projections).await?;
+    if let Some(reason) = &begun.unanswered {
+        bail!("whether everything is folded is not known ({reason}): {unknown}");
+    }
+    let ends: BTreeMap<i32, i64> = begun
+        .partitions
+        .iter()
+        .filter_map(|found| {
+            let position = &found.progress;
+            Some((position.partition, position.next_offset + found.lag?))
+        })
+        .collect();
+    let deadline = Instant::now() + CATCH_UP_WITHIN;
+    loop {
+        let positions = projections.positions(brokers.topic()).await?;
+        let late = ends.iter().filter_map(|(partition, end)| {
+            let lag = end - positions.get(partition).copied().unwrap_or(0);
+            (lag > 0).then(|| format!("partition {partition} by {lag} records"))
+        });
+        let late: Vec<_> = late.collect();
+        if late.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            bail!(
+                "partitions are behind the log: {}. {behind}",
+                late.join(", ")
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 impl Lag {
     /// Asks the brokers, then reads what is committed.
     pub(crate) async fn read(brokers: &Brokers, projections: &Projections) -> anyhow::Result<Self> {
@@ -173,7 +218,7 @@ impl PartitionLag {
             is_owned: progress
                 .silent_seconds
                 .is_some_and(|seconds| seconds < SILENT_AFTER),
-            seen_at: progress.seen_at.and_then(Instant::from_micros),
+            seen_at: progress.seen_at.and_then(Moment::from_micros),
             progress,
         }
     }

@@ -5,6 +5,7 @@
 //! - [`diagnostics`]: the reason why a broker refuses a client.
 //! - [`topics`]: partition counts, and the creation of topics.
 //! - [`log_ends`]: the ends of partitions.
+//! - [`arrivals`]: the search of a topic for a record that arrived lately.
 //! - [`retention`]: whether topics keep their records for good.
 //! - [`producer`]: publishing with a known result for every record.
 //! - [`forwarder`]: publishing records again to another partition; [`forwarded`]: the mark of such records.
@@ -13,6 +14,7 @@
 //!
 //! It reads no configuration files, knows no database, and no thread of its own outlives a call.
 
+pub mod arrivals;
 pub mod broker;
 pub mod config;
 pub mod credentials;

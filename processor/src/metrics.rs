@@ -41,6 +41,8 @@ metrics! {
     parked: IntCounterVec = counters("tidemark_events_parked_total", "reason");
     /// Parked events that were folded later.
     redriven: IntCounter = counter("tidemark_events_redriven_total");
+    /// Records passed over, because they were appended before their tenant was offboarded.
+    offboarded: IntCounter = counter("tidemark_records_offboarded_total");
     /// Parked events discarded by an operator.
     discarded: IntCounter = counter("tidemark_events_discarded_total");
     /// Tenants deferred in a partition because too many of their records were parked.

@@ -32,7 +32,7 @@ use tidemark_schemas::{CustomerKey, Instant, TenantId};
 pub(crate) use self::batch::parked_bytes;
 pub use self::batch::{
     Batch, ChangeSet, CustomerRow, DeferralReason, DeferralRow, LargeRow, Outcome, ParkedBytesRow,
-    ParkedRow, Reevaluation, Rows, Scope, SettledRequest, TenantDigest, TrackedRow,
+    ParkedRow, Reevaluation, Rows, Scope, SettledRequest, TenantDigest, TrackedRow, Unerased,
 };
 pub use self::claim::Claim;
 pub use self::commit::Committed;
@@ -235,6 +235,16 @@ impl Store {
     /// Loads the activations of definitions, by partition and version.
     pub(crate) async fn load_activations(&self) -> Result<Vec<ActivationRow>, StoreError> {
         load::activations(&self.connections).await
+    }
+
+    /// Returns the first kind of rows that are left to erase of a tenant, if any; `None` before that has
+    /// begun.
+    pub(crate) async fn unerased(
+        &self,
+        partition: i32,
+        tenant: &TenantId,
+    ) -> Result<Option<Option<Unerased>>, StoreError> {
+        load::unerased(&self.connections, partition, tenant).await
     }
 
     /// Loads the deferred scopes of a partition that operators resume.

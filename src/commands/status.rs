@@ -17,7 +17,9 @@ use self::pace::{Looks, Pace};
 use super::deferred::{self, Deferred};
 use super::parked;
 use crate::config::Config;
-use crate::database::{LargeCustomer, Parked, ParkedBytes, Projections, TenantProgress};
+use crate::database::{
+    LargeCustomer, Offboarding, Parked, ParkedBytes, Projections, TenantProgress,
+};
 use crate::definitions_log::DefinitionsLog;
 use crate::lag::{Brokers, Lag};
 use crate::output;
@@ -67,6 +69,8 @@ struct Status {
     /// Their distances from the beginning of the log, where that loses records.
     deferred_headroom: Vec<Headroom>,
     reevaluating: Vec<Reevaluating>,
+    /// Offboarded tenants, in the partitions in which rows are left to erase.
+    offboarding: Vec<Offboarding>,
 }
 
 /// A record of the definitions topic that only a newer version can read: no later one is in force.
@@ -192,6 +196,7 @@ impl Status {
             reevaluating: reevaluating
                 .map(|(tenant, version)| Reevaluating { tenant, version })
                 .collect(),
+            offboarding: projections.offboardings().await?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! `tidemark tenants`
 
+mod offboard;
+
 use anyhow::bail;
 use serde::Serialize;
 use tidemark_projections::definitions::Bundle;
@@ -39,6 +41,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Erase everything that was folded of a tenant; its events are not folded any more
+    Offboard(offboard::Arguments),
 }
 
 /// A tenant of the list.
@@ -62,6 +66,7 @@ pub(crate) async fn run(command: Command, config: Config) -> anyhow::Result<()> 
             let author = author.unwrap_or_else(user_name);
             rename(&config, &tenant, name, &author, json).await
         }
+        Command::Offboard(arguments) => offboard::run(arguments, &config).await,
     }
 }
 
@@ -117,6 +122,7 @@ impl Listed {
             events,
             parked,
             deferred,
+            offboarding,
             ..
         } = &self.overview;
         let version = definitions.map_or_else(|| "none".to_owned(), |version| version.to_string());
@@ -124,8 +130,13 @@ impl Listed {
         let last = last.map_or_else(|| "none".to_owned(), |at| at.to_string());
         let name = name.as_ref().map(|name| format!(" ({name})"));
         let name = name.unwrap_or_default();
+        let offboarding = match offboarding {
+            0 => String::new(),
+            partitions => format!(", being offboarded: rows are left in {partitions} partitions"),
+        };
         format!(
-            "{customers:>9} {events:>10} {parked:>10} {deferred:>10} {version:>8}  {last:<24}  {tenant}{name}"
+            "{customers:>9} {events:>10} {parked:>10} {deferred:>10} {version:>8}  {last:<24}  \
+             {tenant}{name}{offboarding}"
         )
     }
 }

@@ -3,9 +3,7 @@
 //! Reads the states of the active generation, fits the models, and publishes them with the rest of
 //! the tenant's definitions, by the same record as `tidemark define apply`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::civil::Date;
@@ -20,13 +18,10 @@ use super::define::{read_log, unknown_tenant};
 use crate::config::{Config, user_name};
 use crate::database::{PartitionProgress, Projections};
 use crate::definitions_log::DefinitionsLog;
-use crate::lag::{Brokers, Lag};
+use crate::lag::{self, Brokers};
 use crate::output;
 use crate::progress::Progress;
 
-/// The time within which records that arrived before the command must be folded.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The number of customers read at once.
 const PAGE: i64 = 2_000;
 
@@ -153,40 +148,15 @@ async fn require_folded(
         return Ok(());
     }
     let brokers = Brokers::new(config.kafka.connection())?;
-    let begun = Lag::read(&brokers, projections).await?;
-    if let Some(reason) = &begun.unanswered {
-        bail!(
-            "whether everything is folded is not known ({reason}): add --accept-lag to train anyway"
-        );
-    }
-    let ends: BTreeMap<i32, i64> = begun
-        .partitions
-        .iter()
-        .filter_map(|found| {
-            let position = &found.progress;
-            Some((position.partition, position.next_offset + found.lag?))
-        })
-        .collect();
-    let deadline = Instant::now() + CATCH_UP_WITHIN;
-    loop {
-        let positions = projections.positions(brokers.topic()).await?;
-        let behind = ends.iter().filter_map(|(partition, end)| {
-            let lag = end - positions.get(partition).copied().unwrap_or(0);
-            (lag > 0).then(|| format!("partition {partition} by {lag} records"))
-        });
-        let behind: Vec<_> = behind.collect();
-        if behind.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            bail!(
-                "partitions are behind the log: {}. Training on part of the data gives wrong models: \
-                 wait until `tidemark status` shows no lag, or add --accept-lag",
-                behind.join(", ")
-            );
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let behind = "Training on part of the data gives wrong models: wait until `tidemark status` shows no lag, \
+                  or add --accept-lag";
+    lag::require_folded(
+        &brokers,
+        projections,
+        "add --accept-lag to train anyway",
+        behind,
+    )
+    .await
 }
 
 fn tenants(

@@ -42,6 +42,7 @@ mod lag;
 mod log_identity;
 mod memory;
 mod midnight;
+mod offboard;
 mod openapi;
 mod operators;
 mod outage;

@@ -45,6 +45,7 @@ struct Position {
     lag: i64,
     lag_at: Option<i64>,
     definitions: Option<i64>,
+    is_leaving: bool,
 }
 
 #[derive(FromRow)]
@@ -79,6 +80,12 @@ impl<'c> Snapshot<'c> {
             lag_as_of: lag_as_of(&position, &generation),
             definitions: position.definitions,
         };
+        if position.is_leaving {
+            // Its rows are being erased: it reads as a tenant that has none.
+            sqlx::query(include_str!("../sql/no_tenant.sql"))
+                .execute(&mut *transaction)
+                .await?;
+        }
         Ok(Self {
             transaction,
             definitions,

@@ -15,12 +15,31 @@ select
         then (extract(epoch from min(heartbeat.log_end_at)) * 1000000)::bigint
     end as lag_at,
     (
-        select max(definition.version)
+        select case when definition.definition is not null then definition.version end
         from tidemark.tenant_definition as definition
         where definition.tenant_id = $1
           -- of the most advanced partition: the others follow, and are reported as re-evaluating
           and definition.version <= max(progress.definitions)
-    ) as definitions
+        order by definition.version desc
+        limit 1
+    ) as definitions,
+    -- from the first partition that offboards the tenant until the last has erased its rows
+    exists (
+        select
+        from tidemark.tenant_definition as offboarded
+        where offboarded.tenant_id = $1
+          and offboarded.definition is null
+          and offboarded.version <= max(progress.definitions)
+          and (
+              offboarded.version > min(progress.definitions)
+              or exists (
+                  select
+                  from offboarding
+                  where offboarding.tenant_id = $1
+                    and offboarding.done_at is null
+              )
+          )
+    ) as is_leaving
 from progress
 left join heartbeat
     on heartbeat.topic = progress.topic

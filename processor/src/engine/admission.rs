@@ -42,6 +42,8 @@ pub(super) enum Admitted {
     Forwarded,
     /// The event stays in the log: its tenant or customer is not folded now.
     Deferred,
+    /// The record was appended before its tenant was offboarded: it is left in the log.
+    Offboarded,
     /// The event cannot be folded.
     Parked(Park),
 }
@@ -59,6 +61,11 @@ impl Admission {
             poisoned,
             warned_of_misrouted: None,
         }
+    }
+
+    /// Forgets the records of tenants that are not defined any more.
+    pub(super) fn forget_undefined(&mut self, folder: &Folder) {
+        self.halts.retain(|tenant| folder.tenant(tenant).is_some());
     }
 
     /// Folds a record of the log, or parks it.
@@ -89,6 +96,9 @@ impl Admission {
     /// Folds an event, or counts it as forwarded or deferred; what cannot be folded comes back as a
     /// decision to park.
     pub(super) fn try_fold(&self, folder: &mut Folder, item: &Item) -> Result<Admitted, TaskExit> {
+        if is_offboarded(folder, item) {
+            return Ok(self.pass_over_offboarded());
+        }
         let event = match &item.classification {
             Classification::Fold(event) => event,
             Classification::Forward(misplaced) => {
@@ -158,6 +168,11 @@ impl Admission {
             });
         }
         TaskExit::Poisoned(PoisonedEvent { offset, customer })
+    }
+
+    fn pass_over_offboarded(&self) -> Admitted {
+        self.shared.metrics.offboarded.inc();
+        Admitted::Offboarded
     }
 
     /// Counts a record for or against its tenant, and halts the tenant if that is too many parked.
@@ -242,6 +257,19 @@ impl Admission {
             detail,
             "events are found in other partitions than their expected ones"
         );
+    }
+}
+
+/// Returns whether a record was appended before its tenant was offboarded.
+fn is_offboarded(folder: &Folder, item: &Item) -> bool {
+    let is_offboarded = |tenant: &TenantId| folder.is_offboarded(tenant, item.appended_at);
+    match &item.classification {
+        Classification::Fold(event) => is_offboarded(&event.tenant_id),
+        Classification::Forward(misplaced) => is_offboarded(&misplaced.event.tenant_id),
+        Classification::Park(park) => {
+            let park = park.clone().or_of_key(&item.record, is_offboarded);
+            park.tenant.as_ref().is_some_and(is_offboarded)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use lru::LruCache;
 use tidemark_projections::customer::Customer;
 use tidemark_projections::evaluated::{Change, EvaluatedState};
-use tidemark_schemas::{CustomerKey, Instant};
+use tidemark_schemas::{CustomerKey, Instant, TenantId};
 
 use crate::memory::Budget;
 
@@ -140,6 +140,18 @@ impl Cache {
         }
     }
 
+    /// Removes the customers of a tenant, of which every change is committed.
+    pub(crate) fn remove_tenant(&mut self, tenant: &TenantId) {
+        let keys = self.entries.iter().map(|(key, _)| key);
+        let removed: Vec<_> = keys.filter(|key| key.tenant == *tenant).cloned().collect();
+        for key in removed {
+            if let Some(entry) = self.entries.pop(&key) {
+                debug_assert!(!entry.dirty, "its changes are committed");
+                self.account(0, entry.bytes);
+            }
+        }
+    }
+
     fn account(&mut self, more: usize, less: usize) {
         self.bytes = self.bytes + more - less;
         self.budget.reserve(more);
@@ -156,7 +168,7 @@ impl Drop for Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidemark_schemas::{CustomerId, TenantId};
+    use tidemark_schemas::CustomerId;
 
     fn key(customer: &str) -> CustomerKey {
         CustomerKey {

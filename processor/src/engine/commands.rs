@@ -150,6 +150,12 @@ impl OperatorCommands {
             offset,
             event,
         } = command;
+        let tenant = event.as_ref().and_then(|row| row.tenant.as_ref());
+        if tenant.is_some_and(|tenant| projector.folder.erases(tenant)) {
+            // Most likely the event is erased before it is read again.
+            self.waiting = true;
+            return None;
+        }
         let pending = projector.folder.pending_mut();
         let (outcome, reason) = match (event, action) {
             (Some(row), Action::Redrive) => {

@@ -35,8 +35,9 @@ pub(super) enum Step {
     AdvanceTo(Instant),
     /// Newer definitions wait for the timers that are due; records may be folded meanwhile.
     AwaitTimers,
-    /// The definitions in force are loaded first, though there are newer ones: timers are due under them.
-    Restore,
+    /// This version comes into force first, or is in force already and is loaded, though there are newer ones:
+    /// timers are due under it, or it offboards a tenant.
+    Load(i64),
     /// These definitions come into force.
     Activate(Definitions),
 }
@@ -60,10 +61,15 @@ impl DefinitionsSource {
                 if !folder.is_older_than(&newest) {
                     return Ok(Step::Keep);
                 }
-                Ok(match folder.before_activation(&newest) {
-                    Before::Nothing => Step::Activate(newest),
-                    Before::Timers => Step::AwaitTimers,
-                    Before::Definitions => Step::Restore,
+                // No offboarding is passed over: what was folded before it must not be left.
+                let offboarding = newest.next_offboarding(in_force);
+                let earlier = offboarding.filter(|version| Some(*version) < newest.version);
+                Ok(match (folder.before_activation(&newest), earlier) {
+                    (Before::Nothing, None) => Step::Activate(newest),
+                    (Before::Nothing, Some(version)) => Step::Load(version),
+                    (Before::Timers, _) => Step::AwaitTimers,
+                    (Before::Definitions, _) => Step::Load(in_force),
+                    (Before::Erasure, _) => Step::Keep,
                 })
             }
             Self::Recorded(activations) if !is_loaded(folder) => {
@@ -80,6 +86,7 @@ impl DefinitionsSource {
             }
             Self::Recorded(activations) => Ok(match due(activations, folder) {
                 None => Step::Keep,
+                Some(_) if folder.is_erasing() => Step::Keep,
                 Some(next) if next.clock > folder.clock() => Step::AdvanceTo(next.clock),
                 Some(_) if folder.has_due_timers() => Step::AdvanceTo(folder.clock()),
                 Some(next) => Step::Activate(next.definitions.clone()),

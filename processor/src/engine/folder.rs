@@ -9,9 +9,10 @@ mod deferring;
 mod definitions;
 mod flush;
 mod lane;
+mod offboarding;
 mod time;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tidemark_projections::customer::{Customer, Effects, Encoded, InForce, Refused};
@@ -71,6 +72,8 @@ pub(crate) struct Folder {
     /// Everything that is not deferred; the lane of a deferred scope in its place while that catches up.
     lane: Lane,
     deferrals: Deferrals,
+    /// The tenants of which rows are still to be erased.
+    offboardings: BTreeSet<TenantId>,
     large: LargeCustomers,
     pending: Pending,
     /// The clock at the last record.
@@ -100,6 +103,7 @@ impl Folder {
             digests: claim.digests.into_iter().collect(),
             lane: live,
             deferrals: Deferrals::default(),
+            offboardings: claim.offboardings.into_iter().collect(),
             large: LargeCustomers::new(claim.large),
             pending: Pending {
                 parked_bytes: ParkedBytes::new(claim.parked_bytes),
@@ -141,8 +145,10 @@ impl Folder {
     /// Takes in the next window of timers, of those customers that are folded here.
     pub(crate) fn install_timers(&mut self, rows: Vec<super::timers::Due>) {
         let (lane, deferrals) = (&mut self.lane, &self.deferrals);
-        let scope = &lane.scope;
-        let keep = |key: &CustomerKey| deferrals.are_folded(scope.as_ref(), key);
+        let (scope, erased) = (&lane.scope, &self.offboardings);
+        let keep = |key: &CustomerKey| {
+            deferrals.are_folded(scope.as_ref(), key) && !erased.contains(&key.tenant)
+        };
         lane.timers.install(rows, keep);
     }
 

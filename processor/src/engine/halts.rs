@@ -40,6 +40,11 @@ impl Halts {
         }
     }
 
+    /// Forgets the records of the tenants that are not kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&TenantId) -> bool) {
+        self.windows.retain(|tenant, _| keep(tenant));
+    }
+
     /// Counts one record of a tenant; says so if that passes the limit, and begins again.
     pub(crate) fn note(&mut self, tenant: &TenantId, parked: bool) -> Option<Passed> {
         if !self.windows.contains_key(tenant) {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemark_schemas::CustomerKey;
+use tidemark_schemas::{CustomerKey, TenantId};
 
 use crate::store::LargeRow;
 
@@ -41,6 +41,11 @@ impl LargeCustomers {
         })
     }
 
+    /// Removes the customers of a tenant.
+    pub(super) fn remove_tenant(&mut self, tenant: &TenantId) {
+        self.by_key.retain(|key, _| key.tenant != *tenant);
+    }
+
     /// Returns the bytes of the largest; 0 where none is large.
     pub(super) fn largest(&self) -> i64 {
         self.by_key.values().copied().max().unwrap_or_default()
@@ -50,7 +55,7 @@ impl LargeCustomers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidemark_schemas::{CustomerId, TenantId};
+    use tidemark_schemas::CustomerId;
 
     #[test]
     fn rows_are_written_while_a_customer_is_large_and_removed_once_it_is_not() {

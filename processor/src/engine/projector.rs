@@ -144,7 +144,8 @@ impl Projector {
         timers: usize,
     ) -> Result<(), TaskExit> {
         self.load_timers(clock).await?;
-        customers.retain(|customer| self.folder.folds(customer));
+        let folder = &self.folder;
+        customers.retain(|customer| folder.folds(customer) && !folder.erases(&customer.tenant));
         let due = self.folder.timers().due(clock, timers);
         let passing = self.folder.absent(&due, &customers);
         customers.extend(due);
@@ -216,15 +217,30 @@ impl Projector {
         Ok((last, self.read(&keys).await?))
     }
 
-    /// Loads the definitions in force as the partition was last folded by them, though there are newer ones.
-    pub(super) async fn restore_definitions(
+    /// Puts a version of the definitions in force, or loads the one in force, though there are newer ones.
+    pub(super) async fn load_definitions(
         &mut self,
+        version: i64,
     ) -> Result<Vec<(TenantId, Reason)>, TaskExit> {
-        let version = self.folder.definitions_version();
         let database = self.shared.store.database();
         let load = || database.load_definitions_of(version);
         let definitions = self.retry.until_available(load).await?;
         self.activate(definitions).await
+    }
+
+    /// Erases the next rows of an offboarded tenant.
+    ///
+    /// Rows that the commit in flight erases are found as well: erasing them again has no effect.
+    pub(super) async fn erase(&mut self) -> Result<(), TaskExit> {
+        let Some(tenant) = self.folder.next_erasure().cloned() else {
+            return Ok(());
+        };
+        let (store, partition) = (&self.shared.store, self.partition);
+        let load = || store.unerased(partition, &tenant);
+        if let Some(left) = self.retry.until_available(load).await? {
+            self.folder.erase(&tenant, left);
+        }
+        Ok(())
     }
 
     /// Re-evaluates the next customers of a tenant with new definitions.

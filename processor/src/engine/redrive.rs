@@ -217,6 +217,10 @@ impl Redriven {
                 };
                 (outcome, before.reason, None)
             }
+            Admitted::Offboarded => {
+                pending.discard(before);
+                (Outcome::Discarded, before.reason, None)
+            }
             Admitted::Deferred => {
                 let detail =
                     "its tenant or customer is deferred: redrive it again once that has caught up";

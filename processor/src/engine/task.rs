@@ -139,6 +139,7 @@ impl PartitionTask {
             || self.catch_up.is_busy()
             || folder.has_due_timers()
             || folder.next_reevaluation().is_some()
+            || folder.is_erasing()
             || self.definitions.has_news(folder)
     }
 
@@ -199,12 +200,13 @@ impl PartitionTask {
                 let records_wait = since.elapsed() > RECORDS_PASS_FOR;
                 return Ok(records_wait.then(|| self.projector.folder.clock()));
             }
-            Step::Restore => self.projector.restore_definitions().await?,
+            Step::Load(version) => self.projector.load_definitions(version).await?,
             Step::Activate(definitions) => {
                 self.awaiting_timers = None;
                 self.projector.activate(definitions).await?
             }
         };
+        self.admission.forget_undefined(&self.projector.folder);
         for (tenant, reason) in redriven {
             self.redrives.add(tenant, reason);
         }
@@ -255,6 +257,7 @@ impl PartitionTask {
         shared.metrics.timers_fired.inc_by(fired as u64);
         let wall_clock = !shared.clock.is_fixed();
         self.projector.reevaluate().await?;
+        self.projector.erase().await?;
         self.catch_up(work.next_offset).await?;
         self.projector.check_failed()?;
         self.report();

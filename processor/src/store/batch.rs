@@ -14,6 +14,7 @@ mod deferrals;
 mod headers;
 mod large;
 mod memberships;
+mod offboardings;
 mod parked;
 mod parked_bytes;
 mod positions;
@@ -40,6 +41,7 @@ pub use self::customers::CustomerRow;
 pub use self::deferrals::{DeferralReason, DeferralRow, Deferrals, Scope};
 pub use self::large::LargeRow;
 pub use self::memberships::Memberships;
+pub use self::offboardings::{Offboardings, Unerased};
 pub(crate) use self::parked::parked_bytes;
 pub use self::parked::{Parked, ParkedRow};
 pub use self::parked_bytes::ParkedBytesRow;
@@ -158,6 +160,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Rows of offboarded tenants that are erased. First: what else the batch writes of them came after.
+    offboardings: Offboardings;
     /// The last state of each customer touched.
     customers: Vec<CustomerRow>;
     /// Large customers, and those that are not large any more.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::batch::{DeferralRow, LargeRow, ParkedBytesRow, Reevaluation, TenantDigest, TrackedRow};
 use super::connections::{Connections, answered};
-use super::decode::instant;
+use super::decode::{instant, tenant};
 use super::error::{StoreError, lock_timed_out};
 use super::identity::LogIdentity;
 
@@ -48,6 +48,8 @@ pub struct Claim {
     pub log: LogIdentity,
     /// The deferred scopes, and whether an operator resumed each.
     pub deferrals: Vec<(DeferralRow, bool)>,
+    /// The tenants of which rows are still to be erased.
+    pub offboardings: Vec<TenantId>,
     /// Whether the clock of the partition is kept at any record.
     pub has_clock_marks: bool,
 }
@@ -105,6 +107,7 @@ async fn try_claim(
     let large = include_str!("claim_large_customers.sql");
     let parked_bytes = include_str!("claim_parked_bytes.sql");
     let deferrals = include_str!("load_deferrals.sql");
+    let offboardings = include_str!("claim_offboardings.sql");
     let has_clock_marks = sqlx::query_scalar(include_str!("has_clock_marks.sql"))
         .bind(partition)
         .fetch_one(&mut *transaction)
@@ -127,6 +130,7 @@ async fn try_claim(
         parked_bytes: rows(all, parked_bytes, of, ParkedBytesRow::from_row).await?,
         log: LogIdentity::from_row(&progress)?,
         deferrals: rows(all, deferrals, of, deferral).await?,
+        offboardings: rows(all, offboardings, of, tenant).await?,
         has_clock_marks,
     };
     transaction.commit().await?;

@@ -349,6 +349,19 @@ create table reevaluation (
     primary key (tenant_id, partition)
 );
 
+-- Tenants that were offboarded: how far their rows of the partition are erased. Stays, as the account of it.
+create table offboarding (
+    tenant_id   text collate "C" not null,
+    partition   int not null,
+    version     bigint not null,            -- of the definitions that offboarded the tenant
+    next_offset bigint not null,            -- what was parked from this offset on is not erased
+    customers   bigint not null default 0,  -- erased so far
+    "rows"      bigint not null default 0,  -- erased so far, of all tables
+    begun_at    timestamptz not null default now(),
+    done_at     timestamptz,                -- null while rows are being erased
+    primary key (tenant_id, partition)
+) with (fillfactor = 50);
+
 -- The invalidations of response caches by the last commits of each partition: one row per commit, none
 -- for a commit that only moved a clock. Contains no names; see projections/src/invalidation.rs.
 create table invalidation (

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use tidemark_schemas::{CustomerKey, Instant, TenantId};
 use uuid::Uuid;
 
-use super::batch::{CustomerRow, ParkedRow, Scope};
+use super::batch::{CustomerRow, ParkedRow, Scope, Unerased};
 use super::connections::{Connections, answered};
 use super::decode::{instant, key, tenant};
 use super::error::StoreError;
@@ -233,6 +233,25 @@ fn command(row: &PgRow) -> Result<OperatorCommand, StoreError> {
             Some(ParkedRow::from_row(row)?)
         },
     })
+}
+
+/// Returns the first kind of rows that are left to erase of a tenant, if any; `None` before that has begun.
+pub(super) async fn unerased(
+    connections: &Connections,
+    partition: i32,
+    tenant: &TenantId,
+) -> Result<Option<Option<Unerased>>, StoreError> {
+    let mut pooled = connections.acquire().await?;
+    let query = sqlx::query(include_str!("unerased.sql"))
+        .bind(partition)
+        .bind(tenant.as_str())
+        .fetch_optional(pooled.connection());
+    let row = answered(query).await;
+    pooled
+        .settle(row)?
+        .as_ref()
+        .map(Unerased::first)
+        .transpose()
 }
 
 pub(super) async fn resumed(

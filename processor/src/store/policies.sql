@@ -39,6 +39,7 @@ grant select on customer, membership, position, counter, rollup, digest, change_
 grant select (
     partition, tenant_id, customer_id, reason, from_offset, next_offset, clock, fired_to, events
 ) on deferral to tidemark_api;
+grant select (tenant_id, partition, done_at) on offboarding to tidemark_api;
 -- Without a tenant: the progress of each partition, but not its owner.
 grant select (
     topic, partition, epoch, commits, next_offset, clock, fired_to, change_seq, definitions, updated_at

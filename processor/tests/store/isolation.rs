@@ -95,20 +95,15 @@ async fn populated() -> Database {
 
 /// A row of the customer in every table that [`filled`] leaves empty.
 fn a_row_everywhere(batch: &mut Batch, tenant: &TenantId, ada: &CustomerKey, since: Instant) {
+    batch.rows.offboardings.begin(tenant.clone(), 0);
     batch.rows.timers.set(ada.clone(), Some(since));
     let position = (ada.clone(), Arc::from("sales"), Arc::from("lead"), since);
     batch.rows.positions.entered.push(position);
     batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
     batch.rows.activation = Some((1, since));
     batch.rows.tracked.push(tracked(tenant, 7, Some(since)));
-    batch.rows.reevaluations.set(Reevaluation {
-        tenant: tenant.clone(),
-        version: 1,
-        activated_at: since,
-        cursor: None,
-        evaluated: 0,
-        done: false,
-    });
+    let reevaluation = Reevaluation::begin(tenant.clone(), 1, since);
+    batch.rows.reevaluations.set(reevaluation);
     let change = Change {
         kind: ChangeKind::Stage,
         name: Arc::from("sales"),
@@ -233,6 +228,7 @@ async fn the_api_reads_only_the_listed_relations() {
             "gen_1.heartbeat",
             "gen_1.invalidation",
             "gen_1.membership",
+            "gen_1.offboarding",
             "gen_1.parked",
             "gen_1.\"position\"",
             "gen_1.progress",

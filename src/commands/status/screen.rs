@@ -1,7 +1,7 @@
 //! The text of a status, and the part of it that fits on a screen.
 
 use super::{Deferred, Headroom, Reevaluating, Status};
-use crate::database::{LargeCustomer, Parked, ParkedBytes, TenantProgress};
+use crate::database::{LargeCustomer, Offboarding, Parked, ParkedBytes, TenantProgress};
 use crate::lag::{Lag, PartitionLag};
 
 /// The number of partitions that a line lists.
@@ -196,6 +196,19 @@ fn rest(status: &Status) -> Vec<String> {
     for Reevaluating { tenant, version } in &status.reevaluating {
         lines.push(format!("re-evaluating {tenant} under version {version}"));
     }
+    for offboarding in &status.offboarding {
+        let Offboarding {
+            tenant,
+            version,
+            partition,
+            customers,
+            ..
+        } = offboarding;
+        lines.push(format!(
+            "offboarding {tenant} by version {version}: rows are left in partition {partition}, {customers} \
+             customers are erased"
+        ));
+    }
     for tenant in &status.tenants {
         let TenantProgress {
             tenant,
@@ -256,6 +269,7 @@ mod tests {
                     version: 1,
                 })
                 .collect(),
+            offboarding: Vec::new(),
         }
     }
 

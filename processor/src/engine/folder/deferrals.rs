@@ -87,6 +87,17 @@ impl Deferrals {
         self.by_scope.remove(scope)
     }
 
+    /// Removes the scopes of a tenant.
+    pub(super) fn remove_tenant(&mut self, tenant: &TenantId) -> Vec<Scope> {
+        let scopes = self.by_scope.keys();
+        let removed: Vec<_> = scopes
+            .filter(|scope| scope.tenant == *tenant)
+            .cloned()
+            .collect();
+        self.by_scope.retain(|scope, _| scope.tenant != *tenant);
+        removed
+    }
+
     /// Returns whether as many undefined tenants are deferred as may be.
     pub(super) fn are_full(&self) -> bool {
         self.count(DeferralReason::Undefined) >= MAX_UNDEFINED

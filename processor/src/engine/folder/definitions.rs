@@ -21,6 +21,8 @@ pub(crate) enum Before {
     Timers,
     /// The definitions before are loaded, by which timers fire.
     Definitions,
+    /// The rows of an offboarded tenant are erased.
+    Erasure,
 }
 
 impl Folder {
@@ -28,12 +30,14 @@ impl Folder {
     /// under those before.
     pub(crate) fn before_activation(&self, definitions: &Definitions) -> Before {
         let is_newer = definitions.version.unwrap_or(-1) > self.lane.definitions_version;
-        if !is_newer || !self.has_due_timers() {
+        if !is_newer || !(self.has_due_timers() || self.is_erasing()) {
             Before::Nothing
-        } else if self.loaded_version() == self.lane.definitions_version {
+        } else if self.loaded_version() != self.lane.definitions_version {
+            Before::Definitions
+        } else if self.has_due_timers() {
             Before::Timers
         } else {
-            Before::Definitions
+            Before::Erasure
         }
     }
 
@@ -62,6 +66,7 @@ impl Folder {
             .iter()
             .filter(|tenant| tenant.version > before)
             .collect();
+        let offboarded: Vec<_> = definitions.offboarded_after(before).cloned().collect();
         self.lane.definitions = definitions;
         if self.evaluation < EVALUATION_VERSION {
             self.evaluation = EVALUATION_VERSION;
@@ -74,6 +79,9 @@ impl Folder {
         }
         self.lane.definitions_version = version;
         self.pending.rows.activation = Some((version, self.lane.clock));
+        for tenant in &offboarded {
+            self.begin_erasure(tenant, version);
+        }
         for tenant in &changed {
             let tracked = self.lane.tracked.activate(tenant, self.lane.clock);
             self.pending.rows.tracked.extend(tracked);

@@ -120,6 +120,7 @@ impl Table {
                 .cloned()
                 .map(|row| (row, false))
                 .collect(),
+            offboardings: Vec::new(),
             has_clock_marks: !self.clock_marks.is_empty(),
         }
     }

@@ -200,11 +200,10 @@ fn decode_tracked(text: &str) -> Result<Vec<(LeafId, Instant)>, StoreError> {
 impl Deferrals {
     /// Sets the state of a deferred scope.
     pub fn set(&mut self, row: DeferralRow) {
-        self.ended.remove(&row.scope);
         self.set.insert(row.scope.clone(), row);
     }
 
-    /// Begins the deferral of a scope.
+    /// Begins the deferral of a scope; an earlier one may end with the same batch.
     pub fn begin(&mut self, row: DeferralRow) {
         self.begun.insert(row.scope.clone());
         self.set(row);
@@ -265,10 +264,6 @@ impl RowKind for Deferrals {
                 connection,
             )
             .await?;
-            sqlx::query(include_str!("../clear_clock_marks.sql"))
-                .bind(partition)
-                .execute(&mut *connection)
-                .await?;
         }
         let rows: Vec<&DeferralRow> = self.set.values().collect();
         if !rows.is_empty() {
@@ -288,6 +283,12 @@ impl RowKind for Deferrals {
                 .bind(column(&rows, |row| encode_tracked(&row.tracked)))
                 .bind(column(&rows, |row| row.redefined_at.map(Instant::micros)))
                 .bind(column(&rows, |row| row.binary_version.as_str()))
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !ended.is_empty() {
+            sqlx::query(include_str!("../clear_clock_marks.sql"))
+                .bind(partition)
                 .execute(&mut *connection)
                 .await?;
         }
