@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 use tidemark_processor::clock::WallClock;
-use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::definitions::{Bundle, Definitions, Offboarded, TenantDefinitions};
 use tidemark_schemas::TenantId;
 
 use crate::config::{Config, user_name};
@@ -170,12 +170,27 @@ async fn apply_to(log: DefinitionsLog, mut bundle: Bundle) -> anyhow::Result<App
     bundle.based_on = in_force.version;
     log.try_apply(&bundle, WallClock::System.now())?;
     let tenants = names(&bundle);
+    note_offboarded(in_force, &tenants);
     let (_, version) = log.append(&bundle).await?;
     Ok(Applied {
         outcome: "applied",
         version: Some(version),
         tenants,
     })
+}
+
+/// Says of tenants that are defined again that they begin empty.
+fn note_offboarded(in_force: &Definitions, tenants: &[String]) {
+    let tenants = tenants
+        .iter()
+        .filter_map(|id| TenantId::new(id.as_str()).ok());
+    for tenant in tenants.filter(|tenant| in_force.tenant(tenant).is_none()) {
+        if let Some(Offboarded { version, .. }) = in_force.last_offboarding(&tenant) {
+            output::note(format!(
+                "tenant {tenant} was offboarded by version {version}: it begins with the first event after that"
+            ));
+        }
+    }
 }
 
 pub(super) async fn read_log(config: &Config) -> anyhow::Result<DefinitionsLog> {
@@ -288,6 +303,12 @@ fn show(definitions: &Definitions, tenant: Option<&TenantId>, json: bool) -> any
 }
 
 pub(super) fn unknown_tenant(definitions: &Definitions, id: &TenantId) -> String {
+    if let Some(Offboarded { version, .. }) = definitions.last_offboarding(id) {
+        return format!(
+            "tenant {id} is not defined: version {version} offboarded it, and `tidemark define apply` defines it \
+             again"
+        );
+    }
     let known = definitions.tenants.keys().map(TenantId::as_str);
     match nearest(id.as_str(), known) {
         Some(near) => format!("tenant {id} is not defined; did you mean {near}?"),

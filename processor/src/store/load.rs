@@ -250,7 +250,7 @@ pub(super) async fn unerased(
     pooled
         .settle(row)?
         .as_ref()
-        .map(Unerased::first)
+        .map(Unerased::from_row)
         .transpose()
 }
 

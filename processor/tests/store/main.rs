@@ -12,6 +12,7 @@ mod isolation;
 mod large;
 mod layout;
 mod lost_answer;
+mod offboarding;
 mod outage;
 mod plans;
 mod preparing;

@@ -140,6 +140,11 @@ impl Definitions {
         versions.filter(|version| *version > after).min()
     }
 
+    /// Returns the last offboarding of a tenant, if there was any.
+    pub fn last_offboarding(&self, tenant: &TenantId) -> Option<Offboarded> {
+        self.offboarded.get(tenant).copied()
+    }
+
     /// Returns the tenants that were offboarded after a version.
     pub fn offboarded_after(&self, version: i64) -> impl Iterator<Item = &TenantId> {
         let offboarded = self.offboarded.iter();
@@ -152,8 +157,7 @@ impl Definitions {
     pub fn is_offboarded(&self, tenant: &TenantId, appended_at: Instant) -> bool {
         !self.offboarded.is_empty()
             && self
-                .offboarded
-                .get(tenant)
+                .last_offboarding(tenant)
                 .is_some_and(|last| appended_at <= last.appended_at)
     }
 

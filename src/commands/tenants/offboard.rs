@@ -168,7 +168,7 @@ async fn publish(
     let store = parked::connect(config).await?;
     store
         .database()
-        .audit_operator(tenant.as_str(), &author, "tenants.offboard", &account)
+        .audit_operator(tenant.as_str(), &user_name(), "tenants.offboard", &account)
         .await?;
     let (_, version) = log.append(&bundle).await?;
     Ok(version)
@@ -224,19 +224,18 @@ async fn unfinished(
     let unowned: Vec<i32> = unowned
         .filter(|partition| report.partitions_left.contains(partition))
         .collect();
-    let mut text = format!(
+    let owners = if unowned.is_empty() {
+        String::new()
+    } else {
+        let list = list(&unowned);
+        format!(". No processor owns partitions {list}: start `tidemark process`")
+    };
+    Ok(format!(
         "tenant {} is offboarded, and rows are left in partitions {}: a running `tidemark process` erases them; \
-         `tidemark status` shows how far",
+         `tidemark status` shows how far{owners}",
         report.tenant,
         list(&report.partitions_left)
-    );
-    if !unowned.is_empty() {
-        text.push_str(&format!(
-            ". No processor owns partitions {}: start `tidemark process`",
-            list(&unowned)
-        ));
-    }
-    Ok(text)
+    ))
 }
 
 impl Report {

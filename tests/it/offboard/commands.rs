@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{DEFINITIONS, SOON, offboard, order, publish};
+use super::{AGAIN, DEFINITIONS, SOON, offboard, order, publish, rows_of};
 use crate::support::read;
 use crate::support::site::Site;
 use crate::support::wait::wait_for;
@@ -58,10 +58,22 @@ async fn offboarding_waits_for_the_erasure_and_lists_status_and_api_lose_the_ten
         (left.status, never.status),
         (404.try_into().unwrap(), 404.try_into().unwrap())
     );
+    assert_commands_tell(&site);
+    processor.terminate();
+}
+
+/// Asserts that commands say of the tenant that it was offboarded.
+fn assert_commands_tell(site: &Site) {
     let unknown = site.run(&["tenants", "rename", "acme", "ACME"]);
     let error = String::from_utf8(unknown.stderr).unwrap();
-    assert!(error.contains("tenant acme is not defined"), "{error}");
-    processor.terminate();
+    let expected = "tenant acme is not defined: version 1 offboarded it";
+    assert!(error.contains(expected), "{error}");
+    let again = site.apply(AGAIN);
+    let note = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        note.contains("tenant acme was offboarded by version 1"),
+        "{note}"
+    );
 }
 
 #[tokio::test]
@@ -102,5 +114,64 @@ async fn offboarding_is_refused_while_events_arrive_or_wait_and_for_undefined_te
     // And a tenant of which none arrived can be offboarded meanwhile
     let output = site.run(&[&["tenants", "offboard", "globex"], &reason[..]].concat());
     assert!(output.status.success(), "{output:?}");
+    processor.terminate();
+}
+
+#[tokio::test]
+async fn partition_without_an_owner_erases_before_it_folds_by_newer_definitions() {
+    // Given a tenant that is halted in every partition
+    let site = Site::new().await;
+    site.define(DEFINITIONS);
+    let publisher = site.publisher().await;
+    let limit = [
+        "--set",
+        "processor.halt_window=20",
+        "--set",
+        "processor.halt_minimum=5",
+    ];
+    let processor = site.process(&limit);
+    publish(&publisher, "acme", 40);
+    for customer in 0..80 {
+        publisher.event(&order("acme", customer, -1));
+        publisher.event(&order("acme", customer, -1));
+    }
+    publisher.flush();
+    site.wait_until_folded(SOON).await;
+    assert!(!site.deferred().is_empty(), "it is halted");
+    processor.terminate();
+    // When it is offboarded, defined again and has events while no processor runs
+    let (code, ..) = offboard(&site, &["--yes", "--wait", "0"]);
+    assert_eq!(code, Some(1));
+    site.define(AGAIN);
+    for customer in 0..4 {
+        publisher.event(&order("acme", customer, 100));
+    }
+    publish(&publisher, "globex", 40);
+    let processor = site.process(&limit);
+    site.wait_until_folded(SOON).await;
+    let projections = site.projections().await;
+    wait_for(SOON, "the newest definitions", async || {
+        let behind = "select count(*) from $gen.progress where definitions < 2";
+        match (projections.number(behind).await, site.deferred()) {
+            (0, left) if left.is_empty() => Ok(()),
+            (behind, left) => Err(format!("{behind} partitions are behind, {left:?}")),
+        }
+    })
+    .await;
+    // Then every partition has erased, and has folded nothing but the new events
+    let erased = "select count(*) from $gen.offboarding where done_at is not null";
+    assert_eq!(projections.number(erased).await, 4);
+    let rows = rows_of(&projections, "acme").await;
+    assert_eq!(
+        (rows.get("customer"), rows.get("membership")),
+        (Some(&4), Some(&4)),
+        "{rows:?}"
+    );
+    assert!(
+        !rows.contains_key("parked") && !rows.contains_key("position"),
+        "{rows:?}"
+    );
+    let activated = "select count(distinct version) from $gen.activation";
+    assert_eq!(projections.number(activated).await, 3);
     processor.terminate();
 }

@@ -38,19 +38,20 @@ pub enum Unerased {
 }
 
 impl Unerased {
-    /// Returns the first kind of which rows are left.
-    pub(in crate::store) fn first(row: &PgRow) -> Result<Option<Self>, StoreError> {
-        for (kind, column) in [
-            (Self::Customers, "customers"),
-            (Self::Parked, "parked"),
-            (Self::Requests, "requests"),
-            (Self::Rollups, "rollups"),
-        ] {
-            if row.try_get(column)? {
-                return Ok(Some(kind));
+    /// Returns the kind of which rows are left, if any.
+    pub(in crate::store) fn from_row(row: &PgRow) -> Result<Option<Self>, StoreError> {
+        let kind: Option<&str> = row.try_get("kind")?;
+        Ok(match kind {
+            None => None,
+            Some("customers") => Some(Self::Customers),
+            Some("parked") => Some(Self::Parked),
+            Some("requests") => Some(Self::Requests),
+            Some("rollups") => Some(Self::Rollups),
+            Some(other) => {
+                let message = format!("unknown kind of rows to erase: {other:?}");
+                return Err(StoreError::Damaged(message));
             }
-        }
-        Ok(None)
+        })
     }
 }
 
