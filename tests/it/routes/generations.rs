@@ -24,6 +24,7 @@ async fn promote_another(world: &World) {
         "digest",
         "reevaluation",
         "invalidation",
+        "offboarding",
         "heartbeat",
     ];
     let mut script =
