@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
@@ -192,12 +192,17 @@ impl Place {
         self.run(&["define", "apply", file.to_str().unwrap()]);
     }
 
-    /// Runs a command.
+    /// Runs a command, which must succeed.
     pub(crate) fn run(&self, arguments: &[&str]) {
-        let folder = self.folder(512);
-        let output = command(&folder, arguments).output().unwrap();
+        let output = self.try_run(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
+    }
+
+    /// Runs a command.
+    pub(crate) fn try_run(&self, arguments: &[&str]) -> Output {
+        let folder = self.folder(512);
+        command(&folder, arguments).output().unwrap()
     }
 
     /// Connects to the database.
