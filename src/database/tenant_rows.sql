@@ -30,6 +30,8 @@ from (
     select 14, 'reevaluation', count(*) from reevaluation where tenant_id = $1
     union all
     select 15, 'large_customer', count(*) from large_customer where tenant_id = $1
+    union all
+    select 16, 'parked_bytes', count(*) from parked_bytes where tenant_id = $1
 ) as counted (place, name, rows)
 where rows > 0
 order by place

@@ -143,6 +143,7 @@ async fn tenants_are_listed_with_their_customers_events_and_definitions() {
         json!({
             "tenant": tenant, "definitions": definitions, "customers": folded, "events": folded,
             "parked": 0, "deferred": deferred, "last_event_at": last, "name": null,
+            "offboarding": 0,
         })
     };
     let expected = json!([

@@ -59,6 +59,14 @@ impl ParkedBytes {
         held.copied().unwrap_or_default()
     }
 
+    /// Forgets a tenant of which everything is erased.
+    pub(crate) fn forget(&mut self, tenant: &TenantId) {
+        let tenant = Some(tenant.clone());
+        self.by_tenant.remove(&tenant);
+        self.changed.remove(&tenant);
+        self.totals = None;
+    }
+
     /// Returns what has changed since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<ParkedBytesRow> {
         let changed = std::mem::take(&mut self.changed).into_iter();

@@ -27,6 +27,10 @@ with offboarded as (
     delete from large_customer using offboarded
     where large_customer.tenant_id = offboarded.tenant_id and large_customer.partition = $1
     returning large_customer.tenant_id
+), erased_bytes as (
+    delete from parked_bytes using offboarded
+    where parked_bytes.tenant_id = offboarded.tenant_id and parked_bytes.partition = $1
+    returning parked_bytes.tenant_id
 ), "all" as (
     select tenant_id from erased
     union all select tenant_id from erased_digests
@@ -34,6 +38,7 @@ with offboarded as (
     union all select tenant_id from erased_leaves
     union all select tenant_id from erased_reevaluations
     union all select tenant_id from erased_large
+    union all select tenant_id from erased_bytes
 )
 insert into offboarding (tenant_id, partition, version, next_offset, "rows")
 select tenant_id, $1, version, $4, (select count(*) from "all" where "all".tenant_id = offboarded.tenant_id)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidemark_processor::store::{
-    Batch, DeferralReason, DeferralRow, Reevaluation, Scope, Store, Unerased,
+    Batch, DeferralReason, DeferralRow, ParkedBytesRow, Reevaluation, Scope, Store, Unerased,
 };
 use tidemark_schemas::{CustomerKey, TenantId};
 
@@ -26,6 +26,7 @@ const ALL_LEFT: &str = "
          + (select count(*) from gen_1.digest where tenant_id = 'acme' and partition = 0)
          + (select count(*) from gen_1.checkpoint where tenant_id = 'acme')
          + (select count(*) from gen_1.large_customer where tenant_id = 'acme' and partition = 0)
+         + (select count(*) from gen_1.parked_bytes where tenant_id = 'acme')
          + (select count(*) from gen_1.tracked_leaf where tenant_id = 'acme')
          + (select count(*) from gen_1.reevaluation where tenant_id = 'acme')";
 
@@ -71,6 +72,10 @@ async fn populate(store: &Store, tenant: &TenantId) -> Batch {
     let reevaluation = Reevaluation::begin(tenant.clone(), 1, since);
     batch.rows.reevaluations.set(reevaluation);
     batch.rows.parked.parked.push(late(tenant, since));
+    batch.rows.parked_bytes.push(ParkedBytesRow {
+        tenant: Some(tenant.clone()),
+        bytes: 300,
+    });
     let mut batch = filled(batch, "globex", "ada");
     batch.rows.checkpoint = Some(batch.rows.counts.digests.clone());
     store.commit(TOPIC, &batch).await.unwrap();

@@ -35,6 +35,7 @@ impl Folder {
         self.cache.remove_tenant(tenant);
         self.large.remove_tenant(tenant);
         self.digests.remove(tenant);
+        self.pending.parked_bytes.forget(tenant);
         self.lane.timers.release(is_gone);
         self.lane.tracked.take(tenant);
         self.lane.reevaluations.remove(tenant);
