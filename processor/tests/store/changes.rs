@@ -104,7 +104,7 @@ async fn changes() {
     again.rows.changes.clone_from(&batch.rows.changes);
     again.rows.customers.push(customer(ada.clone(), b"state"));
     let error = store.commit(TOPIC, &again).await.unwrap_err();
-    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(matches!(error, StoreError::RefusedRows(_)), "{error:?}");
     assert_eq!(store.load_customers(&[ada]).await.unwrap(), []);
     let sound = next(&batch);
     assert_eq!(store.commit(TOPIC, &sound).await.unwrap(), Committed::Yes);
