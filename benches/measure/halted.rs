@@ -37,13 +37,20 @@ const CAUGHT_UP: &str = "select count(*) = $1 from gen_1.deferral";
 const CHANGES: &str =
     "select id::text from gen_1.change where tenant_id = $1 and effective_at <= $2";
 const CUSTOMER_ROWS: &str = "
+    with members as (
+        select customer_id, string_agg(concat_ws(' ', segment, since), ',' order by segment) as rows
+        from gen_1.membership where tenant_id = $1 group by customer_id
+    ), positions as (
+        select customer_id, string_agg(concat_ws(' ', journey, stage, since), ',' order by journey) as rows
+        from gen_1.position where tenant_id = $1 group by customer_id
+    )
     select c.customer_id, c.evaluated_at, md5(concat(
         row(c.state, c.tracked, c.evaluated, c.band, c.value_minor, c.first_seen_at, c.last_seen_at),
-        (select string_agg(m::text, ',' order by m.segment) from gen_1.membership m
-         where m.tenant_id = c.tenant_id and m.customer_id = c.customer_id),
-        (select string_agg(p::text, ',' order by p.journey) from gen_1.position p
-         where p.tenant_id = c.tenant_id and p.customer_id = c.customer_id)))
-    from gen_1.customer c where c.tenant_id = $1";
+        members.rows, positions.rows))
+    from gen_1.customer c
+    left join members using (customer_id)
+    left join positions using (customer_id)
+    where c.tenant_id = $1";
 /// Sums over customers and events.
 const SUMS: &str = "
     select concat_ws(' ', kind, name, partition) as name, value::text from gen_1.counter
@@ -111,6 +118,11 @@ pub(crate) async fn measure(servers: &Servers, size: &Size, events_waiting: usiz
     let peak_rss_bytes = processor.peak_rss_bytes();
     processor.terminate();
     api.terminate();
+    let visible_while_catching_up = stream::visible(&probes, Some(resumed), Some(done));
+    let visible_after = stream::visible(&probes, Some(done), None);
+    eprintln!(
+        "{visible_while_catching_up:?}, after it {visible_after:?}; folding again to compare"
+    );
     let (customers_equal, customers_moved_by_time) = compare(servers, &place, &pool, size).await;
     pool.close().await;
     Halted {
@@ -118,8 +130,8 @@ pub(crate) async fn measure(servers: &Servers, size: &Size, events_waiting: usiz
         neighbours_per_second: EVENTS_PER_SECOND,
         database_grew_bytes,
         visible_while_waiting: halted,
-        visible_while_catching_up: stream::visible(&probes, Some(resumed), Some(done)),
-        visible_after: stream::visible(&probes, Some(done), None),
+        visible_while_catching_up,
+        visible_after,
         catching_up_seconds: (done - resumed).as_secs_f64().round(),
         customers_equal,
         customers_moved_by_time,
