@@ -269,6 +269,10 @@ async fn compare(servers: &Servers, place: &Place, pool: &PgPool, size: &Size) -
     })
     .await;
     processor.terminate();
+    for database in [pool, &other_pool] {
+        // Nothing has analyzed the database that was just filled.
+        sqlx::query("analyze").execute(database).await.unwrap();
+    }
 
     let (found, wanted) = (customers(pool).await, customers(&other_pool).await);
     assert_eq!(found.len(), wanted.len(), "customers");

@@ -20,9 +20,9 @@ pub(crate) struct ParkedBytes {
 /// The bytes of a partition's parked events, as they are reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Those of the defined tenant that has most.
+    /// The bytes of the defined tenant that has most.
     pub(crate) largest_tenant: i64,
-    /// Those of all events without a defined tenant.
+    /// The bytes of all events without a defined tenant.
     pub(crate) without_tenant: i64,
 }
 

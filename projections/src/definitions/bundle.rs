@@ -45,7 +45,7 @@ pub struct Bundle {
     /// whatever later bundles contain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accepted_late: BTreeMap<String, BTreeSet<String>>,
-    /// The tenants that are offboarded, each with the reason; from format 2 on. They are not defined any
+    /// The tenants that are offboarded, each with the reason; from format 3 on. They are not defined any
     /// more: all that was folded of them is erased.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub offboarded: BTreeMap<String, String>,

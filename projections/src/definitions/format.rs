@@ -14,9 +14,11 @@ use super::{NotApplied, Rejected};
 pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// The newest format that this version reads. It writes the oldest that holds what a bundle contains, so
 /// that older versions can go on with it.
-pub const NEWEST_FORMAT: u32 = 2;
-/// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`, and offboarding.
+pub const NEWEST_FORMAT: u32 = 3;
+/// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`.
 const NAMES_AND_BOUNDS: u32 = 2;
+/// The format that brought offboarding.
+const OFFBOARDING: u32 = 3;
 /// The format from which on a record names the version that wrote it.
 pub(super) const WRITER: u32 = 2;
 
@@ -80,7 +82,9 @@ pub(super) fn needed(tenants: &[TenantSource], has_offboardings: bool) -> u32 {
             || tenant.placeholder_ids.is_some()
             || tenant.max_customer_kib.is_some()
     };
-    if has_offboardings || tenants.iter().any(is_newer) {
+    if has_offboardings {
+        OFFBOARDING
+    } else if tenants.iter().any(is_newer) {
         NAMES_AND_BOUNDS
     } else {
         1

@@ -193,7 +193,7 @@ fn offboarded_tenant_is_not_defined_and_begins_empty_when_defined_again() {
     let second = after(&first, 2, accepting).unwrap();
     // When it is offboarded
     let leaving = Bundle::offboarding(&acme, "the contract has ended", "test");
-    assert_eq!((leaving.format, leaving.author.as_str()), (2, "test"));
+    assert_eq!((leaving.format, leaving.author.as_str()), (3, "test"));
     let third = after(&second, 3, leaving.clone()).unwrap();
     // Then it is not defined, and nothing of it is left but when it was offboarded
     assert!(third.tenant(&acme).is_none());
