@@ -17,6 +17,7 @@ use crate::support::reference::Reference;
 use crate::support::site::Site;
 use crate::support::wait::wait_for;
 
+const ACME: &str = "tenant: { id: acme, zone: Europe/Berlin, currency: EUR }";
 const DEFINITIONS: &str = "
 tenant: { id: acme, zone: Europe/Berlin, currency: EUR }
 ---
@@ -227,5 +228,58 @@ async fn placeholder_id_that_takes_half_of_the_quota_is_deferred_without_its_ten
     site.wait_until_folded(SOON).await;
     assert_eq!(counts(&site, "acme").await, (parked + 1, 1));
     assert_eq!(site.deferred().len(), 1);
+    processor.terminate();
+}
+
+#[tokio::test]
+async fn placeholder_id_of_a_tenant_that_catches_up_is_deferred_without_it() {
+    // Given a tenant that is not defined, with more events of a placeholder id than half of its quota
+    let site = Site::new().await;
+    site.define("tenant: { id: globex, zone: Europe/Berlin, currency: EUR }");
+    let publisher = site.publisher().await;
+    let processor = site.process(&FLAGS);
+    for number in 0..2_500 {
+        publisher.event(&order_of("acme", "anonymous"));
+        publisher.event(&order_of("acme", &format!("customer-{}", number % 20)));
+    }
+    publisher.flush();
+    site.wait_until_folded(SOON).await;
+
+    // When it is defined
+    site.define(ACME);
+
+    // Then all its other events are folded, and the id waits alone
+    wait_for(SOON, "the events of the tenant", async || {
+        match counts(&site, "acme").await {
+            (_, 2_500) => Ok(()),
+            counts => Err(format!("{counts:?}, {:?}", site.deferred())),
+        }
+    })
+    .await;
+    wait_for(SOON, "the tenant to catch up", async || {
+        let deferred = site.deferred();
+        let [over] = &deferred[..] else {
+            return Err(format!("{deferred:?}"));
+        };
+        let found = (&over["customer"], &over["reason"]);
+        if found != (&"anonymous".into(), &"quota".into()) {
+            return Err(format!("{over}"));
+        }
+        Ok(())
+    })
+    .await;
+    assert!(stored_bytes(&site).await <= 512 * 1024);
+
+    // And once there is room, the rest of its events is parked: none is lost
+    let (parked, _) = counts(&site, "acme").await;
+    let reason = ["--reason", "no customer's", "--apply"];
+    parked_command(
+        &site,
+        &[&["discard", "--tenant", "acme"], &reason[..]].concat(),
+    );
+    let scope = ["--tenant", "acme", "--customer", "anonymous"];
+    site.run(&[&["deferred", "resume"], &scope[..], &["--apply"]].concat());
+    assert_eq!(site.deferred(), Vec::<Value>::new());
+    assert_eq!(counts(&site, "acme").await, (2_500 - parked, 2_500));
     processor.terminate();
 }

@@ -235,9 +235,8 @@ impl Admission {
              offset {offset} ({}) has {more} more; the quota is {quota}",
             park.reason
         );
-        let is_live = !folder.is_catching_up();
         folder.stop(scope, DeferralReason::Quota, detail, offset);
-        if let Some(customer) = item.customer().filter(|_| is_live) {
+        if let Some(customer) = item.customer().filter(|_| !folder.stands()) {
             folder.pass_over(&customer);
         }
         true

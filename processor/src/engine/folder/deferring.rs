@@ -115,11 +115,12 @@ impl Folder {
         deferral.is_some_and(|deferral| deferral.written == Written::Stop)
     }
 
-    /// Counts an event of a deferred scope that the partition passes over.
+    /// Counts an event of a deferred scope that the lane in place passes over.
     pub(crate) fn pass_over(&mut self, key: &CustomerKey) {
         let whole = Scope::tenant(key.tenant.clone());
+        let is_whole_here = self.lane.scope.as_ref() == Some(&whole);
         let by_scope = &mut self.deferrals.by_scope;
-        let scope = if by_scope.contains_key(&whole) {
+        let scope = if !is_whole_here && by_scope.contains_key(&whole) {
             whole
         } else {
             Scope::customer(key.clone())
@@ -205,8 +206,8 @@ impl Folder {
         true
     }
 
-    /// Defers a scope from an offset on, until an operator resumes it. In the lane of a deferred scope, that
-    /// scope stands still again there.
+    /// Defers a scope from an offset on, until an operator resumes it. In the lane of that scope, it stands still
+    /// again there; a customer is split off the lane of its tenant.
     pub(crate) fn stop(
         &mut self,
         scope: Scope,
@@ -214,7 +215,9 @@ impl Folder {
         detail: String,
         offset: i64,
     ) {
-        let Some(scope) = self.lane.scope.clone() else {
+        let lane = self.lane.scope.clone();
+        let is_part = |lane: &Scope| lane.customer.is_none() && scope.customer.is_some();
+        let Some(scope) = lane.filter(|lane| !is_part(lane)) else {
             return self.defer(scope, reason, detail, offset);
         };
         self.note_position(offset);
