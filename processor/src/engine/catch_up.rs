@@ -2,8 +2,9 @@
 //! commits, until they stand where it stands.
 //!
 //! A step takes a chunk of records, and folds them scope by scope: each scope at its own clock, by the
-//! definitions that were in force at the record. No step takes longer than a small batch. Near the end the
-//! partition waits for the scopes, for a moment at most, so that they meet.
+//! definitions that were in force at the record. A step does as much as a batch may do in the background, and
+//! takes at least twice the records that the batch has, so that the scopes get nearer. Near the end the partition
+//! waits for the scopes, for a moment at most, so that they meet.
 
 mod definitions;
 mod log_reader;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant as Elapsed};
 use tidemark_schemas::Instant;
 
 use self::definitions::Step;
-use self::recall::{Recall, Recalled};
+use self::recall::{Chunk, Recall, Recalled};
 use super::admission::{Admission, is_parked_here};
 use super::classification::{Classification, Classifier, Item};
 use super::context::{Context, TaskExit};
@@ -27,8 +28,6 @@ use crate::history::Activation;
 use crate::parking::Reason;
 use crate::store::Scope;
 
-/// The largest number of timers of a scope that a step fires.
-const TIMERS_PER_STEP: usize = 500;
 /// The distance to the partition's position, in offsets, at which the partition waits.
 const NEAR: i64 = 2_000;
 /// The time for which the partition waits, and the interval at which it does.
@@ -46,6 +45,8 @@ pub(super) struct CatchUp {
     history: Option<(i64, Arc<[Activation]>)>,
     /// Whether the last step has left work that needs no further input.
     is_busy: bool,
+    /// The largest number of records that a step folds, and of timers of each scope that it fires.
+    most: usize,
     is_near: bool,
     held_since: Option<Elapsed>,
 }
@@ -56,6 +57,8 @@ pub(super) struct Partition<'a> {
     pub(super) classifier: &'a Classifier,
     pub(super) admission: &'a mut Admission,
     pub(super) redrives: &'a mut Redrives,
+    /// The number of records of the batch.
+    pub(super) records: usize,
 }
 
 impl CatchUp {
@@ -67,6 +70,7 @@ impl CatchUp {
             retry,
             history: None,
             is_busy: false,
+            most: 0,
             is_near: false,
             held_since: None,
         }
@@ -108,7 +112,9 @@ impl CatchUp {
             classifier,
             admission,
             redrives,
+            records,
         } = task;
+        self.most = projector.commits.background(2 * records).max(1);
         self.is_busy = false;
         self.is_near = false;
         let mut ready = projector.folder.ready_scopes();
@@ -177,7 +183,12 @@ impl CatchUp {
         }
         if let Some(first) = ready.iter().map(|(_, position)| *position).min() {
             let (range, waits) = ((first, end), self.held_since.is_some());
-            let read = self.recall.read(range, waits, classifier, projector);
+            let chunk = Chunk {
+                range,
+                most: self.most,
+                waits,
+            };
+            let read = self.recall.read(chunk, classifier, projector);
             self.is_busy |= read.await?;
         }
         Ok(folding)
@@ -205,14 +216,14 @@ impl CatchUp {
             let definitions = self.next_definitions(scope, reached, &projector.folder)?;
             if reached >= head && matches!(definitions, Step::Keep) {
                 if !is_behind {
-                    advance(projector, live_clock).await?;
+                    self.advance(projector, live_clock).await?;
                 }
                 is_level =
                     projector.folder.clock() >= live_clock && !projector.folder.has_due_timers();
                 self.is_busy |= !is_level;
             }
             if projector.folder.next_reevaluation().is_some() {
-                projector.reevaluate().await?;
+                projector.reevaluate(self.most).await?;
                 self.is_busy = true;
             }
             projector.folder.note_position(reached);
@@ -235,7 +246,7 @@ impl CatchUp {
         let mine: Vec<&Recalled> = self.recall.records.iter().filter(is_mine).collect();
         let customers = mine.iter().filter_map(|it| it.item.customer()).collect();
         let clock = self.recall.clock.max(folder.clock());
-        projector.load(customers, clock, TIMERS_PER_STEP).await?;
+        projector.load(customers, clock, self.most).await?;
         for Recalled { item, clock } in &mine {
             projector.folder.move_clock(*clock);
             admission.admit(&mut projector.folder, item)?;
@@ -245,11 +256,28 @@ impl CatchUp {
             }
         }
         projector.folder.move_clock(self.recall.clock);
-        let fired = projector.folder.fire_due(timers(projector));
+        let fired = projector.folder.fire_due(self.timers(projector));
         let metrics = &self.shared.metrics;
         metrics.timers_fired.inc_by(fired as u64);
         metrics.caught_up.inc_by(mine.len() as u64);
         Ok(self.recall.to)
+    }
+
+    /// Moves the clock of the lane in place, and fires the next timers due.
+    async fn advance(&self, projector: &mut Projector, clock: Instant) -> Result<(), TaskExit> {
+        let clock = clock.max(projector.folder.clock());
+        projector.load(Vec::new(), clock, self.most).await?;
+        projector.folder.move_clock(clock);
+        projector.folder.fire_due(self.timers(projector));
+        Ok(())
+    }
+
+    /// Returns the largest number of timers of the lane in place that fire now.
+    fn timers(&self, projector: &Projector) -> usize {
+        if projector.commits.is_careful() {
+            return usize::from(!projector.folder.has_customers());
+        }
+        self.most
     }
 }
 
@@ -260,26 +288,9 @@ struct Lane<'a> {
     head: i64,
 }
 
-/// Moves the clock of the lane in place, and fires the next timers due.
-async fn advance(projector: &mut Projector, clock: Instant) -> Result<(), TaskExit> {
-    let clock = clock.max(projector.folder.clock());
-    projector.load(Vec::new(), clock, TIMERS_PER_STEP).await?;
-    projector.folder.move_clock(clock);
-    projector.folder.fire_due(timers(projector));
-    Ok(())
-}
-
 /// Returns whether the batch under construction may hold no further customer.
 fn is_complete(projector: &Projector) -> bool {
     projector.commits.is_careful() && projector.folder.has_customers()
-}
-
-/// Returns the largest number of timers of the lane in place that fire now.
-fn timers(projector: &Projector) -> usize {
-    if projector.commits.is_careful() {
-        return usize::from(!projector.folder.has_customers());
-    }
-    TIMERS_PER_STEP
 }
 
 /// Returns whether the lane in place folds or parks a record.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time;
 
 use super::careful::{Careful, Cause};
 use super::context::{Context, Queue, TaskExit};
@@ -25,6 +26,8 @@ pub(super) struct Commits {
     landed: u64,
     pace: Pace,
     careful: Careful,
+    /// The instant until which background work waits for records.
+    rests_until: time::Instant,
     /// The time that was last sent to the database.
     sent: SentTime,
 }
@@ -75,6 +78,7 @@ impl Commits {
             landed: 0,
             pace: Pace::new(),
             careful,
+            rests_until: time::Instant::now(),
             sent,
         }
     }
@@ -105,12 +109,13 @@ impl Commits {
         !self.is_careful() || self.careful.take_turn()
     }
 
-    /// Returns the largest number of timers that fire in a batch with so many records.
-    pub(super) fn timers(&self, records: usize) -> usize {
+    /// Returns the largest number of timers that fire, of records that are folded again, and of customers that are
+    /// re-evaluated in a batch with so many records.
+    pub(super) fn background(&self, records: usize) -> usize {
         if self.is_careful() {
             return usize::from(records == 0);
         }
-        self.pace.timers(records)
+        self.pace.background(records)
     }
 
     /// Returns whether a batch of so many records and bytes is as large as it may be.
@@ -126,6 +131,12 @@ impl Commits {
     /// Returns the time that the first record of a batch lingers.
     pub(super) fn linger(&self) -> Duration {
         self.pace.linger(self.shared.limits.linger)
+    }
+
+    /// Returns the instant until which background work waits: as long as a record lingers, where the last batch
+    /// held records. Batches in a row without a pause would leave the servers no time for others.
+    pub(super) const fn rests_until(&self) -> time::Instant {
+        self.rests_until
     }
 
     /// Sends a batch off; the one before it must have landed.
@@ -186,6 +197,10 @@ impl Commits {
         self.landed = in_flight.number;
         self.careful.landed();
         self.pace.landed(in_flight.sent.elapsed(), in_flight.load);
+        self.rests_until = time::Instant::now();
+        if in_flight.load.has_records && !self.is_careful() {
+            self.rests_until += self.linger();
+        }
         self.queue
             .committed
             .store(in_flight.next_offset, Ordering::Relaxed);

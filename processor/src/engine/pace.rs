@@ -1,7 +1,8 @@
 //! The size of batches and the time they linger: as configured, or more, depending on commit times. A
 //! larger batch writes a customer once instead of twice; fewer batches cost less when the database is
-//! slow. And the number of due timers that fire in a batch: as many as its commit takes a moment for, because
-//! the next records wait for it.
+//! slow. And the amount of background work in a batch, in timers that fire, records that are folded again and
+//! customers that are re-evaluated: as much as its commit takes a moment for, because the next records wait
+//! for it.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ const QUICK: Duration = Duration::from_millis(200);
 /// The commit time above which the next batch is half as large.
 const SLOW: Duration = Duration::from_millis(500);
 const MOST: usize = 2;
-/// The commit time below which the next batch fires more timers if more are due.
-const QUICK_TIMERS: Duration = Duration::from_millis(25);
-/// The commit time above which the next batch fires half as many timers.
-const SLOW_TIMERS: Duration = Duration::from_millis(50);
-const FEWEST_TIMERS: usize = 50;
-const MOST_TIMERS: usize = 2_000;
+/// The commit time below which the next batch does more background work if more is left.
+const QUICK_WORK: Duration = Duration::from_millis(12);
+/// The commit time above which the next batch does half as much.
+const SLOW_WORK: Duration = Duration::from_millis(25);
+const LEAST_WORK: usize = 50;
+const MOST_WORK: usize = 2_000;
 /// The longest time to linger, whatever commits take: published events must become visible.
 const LONGEST_LINGER: Duration = Duration::from_millis(80);
 
@@ -24,16 +25,18 @@ const LONGEST_LINGER: Duration = Duration::from_millis(80);
 pub(super) struct Load {
     /// It had the largest allowed size.
     pub(super) is_full: bool,
-    /// More timers were due than it fired.
-    pub(super) leaves_timers: bool,
+    /// More background work was due than it did.
+    pub(super) leaves_work: bool,
+    /// It holds records: more of them may be on their way.
+    pub(super) has_records: bool,
 }
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     times: usize,
-    /// The number of timers that a batch may fire.
-    timers: usize,
+    /// The amount of background work that a batch may do.
+    work: usize,
     /// The moving average of commit times.
     took: Duration,
 }
@@ -42,7 +45,7 @@ impl Pace {
     pub(super) const fn new() -> Self {
         Self {
             times: 1,
-            timers: FEWEST_TIMERS,
+            work: LEAST_WORK,
             took: Duration::ZERO,
         }
     }
@@ -52,10 +55,10 @@ impl Pace {
         self.times
     }
 
-    /// Returns the largest number of timers that fire in a batch with so many records: at most half of a
-    /// large batch.
-    pub(super) fn timers(self, records: usize) -> usize {
-        self.timers.max(records)
+    /// Returns the largest amount of background work of each kind in a batch with so many records: no more
+    /// than these, where a batch is large.
+    pub(super) fn background(self, records: usize) -> usize {
+        self.work.max(records)
     }
 
     /// Returns the time that the first record of a batch lingers: twice the commit time, so that commits
@@ -68,10 +71,10 @@ impl Pace {
     pub(super) fn landed(&mut self, took: Duration, load: Load) {
         self.took = (self.took * 3 + took) / 4;
         let full = load.is_full;
-        if took > SLOW_TIMERS {
-            self.timers = (self.timers / 2).max(FEWEST_TIMERS);
-        } else if took < QUICK_TIMERS && load.leaves_timers {
-            self.timers = (self.timers * 3 / 2).min(MOST_TIMERS);
+        if took > SLOW_WORK {
+            self.work = (self.work / 2).max(LEAST_WORK);
+        } else if took < QUICK_WORK && load.leaves_work {
+            self.work = (self.work * 3 / 2).min(MOST_WORK);
         }
         if took > SLOW {
             self.times = (self.times / 2).max(1);
@@ -87,7 +90,8 @@ mod tests {
 
     const FULL: Load = Load {
         is_full: true,
-        leaves_timers: false,
+        leaves_work: false,
+        has_records: true,
     };
 
     #[test]
@@ -108,27 +112,27 @@ mod tests {
     }
 
     #[test]
-    fn timers_of_a_batch_follow_the_time_that_commits_take() {
+    fn background_work_of_a_batch_follows_the_time_that_commits_take() {
         let crowded = Load {
-            leaves_timers: true,
+            leaves_work: true,
             ..Load::default()
         };
         let mut pace = Pace::new();
         for _ in 0..20 {
-            pace.landed(QUICK_TIMERS / 2, crowded);
+            pace.landed(QUICK_WORK / 2, crowded);
         }
-        assert_eq!(pace.timers(0), MOST_TIMERS);
-        pace.landed(QUICK_TIMERS, crowded);
-        assert_eq!(pace.timers(0), MOST_TIMERS, "neither quick nor slow");
-        pace.landed(SLOW_TIMERS * 2, crowded);
-        assert_eq!(pace.timers(0), MOST_TIMERS / 2);
+        assert_eq!(pace.background(0), MOST_WORK);
+        pace.landed(QUICK_WORK, crowded);
+        assert_eq!(pace.background(0), MOST_WORK, "neither quick nor slow");
+        pace.landed(SLOW_WORK * 2, crowded);
+        assert_eq!(pace.background(0), MOST_WORK / 2);
         for _ in 0..20 {
-            pace.landed(SLOW_TIMERS * 2, crowded);
+            pace.landed(SLOW_WORK * 2, crowded);
         }
-        assert_eq!(pace.timers(0), FEWEST_TIMERS);
-        assert_eq!(pace.timers(4_000), 4_000, "as many as records");
-        pace.landed(QUICK_TIMERS / 2, Load::default());
-        assert_eq!(pace.timers(0), FEWEST_TIMERS, "no timer waited");
+        assert_eq!(pace.background(0), LEAST_WORK);
+        assert_eq!(pace.background(4_000), 4_000, "as many as records");
+        pace.landed(QUICK_WORK / 2, Load::default());
+        assert_eq!(pace.background(0), LEAST_WORK, "none was left");
     }
 
     #[test]

@@ -18,9 +18,6 @@ use crate::memory::MemoryReservation;
 use crate::parking::Reason;
 use crate::store::{CustomerRow, StoreError, TenantPage};
 
-/// The largest number of customers re-evaluated in one batch.
-const REEVALUATED_PER_BATCH: i64 = 500;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Projector {
@@ -49,11 +46,7 @@ impl Projector {
     }
 
     /// Ends the batch under construction and sends it off, after the one before it has landed.
-    pub(super) async fn flush(&mut self, end: BatchEnd, is_full: bool) -> Result<(), TaskExit> {
-        let load = Load {
-            is_full,
-            leaves_timers: self.folder.has_due_timers(),
-        };
+    pub(super) async fn flush(&mut self, end: BatchEnd, load: Load) -> Result<(), TaskExit> {
         let number = self.folder.batch_number();
         let batch = self.folder.flush(end);
         self.check_failed()?;
@@ -243,8 +236,8 @@ impl Projector {
         Ok(())
     }
 
-    /// Re-evaluates the next customers of a tenant with new definitions.
-    pub(super) async fn reevaluate(&mut self) -> Result<(), TaskExit> {
+    /// Re-evaluates the next customers of a tenant with new definitions, at most so many.
+    pub(super) async fn reevaluate(&mut self, most: usize) -> Result<(), TaskExit> {
         let Some(next) = self.folder.next_reevaluation() else {
             return Ok(());
         };
@@ -252,13 +245,13 @@ impl Projector {
         if is_careful && self.folder.has_customers() {
             return Ok(());
         }
-        let most = if is_careful { 1 } else { REEVALUATED_PER_BATCH };
+        let most = if is_careful { 1 } else { most };
         let (tenant, after) = (next.tenant.clone(), next.cursor.clone());
         let page = TenantPage {
             partition: self.partition,
             tenant: &tenant,
             after: after.as_deref(),
-            limit: most,
+            limit: i64::try_from(most).unwrap_or(i64::MAX),
         };
         let (last, rows) = self.read_page(&page).await?;
         let evaluated = self.folder.reevaluate(&tenant, last, rows);

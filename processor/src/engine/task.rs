@@ -17,6 +17,7 @@ use super::definitions_source::{DefinitionsSource, Step};
 use super::folder::BatchEnd;
 use super::forwarding::PartitionForwarding;
 use super::inbox::{Closed, Inbox};
+use super::pace::Load;
 use super::projector::Projector;
 use super::redrive::Redrives;
 use crate::progress::{ListedPartition, NeededRecord};
@@ -102,13 +103,20 @@ impl PartitionTask {
                 return Err(TaskExit::Stopped);
             }
             let idle = self.projector.commits.is_idle();
-            if self.is_full() || self.commands.is_under_way() || idle && self.has_background_work()
+            let has_rested = self.projector.commits.rests_until() <= time::Instant::now();
+            let has_background_work = self.has_background_work();
+            if self.is_full()
+                || self.commands.is_under_way()
+                || idle && has_rested && has_background_work
             {
                 return Ok(());
             }
             if !self.inbox.is_empty() && !lingers {
                 lingers = true;
                 deadline = time::Instant::now() + self.projector.commits.linger();
+            }
+            if has_background_work || !has_rested && self.catch_up.is_reading() {
+                deadline = deadline.min(self.projector.commits.rests_until());
             }
             let position = self.projector.folder.next_offset();
             tokio::select! {
@@ -122,7 +130,7 @@ impl PartitionTask {
                     changed?;
                     if idle { return Ok(()) }
                 }
-                () = self.catch_up.readable(position), if idle => return Ok(()),
+                () = self.catch_up.readable(position), if idle && has_rested => return Ok(()),
                 () = time::sleep_until(deadline), if idle => return Ok(()),
             }
         }
@@ -232,7 +240,7 @@ impl PartitionTask {
     async fn load(&mut self, work: &Work) -> Result<(), TaskExit> {
         let clock = self.projector.folder.clock();
         let clock = work.last_clock().map_or(clock, |last| last.max(clock));
-        let timers = self.projector.commits.timers(work.len());
+        let timers = self.projector.commits.background(work.len());
         self.projector.load(work.customers(), clock, timers).await
     }
 
@@ -253,12 +261,13 @@ impl PartitionTask {
         if let Some(clock) = work.clock {
             folder.move_clock(clock);
         }
-        let fired = folder.fire_due(self.projector.commits.timers(work.len()));
+        let most = self.projector.commits.background(work.len());
+        let fired = folder.fire_due(most);
         shared.metrics.timers_fired.inc_by(fired as u64);
         let wall_clock = !shared.clock.is_fixed();
-        self.projector.reevaluate().await?;
+        self.projector.reevaluate(most).await?;
         self.projector.erase().await?;
-        self.catch_up(work.next_offset).await?;
+        self.catch_up(&work).await?;
         self.projector.check_failed()?;
         self.report();
 
@@ -272,18 +281,25 @@ impl PartitionTask {
             next_offset: work.next_offset,
             checkpoint: moved && work.next_offset % CHECKPOINT_EVERY == 0,
         };
+        let has_records = !work.items.is_empty();
         drop(work);
-        self.projector.flush(end, full).await
+        let load = Load {
+            is_full: full,
+            leaves_work: self.has_background_work(),
+            has_records,
+        };
+        self.projector.flush(end, load).await
     }
 
     /// Folds the next records of deferred scopes, up to the end of this batch.
-    async fn catch_up(&mut self, next_offset: i64) -> Result<(), TaskExit> {
-        let head = next_offset.max(self.projector.folder.next_offset());
+    async fn catch_up(&mut self, work: &Work) -> Result<(), TaskExit> {
+        let head = work.next_offset.max(self.projector.folder.next_offset());
         let partition = Partition {
             projector: &mut self.projector,
             classifier: &self.classifier,
             admission: &mut self.admission,
             redrives: &mut self.redrives,
+            records: work.len(),
         };
         self.catch_up.step(partition, head).await
     }

@@ -2,7 +2,7 @@
 
 use tidemark_schemas::Instant;
 
-use super::{CatchUp, advance};
+use super::CatchUp;
 use crate::engine::context::TaskExit;
 use crate::engine::folder::Folder;
 use crate::engine::projector::Projector;
@@ -65,7 +65,7 @@ impl CatchUp {
         let has_moved = match self.next_definitions(scope, position, &projector.folder)? {
             Step::Keep => false,
             Step::AdvanceTo(clock) => {
-                advance(projector, clock).await?;
+                self.advance(projector, clock).await?;
                 true
             }
             Step::Activate(activation) => {

@@ -17,9 +17,8 @@ use crate::engine::retry::Retry;
 use crate::error::ProcessorError;
 use crate::record::Record;
 
-/// The largest number of records of a chunk, and the largest number of them that are kept.
-const READ_PER_CHUNK: usize = 5_000;
-const KEPT_PER_CHUNK: usize = 500;
+/// The number of records that are read for each one that may be kept.
+const READ_PER_KEPT: usize = 10;
 /// The time that a chunk waits for the log while the partition waits for it.
 const READ_WITHIN: Duration = Duration::from_millis(20);
 /// The pause before an unavailable registry is asked again.
@@ -41,6 +40,17 @@ pub(super) struct Recall {
     /// The clock of the partition at the last record of the chunk, as far as the records since the reader was
     /// started tell.
     pub(super) clock: Instant,
+}
+
+/// The chunk that is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk {
+    /// The first offset that a scope has not folded, and the offset before which the chunk ends.
+    pub(super) range: (i64, i64),
+    /// The largest number of records that it keeps.
+    pub(super) most: usize,
+    /// Whether the partition waits for it.
+    pub(super) waits: bool,
 }
 
 /// A record, and the clock that the partition had there.
@@ -101,16 +111,14 @@ impl Recall {
         }
     }
 
-    /// Reads the next chunk before the offset `end`, once every scope has passed the last one: `first` is the
-    /// first offset that a scope has not folded. `waits`: the partition waits for it. Returns whether anything
-    /// was read.
+    /// Reads the next chunk, once every scope has passed the last one. Returns whether anything was read.
     pub(super) async fn read(
         &mut self,
-        (first, end): (i64, i64),
-        waits: bool,
+        chunk: Chunk,
         classifier: &Classifier,
         projector: &mut Projector,
     ) -> Result<bool, TaskExit> {
+        let (first, end) = chunk.range;
         if self.reader.as_ref().is_none_or(LogReader::has_ended) || first < self.from {
             let (from, partition) = (first, self.partition);
             tracing::info!(partition, from, "reading the log again");
@@ -120,12 +128,12 @@ impl Recall {
         if first < self.to {
             return Ok(false);
         }
-        if waits {
+        if chunk.waits {
             drop(time::timeout(READ_WITHIN, self.readable(end)).await);
         }
         self.records.clear();
         self.from = self.to;
-        let times = self.take(&projector.folder, classifier, end)?;
+        let times = self.take(&projector.folder, classifier, chunk)?;
         self.set_clocks(&times, projector).await?;
         Ok(self.to > self.from)
     }
@@ -135,10 +143,11 @@ impl Recall {
         &mut self,
         folder: &Folder,
         classifier: &Classifier,
-        end: i64,
+        chunk: Chunk,
     ) -> Result<Vec<(i64, Instant)>, TaskExit> {
         let mut times = Vec::new();
-        while times.len() < READ_PER_CHUNK && self.records.len() < KEPT_PER_CHUNK {
+        let (end, most) = (chunk.range.1, chunk.most);
+        while times.len() < most * READ_PER_KEPT && self.records.len() < most {
             let Some(reader) = &mut self.reader else {
                 break;
             };
