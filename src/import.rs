@@ -2,42 +2,16 @@
 //!
 //! Pure: text in, events out. The command `tidemark import` publishes them.
 //!
-//! A mapping is a TOML file:
-//!
-//! ```toml
-//! [input]
-//! format = "csv"                # csv (default), tsv, or whitespace (runs of it)
-//! delimiter = ";"               # csv only; default a comma
-//! header = true                 # the first row names the columns (default)…
-//! columns = ["id", "on"]        # …or they are named here, for a file without a header
-//!
-//! [event]
-//! tenant_id = "acme"            # text, with or without {column} in it
-//! customer_id = "crm-{id}"
-//! source = "shop"
-//! type = "order_placed"         # which payload
-//! occurred_at = { column = "on", format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }
-//! identity = ["order"]          # the columns that identify a row (default: all)
-//!
-//! [payload]                     # the fields of that payload
-//! order_id = "{order}"
-//! amount_minor = { column = "total", as = "money", decimal_separator = "," }
-//! currency = "EUR"
-//! channel = { column = "shop", values = { "1" = "web", "2" = "store" } }
-//! ```
-//!
-//! `format` of a time is `rfc3339` (default), `unix_seconds`, `unix_milliseconds`, or a pattern as
-//! strftime has it; a pattern without an offset needs a `zone`, a date alone is the start of its
-//! day. A value is text (the default), or `as` one of `integer`, `number`, `boolean`, `money`:
-//! money is exact, a decimal to minor units of the payload's currency. An empty column leaves its
-//! field out, unless `when_empty` is `null` or `keep`. `attributes` and `properties` are tables of
-//! values, `items` a list of one. `{@event_id}` is the id of the event itself.
+//! A mapping is a TOML file; `docs/importing.md` has its format, and says what is read and what is refused.
 //!
 //! The event id is a UUID of tenant, source, payload type, the row's identity and its ordinal among
 //! identical rows: importing a file again makes the same events, which change nothing.
 
 mod convert;
+mod lines;
 mod mapping;
+mod numbers;
+mod quoting;
 mod rows;
 mod template;
 mod when;
@@ -47,8 +21,9 @@ use std::io::Read;
 use tidemark_schemas::CustomerEvent;
 
 pub use convert::{Converter, InvalidRow};
+pub use lines::BadRow;
 pub use mapping::{InvalidMapping, Mapping};
-pub use rows::{BadRow, Row, Rows};
+pub use rows::{Row, Rows};
 
 /// Returns every row of a file as an event, in order, or the reason why it is none.
 ///

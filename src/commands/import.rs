@@ -21,7 +21,8 @@ use crate::up_file::UpFile;
     tidemark import --up data/cdnow/CDNOW_sample.txt --mapping data/cdnow/mapping.toml \\\n      \
     --until 1997-09-30T00:00:00Z\n\n\
     Importing a file again makes the same events, which change nothing. Rows that are no events are\n\
-    named, and the others are published; the exit code is then 1.")]
+    named, and the others are published; the exit code is then 1. docs/importing.md has the format of\n\
+    mappings.")]
 pub(crate) struct Arguments {
     /// A delimited file
     file: PathBuf,

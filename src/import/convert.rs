@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
-use tidemark_schemas::{Currency, CustomerEvent};
+use tidemark_schemas::CustomerEvent;
 use uuid::Uuid;
 
 use super::mapping::{InvalidMapping, Kind, Mapping, ValueMapping, WhenEmpty};
+use super::numbers::{money, number, whole};
 use super::rows::Row;
 use super::template::{Template, column};
 use super::when::When;
@@ -61,11 +62,13 @@ impl Converter {
             }
             Ok(template)
         };
-        let names = event.identity.as_deref().unwrap_or(columns);
-        let mut identity = names
-            .iter()
-            .map(|name| Ok((name.clone(), column("event.identity", name, columns)?)))
-            .collect::<Result<Vec<_>, InvalidMapping>>()?;
+        let all = || columns.iter().cloned().zip(0..).collect();
+        let named = |names: &Vec<String>| {
+            let index = |name: &String| column("event.identity", name, columns);
+            let pairs = names.iter().map(|name| Ok((name.clone(), index(name)?)));
+            pairs.collect::<Result<Vec<_>, InvalidMapping>>()
+        };
+        let mut identity = event.identity.as_ref().map_or_else(|| Ok(all()), named)?;
         identity.sort();
         Ok(Self {
             tenant_id: bind("event.tenant_id", &event.tenant_id)?,
@@ -253,6 +256,7 @@ fn bind_field(
                 .clone()
                 .try_into()
                 .map_err(|error| InvalidMapping(format!("{path}: {error}")))?;
+            mapping.check(path)?;
             let template = match (&mapping.column, &mapping.template) {
                 (Some(column), None) => Template::from_column(path, column, columns)?,
                 (None, Some(template)) => Template::bind(path, template, columns)?,
@@ -270,74 +274,12 @@ fn bind_field(
     }
 }
 
-/// Returns a number in plain notation: sign, digits, a point.
-fn plain(text: &str, mapping: &ValueMapping) -> String {
-    text.chars()
-        .filter(|letter| Some(*letter) != mapping.thousands_separator)
-        .map(|letter| {
-            if letter == mapping.decimal_separator {
-                '.'
-            } else {
-                letter
-            }
-        })
-        .collect()
-}
-
-fn whole(text: &str, mapping: &ValueMapping) -> Result<i64, String> {
-    plain(text, mapping)
-        .parse()
-        .map_err(|_| format!("`{text}` is not a whole number"))
-}
-
-fn number(text: &str, mapping: &ValueMapping) -> Result<f64, String> {
-    let number: Option<f64> = plain(text, mapping).parse().ok();
-    number
-        .filter(|number| number.is_finite())
-        .ok_or_else(|| format!("`{text}` is not a number"))
-}
-
 fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "y" | "t" | "1" => Ok(true),
         "false" | "no" | "n" | "f" | "0" => Ok(false),
         _ => Err(format!("`{text}` is neither true nor false")),
     }
-}
-
-/// Converts a decimal to minor units exactly, without floats.
-fn money(text: &str, mapping: &ValueMapping, currency: Option<&str>) -> Result<i64, String> {
-    let digits = match (mapping.digits, currency.and_then(Currency::new)) {
-        (Some(digits), _) => digits,
-        (None, Some(currency)) => currency.minor_digits(),
-        (None, None) => {
-            return Err("money needs a valid `currency` in the payload, or `digits`".to_owned());
-        }
-    };
-    let not_an_amount = || format!("`{text}` is not an amount");
-    let plain = plain(text, mapping);
-    let (negative, magnitude) = match plain.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
-    };
-    let (units, fraction) = magnitude.split_once('.').unwrap_or((magnitude, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(units) || !all_digits(fraction) || (units.is_empty() && fraction.is_empty()) {
-        return Err(not_an_amount());
-    }
-    // Zeros beyond the minor unit are dropped; other digits are refused.
-    let significant = fraction.trim_end_matches('0');
-    if significant.len() > usize::from(digits) {
-        return Err(format!("`{text}` has more than {digits} decimals"));
-    }
-    let minor = format!(
-        "0{units}{significant:0<width$}",
-        width = usize::from(digits)
-    );
-    let minor: i64 = minor
-        .parse()
-        .map_err(|_| format!("`{text}` is too large"))?;
-    Ok(if negative { -minor } else { minor })
 }
 
 fn invalid(field: &str, reason: impl Display) -> InvalidRow {

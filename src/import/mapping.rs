@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[error("{0}")]
 pub struct InvalidMapping(pub String);
 
-/// A mapping of rows to events. See the module's documentation for the format.
+/// A mapping of rows to events. See `docs/importing.md` for the format.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
@@ -71,9 +71,14 @@ impl Input {
             }
         }
         for (name, letter) in [("delimiter", self.delimiter), ("quote", self.quote)] {
-            if letter.is_some_and(|letter| !letter.is_ascii()) {
-                return problem(&format!("`{name}` must be one ASCII character"));
+            if letter.is_some_and(|letter| !letter.is_ascii() || matches!(letter, '\r' | '\n')) {
+                return problem(&format!(
+                    "`{name}` must be one ASCII character, and no line end"
+                ));
             }
+        }
+        if self.delimiter() == self.quote() {
+            return problem("`delimiter` and `quote` are the same character");
         }
         Ok(())
     }
@@ -150,6 +155,32 @@ pub(super) struct ValueMapping {
     #[serde(default = "point")]
     pub(super) decimal_separator: char,
     pub(super) thousands_separator: Option<char>,
+}
+
+impl ValueMapping {
+    /// Checks that numbers can be read with these separators.
+    pub(super) fn check(&self, path: &str) -> Result<(), InvalidMapping> {
+        let (decimal, thousands) = (self.decimal_separator, self.thousands_separator);
+        if thousands == Some(decimal) {
+            return Err(InvalidMapping(format!(
+                "{path}: `{decimal}` is both `decimal_separator` and `thousands_separator`; the former is a point \
+                 unless it is given"
+            )));
+        }
+        let names = [
+            ("decimal_separator", Some(decimal)),
+            ("thousands_separator", thousands),
+        ];
+        let is_of_number = |letter: &char| letter.is_alphanumeric() || matches!(letter, '+' | '-');
+        for (name, letter) in names {
+            if let Some(letter) = letter.filter(is_of_number) {
+                return Err(InvalidMapping(format!(
+                    "{path}: `{name}` cannot be `{letter}`, which is part of a number itself"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn point() -> char {

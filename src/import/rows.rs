@@ -2,38 +2,28 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 
+use super::lines::{BadRow, Lines};
 use super::mapping::{Input, InputFormat, InvalidMapping, Mapping};
+use super::quoting::{QuotedRow, Quoting};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The line on which the row begins, from 1.
     pub line: u64,
-    /// The fields, one for each column.
+    /// The line on which it ends: a quoted field may hold line ends.
+    pub last_line: u64,
+    /// The fields, one for each column, without white space around them.
     pub fields: Vec<String>,
 }
 
-/// A row that is no event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct BadRow {
-    /// The line on which the row begins, from 1.
-    pub line: u64,
-    /// The error, with the field.
-    pub reason: String,
-}
-
 /// Reads the rows of a file.
-#[allow(missing_debug_implementations, reason = "holds a foreign reader")]
-pub struct Rows<R: Read> {
-    source: Source<R>,
+#[derive(Debug)]
+pub struct Rows<R> {
+    lines: Lines<R>,
+    /// How fields are quoted; `None` where white space delimits them.
+    quoting: Option<Quoting>,
     columns: Vec<String>,
-}
-
-#[allow(clippy::large_enum_variant, reason = "there is one per file")]
-enum Source<R: Read> {
-    Delimited(csv::Reader<BufReader<R>>),
-    Whitespace { file: BufReader<R>, line: u64 },
 }
 
 impl<R: Read> Rows<R> {
@@ -41,21 +31,14 @@ impl<R: Read> Rows<R> {
     pub fn open(mapping: &Mapping, file: R) -> Result<Self, InvalidMapping> {
         let input = &mapping.input;
         let mut file = BufReader::with_capacity(64 * 1024, file);
-        skip_byte_order_mark(&mut file)
-            .map_err(|error| InvalidMapping(format!("cannot read the file: {error}")))?;
-        let source = match input.format {
-            InputFormat::Whitespace => Source::Whitespace { file, line: 0 },
-            InputFormat::Csv | InputFormat::Tsv => Source::Delimited(
-                csv::ReaderBuilder::new()
-                    .delimiter(input.delimiter())
-                    .quote(input.quote())
-                    .has_headers(false)
-                    .flexible(true)
-                    .from_reader(file),
-            ),
+        skip_byte_order_mark(&mut file)?;
+        let quoting = Quoting {
+            delimiter: input.delimiter(),
+            quote: input.quote(),
         };
         let mut rows = Self {
-            source,
+            lines: Lines::new(file),
+            quoting: (input.format != InputFormat::Whitespace).then_some(quoting),
             columns: Vec::new(),
         };
         rows.columns = rows.find_columns(input)?;
@@ -73,27 +56,22 @@ impl<R: Read> Rows<R> {
                 .read()
                 .ok_or_else(|| InvalidMapping("the file has no header: it is empty".to_owned()))?
                 .map_err(|bad| InvalidMapping(format!("the header: {bad}")))?;
-            Some(
-                row.fields
-                    .iter()
-                    .map(|name| name.trim().to_owned())
-                    .collect(),
-            )
+            Some(row.fields)
         } else {
             None
         };
-        input
-            .columns
-            .clone()
-            .or(header)
-            .ok_or_else(|| InvalidMapping("the columns have no names".to_owned()))
+        let columns = input.columns.clone().or(header);
+        let columns =
+            columns.ok_or_else(|| InvalidMapping("the columns have no names".to_owned()))?;
+        check_names(&columns)?;
+        Ok(columns)
     }
 
     /// Returns the next row that is not blank, with any number of fields.
     fn read(&mut self) -> Option<Result<Row, BadRow>> {
-        match &mut self.source {
-            Source::Delimited(reader) => read_delimited(reader),
-            Source::Whitespace { file, line } => read_whitespace(file, line),
+        match self.quoting {
+            Some(quoting) => read_delimited(&mut self.lines, quoting),
+            None => read_whitespace(&mut self.lines),
         }
     }
 }
@@ -108,65 +86,74 @@ impl<R: Read> Iterator for Rows<R> {
                 return Ok(row);
             }
             let (found, expected) = (row.fields.len(), self.columns.len());
-            Err(BadRow {
-                line: row.line,
-                reason: format!("{found} columns, not {expected}"),
-            })
+            let to = match row.last_line {
+                last if last > row.line => format!(
+                    " (the row ends in line {last}: a quoted field holds line ends, or a quote is not closed)"
+                ),
+                _ => String::new(),
+            };
+            let reason = format!("{found} columns, not {expected}{to}");
+            Err(BadRow::new(row.line, reason))
         }))
     }
 }
 
-fn read_delimited<R: Read>(reader: &mut csv::Reader<BufReader<R>>) -> Option<Result<Row, BadRow>> {
-    let mut record = csv::ByteRecord::new();
-    let line_before = reader.position().line();
-    match reader.read_byte_record(&mut record) {
-        Ok(false) => None,
-        Ok(true) => {
-            let line = record.position().map_or(line_before, csv::Position::line);
-            Some(match csv::StringRecord::from_byte_record(record) {
-                Ok(text) => Ok(Row {
-                    line,
-                    fields: text.iter().map(str::to_owned).collect(),
-                }),
-                Err(error) => Err(not_utf8(line, error.utf8_error().field())),
-            })
-        }
-        Err(error) => Some(Err(BadRow {
-            line: line_before,
-            reason: error.to_string(),
-        })),
-    }
+fn read_delimited<R: Read>(lines: &mut Lines<R>, quoting: Quoting) -> Option<Result<Row, BadRow>> {
+    let read = match quoting.read(lines)? {
+        Ok(read) => read,
+        Err(bad) => return Some(Err(bad)),
+    };
+    let QuotedRow {
+        first_line: line,
+        last_line,
+        fields,
+    } = read;
+    let texts = fields.into_iter().enumerate().map(|(index, field)| {
+        let text = String::from_utf8(field).map_err(|_| not_utf8(line, index))?;
+        Ok(text.trim().to_owned())
+    });
+    let fields = texts.collect::<Result<Vec<_>, BadRow>>();
+    Some(fields.map(|fields| Row {
+        line,
+        last_line,
+        fields,
+    }))
 }
 
-fn read_whitespace<R: Read>(
-    file: &mut BufReader<R>,
-    line: &mut u64,
-) -> Option<Result<Row, BadRow>> {
-    let mut bytes = Vec::new();
+fn read_whitespace<R: Read>(lines: &mut Lines<R>) -> Option<Result<Row, BadRow>> {
     loop {
-        bytes.clear();
-        *line += 1;
-        match file.read_until(b'\n', &mut bytes) {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(error) => {
-                return Some(Err(BadRow {
-                    line: *line,
-                    reason: error.to_string(),
-                }));
-            }
-        }
-        let Ok(text) = std::str::from_utf8(&bytes) else {
-            return Some(Err(not_utf8(*line, 0)));
+        let line = match lines.next() {
+            Ok(line) => line?,
+            Err(error) => return Some(Err(BadRow::new(lines.number() + 1, error.to_string()))),
+        };
+        let number = line.number;
+        let Ok(text) = std::str::from_utf8(line.text()) else {
+            return Some(Err(not_utf8(number, 0)));
         };
         let fields: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         if !fields.is_empty() {
             return Some(Ok(Row {
-                line: *line,
+                line: number,
+                last_line: number,
                 fields,
             }));
         }
     }
+}
+
+/// Refuses a name of two columns: one of them would be read for the other.
+fn check_names(columns: &[String]) -> Result<(), InvalidMapping> {
+    for (index, name) in columns.iter().enumerate() {
+        let earlier = columns.iter().take(index).position(|other| other == name);
+        if let Some(earlier) = earlier.filter(|_| !name.is_empty()) {
+            return Err(InvalidMapping(format!(
+                "the header names two columns `{name}`, the {}. and the {}.: name all columns in `columns` of [input]",
+                earlier + 1,
+                index + 1
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn not_utf8(line: u64, field: usize) -> BadRow {
@@ -176,8 +163,16 @@ fn not_utf8(line: u64, field: usize) -> BadRow {
     }
 }
 
-fn skip_byte_order_mark<R: Read>(file: &mut BufReader<R>) -> std::io::Result<()> {
-    if file.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
+fn skip_byte_order_mark<R: Read>(file: &mut BufReader<R>) -> Result<(), InvalidMapping> {
+    let begin = file
+        .fill_buf()
+        .map_err(|error| InvalidMapping(format!("cannot read the file: {error}")))?;
+    if begin.starts_with(b"\xFF\xFE") || begin.starts_with(b"\xFE\xFF") {
+        return Err(InvalidMapping(
+            "the file is in UTF-16: save it in UTF-8".to_owned(),
+        ));
+    }
+    if begin.starts_with(b"\xEF\xBB\xBF") {
         file.consume(3);
     }
     Ok(())

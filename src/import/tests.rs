@@ -281,3 +281,5 @@ fn invalid_mappings_are_refused() {
         "no time zone is `Mars/Olympus`",
     );
 }
+
+mod files;
