@@ -154,3 +154,28 @@ fn audience(command: &Command) -> Audience {
         | Command::Config(_) => Audience::Tool,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    /// The width at which help is wrapped.
+    const WIDTH: usize = 100;
+
+    fn check(command: &clap::Command) {
+        for text in [command.get_after_help(), command.get_after_long_help()] {
+            for line in text.map(ToString::to_string).unwrap_or_default().lines() {
+                let length = line.chars().count();
+                assert!(length <= WIDTH, "{}: {line}", command.get_name());
+            }
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn no_line_below_the_options_is_wrapped() {
+        check(&Cli::command());
+    }
+}

@@ -19,9 +19,9 @@ const DAY_MICROS: i64 = 86_400_000_000;
     tidemark generate --industry e-commerce --customers 500 --from 2025-01-01 --to 2025-12-31 \\\n    \
     --tenant acme --truth truth.json | tidemark publish --up\n\n\
     Prints the events of simulated customers, one JSON object a line, in order of time. The same seed,\n\
-    dates and version of Tidemark give the same bytes on every machine, and more customers change nothing\n\
-    about the others. Matching definitions: definitions/<industry>.yaml. Do not publish events that lie in\n\
-    the future: they are parked.")]
+    dates and version of Tidemark give the same bytes on every machine, and more customers change\n\
+    nothing about the others. Matching definitions: definitions/<industry>.yaml. Do not publish events\n\
+    that lie in the future: they are parked.")]
 pub(crate) struct Arguments {
     /// Industry of the customers: real-estate, saas, e-commerce or financial-services
     #[arg(long, value_parser = industry)]

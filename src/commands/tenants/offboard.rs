@@ -31,10 +31,10 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  tidemark tenants offboard acme --reason 'the contract has ended' --yes\n\n\
-    Without --yes nothing changes, and the command prints the rows that would be erased. It refuses while\n\
-    events of the tenant arrive: stop its producers first. The owners of the partitions erase the rows; the\n\
-    command waits for that. Audit rows stay, and so do the records of the topics: their retention, or\n\
-    deleting records in Kafka, removes those."
+    Without --yes nothing changes, and the command prints the rows that would be erased. It refuses\n\
+    while events of the tenant arrive: stop its producers first. The owners of the partitions erase\n\
+    the rows; the command waits for that. Audit rows stay, and so do the records of the topics: their\n\
+    retention, or deleting records in Kafka, removes those."
 )]
 pub(crate) struct Arguments {
     /// The tenant's id
