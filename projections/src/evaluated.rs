@@ -29,7 +29,7 @@ pub use delta::{Delta, Move};
 
 /// The version of the functions from state, definitions and time to outputs. Raise it when the same
 /// state is evaluated otherwise than before: every customer is then re-evaluated, as by an activation.
-pub const EVALUATION_VERSION: i32 = 1;
+pub const EVALUATION_VERSION: i32 = 2;
 
 /// The outputs of one customer as last evaluated.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use super::{NotApplied, Rejected};
 pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// The newest format that this version reads. It writes the oldest that holds what a bundle contains, so
 /// that older versions can go on with it.
-pub const NEWEST_FORMAT: u32 = 3;
+pub const NEWEST_FORMAT: u32 = 4;
 /// The format that brought the settings `name`, `placeholder_ids` and `max_customer_kib`.
 const NAMES_AND_BOUNDS: u32 = 2;
 /// The format that brought offboarding.
