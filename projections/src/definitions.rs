@@ -27,6 +27,7 @@ mod placeholders;
 mod problems;
 mod quantities;
 mod reactions;
+mod scored;
 mod settings;
 pub mod source;
 mod tenant;

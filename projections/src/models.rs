@@ -33,7 +33,7 @@ pub use rfm::{Rfm, RfmCell, RfmModel};
 pub(crate) use special::double;
 pub use spending::{SpendingModel, discounted_value};
 pub use trained::{Holdout, Trained, TrainedChurn, TrainedModels, TrainedSpending};
-pub use value::{FORECAST_DAYS, PERCENTILE_DAYS, RevenueForecast, ValueModel};
+pub use value::{FORECAST_DAYS, PERCENTILE_DAYS, RevenueForecast, VALUE_NOT_SCORED, ValueModel};
 
 use special::inverse_odds;
 

@@ -24,6 +24,8 @@ mod explained;
 mod fits;
 #[path = "predictions/getting_on.rs"]
 mod getting_on;
+#[path = "predictions/keeping.rs"]
+mod keeping;
 #[path = "predictions/leaves.rs"]
 mod leaves;
 #[path = "predictions/purchases.rs"]

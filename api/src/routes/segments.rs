@@ -62,6 +62,10 @@ struct Segment {
     /// counting did.
     #[schema(required)]
     backfilling: Option<Backfilling>,
+    /// The reason why bounds of value in the segment's condition are false, and the command that helps;
+    /// null if it has none, or if customers are scored.
+    #[schema(required)]
+    not_scored_because: Option<&'static str>,
 }
 
 /// Reads the segments of the tenant.
@@ -102,6 +106,7 @@ impl Query for SegmentsQuery {
             size: sizes.get(&*segment.name).copied().unwrap_or(0),
             version: definitions.version,
             backfilling: counts_from.backfilling(&definitions, segment, at),
+            not_scored_because: definitions.not_scored_because(&segment.expression),
         });
         Ok(Segments {
             items: segments.collect(),

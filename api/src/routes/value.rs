@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tidemark_projections::invalidation::AggregateKind;
-use tidemark_projections::models::{Band, RevenueForecast, Trained, ValueModel};
+use tidemark_projections::models::{Band, RevenueForecast, Trained, VALUE_NOT_SCORED, ValueModel};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
@@ -41,10 +41,13 @@ pub(crate) struct ValueOverview {
     /// The currency of all amounts; null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
-    /// The distribution and the forecast as of the last training; null until a value model is
-    /// trained.
+    /// The distribution and the forecast as of the last training; null until spending and a value
+    /// model are trained.
     #[schema(required)]
     trained: Option<TrainedValue>,
+    /// The reason why no customer is scored, and the command that helps; null if customers are.
+    #[schema(required)]
+    not_scored_because: Option<&'static str>,
     /// The ten customers of low churn risk with the highest value.
     top: Vec<CustomerByValue>,
 }
@@ -86,10 +89,12 @@ impl Query for ValueQuery {
             .into_iter()
             .map(|row| CustomerByValue::from_row(row, band));
         let top = top.collect::<Result<_, _>>()?;
-        let trained = definitions.as_ref().and_then(|of| of.models.value.as_ref());
+        let trained = definitions.as_ref();
+        let trained = trained.and_then(|of| of.models.scored_value());
         Ok(ValueOverview {
             currency: definitions.as_ref().map(|of| of.currency),
             trained: trained.map(TrainedValue::from_model),
+            not_scored_because: trained.is_none().then_some(VALUE_NOT_SCORED),
             top,
         })
     }

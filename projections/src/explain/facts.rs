@@ -9,6 +9,7 @@ use crate::definitions::expression::{
     EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition, RegularlyCondition,
     ScoreCondition,
 };
+use crate::models::VALUE_NOT_SCORED;
 use crate::outputs::{
     ChurnScore, Evaluation, Memberships, Predictions, StateAt, expected_value, predict,
     records_summary, stage_in,
@@ -131,7 +132,11 @@ impl Facts<'_, '_> {
             ScoreCondition::Value(condition) => {
                 let (purchases, amount) = expected_value(condition.days, self.now).unzip();
                 self.put("expected_purchases", purchases);
+                let amount = amount.flatten();
                 self.put("value_minor", amount);
+                if condition.is_unscored(&self.now.definitions().models) {
+                    self.put("not_scored_because", VALUE_NOT_SCORED);
+                }
                 self.put("currency", self.now.definitions().currency);
                 let found = self.predictions().value;
                 self.put("model", found.map(|found| found.model));

@@ -28,15 +28,6 @@ pub struct SpendingModel {
 }
 
 impl SpendingModel {
-    /// The default: parameters of the CDNOW sample, in dollars.
-    pub fn shipped() -> Self {
-        Self {
-            p: 6.25,
-            q: 3.74,
-            v: 15.44,
-        }
-    }
-
     /// The logarithm of how likely it is that `x` repeat purchases have the mean `m`; both positive.
     pub fn log_likelihood(&self, x: f64, m: f64) -> f64 {
         let Self { p, q, v } = *self;
@@ -49,15 +40,17 @@ impl SpendingModel {
 
     /// Returns the expected value of the customer's purchases: between the mean of all customers and
     /// the customer's own mean, nearer to the latter with more purchases. Without a repeat purchase
-    /// above zero it is the mean of all.
+    /// it is the mean of all.
+    ///
+    /// The published model is for means above zero. Its expectation is continued to zero, so that a
+    /// customer that keeps nothing is expected to spend less than one that keeps something; a mean
+    /// below zero counts as zero.
     pub fn expected_mean(&self, x: f64, m: f64) -> f64 {
         let Self { p, q, v } = *self;
         let population = p * v / (q - 1.0);
-        if x <= 0.0 || m <= 0.0 {
-            return population;
-        }
+        let x = x.max(0.0);
         let own = p * x / (p * x + q - 1.0);
-        (1.0 - own) * population + own * m
+        (1.0 - own) * population + own * m.max(0.0)
     }
 }
 

@@ -105,6 +105,14 @@ impl TrainedModels {
         purchases || self.renewal.is_some()
     }
 
+    /// Returns the value model, if customers are scored by it: `None` until spending is trained on the
+    /// tenant's own customers, and for a model that was trained with shipped parameters of spending,
+    /// which were dollars.
+    pub fn scored_value(&self) -> Option<&Trained<ValueModel>> {
+        let value = self.spending.as_ref().and(self.value.as_ref());
+        value.filter(|value| !value.model.scores.contains("gamma_gamma/shipped"))
+    }
+
     /// Takes over each part of `newer` that there is.
     pub fn replace_with(&mut self, newer: Self) {
         let Self {

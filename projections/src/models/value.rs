@@ -9,6 +9,9 @@ use super::special::double;
 pub const PERCENTILE_DAYS: u32 = 365;
 /// The horizons of revenue forecasts, in days.
 pub const FORECAST_DAYS: [u32; 3] = [30, 90, 365];
+/// The reason why value is null: money has no shipped parameters, because they have a currency.
+pub const VALUE_NOT_SCORED: &str =
+    "not scored: train the tenant's spending and value first, with `tidemark train`";
 const CUTS: usize = 99;
 
 /// The percentiles of value, and the expected spending of all customers.

@@ -62,12 +62,14 @@ impl DiscreteScores {
             let next = trained.model.next_recency(rfm);
             next_change.note(now.start_of_age(next.map(|recency| history.last + recency)));
         }
-        if models.value.is_some() {
+        let mean = models
+            .scored_value()
+            .and(mean_purchase_minor(now.ledger(), definitions));
+        if let Some(mean) = mean {
             let then = PurchaseHistory {
                 age: history.last,
                 ..history
             };
-            let mean = mean_purchase_minor(now.ledger(), definitions);
             let days = PERCENTILE_DAYS;
             let value = discounted_value(&definitions.churn, then, mean, days, DISCOUNT);
             #[expect(

@@ -17,7 +17,7 @@ use super::state_at::StateAt;
 use crate::days;
 use crate::definitions::TenantDefinitions;
 use crate::models::{
-    Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, discounted_value,
+    Assignment, Band, PERCENTILE_DAYS, PurchaseHistory, RfmCell, VALUE_NOT_SCORED, discounted_value,
 };
 use crate::state::CustomerState;
 use crate::state::orders::Ledger;
@@ -80,10 +80,14 @@ pub struct Percentile {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueOutput {
-    /// The expected mean value of a purchase day, in minor units.
-    pub mean_purchase_minor: f64,
+    /// The expected mean value of a purchase day, in minor units; null until spending is trained.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub mean_purchase_minor: Option<f64>,
     /// The expectations over 30, 90 and 365 days.
     pub horizons: Vec<ValueHorizon>,
+    /// The reason why amounts are not scored, and the command that helps; null if they are.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub not_scored_because: Option<&'static str>,
 }
 
 /// The expected purchases within a number of days.
@@ -94,8 +98,10 @@ pub struct ValueHorizon {
     pub days: u32,
     /// The expected number of days with a purchase.
     pub expected_purchases: f64,
-    /// The present value of these purchases, in minor units, discounted by 10 % a year.
-    pub value_minor: f64,
+    /// The present value of these purchases, in minor units, discounted by 10 % a year; null until
+    /// spending is trained.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub value_minor: Option<f64>,
 }
 
 /// The risk that a subscriber cancels at the next renewal: the highest over the customer's
@@ -180,24 +186,26 @@ fn value(
     history: PurchaseHistory,
     definitions: &TenantDefinitions,
 ) -> Scored<ValueOutput> {
-    let model = match &definitions.models.spending {
-        Some(trained) => format!("gamma_gamma/trained-{}", trained.as_of),
-        None => "gamma_gamma/shipped-cdnow".to_owned(),
-    };
-    let mean_purchase_minor = mean_purchase_minor(ledger, definitions);
     let churn = &definitions.churn;
+    let mean_purchase_minor = mean_purchase_minor(ledger, definitions);
+    let spending = definitions.models.spending.as_ref();
+    let model = match spending {
+        Some(trained) => format!("{} gamma_gamma/trained-{}", churn.name, trained.as_of),
+        None => churn.name.clone(),
+    };
+    let value_within = |mean, days| discounted_value(churn, history, mean, days, DISCOUNT);
     let horizons = VALUE_HORIZONS.map(|days| ValueHorizon {
         days,
         expected_purchases: churn.expected_purchases(history, days),
-        value_minor: discounted_value(churn, history, mean_purchase_minor, days, DISCOUNT),
+        value_minor: mean_purchase_minor.map(|mean| value_within(mean, days)),
     });
     Scored {
-        // Of the tenant's own customers only if both are.
-        shipped: definitions.models.spending.is_none() || churn.is_shipped(),
-        model: format!("{} {model}", churn.name),
+        shipped: churn.is_shipped(),
+        model,
         score: ValueOutput {
             mean_purchase_minor,
             horizons: horizons.into(),
+            not_scored_because: spending.is_none().then_some(VALUE_NOT_SCORED),
         },
     }
 }
@@ -233,8 +241,8 @@ fn percentile(
     history: Option<PurchaseHistory>,
     definitions: &TenantDefinitions,
 ) -> Option<Scored<Percentile>> {
-    let (history, trained) = history.zip(definitions.models.value.as_ref())?;
-    let mean = mean_purchase_minor(ledger, definitions);
+    let (history, trained) = history.zip(definitions.models.scored_value())?;
+    let mean = mean_purchase_minor(ledger, definitions)?;
     let value = discounted_value(&definitions.churn, history, mean, PERCENTILE_DAYS, DISCOUNT);
     let percentile = trained.model.percentile(value);
     Some(Scored::trained(

@@ -8,11 +8,14 @@ use crate::state::orders::Ledger;
 /// The discount rate of a year: ten percent.
 pub(crate) const DISCOUNT: f64 = 0.1;
 
-/// Returns the expected value of a purchase day, in minor units.
-pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> f64 {
-    let trained = definitions.models.spending.as_ref();
-    let spending = trained.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
-    mean_purchase_by(spending, ledger, definitions)
+/// Returns the expected value of a purchase day, in minor units; `None` until spending is trained.
+pub(crate) fn mean_purchase_minor(ledger: &Ledger, definitions: &TenantDefinitions) -> Option<f64> {
+    let trained = definitions.models.spending.as_ref()?;
+    Some(mean_purchase_by(
+        trained.model.parameters,
+        ledger,
+        definitions,
+    ))
 }
 
 /// Returns [`mean_purchase_minor`] by a model that need not be in force.
@@ -28,11 +31,11 @@ pub(crate) fn mean_purchase_by(
 }
 
 /// Returns the expected number of days with a purchase within so many days, and their discounted
-/// value; `None` for a customer without purchases.
-pub(crate) fn expected_value(days: u32, now: &StateAt<'_>) -> Option<(f64, f64)> {
+/// value, which is `None` until spending is trained; `None` for a customer without purchases.
+pub(crate) fn expected_value(days: u32, now: &StateAt<'_>) -> Option<(f64, Option<f64>)> {
     let history = now.churn_score()?.history;
     let churn = &now.definitions().churn;
     let mean = mean_purchase_minor(now.ledger(), now.definitions());
-    let value = discounted_value(churn, history, mean, days, DISCOUNT);
+    let value = mean.map(|mean| discounted_value(churn, history, mean, days, DISCOUNT));
     Some((churn.expected_purchases(history, days), value))
 }

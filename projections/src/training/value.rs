@@ -3,8 +3,8 @@
 use super::{Row, Trainer, TrainingReport};
 use crate::days;
 use crate::models::{
-    ChurnModel, FORECAST_DAYS, ForecastSum, PERCENTILE_DAYS, RevenueForecast, SpendingModel,
-    ValueModel, discounted_value,
+    ChurnModel, FORECAST_DAYS, ForecastSum, PERCENTILE_DAYS, RevenueForecast, ValueModel,
+    discounted_value,
 };
 use crate::outputs::{DISCOUNT, mean_purchase_by};
 
@@ -13,15 +13,13 @@ impl Trainer<'_> {
         let Some(churn) = report.models.churn.as_ref() else {
             return report.refuse("value", "churn was not trained".to_owned());
         };
+        let newest = report.models.spending.as_ref();
+        let Some(spending) = newest.or(self.definitions.models.spending.as_ref()) else {
+            return report.refuse("value", "spending was not trained".to_owned());
+        };
+        let (parameters, spent_until) = (spending.model.parameters, spending.as_of);
         let error = churn.model.holdout.error;
         let model = ChurnModel::trained(churn, self.definitions.churn.thresholds);
-        let newest = report.models.spending.as_ref();
-        let spending = newest.or(self.definitions.models.spending.as_ref());
-        let parameters = spending.map_or_else(SpendingModel::shipped, |of| of.model.parameters);
-        let origin = spending.map_or_else(
-            || "shipped-cdnow".to_owned(),
-            |of| format!("trained-{}", of.as_of),
-        );
         let mut sums = FORECAST_DAYS.map(|days| (days, ForecastSum::default()));
         let value_of = |row: &Row| {
             let history = row.history(self.last_day)?;
@@ -36,7 +34,7 @@ impl Trainer<'_> {
         let first = self.first_day().and_then(days::date_of);
         report.models.value = first.zip(cuts).map(|(from, percentiles_minor)| {
             let value = ValueModel {
-                scores: format!("{} gamma_gamma/{origin}", model.name),
+                scores: format!("{} gamma_gamma/trained-{spent_until}", model.name),
                 percentiles_minor,
                 forecast: sums
                     .map(|(days, sum)| {

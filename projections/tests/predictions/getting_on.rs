@@ -201,7 +201,7 @@ fn percentiles_refer_to_the_customers_at_training() {
     let (mut top, mut lower, mut least, mut most) = (0, 0, f64::MAX, f64::MIN);
     for (_, state) in cdnow(&shop, END) {
         let found = predict(&state, &shop, at);
-        let value = found.value.unwrap().score.horizons[2].value_minor;
+        let value = found.value.unwrap().score.horizons[2].value_minor.unwrap();
         let percentile = found.percentile.unwrap();
         assert_eq!(percentile.model, "value/trained-1997-09-30");
         // Naive: count the cuts it is above.

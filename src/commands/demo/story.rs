@@ -118,7 +118,10 @@ impl Story {
             output::line(format!(
                 "  {:<24} {size:>5}  {}",
                 text(segment, "name"),
-                text(segment, "description")
+                match text(segment, "not_scored_because") {
+                    "" => text(segment, "description"),
+                    not_scored => not_scored,
+                }
             ));
         }
         Ok(())

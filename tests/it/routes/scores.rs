@@ -1,6 +1,7 @@
 //! `GET /v1/churn`, `/v1/churn/at-risk`, `/v1/value`, `/v1/rfm` and `/v1/clusters`.
 
 use serde_json::{Value, json};
+use tidemark_projections::models::VALUE_NOT_SCORED;
 
 use super::client::Api;
 use super::shop;
@@ -14,6 +15,8 @@ fn models() -> Value {
         json!([{ "days": 30, "expected_minor": 900, "low_minor": 500, "high_minor": 1_300 }]);
     let tenth = json!({ "customers": 10, "expected": 0.25, "seen": 0.5 });
     json!({
+        "spending": trained(json!({ "parameters": { "p": 6.25, "q": 3.74, "v": 15.44 },
+            "log_likelihood": -9.5, "correlation": 0.1 })),
         "rfm": trained(json!({ "recency_days": [20, 40, 80, 160], "frequency": [1, 2, 3, 4],
                                "monetary_minor": [600, 1_000, 5_000, 9_000] })),
         "clusters": trained(json!({ "means": [0, 0, 0], "deviations": [1, 1, 1],
@@ -68,10 +71,21 @@ async fn shipped_models_score_churn_alone_without_trained_ones() {
     let value = api.ok("acme", "/v1/value").await;
     assert_eq!(
         value,
-        json!({ "currency": "EUR", "trained": null, "top": [] })
+        json!({ "currency": "EUR", "trained": null, "top": [], "not_scored_because": VALUE_NOT_SCORED })
     );
     let at_risk = api.ok("acme", "/v1/churn/at-risk").await;
-    assert_eq!(at_risk["items"], json!([]));
+    assert_eq!(
+        (&at_risk["items"], &at_risk["not_scored_because"]),
+        (&json!([]), &json!(VALUE_NOT_SCORED))
+    );
+    let ann = api.ok("acme", "/v1/customers/ann/predictions").await;
+    let score = &ann["value"]["score"];
+    assert_eq!(
+        (&score["mean_purchase_minor"], &score["not_scored_because"]),
+        (&Value::Null, &json!(VALUE_NOT_SCORED))
+    );
+    let purchases = &score["horizons"][0]["expected_purchases"];
+    assert!(purchases.is_f64() && score["horizons"][0]["value_minor"].is_null());
 }
 
 #[tokio::test]
@@ -107,6 +121,7 @@ async fn trained_models_assign_cells_clusters_and_bands() {
     );
     insta::assert_json_snapshot!("clusters", clusters["items"]);
     let value = api.ok("acme", "/v1/value").await;
+    assert_eq!(value["not_scored_because"], Value::Null);
     assert_eq!(value["trained"]["forecast"][0]["high_minor"], 1_300);
     assert_eq!(value["trained"]["percentiles_minor"][89], 9_000);
     let top: Vec<&Value> = value["top"].as_array().unwrap().iter().collect();
@@ -190,7 +205,7 @@ async fn with_answers() -> World {
     let mut world = World::new().await;
     let definitions = format!(
         "{}actions:\n  - {{ name: discount, value: 10, eligible: {{ segment: buyers }} }}\n  - {{ name: \
-         call, value: 30, description: By phone }}\n  - {{ name: gift, value: 0 }}\n",
+         call, value: 30, description: By phone }}\n  - {{ name: gift, value: 0 }}\n  - {{ name: visit, value: 90, eligible: {{ value: {{ amount: {{ gte: 1 }} }} }} }}\n",
         shop::definitions("acme")
     );
     world.define(1, &definitions).await;
@@ -239,8 +254,9 @@ async fn next_best_action_has_the_highest_expected_value_and_a_reason() {
         best["why"],
         json!([{ "kind": "segment", "holds": true, "asked": "buyers" }])
     );
-    // An action without value is left out; equal values are ordered by name.
+    // An action without value is left out, and so is one for customers of a value that is not scored.
     assert_eq!(ann["items"].as_array().unwrap().len(), 2);
+    assert_eq!(ann["not_scored_because"], VALUE_NOT_SCORED);
     // Eve is not eligible for the discount, and in no segment.
     let eve = api.ok("acme", "/v1/customers/eve/next-best-action").await;
     let items = eve["items"].as_array().unwrap();

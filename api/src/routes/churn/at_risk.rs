@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tidemark_projections::invalidation::AggregateKind;
-use tidemark_projections::models::Band;
+use tidemark_projections::models::{Band, VALUE_NOT_SCORED};
 use tidemark_schemas::Currency;
 use utoipa::ToSchema;
 
@@ -57,9 +57,12 @@ pub(crate) struct AtRiskParams {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CustomersAtRisk {
-    /// The customers, by descending value and, among equals, by descending id. Empty until a value
-    /// model is trained.
+    /// The customers, by descending value and, among equals, by descending id. Empty until
+    /// spending and a value model are trained.
     items: Vec<CustomerByValue>,
+    /// The reason why no customer is scored, and the command that helps; null if customers are.
+    #[schema(required)]
+    not_scored_because: Option<&'static str>,
     /// The currency of all amounts; null until the tenant is defined.
     #[schema(required)]
     currency: Option<Currency>,
@@ -96,7 +99,10 @@ impl Query for AtRiskQuery {
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<CustomersAtRisk, Problem> {
-        let currency = snapshot.definitions().await?.map(|of| of.currency);
+        let definitions = snapshot.definitions().await?;
+        let trained = definitions.as_ref();
+        let trained = trained.and_then(|of| of.models.scored_value());
+        let not_scored_because = trained.is_none().then_some(VALUE_NOT_SCORED);
         let rows = by_value::read(snapshot, self.band, self.page.after(), self.page.rows()).await?;
         let (rows, next) = self
             .page
@@ -106,7 +112,8 @@ impl Query for AtRiskQuery {
             .map(|row| CustomerByValue::from_row(row, self.band));
         Ok(CustomersAtRisk {
             items: items.collect::<Result<_, _>>()?,
-            currency,
+            not_scored_because,
+            currency: definitions.as_ref().map(|of| of.currency),
             next,
         })
     }

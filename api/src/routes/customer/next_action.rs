@@ -53,6 +53,10 @@ pub(crate) struct NextActions {
     /// The actions the customer is eligible for, by descending expected value. Actions without
     /// value are omitted.
     items: Vec<NextAction>,
+    /// The reason why bounds of value in the eligibility for an action are false, and the command that
+    /// helps; null if there are none, or if customers are scored.
+    #[schema(required)]
+    not_scored_because: Option<&'static str>,
     /// The currency of all amounts.
     currency: Currency,
     /// The instant the answer describes: the clock of the customer's partition.
@@ -151,8 +155,11 @@ impl Query for NextActionsQuery {
                 why: why.clone(),
             })
         });
+        let eligibility = definitions.actions.iter();
+        let mut eligibility = eligibility.filter_map(|action| action.eligible.as_ref());
         Ok(NextActions {
             customer_id: self.id.clone(),
+            not_scored_because: eligibility.find_map(|of| definitions.not_scored_because(of)),
             items: items.collect(),
             currency: definitions.currency,
             as_of,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Bounds;
+use crate::models::TrainedModels;
 
 /// One condition on a score.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,16 @@ pub struct ValueCondition {
     pub amount: Bounds<f64>,
     /// Above so many percent of the tenant's customers is what a year is worth, whatever `days` are.
     pub percentile: Bounds<i64>,
+}
+
+impl ValueCondition {
+    /// Whether a bound needs a model that is not trained: of money the tenant's spending, of percentiles
+    /// its value as well.
+    pub(crate) fn is_unscored(&self, models: &TrainedModels) -> bool {
+        let amount = !self.amount.0.is_empty() && models.spending.is_none();
+        let percentile = !self.percentile.0.is_empty() && models.scored_value().is_none();
+        amount || percentile
+    }
 }
 
 /// Bounds of the probability of getting on in a journey.

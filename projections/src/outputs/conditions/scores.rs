@@ -70,7 +70,8 @@ pub(crate) fn cluster_holds(
     clusters.contains(&trained.model.assign(rfm).cluster)
 }
 
-/// Silence lowers what is expected, day by day, so each bound changes once at most.
+/// Silence lowers what is expected, day by day, so each bound changes once at most. Bounds of money are
+/// false until spending is trained: it has no parameters in the tenant's currency before.
 pub(crate) fn value_holds(
     condition: &ValueCondition,
     history: PurchaseHistory,
@@ -92,10 +93,12 @@ pub(crate) fn value_holds(
     if condition.amount.0.is_empty() && condition.percentile.0.is_empty() {
         return true;
     }
-    let mean = mean_purchase_minor(now.ledger(), definitions);
+    let Some(mean) = mean_purchase_minor(now.ledger(), definitions) else {
+        return false;
+    };
     let value = |age, days| discounted_value(churn, at_age(age), mean, days, DISCOUNT);
     if !condition.percentile.0.is_empty() {
-        let Some(trained) = &definitions.models.value else {
+        let Some(trained) = definitions.models.scored_value() else {
             return false;
         };
         let percentile = |age| trained.model.percentile(value(age, PERCENTILE_DAYS));
