@@ -140,6 +140,14 @@ impl Currency {
         iso4217::minor_digits(letters).map(|_| Self(letters))
     }
 
+    /// Returns the reason why a text is no currency, with the code that was meant if it is one in other
+    /// letters.
+    pub fn refusal(text: &str) -> String {
+        let meant = Self::new(&text.trim().to_ascii_uppercase());
+        let hint = meant.map_or_else(String::new, |code| format!("; write {code}"));
+        format!("{text:?} is not an ISO 4217 currency{hint}")
+    }
+
     /// Returns the three letters.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
@@ -172,33 +180,43 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::new(&code).ok_or_else(|| {
-            serde::de::Error::custom(format!("{code:?} is not an ISO 4217 currency"))
-        })
+        Self::new(&code).ok_or_else(|| serde::de::Error::custom(Self::refusal(&code)))
     }
 }
 
 mod iso4217 {
-    /// The currencies in use with a minor unit other than a hundredth.
+    /// The currencies with a minor unit other than a hundredth, in use or retired.
     const OTHER_DIGITS: &[(&[u8; 3], u8)] = &[
+        (b"ADP", 0),
+        (b"BEF", 0),
         (b"BHD", 3),
         (b"BIF", 0),
+        (b"BYB", 0),
+        (b"BYR", 0),
         (b"CLF", 4),
         (b"CLP", 0),
         (b"DJF", 0),
+        (b"ESP", 0),
         (b"GNF", 0),
+        (b"GRD", 0),
         (b"IQD", 3),
         (b"ISK", 0),
+        (b"ITL", 0),
         (b"JOD", 3),
         (b"JPY", 0),
         (b"KMF", 0),
         (b"KRW", 0),
         (b"KWD", 3),
+        (b"LUF", 0),
         (b"LYD", 3),
+        (b"MGF", 0),
         (b"OMR", 3),
+        (b"PTE", 0),
         (b"PYG", 0),
         (b"RWF", 0),
         (b"TND", 3),
+        (b"TPE", 0),
+        (b"TRL", 0),
         (b"UGX", 0),
         (b"UYI", 0),
         (b"UYW", 4),
@@ -216,6 +234,10 @@ mod iso4217 {
         MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR \
         SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS \
         UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG";
+
+    /// Retired: amounts of the past have them.
+    const RETIRED: &[u8] = b"AFA ATS AYM AZM BGL CSD CUC CYP DEM EEK FIM FRF GHC GWP HRK IEP LTL LVL MRO \
+        MTL MXP MZM NLG PLZ ROL RUR SDD SIT SKK SLL SRG STD TMM UAK VEB VEF YUM ZMK ZWD ZWL ZWN ZWR";
 
     const LETTERS: usize = 26;
     const UNKNOWN: u8 = u8::MAX;
@@ -239,12 +261,17 @@ mod iso4217 {
     #[expect(clippy::large_stack_arrays, reason = "runs at compile time")]
     const fn digits() -> [u8; LETTERS * LETTERS * LETTERS] {
         let mut digits = [UNKNOWN; LETTERS * LETTERS * LETTERS];
-        let mut at = 0;
-        while at < HUNDREDTHS.len() {
-            if let Some(index) = index([HUNDREDTHS[at], HUNDREDTHS[at + 1], HUNDREDTHS[at + 2]]) {
-                digits[index] = 2;
+        let lists = [HUNDREDTHS, RETIRED];
+        let mut list = 0;
+        while list < lists.len() {
+            let (codes, mut at) = (lists[list], 0);
+            while at < codes.len() {
+                if let Some(index) = index([codes[at], codes[at + 1], codes[at + 2]]) {
+                    digits[index] = 2;
+                }
+                at += "AED ".len();
             }
-            at += "AED ".len();
+            list += 1;
         }
         let mut other = 0;
         while other < OTHER_DIGITS.len() {

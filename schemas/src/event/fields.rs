@@ -192,8 +192,7 @@ impl Read for EventId {
 impl Read for Currency {
     fn read<N: Node>(node: N) -> Result<Self, Unfit> {
         let code = text(node)?;
-        let not_one = || Unfit::Invalid(format!("{code:?} is not an ISO 4217 currency"));
-        Self::new(&code).ok_or_else(not_one)
+        Self::new(&code).ok_or_else(|| Unfit::Invalid(Self::refusal(&code)))
     }
 }
 

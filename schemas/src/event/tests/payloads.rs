@@ -66,6 +66,18 @@ fn an_order_has_an_id_an_amount_and_a_currency() {
         let expected = format!("payload.currency: {code:?} is not an ISO 4217 currency");
         refused(&order("currency", json!(code)), &expected);
     }
+    for code in ["usd", "Usd", " USD"] {
+        let expected = format!("payload.currency: {code:?} is not an ISO 4217 currency; write USD");
+        refused(&order("currency", json!(code)), &expected);
+    }
+    // Orders of the past were paid in currencies that are retired since.
+    for (code, digits) in [("HRK", 2), ("DEM", 2), ("ITL", 0), ("BYR", 0), ("ROL", 2)] {
+        accepted(&order("currency", json!(code)));
+        assert_eq!(
+            crate::Currency::new(code).map(crate::Currency::minor_digits),
+            Some(digits)
+        );
+    }
     refused(&order("order_id", json!("")), "payload.order_id: is empty");
     accepted(&order("channel", Value::Null));
     refused(&order("channel", json!("")), "payload.channel: is empty");
