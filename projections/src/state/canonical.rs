@@ -10,7 +10,7 @@ use super::{
 };
 
 /// [`FOLD_VERSION`] as the first byte of every state.
-pub(super) const VERSION_BYTE: u8 = 4;
+pub(super) const VERSION_BYTE: u8 = 5;
 /// Set in the first byte of a state with [`Records`], which come last. So nothing is said of them
 /// where there are none, and still no state's bytes are the beginning of another's.
 const WITH_RECORDS: u8 = 0x80;
