@@ -16,8 +16,10 @@ use facts::facts;
 
 mod eligible;
 mod facts;
+mod mismatches;
 
 pub use eligible::{Requirement, eligible_actions};
+pub use mismatches::{Mismatch, mismatches};
 
 /// The largest number of instants of change that are examined.
 const MAX_STEPS: usize = 1_000;
@@ -60,7 +62,9 @@ pub struct Reason {
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Value>))]
     pub asked: Option<Value>,
     /// The customer's values by name, and `events`, the ids of the events behind them if they are
-    /// kept. Null for `all`, `any` and `not`, and for masked personal attributes.
+    /// kept. Null for `all`, `any` and `not`, and for masked personal attributes. Of an
+    /// attribute also `read_as`, the value by its declared type, and `mismatch` if it is of another kind
+    /// than it is compared with.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Object>))]
     pub found: Option<Map<String, Value>>,
     /// The conditions combined by `all`, `any` or `not`; empty for a leaf.

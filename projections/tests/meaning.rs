@@ -1,6 +1,8 @@
 //! The meaning of definitions: conditions, models, outputs and evaluated states.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "meaning/attribute_types.rs"]
+mod attribute_types;
 #[path = "meaning/backfilling.rs"]
 mod backfilling;
 #[path = "meaning/bound.rs"]

@@ -222,3 +222,37 @@ async fn text_output_names_some_customers_and_invalid_files_are_rejected() {
     assert_eq!(moved.status.code(), Some(1), "{said}");
     assert!(said.contains("zone"), "{said}");
 }
+
+#[tokio::test]
+async fn values_of_another_kind_are_counted_and_declaring_their_type_applies_to_the_past() {
+    let site = Site::new().await;
+    site.define(BEFORE);
+    let publisher = site.publisher().await;
+    let spend = json!({ "type": "profile_updated", "attributes": { "spend": "13,75" } });
+    for customer in 0..3 {
+        publisher.event(&event(customer, &spend));
+    }
+    publisher.flush();
+    let processor = site.process(&[]);
+    site.wait_until_folded(SOON).await;
+    let with = |attributes: &str| {
+        let tenant = format!("EUR, attributes: {{ spend: {{ {attributes} }} }}");
+        let segment = "segments:\n  - { name: rich, when: { attribute: { name: spend, gt: 13 } } }";
+        BEFORE.replace("EUR", &tenant).replace("segments:", segment)
+    };
+    let told = diff(&site, &with("personal: false"), &[]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        told.contains("rich: spend is text, not a number, of 3 customers"),
+        "{told}"
+    );
+
+    let typed = with("type: number, decimal: ','");
+    let told = diff(&site, &typed, &["--json"]);
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told[0]["mismatches"], json!({}));
+    assert_eq!(told[0]["segments"]["rich"]["enter"], 3);
+    site.define(&typed);
+    wait_for_members(&site, "rich", 3).await;
+    processor.terminate();
+}

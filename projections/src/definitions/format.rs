@@ -19,6 +19,8 @@ pub const NEWEST_FORMAT: u32 = 4;
 const NAMES_AND_BOUNDS: u32 = 2;
 /// The format that brought offboarding.
 const OFFBOARDING: u32 = 3;
+/// The format that brought the types of attributes.
+const ATTRIBUTE_TYPES: u32 = 4;
 /// The format from which on a record names the version that wrote it.
 pub(super) const WRITER: u32 = 2;
 
@@ -82,7 +84,15 @@ pub(super) fn needed(tenants: &[TenantSource], has_offboardings: bool) -> u32 {
             || tenant.placeholder_ids.is_some()
             || tenant.max_customer_kib.is_some()
     };
-    if has_offboardings {
+    let has_types = |TenantSource { tenant, .. }: &TenantSource| {
+        let mut attributes = tenant.attributes.values();
+        attributes.any(|declared| {
+            declared.kind.is_some() || declared.decimal.is_some() || declared.unit.is_some()
+        })
+    };
+    if tenants.iter().any(has_types) {
+        ATTRIBUTE_TYPES
+    } else if has_offboardings {
         OFFBOARDING
     } else if tenants.iter().any(is_newer) {
         NAMES_AND_BOUNDS

@@ -10,6 +10,7 @@ use super::Journey;
 use super::expression::{Bounds, Comparison, Expression, SegmentReference, TrackedLeaf};
 use super::fields::{self, Fields};
 use super::problems::{Problems, unknown};
+use super::source::AttributeDeclaration;
 use super::tree::{Content, Node};
 use crate::models::{Conversion, TrainedModels};
 use crate::state::LeafId;
@@ -64,6 +65,8 @@ type Chances = Arc<Vec<Vec<Conversion>>>;
 /// The names that the expressions of one tenant may refer to, and the problems found in them.
 pub(crate) struct Language<'a> {
     pub(crate) zone: &'a TimeZone,
+    /// The declarations of attributes.
+    pub(crate) attributes: &'a BTreeMap<Arc<str>, AttributeDeclaration>,
     pub(crate) currency: Currency,
     /// The place of each segment in the tenant's list.
     pub(crate) segments: &'a BTreeMap<Arc<str>, usize>,

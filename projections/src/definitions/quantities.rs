@@ -1,10 +1,8 @@
-//! Durations, amounts of money and points in time as definitions write them.
+//! Durations and amounts of money as definitions write them.
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use tidemark_schemas::{AttributeValue, Currency, Instant};
+use tidemark_schemas::Currency;
 
-use crate::days::{self, Duration};
+use crate::days::Duration;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_HOUR: i64 = 3_600 * MICROS_PER_SECOND;
@@ -187,61 +185,4 @@ pub(crate) fn milliseconds(text: &str) -> Result<i64, String> {
         Duration::Exact(micros) => micros / 1_000,
         Duration::Days(days) => i64::from(days) * 24 * MICROS_PER_HOUR / 1_000,
     })
-}
-
-/// A date, or a date and time; without an offset by the clocks of the tenant's zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// A whole day.
-    Day(i32),
-    /// An instant.
-    At(Instant),
-}
-
-impl Moment {
-    /// RFC 3339, or a part of it. Times are cut to microseconds.
-    pub(crate) fn parse(text: &str, zone: &TimeZone) -> Option<Self> {
-        // Cheap first: most texts compared with dates are dates.
-        if let Some(day) = date(text) {
-            return Some(Self::Day(day));
-        }
-        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            return Instant::from_micros(floor_micros(timestamp)).map(Self::At);
-        }
-        let civil: DateTime = text.parse().ok()?;
-        let timestamp = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
-        Instant::from_micros(floor_micros(timestamp)).map(Self::At)
-    }
-
-    /// Returns the point in time that a value names.
-    pub(crate) fn from_value(value: &AttributeValue, zone: &TimeZone) -> Option<Self> {
-        match value {
-            AttributeValue::String(text) => Self::parse(text, zone),
-            AttributeValue::Null
-            | AttributeValue::Boolean(_)
-            | AttributeValue::Long(_)
-            | AttributeValue::Double(_) => None,
-        }
-    }
-
-    /// Returns the first instant of the period.
-    pub(crate) fn start(self, zone: &TimeZone) -> Option<Instant> {
-        match self {
-            Self::Day(day) => days::start_of(zone, day),
-            Self::At(instant) => Some(instant),
-        }
-    }
-}
-
-fn floor_micros(timestamp: jiff::Timestamp) -> i64 {
-    let nanos = timestamp.as_nanosecond().div_euclid(1_000);
-    i64::try_from(nanos).unwrap_or(i64::MAX)
-}
-
-/// `2025-03-30`, as the number of the day.
-pub(crate) fn date(text: &str) -> Option<i32> {
-    (text.len() == 10)
-        .then(|| text.parse::<Date>().ok())
-        .flatten()
-        .map(days::number_of)
 }

@@ -1,5 +1,6 @@
 //! Reading the `tenant:` block.
 
+mod attributes;
 mod bound;
 mod names;
 mod reports;
@@ -78,7 +79,7 @@ pub(crate) fn settings(node: &Node, problems: &mut Problems) -> Option<Settings>
         .require("currency", problems)
         .and_then(|node| fields::parsed(node, "a currency, like EUR", problems, currency));
     let rates = rates(fields.get("rates"), currency, problems);
-    let attributes = attributes(fields.get("attributes"), problems);
+    let attributes = attributes::attributes(fields.get("attributes"), problems);
     let churn = match fields.get("churn") {
         Some(node) => churn(node, problems).map(|(churn, source)| (churn, Some(source))),
         None => Some((shipped_churn(), None)),
@@ -216,35 +217,6 @@ fn rates(node: Option<&Node>, own: Option<Currency>, problems: &mut Problems) ->
         if let (Some(from), Some(rate), Some(text)) = (from, rate, text) {
             read.0.insert(from, rate);
             read.1.insert(from.code().to_owned(), text);
-        } else {
-            sound = false;
-        }
-    }
-    sound.then_some(read)
-}
-
-type Attributes = BTreeMap<Arc<str>, AttributeDeclaration>;
-
-fn attributes(node: Option<&Node>, problems: &mut Problems) -> Option<Attributes> {
-    let Some(node) = node else {
-        return Some(Attributes::new());
-    };
-    let expected = "attributes by name, like { email: { personal: true } }";
-    let mut read = Attributes::new();
-    let mut sound = true;
-    for (key, value) in fields::map(node, expected, problems)? {
-        let name = fields::attribute_name(&key.text);
-        let name = name
-            .map_err(|message| problems.add(&key.place, message))
-            .ok();
-        let declaration = Fields::read(value, "an attribute", &["personal"], problems)
-            .and_then(|fields| match fields.get("personal") {
-                Some(node) => fields::boolean(node, problems),
-                None => Some(false),
-            })
-            .map(|personal| AttributeDeclaration { personal });
-        if let (Some(name), Some(declaration)) = (name, declaration) {
-            read.insert(name, declaration);
         } else {
             sound = false;
         }

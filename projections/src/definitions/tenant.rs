@@ -122,8 +122,10 @@ fn read_conditions(
     // Without valid settings the conditions are read by other clocks, only to find problems.
     let zone = settings.map_or(jiff::tz::TimeZone::UTC, |s| s.rules.zone.clone());
     let currency = settings.map(|settings| settings.currency);
+    let undeclared = BTreeMap::new();
     let mut language = Language {
         zone: &zone,
+        attributes: settings.map_or(&undeclared, |settings| &settings.attributes),
         currency: currency.or_else(euro)?,
         segments,
         journeys,

@@ -6,8 +6,8 @@ use tidemark_schemas::{EventId, Instant};
 
 use crate::definitions::Expression;
 use crate::definitions::expression::{
-    EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition, RegularlyCondition,
-    ScoreCondition,
+    AttributeCondition, EventCondition, EventWindow, OrderWindow, OrdersCondition, RecordCondition,
+    RegularlyCondition, ScoreCondition,
 };
 use crate::models::VALUE_NOT_SCORED;
 use crate::outputs::{
@@ -49,7 +49,7 @@ impl Facts<'_, '_> {
             Expression::Segment(reference) => {
                 self.put("member", self.memberships.contains(reference.index));
             }
-            Expression::Attribute(condition) => self.attribute(&condition.name),
+            Expression::Attribute(condition) => self.attribute(condition),
             Expression::Event(condition) => self.event(condition),
             Expression::Orders(condition) => self.orders(condition),
             Expression::Stage(condition) => self.stage(&condition.journey),
@@ -167,9 +167,22 @@ impl Facts<'_, '_> {
         }
     }
 
-    fn attribute(&mut self, name: &str) {
+    /// Collects the value as it was sent; what the declared type makes of it; and how it differs in kind
+    /// from what it is compared with.
+    fn attribute(&mut self, condition: &AttributeCondition) {
+        let name = &condition.name;
         let current = self.now.state().attributes.get(name);
         self.put("value", current.map(|current| current.value));
+        if let Some(sent) = current.map(|current| current.value) {
+            let zone = self.now.zone();
+            let read = condition.value(sent, zone);
+            if condition.declared.kind.is_some() && read.as_deref() != Some(sent) {
+                self.put("read_as", read);
+            }
+            if let Some(mismatch) = condition.mismatch(sent, zone) {
+                self.put("mismatch", mismatch);
+            }
+        }
         self.put("since", current.map(|current| current.since));
         let written = self.now.state().attributes.written(name);
         self.put("events", Vec::from_iter(written.map(|stamp| stamp.id)));

@@ -5,12 +5,16 @@
 //! the branch is the one with the writer's record name, as the specification says.
 
 use apache_avro::types::Value;
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
 
 use super::writer::Writer;
 use crate::event::fields::{Fields, Node, Shape, Unfit, missing};
 use crate::event::reading::{NotAnEvent, read_event};
 use crate::event::{CustomerEvent, InvalidEvent, PayloadKind};
 use crate::time::Instant;
+
+const EPOCH: DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// Returns the event in a tree that was read with this writer's schema.
 pub(super) fn resolve(writer: &Writer, value: Value) -> Result<CustomerEvent, NotAnEvent> {
@@ -92,6 +96,24 @@ impl Node for Value {
         }
     }
 
+    fn date_or_time(&self) -> Option<String> {
+        let text = match *self {
+            Self::Union(_, ref inner) => return inner.date_or_time(),
+            Self::Date(days) => date(days)?.to_string(),
+            Self::TimestampMillis(millis) => Timestamp::from_millisecond(millis).ok()?.to_string(),
+            Self::TimestampMicros(micros) => Timestamp::from_microsecond(micros).ok()?.to_string(),
+            Self::TimestampNanos(nanos) => {
+                Timestamp::from_nanosecond(nanos.into()).ok()?.to_string()
+            }
+            // Local: by the clocks of wherever it is read, which is the tenant's zone.
+            Self::LocalTimestampMillis(millis) => local(SignedDuration::from_millis(millis))?,
+            Self::LocalTimestampMicros(micros) => local(SignedDuration::from_micros(micros))?,
+            Self::LocalTimestampNanos(nanos) => local(SignedDuration::from_nanos(nanos))?,
+            _ => return None,
+        };
+        Some(text)
+    }
+
     fn instant(self) -> Result<Instant, Unfit> {
         let out_of_range = |value: i64| Unfit::Invalid(format!("{value} is out of range"));
         let micros = match self {
@@ -107,4 +129,15 @@ impl Node for Value {
         };
         Instant::from_micros(micros).ok_or_else(|| out_of_range(micros))
     }
+}
+
+/// Returns the date of a number of days since 1970-01-01; `None` beyond the calendar.
+fn date(days: i32) -> Option<Date> {
+    let since = SignedDuration::from_hours(i64::from(days) * 24);
+    Some(EPOCH.checked_add(since).ok()?.date())
+}
+
+/// Returns the time that clocks show so long after they showed the beginning of 1970.
+fn local(since: SignedDuration) -> Option<String> {
+    Some(EPOCH.checked_add(since).ok()?.to_string())
 }

@@ -34,6 +34,11 @@ pub(crate) trait Node: Sized {
 
     fn open(self) -> Shape<Self>;
 
+    /// Returns the date or time that a value is by its writer's schema, as RFC 3339.
+    fn date_or_time(&self) -> Option<String> {
+        None
+    }
+
     /// The instant in the form's own notation.
     fn instant(self) -> Result<Instant, Unfit>;
 }
@@ -236,6 +241,9 @@ impl Read for Double {
 
 impl Read for AttributeValue {
     fn read<N: Node>(node: N) -> Result<Self, Unfit> {
+        if let Some(text) = node.date_or_time() {
+            return Ok(Self::String(text.into()));
+        }
         match node.open() {
             Shape::Null => Ok(Self::Null),
             Shape::Boolean(value) => Ok(Self::Boolean(value)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tidemark_processor::clock::WallClock;
 use tidemark_projections::definitions::{Bundle, Definitions, TenantDefinitions};
+use tidemark_projections::explain::mismatches;
 use tidemark_schemas::{Instant, TenantId};
 
 use self::report::{Outcome, TenantDiff};
@@ -160,6 +161,7 @@ impl<'a> Comparison<'a> {
                 let mut after = before.clone();
                 after.redefine(&state, self.after, at, &mut Vec::new());
                 diff.count(&stored.customer_id, &before, &after);
+                diff.count_mismatches(mismatches(&state, self.after));
                 progress.advance(0);
             }
         }

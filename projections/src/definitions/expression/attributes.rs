@@ -3,15 +3,21 @@
 //! For an attribute without a value every test is false but `ne`, `not_in` and `missing`. The same
 //! holds for a value of another type (`gt` of a text).
 
+mod kind;
+
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use regex::Regex;
-use tidemark_schemas::{AttributeValue, Instant};
+use tidemark_schemas::AttributeValue;
 
+use self::kind::Kind;
 use super::{Comparison, Duration};
-use crate::definitions::Moment;
+use crate::definitions::AttributeType;
+use crate::definitions::source::AttributeDeclaration;
+use crate::definitions::{Moment, PointInTime};
 use crate::number::compare_numbers;
 
 /// Tests of one attribute, all of which must hold.
@@ -19,6 +25,8 @@ use crate::number::compare_numbers;
 pub struct AttributeCondition {
     /// The attribute.
     pub name: Arc<str>,
+    /// The declaration of the attribute, by which its value is read.
+    pub declared: AttributeDeclaration,
     /// The condition on the value.
     pub tests: Vec<AttributeTest>,
     /// The least duration of that value.
@@ -50,24 +58,67 @@ pub enum AttributeTest {
     Exists,
     /// Was never set, or was set to null.
     Missing,
-    /// A point in time before this instant.
-    Before(Instant),
-    /// A point in time at this instant or later.
-    From(Instant),
+    /// A point in time before this one.
+    Before(PointInTime),
+    /// A point in time at this one or later.
+    From(PointInTime),
     /// A point in time that is past, but not longer than this.
     WithinLast(Duration),
 }
 
+impl AttributeCondition {
+    /// Returns the value that the tests are made of, read as the declared type; `None` without a value.
+    pub(crate) fn value<'v>(
+        &self,
+        value: &'v AttributeValue,
+        zone: &TimeZone,
+    ) -> Option<Cow<'v, AttributeValue>> {
+        self.declared.read(value, zone)
+    }
+
+    /// Returns how a value differs in kind from what a test compares it with, for example "text, not a
+    /// number"; `None` if it can be compared with all of them.
+    pub fn mismatch(&self, value: &AttributeValue, zone: &TimeZone) -> Option<&'static str> {
+        let value = self.value(value, zone)?;
+        let is_time = self.declared.kind.is_some_and(AttributeType::is_time);
+        let mut tests = self.tests.iter();
+        tests.find_map(|test| {
+            let kinds = test.kinds(is_time);
+            let expected = kinds.first()?;
+            let fits = kinds.iter().any(|kind| kind.fits(&value, zone));
+            if fits {
+                None
+            } else {
+                expected.difference(&value)
+            }
+        })
+    }
+}
+
 impl AttributeTest {
+    /// Returns the kinds of values that the test compares with; none for a test of any value.
+    fn kinds(&self, is_time: bool) -> Vec<Kind> {
+        let of = |value: &AttributeValue| if is_time { Kind::Time } else { Kind::of(value) };
+        match self {
+            Self::Equals(value) | Self::NotEquals(value) => vec![of(value)],
+            Self::In(values) | Self::NotIn(values) => values.iter().map(of).collect(),
+            Self::Compares(..) => vec![Kind::Number],
+            Self::Contains(_) | Self::StartsWith(_) | Self::EndsWith(_) | Self::Matches(_) => {
+                vec![Kind::Text]
+            }
+            Self::Before(_) | Self::From(_) | Self::WithinLast(_) => vec![Kind::Time],
+            Self::Exists | Self::Missing => Vec::new(),
+        }
+    }
+
     /// Whether the test holds for a value at any time; false for [`Self::WithinLast`], which depends
     /// on the time.
     pub(crate) fn holds(&self, value: Option<&AttributeValue>, zone: &TimeZone) -> bool {
         let Some(value) = value else {
             return matches!(self, Self::NotEquals(_) | Self::NotIn(_) | Self::Missing);
         };
-        let starts = |is: &dyn Fn(Instant) -> bool| {
-            let moment = Moment::from_value(value, zone);
-            moment.and_then(|moment| moment.start(zone)).is_some_and(is)
+        let starts = |is: &dyn Fn(PointInTime) -> bool| {
+            Moment::from_value(value, zone).is_some_and(|moment| is(moment.start(zone)))
         };
         match self {
             Self::Equals(other) => same(value, other),

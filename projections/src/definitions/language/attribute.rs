@@ -1,13 +1,17 @@
 //! `attribute: { name: plan, eq: free, has_been_for: 14d }`.
 
+use std::borrow::Cow;
+
 use regex::RegexBuilder;
 use tidemark_schemas::{AttributeValue, Double};
 
 use super::{Language, comparison};
-use crate::days;
+use crate::definitions::attribute_type::AttributeType;
 use crate::definitions::expression::{AttributeCondition, AttributeTest, Comparison};
 use crate::definitions::fields::{self, Fields};
-use crate::definitions::quantities::{self, Moment};
+use crate::definitions::moment::Moment;
+use crate::definitions::quantities;
+use crate::definitions::source::AttributeDeclaration;
 use crate::definitions::tree::{Content, Node};
 
 const KEYS: [&str; 20] = [
@@ -40,13 +44,26 @@ const MAX_PATTERN_BYTES: usize = 256 * 1024;
 const MAX_PATTERN_NESTING: u32 = 50;
 
 impl Language<'_> {
+    /// Reads a condition on an attribute, which may be declared.
     pub(super) fn attribute(&mut self, node: &Node) -> Option<AttributeCondition> {
+        self.tests_of(node, true)
+    }
+
+    /// Reads tests of an attribute, or of a property, which has no declaration.
+    pub(super) fn tests_of(
+        &mut self,
+        node: &Node,
+        is_attribute: bool,
+    ) -> Option<AttributeCondition> {
         let what = "an attribute condition";
         let fields = Fields::read_operators(node, what, &KEYS, self.problems)?;
         let name = fields.require("name", self.problems).and_then(|node| {
             let expected = "the name of an attribute";
             fields::parsed(node, expected, self.problems, fields::attribute_name)
         });
+        let declared = name.as_ref().filter(|_| is_attribute);
+        let declared = declared.and_then(|name| self.attributes.get(name));
+        let declared = declared.copied().unwrap_or_default();
         let mut tests = Vec::new();
         let mut has_been_for = None;
         for (operator, value) in fields.entries() {
@@ -57,7 +74,8 @@ impl Language<'_> {
                     has_been_for =
                         fields::parsed(value, expected, self.problems, quantities::duration);
                 }
-                _ => self.test(operator, value, &mut tests),
+                _ if !self.fits(operator, value, declared) => {}
+                _ => self.test(operator, value, declared, &mut tests),
             }
         }
         if fields.entries().all(|(key, _)| key == "name") {
@@ -66,17 +84,43 @@ impl Language<'_> {
         }
         Some(AttributeCondition {
             name: name?,
+            declared,
             tests,
             has_been_for,
         })
     }
 
-    fn test(&mut self, operator: &str, node: &Node, tests: &mut Vec<AttributeTest>) {
+    /// Whether an operator tests values of the declared type.
+    fn fits(&mut self, operator: &str, node: &Node, declared: AttributeDeclaration) -> bool {
+        let Some(kind) = declared.kind else {
+            return true;
+        };
+        let (fits, tested) = match operator {
+            "contains" | "starts_with" | "ends_with" | "matches" => (false, "text"),
+            "gt" | "gte" | "lt" | "lte" | "between" => (kind == AttributeType::Number, "numbers"),
+            "before" | "after" | "within_last" => (kind.is_time(), "dates and instants"),
+            _ => (true, ""),
+        };
+        if !fits {
+            let kind = kind.described();
+            let message = format!("the attribute is declared {kind}: `{operator}` tests {tested}");
+            self.problems.add(&node.place, message);
+        }
+        fits
+    }
+
+    fn test(
+        &mut self,
+        operator: &str,
+        node: &Node,
+        declared: AttributeDeclaration,
+        tests: &mut Vec<AttributeTest>,
+    ) {
         let test = match operator {
-            "eq" => self.scalar(node).map(AttributeTest::Equals),
-            "ne" => self.scalar(node).map(AttributeTest::NotEquals),
-            "in" => self.scalars(node).map(AttributeTest::In),
-            "not_in" => self.scalars(node).map(AttributeTest::NotIn),
+            "eq" => self.scalar(node, declared).map(AttributeTest::Equals),
+            "ne" => self.scalar(node, declared).map(AttributeTest::NotEquals),
+            "in" => self.scalars(node, declared).map(AttributeTest::In),
+            "not_in" => self.scalars(node, declared).map(AttributeTest::NotIn),
             "between" => {
                 self.number_range(node, tests);
                 None
@@ -104,8 +148,23 @@ impl Language<'_> {
         tests.extend(test);
     }
 
-    /// A value to be equal to.
-    fn scalar(&mut self, node: &Node) -> Option<AttributeValue> {
+    /// A value to be equal to, as the declared type has it.
+    fn scalar(&mut self, node: &Node, declared: AttributeDeclaration) -> Option<AttributeValue> {
+        let value = self.plain_scalar(node)?;
+        let Some(kind) = declared.kind else {
+            return Some(value);
+        };
+        let read = declared.read_as(kind, &value, self.zone);
+        let read = read.map(Cow::into_owned);
+        if read.is_none() {
+            let kind = kind.described();
+            let message = format!("expected {kind}, as the attribute is declared");
+            self.problems.add(&node.place, message);
+        }
+        read
+    }
+
+    fn plain_scalar(&mut self, node: &Node) -> Option<AttributeValue> {
         match &node.content {
             Content::Boolean(value) => Some(AttributeValue::Boolean(*value)),
             Content::Text(_) => {
@@ -119,9 +178,16 @@ impl Language<'_> {
         }
     }
 
-    fn scalars(&mut self, node: &Node) -> Option<Vec<AttributeValue>> {
+    fn scalars(
+        &mut self,
+        node: &Node,
+        declared: AttributeDeclaration,
+    ) -> Option<Vec<AttributeValue>> {
         let items = fields::list(node, "a list of values", MAX_VALUES, self.problems)?;
-        let values: Vec<_> = items.iter().map(|item| self.scalar(item)).collect();
+        let values: Vec<_> = items
+            .iter()
+            .map(|item| self.scalar(item, declared))
+            .collect();
         values.into_iter().collect()
     }
 
@@ -220,15 +286,10 @@ impl Language<'_> {
         fields::parsed(node, expected, self.problems, |text| {
             let wrong = || format!("{text:?} is not {expected}");
             let moment = Moment::parse(text, zone).ok_or_else(wrong)?;
-            let (before, after) = match moment {
-                Moment::Day(day) => (days::start_of(zone, day), days::start_of(zone, day + 1)),
-                Moment::At(instant) => (Some(instant), Some(instant.plus_micros(1))),
-            };
-            match operator {
-                "before" => before.map(AttributeTest::Before),
-                _ => after.map(AttributeTest::From),
-            }
-            .ok_or_else(wrong)
+            Ok(match operator {
+                "before" => AttributeTest::Before(moment.start(zone)),
+                _ => AttributeTest::From(moment.end(zone)),
+            })
         })
     }
 }

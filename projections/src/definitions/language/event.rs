@@ -107,7 +107,7 @@ impl Language<'_> {
     }
 
     fn property(&mut self, node: &Node) -> Option<AttributeCondition> {
-        let condition = self.attribute(node)?;
+        let condition = self.tests_of(node, false)?;
         let depends_on_time = condition.has_been_for.is_some()
             || condition
                 .tests

@@ -82,7 +82,7 @@ impl<'a> Language<'a> {
         let mut read = |node: &Node, problems: &mut Problems| {
             let expected = "a date, like 2025-03-30";
             fields::parsed(node, expected, problems, |text| {
-                quantities::date(text).ok_or_else(|| format!("{text:?} is not {expected}"))
+                crate::definitions::date(text).ok_or_else(|| format!("{text:?} is not {expected}"))
             })
         };
         self.pair(node, &mut read)

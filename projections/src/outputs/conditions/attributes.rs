@@ -1,11 +1,11 @@
 //! The `attribute` leaf.
 
-use tidemark_schemas::AttributeValue;
+use tidemark_schemas::{AttributeValue, Instant};
 
 use super::ages::has_lasted;
 use crate::days;
-use crate::definitions::Moment;
 use crate::definitions::expression::{AttributeCondition, AttributeTest, Duration};
+use crate::definitions::{Moment, PointInTime};
 use crate::outputs::next_change::NextChange;
 use crate::outputs::state_at::StateAt;
 
@@ -15,11 +15,9 @@ pub(crate) fn attribute_holds(
     next_change: &mut NextChange,
 ) -> bool {
     let current = now.state().attributes.get(&condition.name);
-    let value = current
-        .map(|current| current.value)
-        .filter(|value| !matches!(value, AttributeValue::Null));
+    let value = current.and_then(|current| condition.value(current.value, now.zone()));
     let mut tests = condition.tests.iter();
-    if !tests.all(|test| test_holds(test, value, now, next_change)) {
+    if !tests.all(|test| test_holds(test, value.as_deref(), now, next_change)) {
         return false;
     }
     match (condition.has_been_for, current) {
@@ -55,20 +53,22 @@ fn is_within_last(
     let Some(moment) = Moment::from_value(value, zone) else {
         return false;
     };
-    let Some(start) = moment.start(zone) else {
+    let start = moment.start(zone);
+    next_change.note(start.instant());
+    if start > PointInTime::from(now.at()) {
         return false;
-    };
-    let end = match duration {
-        Duration::Exact(micros) => Some(start.plus_micros(micros)),
-        Duration::Days(days) => {
-            let day = match moment {
-                Moment::Day(day) => day,
-                Moment::At(instant) => days::day_of(zone, instant),
-            };
-            now.start_of(day.checked_add(days))
+    }
+    let end = match (duration, moment) {
+        (Duration::Exact(micros), _) => start.plus_micros(micros),
+        (Duration::Days(days), Moment::Day(day)) => {
+            Moment::Day(day.saturating_add(days)).start(zone)
+        }
+        (Duration::Days(days), Moment::At(point)) => {
+            // A point that is past and no instant lies before all instants.
+            let day = days::day_of(zone, point.instant().unwrap_or(Instant::MIN));
+            Moment::Day(day.saturating_add(days)).start(zone)
         }
     };
-    next_change.note(Some(start));
-    next_change.note(end);
-    start <= now.at() && end.is_none_or(|end| now.at() < end)
+    next_change.note(end.instant());
+    PointInTime::from(now.at()) < end
 }

@@ -8,6 +8,7 @@ use crate::codec::writer::Writer;
 use crate::codec::{DecodeError, Encoder, SCHEMA};
 use crate::event::{Channel, CustomerEvent, Payload, PayloadKind};
 use crate::ids::EventId;
+use crate::value::AttributeValue;
 
 #[test]
 fn the_schema_layout_alone_selects_the_path() {
@@ -215,4 +216,84 @@ fn an_event_id_in_another_notation_is_equal() {
     for schema in [plain.as_str(), SCHEMA] {
         assert_eq!(decoder(schema).decode(&value).unwrap().event_id.0, expected);
     }
+}
+
+/// A profile of which an attribute has this schema and value.
+fn decode_attribute(schema: &serde_json::Value, value: Value) -> AttributeValue {
+    let typed = changed(|root| {
+        record(root, "ProfileUpdated")["fields"][0]["type"]["values"] = json!(["null", schema]);
+    });
+    let mut fields = tree(&event(
+        &json!({"type": "profile_updated", "attributes": {"a": null}}),
+    ));
+    let Value::Union(_, payload) = &mut fields[5].1 else {
+        panic!("a union")
+    };
+    let Value::Record(payload) = &mut **payload else {
+        panic!("a record")
+    };
+    let attribute = Value::Union(1, Box::new(value));
+    payload[0].1 = Value::Map([("a".to_owned(), attribute)].into());
+    let decoded = decoder(&typed).decode(&written(&typed, Value::Record(fields)));
+    let Payload::ProfileUpdated(update) = decoded.unwrap().payload else {
+        panic!("a profile")
+    };
+    update.attributes["a"].clone()
+}
+
+#[test]
+fn logical_dates_and_timestamps_of_attributes_are_texts_and_no_bare_numbers() {
+    let millis = 1_711_756_800_123;
+    let cases = [
+        ("int", "date", Value::Date(19_812), "2024-03-30"),
+        ("int", "date", Value::Date(2_932_896), "9999-12-31"),
+        (
+            "long",
+            "timestamp-millis",
+            Value::TimestampMillis(millis),
+            "2024-03-30T00:00:00.123Z",
+        ),
+        (
+            "long",
+            "timestamp-micros",
+            Value::TimestampMicros(millis * 1_000),
+            "2024-03-30T00:00:00.123Z",
+        ),
+        (
+            "long",
+            "timestamp-nanos",
+            Value::TimestampNanos(millis * 1_000_000),
+            "2024-03-30T00:00:00.123Z",
+        ),
+        (
+            "long",
+            "local-timestamp-millis",
+            Value::LocalTimestampMillis(millis),
+            "2024-03-30T00:00:00.123",
+        ),
+        (
+            "long",
+            "local-timestamp-micros",
+            Value::LocalTimestampMicros(-1),
+            "1969-12-31T23:59:59.999999",
+        ),
+    ];
+    for (of, logical, value, expected) in cases {
+        let schema = json!({"type": of, "logicalType": logical});
+        assert_eq!(
+            decode_attribute(&schema, value),
+            AttributeValue::String(expected.into()),
+            "{logical}"
+        );
+    }
+    // Without a logical type a number stays a number, and one beyond the calendar has no date.
+    assert_eq!(
+        decode_attribute(&json!("long"), Value::Long(19_812)),
+        AttributeValue::Long(19_812)
+    );
+    let date = json!({"type": "int", "logicalType": "date"});
+    assert_eq!(
+        decode_attribute(&date, Value::Date(i32::MAX)),
+        AttributeValue::Long(i64::from(i32::MAX))
+    );
 }

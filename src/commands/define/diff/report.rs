@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tidemark_projections::definitions::{Changed, Difference, TenantDefinitions};
 use tidemark_projections::evaluated::EvaluatedState;
+use tidemark_projections::explain::Mismatch;
 use tidemark_schemas::{Instant, TenantId};
 
 use crate::output::grouped;
@@ -37,6 +38,8 @@ pub(super) struct TenantDiff {
     customers: u64,
     /// The segments of both definitions, by name.
     segments: BTreeMap<Arc<str>, MemberChanges>,
+    /// The customers with a value of another kind than it is compared with, by segment and attribute.
+    mismatches: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>>,
     #[serde(skip)]
     max_listed: usize,
 }
@@ -92,6 +95,7 @@ impl TenantDiff {
             as_of,
             customers: 0,
             segments,
+            mismatches: BTreeMap::new(),
             max_listed,
         }
     }
@@ -108,6 +112,15 @@ impl TenantDiff {
             let was = before.segments.contains_key(name);
             let is = after.segments.contains_key(name);
             changes.count(customer, was, is, self.max_listed);
+        }
+    }
+
+    /// Counts the values of a customer that the new definitions compare with another kind of value.
+    pub(super) fn count_mismatches(&mut self, mismatches: impl IntoIterator<Item = Mismatch>) {
+        for found in mismatches {
+            let attributes = self.mismatches.entry(found.segment).or_default();
+            let differences = attributes.entry(found.attribute).or_default();
+            *differences.entry(found.difference).or_default() += 1;
         }
     }
 
@@ -142,8 +155,30 @@ impl TenantDiff {
         }
         if self.outcome == Outcome::Changed {
             self.add_segments(&mut text);
+            self.add_mismatches(&mut text);
         }
         text.trim_end().to_owned()
+    }
+
+    fn add_mismatches(&self, text: &mut String) {
+        if self.mismatches.is_empty() {
+            return;
+        }
+        let title = "  values of another kind than they are compared with: declare their `type`";
+        add(text, format_args!("{title}"));
+        for (segment, attributes) in &self.mismatches {
+            for (attribute, differences) in attributes {
+                for (difference, customers) in differences {
+                    let customers = grouped(*customers);
+                    add(
+                        text,
+                        format_args!(
+                            "    {segment}: {attribute} is {difference}, of {customers} customers"
+                        ),
+                    );
+                }
+            }
+        }
     }
 
     fn add_segments(&self, text: &mut String) {
