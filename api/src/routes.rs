@@ -15,6 +15,7 @@ mod journeys;
 mod page;
 mod parked;
 mod path;
+mod personal;
 mod reference;
 mod revenue;
 mod rfm;

@@ -1,14 +1,14 @@
 //! Why a customer is in a segment, or not: each condition with what was found of it, and when it
 //! changes by itself if nothing happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tidemark_schemas::Instant;
 
-use crate::definitions::{Expression, Segment, TenantDefinitions};
+use crate::definitions::{DerivedOutputs, Expression, Segment, TenantDefinitions};
 use crate::evaluated::EvaluatedState;
 use crate::outputs::{Evaluation, History, Memberships, Triggers};
 use crate::state::CustomerState;
@@ -62,9 +62,8 @@ pub struct Reason {
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Value>))]
     pub asked: Option<Value>,
     /// The customer's values by name, and `events`, the ids of the events behind them if they are
-    /// kept. Null for `all`, `any` and `not`, and for masked personal attributes. Of an
-    /// attribute also `read_as`, the value by its declared type, and `mismatch` if it is of another kind
-    /// than it is compared with.
+    /// kept. Null for `all`, `any` and `not`. Of an attribute also `read_as`, the value by its declared
+    /// type, and `mismatch` if it is of another kind than it is compared with.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<Object>))]
     pub found: Option<Map<String, Value>>,
     /// The conditions combined by `all`, `any` or `not`; empty for a leaf.
@@ -72,27 +71,47 @@ pub struct Reason {
     pub of: Vec<Self>,
 }
 
+impl Explanation {
+    /// Removes what was found of attributes and outputs that the reader may not see, and every time that
+    /// is computed from them.
+    pub fn mask(&mut self, hidden: &DerivedOutputs) {
+        if self.why.mask(hidden) {
+            self.since = None;
+            self.changes_at = None;
+            self.looked_until = None;
+        }
+    }
+}
+
 impl Reason {
-    /// Takes out what was found of attributes that the reader may not see.
-    pub fn mask(&mut self, hidden: &impl Fn(&str) -> bool) {
-        if self.attribute().is_some_and(hidden) {
-            self.found = None;
-        }
+    /// Masks the condition and those inside it; returns whether anything was masked.
+    fn mask(&mut self, hidden: &DerivedOutputs) -> bool {
+        let mut is_masked = self.reads(hidden);
         for reason in &mut self.of {
-            reason.mask(hidden);
+            is_masked |= reason.mask(hidden);
         }
+        if is_masked {
+            self.found = None;
+            self.changes_at = None;
+        }
+        is_masked
     }
 
-    /// Whether it tells what was found of one of these attributes.
-    pub fn shows(&self, attribute: &impl Fn(&str) -> bool) -> bool {
-        let told = self.found.is_some() && self.attribute().is_some_and(attribute);
-        told || self.of.iter().any(|reason| reason.shows(attribute))
-    }
-
-    /// The attribute that is asked about.
-    fn attribute(&self) -> Option<&str> {
-        let asked = self.asked.as_ref().filter(|_| self.kind == "attribute");
-        asked?.get("name")?.as_str()
+    /// Whether the condition reads one of these attributes or outputs.
+    fn reads(&self, hidden: &DerivedOutputs) -> bool {
+        let Some(asked) = &self.asked else {
+            return false;
+        };
+        let names = |key: &str, names: &BTreeSet<Arc<str>>| {
+            let name = asked.get(key).unwrap_or(asked).as_str();
+            name.is_some_and(|name| names.contains(name))
+        };
+        match &*self.kind {
+            "attribute" => names("name", &hidden.attributes),
+            "segment" | "member_for" => names("segment", &hidden.segments),
+            "stage" | "conversion" => names("journey", &hidden.journeys),
+            _ => false,
+        }
     }
 }
 

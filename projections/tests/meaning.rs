@@ -15,6 +15,8 @@ mod conditions;
 mod customer;
 #[path = "meaning/definitions.rs"]
 mod definitions;
+#[path = "meaning/derived.rs"]
+mod derived;
 #[path = "meaning/difference.rs"]
 mod difference;
 #[path = "meaning/documentation.rs"]

@@ -63,9 +63,10 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     // An attribute is masked from the moment it is declared personal.
     let newest = projections.definitions(&tenant, i64::MAX).await?;
     let mut explanations = explain_segments(&current, &definitions, segment.as_deref())?;
+    let is_personal = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
+    let hidden = definitions.derived_from(is_personal);
     for explanation in &mut explanations {
-        let is_masked = |name: &str| definitions.is_personal(name) || newest.is_personal(name);
-        explanation.why.mask(&is_masked);
+        explanation.mask(&hidden);
     }
     let why = Why {
         tenant,

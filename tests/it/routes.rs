@@ -7,6 +7,7 @@ mod customers;
 mod generations;
 mod journeys;
 mod parked;
+mod personal;
 mod response_cache;
 mod revenue;
 mod rollups;

@@ -69,6 +69,11 @@ impl Problem {
         )
     }
 
+    /// 403: the caller's role may not see the answer.
+    pub(crate) fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
+    }
+
     /// 404: no route has this path.
     pub(crate) fn no_such_route() -> Self {
         Self::new(

@@ -125,7 +125,7 @@ pub(super) const KEPT: &[&str] = &["etag"];
 pub(super) const STALE: &[&str] = &["age", "tidemark-stale"];
 
 /// The problems: status, name, description, and headers beside [`ALWAYS`].
-pub(super) const PROBLEMS: [(&str, &str, &str, &[&[&str]]); 8] = [
+pub(super) const PROBLEMS: [(&str, &str, &str, &[&[&str]]); 9] = [
     (
         "400",
         "Malformed",
@@ -138,6 +138,12 @@ pub(super) const PROBLEMS: [(&str, &str, &str, &[&[&str]]); 8] = [
         "Unauthenticated",
         "The token is missing or invalid.",
         &[&["www-authenticate"]],
+    ),
+    (
+        "403",
+        "Forbidden",
+        "The answer is derived from personal attributes, which the role in the token may not see.",
+        &[LIMITS, FRESHNESS],
     ),
     (
         "404",

@@ -6,6 +6,7 @@ use tidemark_projections::models::Band;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
+use super::personal::PersonalOutputs;
 use crate::database::{Snapshot, instant};
 use crate::http::Problem;
 
@@ -20,8 +21,10 @@ pub(crate) struct CustomerByValue {
     value_minor: i64,
     /// The time of the customer's newest event.
     last_seen_at: Instant,
-    /// The time as of which the band was evaluated.
-    evaluated_at: Instant,
+    /// The time as of which the band was evaluated; null for viewers of a tenant with outputs that are
+    /// derived from personal attributes, because these decide when that is.
+    #[schema(required)]
+    evaluated_at: Option<Instant>,
 }
 
 #[derive(Debug, FromRow)]
@@ -29,7 +32,7 @@ pub(super) struct Row {
     pub(super) customer_id: String,
     pub(super) value_minor: i64,
     last_seen_at: i64,
-    evaluated_at: i64,
+    evaluated_at: Option<i64>,
 }
 
 /// Reads the customers of a band after a value and an id, by descending value and id.
@@ -40,7 +43,9 @@ pub(super) async fn read(
     limit: i64,
 ) -> Result<Vec<Row>, Problem> {
     let statement = include_str!("../sql/customers_by_value.sql");
-    let rows = sqlx::query_as::<_, Row>(statement)
+    let definitions = snapshot.definitions().await?;
+    let personal = PersonalOutputs::new(definitions.as_deref(), snapshot.caller());
+    let mut rows = sqlx::query_as::<_, Row>(statement)
         .bind(snapshot.tenant())
         .bind(i16::from(band.code()))
         .bind(after.0)
@@ -48,6 +53,11 @@ pub(super) async fn read(
         .bind(limit)
         .fetch_all(snapshot.connection())
         .await?;
+    if personal.are_hidden() {
+        for row in &mut rows {
+            row.evaluated_at = None;
+        }
+    }
     Ok(rows)
 }
 
@@ -58,7 +68,7 @@ impl CustomerByValue {
             band,
             value_minor: row.value_minor,
             last_seen_at: instant(row.last_seen_at)?,
-            evaluated_at: instant(row.evaluated_at)?,
+            evaluated_at: row.evaluated_at.map(instant).transpose()?,
         })
     }
 }

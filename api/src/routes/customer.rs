@@ -13,13 +13,14 @@ use utoipa::ToSchema;
 
 use super::backfilling::CountsFrom;
 use super::path::CustomerPath;
+use super::personal;
 use crate::auth::Caller;
 use crate::database::{Snapshot, instant};
 use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
 use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
-use current::{Current, Found, Personal};
+use current::{Current, Found};
 use membership::{Membership, PendingSegment};
 
 mod current;
@@ -33,9 +34,9 @@ pub(crate) mod why;
 /// Customer
 ///
 /// The customer is derived from its state at the clock of its partition (`as_of`), so it includes
-/// changes caused by time alone. Viewers receive only the names of personal attributes. A read of
-/// personal attributes by another role is recorded in the audit log with the request id and is not
-/// cached.
+/// changes caused by time alone. Viewers receive only the names of personal attributes, and no
+/// segments and journeys that are derived from them. A read of them by another role is recorded in
+/// the audit log with the request id and is not cached.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}",
@@ -115,41 +116,56 @@ impl Query for CustomerQuery {
     }
 
     fn access(&self, caller: &Caller) -> ReadMode {
-        if caller.role.sees_personal_attributes() {
-            ReadMode::Audited
-        } else {
-            ReadMode::Read
-        }
+        personal::access(caller)
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let counts_from = CountsFrom::read(snapshot, &found.definitions).await?;
         let mut customer = self.derive(&found, &counts_from)?;
-        let personal: Vec<Arc<str>> = customer
-            .attributes
-            .keys()
-            .filter(|name| found.is_personal(name))
-            .cloned()
-            .collect();
-        match Personal::for_caller(personal.is_empty(), snapshot) {
-            Personal::Absent => {}
-            Personal::Recorded => {
-                current::record(&self.id, &self.request_id, snapshot).await?;
-                customer.is_audited = true;
-            }
-            Personal::Masked => {
-                customer
-                    .attributes
-                    .retain(|name, _| !found.is_personal(name));
-                customer.masked_attributes = personal;
-            }
+        let outputs = found.personal_outputs(snapshot);
+        let mut is_personal = outputs.retain_journeys(&mut customer.journeys);
+        customer
+            .segments
+            .retain(|segment| outputs.shows_segment(&segment.name));
+        customer
+            .pending_segments
+            .retain(|segment| outputs.shows_segment(&segment.name));
+        let segments = customer.segments.iter().map(|segment| &segment.name);
+        let pending = customer
+            .pending_segments
+            .iter()
+            .map(|segment| &segment.name);
+        is_personal |= segments
+            .chain(pending)
+            .any(|name| outputs.has_segment(name));
+        let (shown, masked) = Self::split(&mut customer.attributes, &found, snapshot);
+        customer.masked_attributes = masked;
+        if is_personal || shown {
+            current::record(&self.id, &self.request_id, snapshot).await?;
+            customer.is_audited = true;
         }
         Ok(customer)
     }
 }
 
 impl CustomerQuery {
+    /// Removes the personal attributes that the caller may not see. Returns whether personal ones remain,
+    /// and the names of those that were removed.
+    fn split(
+        attributes: &mut BTreeMap<Arc<str>, AttributeValue>,
+        found: &Found,
+        snapshot: &Snapshot<'_>,
+    ) -> (bool, Vec<Arc<str>>) {
+        let personal = attributes.keys().filter(|name| found.is_personal(name));
+        let personal: Vec<Arc<str>> = personal.cloned().collect();
+        if snapshot.caller().role.sees_personal_attributes() {
+            return (!personal.is_empty(), Vec::new());
+        }
+        attributes.retain(|name, _| !found.is_personal(name));
+        (false, personal)
+    }
+
     fn derive(&self, found: &Found, counts_from: &CountsFrom) -> Result<Profile, Problem> {
         let definitions: &TenantDefinitions = &found.definitions;
         let Current { customer, as_of } = found.current(&self.id)?;

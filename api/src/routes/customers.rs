@@ -12,18 +12,20 @@ use utoipa::ToSchema;
 
 use super::band;
 use super::page::Page;
+use super::personal::{self, PersonalOutputs};
 use crate::auth::Caller;
 use crate::cursor::Question;
 use crate::database::{Snapshot, instant};
-use crate::http::{Problem, QueryParams};
-use crate::query::{Query, Reader, RequestContext};
+use crate::http::{Problem, QueryParams, RequestId};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 
 /// Customers, by id
 ///
 /// A customer must match all filters. Segments, stages and bands are as of each customer's last
 /// evaluation (`evaluated_at`). A filter that names an undefined segment, journey or stage is
-/// answered 422.
+/// answered 422; one that is derived from personal attributes is answered 403 to viewers, and
+/// recorded in the audit log for other roles.
 #[utoipa::path(
     get,
     path = "/v1/customers",
@@ -37,7 +39,7 @@ pub(crate) async fn list(
     QueryParams(params): QueryParams<CustomersParams>,
     context: RequestContext,
 ) -> Result<Response, Problem> {
-    let query = CustomersQuery::new(params, &context.caller)?;
+    let query = CustomersQuery::new(params, &context)?;
     reader.respond(&context, &query).await
 }
 
@@ -69,6 +71,9 @@ pub(crate) struct Customers {
     /// The `cursor` of the next page, to be sent with the same filters; null on the last page.
     #[schema(required)]
     next: Option<String>,
+    /// Whether a filter is derived from personal attributes, so that the read is recorded.
+    #[serde(skip)]
+    is_audited: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,8 +87,10 @@ struct ListedCustomer {
     /// The churn risk band; null if churn is not scored.
     #[schema(required)]
     band: Option<Band>,
-    /// The time as of which segments, stages and band were evaluated.
-    evaluated_at: Instant,
+    /// The time as of which segments, stages and band were evaluated; null for viewers of a tenant with
+    /// outputs that are derived from personal attributes, because these decide when that is.
+    #[schema(required)]
+    evaluated_at: Option<Instant>,
 }
 
 /// Reads one page of customers.
@@ -94,6 +101,7 @@ struct CustomersQuery {
     /// The journey and the stage.
     stage: Option<(String, String)>,
     band: Option<Band>,
+    request_id: RequestId,
 }
 
 #[derive(Debug, FromRow)]
@@ -106,10 +114,10 @@ struct Row {
 }
 
 impl CustomersQuery {
-    fn new(params: CustomersParams, caller: &Caller) -> Result<Self, Problem> {
+    fn new(params: CustomersParams, context: &RequestContext) -> Result<Self, Problem> {
         let question = Question::new(&[
             Some("customers"),
-            Some(caller.tenant.as_str()),
+            Some(context.caller.tenant.as_str()),
             params.segment.as_deref(),
             params.journey.as_deref(),
             params.stage.as_deref(),
@@ -138,13 +146,19 @@ impl CustomersQuery {
             segment: params.segment,
             stage,
             band,
+            request_id: context.request_id.clone(),
         })
     }
 
     /// Refuses a filter that names something undefined. An empty page would say that no customer
     /// matches.
-    fn check(&self, definitions: Option<&TenantDefinitions>) -> Result<(), Problem> {
+    fn check(
+        &self,
+        definitions: Option<&TenantDefinitions>,
+        personal: &PersonalOutputs,
+    ) -> Result<(), Problem> {
         if let Some(segment) = &self.segment {
+            personal.require_segment(segment)?;
             let known = definitions.and_then(|known| known.segment(segment));
             if known.is_none() {
                 let detail = format!("there is no segment {segment:?}");
@@ -152,6 +166,7 @@ impl CustomersQuery {
             }
         }
         if let Some((journey, stage)) = &self.stage {
+            personal.require_journey(journey)?;
             let known = definitions.and_then(|known| known.journeys.get(journey.as_str()));
             let Some(known) = known else {
                 let detail = format!("there is no journey {journey:?}");
@@ -163,6 +178,25 @@ impl CustomersQuery {
             }
         }
         Ok(())
+    }
+
+    /// Records a read by filters that are derived from personal attributes; returns whether there is one.
+    async fn record(
+        &self,
+        personal: &PersonalOutputs,
+        snapshot: &mut Snapshot<'_>,
+    ) -> Result<bool, Problem> {
+        let segment = self.segment.as_ref();
+        let segment = segment.filter(|name| personal.has_segment(name));
+        if let Some(name) = segment {
+            personal::record("segment", name, &self.request_id, snapshot).await?;
+        }
+        let journey = self.stage.as_ref().map(|(journey, _)| journey);
+        let journey = journey.filter(|name| personal.has_journey(name));
+        if let Some(name) = journey {
+            personal::record("journey", name, &self.request_id, snapshot).await?;
+        }
+        Ok(segment.is_some() || journey.is_some())
     }
 
     /// Reads the rows of the page. Each statement starts at the index of the narrowest filter and
@@ -202,28 +236,46 @@ impl Query for CustomersQuery {
         Some(Dependency::Kinds(&[AggregateKind::Customers]))
     }
 
-    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {
+    fn is_audited(customers: &Customers) -> bool {
+        customers.is_audited
+    }
+
+    fn access(&self, caller: &Caller) -> ReadMode {
         if self.segment.is_some() || self.stage.is_some() {
-            self.check(snapshot.definitions().await?.as_deref())?;
+            personal::access(caller)
+        } else {
+            ReadMode::Read
         }
+    }
+
+    async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Customers, Problem> {
+        let definitions = snapshot.definitions().await?;
+        let personal = PersonalOutputs::new(definitions.as_deref(), snapshot.caller());
+        self.check(definitions.as_deref(), &personal)?;
+        let is_audited = self.record(&personal, snapshot).await?;
         let rows = self.rows(snapshot).await?;
         let (rows, next) = self.page.cut(rows, |row| &row.customer_id);
         let items = rows
             .into_iter()
-            .map(ListedCustomer::from_row)
+            .map(|row| ListedCustomer::from_row(row, &personal))
             .collect::<Result<_, _>>()?;
-        Ok(Customers { items, next })
+        Ok(Customers {
+            items,
+            next,
+            is_audited,
+        })
     }
 }
 
 impl ListedCustomer {
-    fn from_row(row: Row) -> Result<Self, Problem> {
+    fn from_row(row: Row, personal: &PersonalOutputs) -> Result<Self, Problem> {
+        let evaluated_at = instant(row.evaluated_at)?;
         Ok(Self {
             customer_id: row.customer_id,
             first_seen_at: instant(row.first_seen_at)?,
             last_seen_at: instant(row.last_seen_at)?,
             band: row.band.map(band::from_column).transpose()?,
-            evaluated_at: instant(row.evaluated_at)?,
+            evaluated_at: (!personal.are_hidden()).then_some(evaluated_at),
         })
     }
 }

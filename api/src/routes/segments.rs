@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::backfilling::{Backfilling, CountsFrom};
 use super::counts::{self, Evaluation};
+use super::personal::PersonalOutputs;
 use crate::database::Snapshot;
 use crate::http::{NoParams, Problem, QueryParams};
 use crate::query::{Query, Reader, RequestContext};
@@ -22,6 +23,8 @@ pub(super) mod members;
 pub(super) mod series;
 
 /// Segments with their sizes
+///
+/// Segments that are derived from personal attributes are omitted for viewers.
 #[utoipa::path(
     get,
     path = "/v1/segments",
@@ -95,9 +98,11 @@ impl Query for SegmentsQuery {
         let evaluation = counts::evaluation(snapshot, definitions.version).await?;
         let counts_from = CountsFrom::read(snapshot, &definitions).await?;
         let at = snapshot.freshness().watermark.unwrap_or(Instant::MIN);
+        let personal = PersonalOutputs::new(Some(&definitions), snapshot.caller());
         let by_name: BTreeMap<_, _> = definitions
             .segments
             .iter()
+            .filter(|segment| personal.shows_segment(&segment.name))
             .map(|segment| (&segment.name, segment))
             .collect();
         let segments = by_name.into_values().map(|segment| Segment {

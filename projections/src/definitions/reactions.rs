@@ -58,6 +58,11 @@ pub struct Trigger {
 }
 
 impl Trigger {
+    /// Returns the kind of change that fires it, and the segment, journey or score that changes.
+    pub(super) fn waits_for(&self) -> (ChangeKind, &Arc<str>) {
+        (self.kind, &self.of)
+    }
+
     /// Whether a change is what it waits for. Going from one of several values to another enters
     /// nothing.
     pub(crate) fn fires_at(&self, change: &Change) -> bool {

@@ -186,8 +186,7 @@ async fn why_hides_personal_values_from_viewers_and_audits_others() {
     let api = Api::over(&world).await;
     let path = "/v1/customers/ann/segments/employees";
     let viewed = api.get_as(&token("acme", Role::Viewer), path).await;
-    assert_eq!(viewed.body["explanation"]["member"], true);
-    assert_eq!(viewed.body["explanation"]["why"]["found"], Value::Null);
+    assert_eq!(viewed.status, 403);
     assert!(!viewed.body.to_string().contains("ann@"));
     // Orders are not personal, so that reading them is not audited.
     why(&api, "ann", "buyers").await;

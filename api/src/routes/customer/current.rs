@@ -9,6 +9,7 @@ use tidemark_schemas::{CustomerId, Instant};
 
 use crate::database::{Snapshot, clock};
 use crate::http::{Problem, RequestId};
+use crate::routes::personal::{self, PersonalOutputs};
 
 /// The stored columns of a customer.
 #[derive(Debug, FromRow)]
@@ -71,6 +72,14 @@ impl Found {
         self.definitions.is_personal(name) || self.newest.is_personal(name)
     }
 
+    /// Returns the outputs that are derived from personal attributes, as the caller may see them.
+    pub(super) fn personal_outputs(&self, snapshot: &Snapshot<'_>) -> PersonalOutputs {
+        let is_personal = |name: &str| self.is_personal(name);
+        let mut derived = self.definitions.derived_from(is_personal);
+        derived.extend(self.newest.derived_from(is_personal));
+        PersonalOutputs::of(derived, snapshot.caller())
+    }
+
     /// Decodes the customer as it is stored.
     pub(super) fn customer(&self, id: &CustomerId) -> Result<Customer, Problem> {
         let stored = Encoded {
@@ -93,46 +102,11 @@ impl Found {
     }
 }
 
-/// The treatment of personal attributes in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Personal {
-    /// The answer has none.
-    Absent,
-    /// The answer shows them, and the read is recorded.
-    Recorded,
-    /// The answer omits them.
-    Masked,
-}
-
-impl Personal {
-    /// Chooses the treatment by the caller's role.
-    pub(super) fn for_caller(has_none: bool, snapshot: &Snapshot<'_>) -> Self {
-        if has_none {
-            Self::Absent
-        } else if snapshot.caller().role.sees_personal_attributes() {
-            Self::Recorded
-        } else {
-            Self::Masked
-        }
-    }
-}
-
-/// Records the read of personal attributes, in the transaction of the read: no answer without its
-/// record.
+/// Records a read of a customer's personal attributes, or of what is derived from them.
 pub(super) async fn record(
     id: &CustomerId,
     request_id: &RequestId,
     snapshot: &mut Snapshot<'_>,
 ) -> Result<(), Problem> {
-    let caller = snapshot.caller();
-    sqlx::query(include_str!("../../sql/audit.sql"))
-        .bind(caller.tenant.as_str())
-        .bind(&caller.subject)
-        .bind(caller.role.as_str())
-        .bind("customer.personal_attributes")
-        .bind(id.as_str())
-        .bind(request_id.as_str())
-        .execute(snapshot.connection())
-        .await?;
-    Ok(())
+    personal::record("customer", id.as_str(), request_id, snapshot).await
 }

@@ -14,7 +14,7 @@ use crate::routes::backfilling::{Backfilling, CountsFrom};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Membership {
     /// The name of the segment.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// The time at which the customer entered the segment.
     since: Instant,
     /// The version of the tenant's definitions the membership was evaluated with.
@@ -28,7 +28,7 @@ pub(super) struct Membership {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PendingSegment {
     /// The name of the segment.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// The state of the backfill.
     backfilling: Backfilling,
 }

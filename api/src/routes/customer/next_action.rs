@@ -13,20 +13,24 @@ use tidemark_projections::models::{Candidate, Responses, rank_actions};
 use tidemark_schemas::{Currency, CustomerId, Instant};
 use utoipa::ToSchema;
 
-use super::current::Found;
+use super::current::{self, Found};
+use crate::auth::Caller;
 use crate::database::Snapshot;
-use crate::http::{NoParams, Problem, QueryParams};
+use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::CustomerPath;
+use crate::routes::personal;
 
 /// Next best actions for a customer
 ///
 /// The actions the customer is eligible for at the clock of its partition (`as_of`), by expected
 /// value: the value of an accepted offer times the probability of acceptance. The probability is a
 /// Beta-Binomial posterior mean, based on the offers to customers that are in the same segment now.
+/// Actions and segments that are derived from personal attributes are omitted for viewers; a read of
+/// them by another role is recorded in the audit log.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/next-best-action",
@@ -44,7 +48,10 @@ pub(crate) async fn next_best_action(
     QueryParams(NoParams {}): QueryParams<NoParams>,
     context: RequestContext,
 ) -> Result<Response, Problem> {
-    reader.respond(&context, &NextActionsQuery { id }).await
+    let request_id = context.request_id.clone();
+    reader
+        .respond(&context, &NextActionsQuery { id, request_id })
+        .await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,6 +70,9 @@ pub(crate) struct NextActions {
     as_of: Instant,
     /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
+    /// Whether the answer is derived from personal attributes, so that the read is recorded.
+    #[serde(skip)]
+    is_audited: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -110,6 +120,7 @@ struct SegmentOffers {
 #[derive(Debug)]
 struct NextActionsQuery {
     id: CustomerId,
+    request_id: RequestId,
 }
 
 impl Query for NextActionsQuery {
@@ -120,13 +131,27 @@ impl Query for NextActionsQuery {
         None
     }
 
+    fn is_audited(actions: &NextActions) -> bool {
+        actions.is_audited
+    }
+
+    fn access(&self, caller: &Caller) -> ReadMode {
+        personal::access(caller)
+    }
+
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<NextActions, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
         let current = found.current(&self.id)?;
         let (evaluated, as_of) = (current.customer.evaluated(), current.as_of);
-        let eligible = eligible_actions(current.customer.state(), evaluated, definitions, as_of);
-        let segments: Vec<&Arc<str>> = evaluated.segments.keys().collect();
+        let personal = found.personal_outputs(snapshot);
+        let mut eligible =
+            eligible_actions(current.customer.state(), evaluated, definitions, as_of);
+        eligible.retain(|(action, _)| personal.shows_action(&action.name));
+        let segments = evaluated.segments.keys();
+        let segments: Vec<&Arc<str>> = segments
+            .filter(|segment| personal.shows_segment(segment))
+            .collect();
         let counters = OfferCounters::read(snapshot, &eligible, &segments).await?;
         let candidates = eligible.iter().map(|(action, _)| Candidate {
             action: &action.name,
@@ -157,10 +182,20 @@ impl Query for NextActionsQuery {
         });
         let eligibility = definitions.actions.iter();
         let mut eligibility = eligibility.filter_map(|action| action.eligible.as_ref());
+        let items: Vec<NextAction> = items.collect();
+        let is_audited = items.iter().any(|item| {
+            let segment = item.segment.as_ref();
+            personal.has_action(&item.action)
+                || segment.is_some_and(|segment| personal.has_segment(&segment.name))
+        });
+        if is_audited {
+            current::record(&self.id, &self.request_id, snapshot).await?;
+        }
         Ok(NextActions {
+            is_audited,
             customer_id: self.id.clone(),
             not_scored_because: eligibility.find_map(|of| definitions.not_scored_because(of)),
-            items: items.collect(),
+            items,
             currency: definitions.currency,
             as_of,
             definitions: definitions.version,

@@ -13,19 +13,22 @@ use tidemark_projections::outputs::{
 use tidemark_schemas::{Currency, CustomerId, Instant};
 use utoipa::ToSchema;
 
-use super::current::Found;
+use super::current::{self, Found};
+use crate::auth::Caller;
 use crate::database::Snapshot;
-use crate::http::{NoParams, Problem, QueryParams};
+use crate::http::{NoParams, Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::path::CustomerPath;
+use crate::routes::personal;
 
 /// Predictions for a customer
 ///
 /// The scores of the customer, derived at the clock of its partition (`as_of`). Each score names
 /// its model, and whether the model's parameters are shipped defaults or trained on the tenant's
-/// own customers.
+/// own customers. Journeys that are derived from personal attributes are omitted for viewers; a
+/// read of them by another role is recorded in the audit log.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/predictions",
@@ -43,7 +46,10 @@ pub(crate) async fn predictions(
     QueryParams(NoParams {}): QueryParams<NoParams>,
     context: RequestContext,
 ) -> Result<Response, Problem> {
-    reader.respond(&context, &PredictionsQuery { id }).await
+    let request_id = context.request_id.clone();
+    reader
+        .respond(&context, &PredictionsQuery { id, request_id })
+        .await
 }
 
 /// The scores of a customer, each with its model.
@@ -77,6 +83,9 @@ pub(crate) struct CustomerPredictions {
     as_of: Instant,
     /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
+    /// Whether probabilities derived from personal attributes are shown, which is recorded.
+    #[serde(skip)]
+    is_audited: bool,
 }
 
 /// The cluster of a customer.
@@ -94,6 +103,7 @@ pub(crate) struct ClusterAssignment {
 #[derive(Debug)]
 struct PredictionsQuery {
     id: CustomerId,
+    request_id: RequestId,
 }
 
 impl Query for PredictionsQuery {
@@ -103,11 +113,25 @@ impl Query for PredictionsQuery {
         Some(Dependency::on_customer(&self.id))
     }
 
+    fn is_audited(predictions: &CustomerPredictions) -> bool {
+        predictions.is_audited
+    }
+
+    fn access(&self, caller: &Caller) -> ReadMode {
+        personal::access(caller)
+    }
+
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<CustomerPredictions, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
         let current = found.current(&self.id)?;
-        let said = predict(current.customer.state(), definitions, current.as_of);
+        let mut said = predict(current.customer.state(), definitions, current.as_of);
+        let is_audited = found
+            .personal_outputs(snapshot)
+            .retain_journeys(&mut said.conversion);
+        if is_audited {
+            current::record(&self.id, &self.request_id, snapshot).await?;
+        }
         Ok(CustomerPredictions {
             customer_id: self.id.clone(),
             value: said.value,
@@ -127,6 +151,7 @@ impl Query for PredictionsQuery {
             currency: definitions.currency,
             as_of: current.as_of,
             definitions: definitions.version,
+            is_audited,
         })
     }
 }

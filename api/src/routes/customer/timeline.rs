@@ -13,15 +13,17 @@ use tidemark_schemas::{CustomerId, EventId, Instant};
 use utoipa::ToSchema;
 
 use self::sort_key::SortKey;
-use super::current::Found;
+use super::current::{self, Found};
+use crate::auth::Caller;
 use crate::cursor::Question;
 use crate::database::Snapshot;
-use crate::http::{Problem, QueryParams};
+use crate::http::{Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::page;
 use crate::routes::path::CustomerPath;
+use crate::routes::personal;
 
 mod changes;
 mod sort_key;
@@ -31,7 +33,9 @@ mod sort_key;
 /// The customer's events and the changes that followed from them, newest first. Orders, refunds,
 /// entered stages, offers and answers are listed one by one; subscriptions, tickets and consents
 /// with their latest state; activities, messages and touches by day. Changes (segments entered and
-/// left, stages, bands) name their cause. The timeline contains no attributes.
+/// left, stages, bands) name their cause. The timeline contains no attributes, and for viewers no
+/// changes of segments, journeys and triggers that are derived from personal attributes; a read of
+/// such changes by another role is recorded in the audit log.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/timeline",
@@ -66,6 +70,7 @@ pub(crate) async fn page(
         question,
         limit: page::limit(params.limit)?,
         after,
+        request_id: context.request_id.clone(),
     };
     reader.respond(&context, &query).await
 }
@@ -94,6 +99,9 @@ pub(crate) struct Timeline {
     /// The `cursor` of the next page, to be sent with the same `kind`; null on the last page.
     #[schema(required)]
     next: Option<String>,
+    /// Whether changes derived from personal attributes are shown, which is recorded.
+    #[serde(skip)]
+    is_audited: bool,
 }
 
 /// An event, the events of one kind on one day, or a change of the customer's segments, stages or
@@ -150,6 +158,7 @@ struct TimelineQuery {
     limit: u32,
     /// The sort key the page begins after.
     after: SortKey,
+    request_id: RequestId,
 }
 
 /// The kinds of items on a page.
@@ -190,12 +199,21 @@ impl Query for TimelineQuery {
         Some(Dependency::on_customer(&self.id))
     }
 
+    fn is_audited(timeline: &Timeline) -> bool {
+        timeline.is_audited
+    }
+
+    fn access(&self, caller: &Caller) -> ReadMode {
+        personal::access(caller)
+    }
+
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Timeline, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let rows = usize::try_from(self.limit)
             .unwrap_or(usize::MAX)
             .saturating_add(1);
-        let mut items = changes::read(self, snapshot, rows).await?;
+        let personal = found.personal_outputs(snapshot);
+        let mut items = changes::read(self, &personal, snapshot, rows).await?;
         let customer = found.customer(&self.id)?;
         let wanted = |kind| self.kinds.events.contains(&kind);
         let events = timeline(customer.state(), &found.definitions, wanted).into_iter();
@@ -207,7 +225,18 @@ impl Query for TimelineQuery {
             items.truncate(rows - 1);
             items.last().map(|(key, _)| key.cursor(&self.question))
         });
+        let is_personal = |(_, item): &(SortKey, TimelineItem)| match item.kind {
+            "segment" => personal.has_segment(&item.name),
+            "stage" => personal.has_journey(&item.name),
+            "trigger" => personal.has_trigger(&item.name),
+            _ => false,
+        };
+        let is_audited = items.iter().any(is_personal);
+        if is_audited {
+            current::record(&self.id, &self.request_id, snapshot).await?;
+        }
         Ok(Timeline {
+            is_audited,
             customer_id: self.id.clone(),
             items: items.into_iter().map(|(_, item)| item).collect(),
             next: next.flatten(),

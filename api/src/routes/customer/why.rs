@@ -7,7 +7,7 @@ use tidemark_projections::explain::{Explanation, explain};
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
-use super::current::{self, Found, Personal};
+use super::current::{self, Found};
 use crate::auth::Caller;
 use crate::database::Snapshot;
 use crate::http::{NoParams, Problem, QueryParams, RequestId};
@@ -16,14 +16,15 @@ use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::backfilling::{Backfilling, CountsFrom};
 use crate::routes::path::{MembershipPath, SegmentName};
+use crate::routes::personal;
 
 /// Explanation of a customer's membership in a segment
 ///
 /// Each condition of the segment, whether it holds, the customer's values and events behind it, and
 /// the time at which it changes without further events. The answer is derived at the clock of the
-/// customer's partition (`as_of`). Viewers do not receive values of personal attributes. A read of
-/// personal attributes by another role is recorded in the audit log with the request id and is not
-/// cached.
+/// customer's partition (`as_of`). A segment that is derived from personal attributes, directly or
+/// through other segments and journeys, is answered 403 to viewers; a read by another role is
+/// recorded in the audit log with the request id and is not cached.
 #[utoipa::path(
     get,
     path = "/v1/customers/{id}/segments/{name}",
@@ -63,7 +64,7 @@ pub(crate) struct MembershipExplanation {
     as_of: Instant,
     /// The version of the tenant's definitions the answer is derived with.
     definitions: i64,
-    /// Whether personal attributes are shown, which is recorded.
+    /// Whether the segment is derived from personal attributes, so that the read is recorded.
     #[serde(skip)]
     is_audited: bool,
 }
@@ -88,30 +89,24 @@ impl Query for MembershipQuery {
     }
 
     fn access(&self, caller: &Caller) -> ReadMode {
-        if caller.role.sees_personal_attributes() {
-            ReadMode::Audited
-        } else {
-            ReadMode::Read
-        }
+        personal::access(caller)
     }
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Self::Answer, Problem> {
         let found = Found::read(&self.id, snapshot).await?;
         let definitions = &found.definitions;
         let (_, segment) = self.segment.find(Some(definitions))?;
+        let personal = found.personal_outputs(snapshot);
+        personal.require_segment(&segment.name)?;
         let counts_from = CountsFrom::read(snapshot, definitions).await?;
         let current = found.current(&self.id)?;
         let (customer, at) = (&current.customer, current.as_of);
         let (state, evaluated) = (customer.state(), customer.evaluated());
-        let explained = explain(state, evaluated, definitions, &segment.name, at);
-        let mut explanation = explained
+        let explanation = explain(state, evaluated, definitions, &segment.name, at)
             .ok_or_else(|| Problem::internal("a segment that is defined has no explanation"))?;
-        let is_personal = |name: &str| found.is_personal(name);
-        let personal = Personal::for_caller(!explanation.why.shows(&is_personal), snapshot);
-        match personal {
-            Personal::Absent => {}
-            Personal::Recorded => current::record(&self.id, &self.request_id, snapshot).await?,
-            Personal::Masked => explanation.why.mask(&is_personal),
+        let is_audited = personal.has_segment(&segment.name);
+        if is_audited {
+            current::record(&self.id, &self.request_id, snapshot).await?;
         }
         Ok(MembershipExplanation {
             customer_id: self.id.clone(),
@@ -119,7 +114,7 @@ impl Query for MembershipQuery {
             explanation,
             as_of: current.as_of,
             definitions: definitions.version,
-            is_audited: personal == Personal::Recorded,
+            is_audited,
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::query::Query;
 use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::{JourneyName, JourneyPath};
+use crate::routes::personal::PersonalOutputs;
 use crate::routes::rollups::{Day, Days, kind_from_name};
 
 /// The days.
@@ -105,6 +106,8 @@ impl<A: Serialize + Send> Query for FunnelQuery<A> {
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<A, Problem> {
         let definitions = snapshot.definitions().await?;
         let (definitions, journey) = self.journey.find(definitions.as_deref())?;
+        PersonalOutputs::new(Some(definitions), snapshot.caller())
+            .require_journey(&journey.name)?;
         let in_stages = counts::by_kind(snapshot, CounterKind::Stage).await?;
         let customers = |stage: &str| {
             let counter = format!("{}/{stage}", self.journey.as_str());

@@ -8,16 +8,21 @@ use tidemark_projections::invalidation::AggregateKind;
 use tidemark_schemas::{CustomerId, Instant};
 use utoipa::ToSchema;
 
+use crate::auth::Caller;
 use crate::cursor::Question;
 use crate::database::{Snapshot, instant};
-use crate::http::{Problem, QueryParams};
+use crate::http::{Problem, QueryParams, RequestId};
 use crate::openapi::NotFound;
-use crate::query::{Query, Reader, RequestContext};
+use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::page::Page;
 use crate::routes::path::{SegmentName, SegmentPath};
+use crate::routes::personal::{self, PersonalOutputs};
 
 /// Members of a segment, by customer id
+///
+/// A segment that is derived from personal attributes is answered 403 to viewers; a read by another role
+/// is recorded in the audit log.
 #[utoipa::path(
     get,
     path = "/v1/segments/{name}/members",
@@ -41,9 +46,13 @@ pub(crate) async fn members(
         Some(segment.as_str()),
     ]);
     let page = Page::new(question, params.limit, params.cursor.as_deref())?;
-    reader
-        .respond(&context, &MembersQuery { segment, page })
-        .await
+    let request_id = context.request_id.clone();
+    let query = MembersQuery {
+        segment,
+        page,
+        request_id,
+    };
+    reader.respond(&context, &query).await
 }
 
 /// The page of members.
@@ -67,6 +76,9 @@ pub(crate) struct Members {
     /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next: Option<String>,
+    /// Whether the segment is derived from personal attributes, so that the read is recorded.
+    #[serde(skip)]
+    is_audited: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,6 +96,7 @@ struct Member {
 struct MembersQuery {
     segment: SegmentName,
     page: Page,
+    request_id: RequestId,
 }
 
 impl Query for MembersQuery {
@@ -97,9 +110,23 @@ impl Query for MembersQuery {
         ]))
     }
 
+    fn is_audited(members: &Members) -> bool {
+        members.is_audited
+    }
+
+    fn access(&self, caller: &Caller) -> ReadMode {
+        personal::access(caller)
+    }
+
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<Members, Problem> {
         let definitions = snapshot.definitions().await?;
-        self.segment.find(definitions.as_deref())?;
+        let (definitions, segment) = self.segment.find(definitions.as_deref())?;
+        let personal = PersonalOutputs::new(Some(definitions), snapshot.caller());
+        personal.require_segment(&segment.name)?;
+        let is_audited = personal.has_segment(&segment.name);
+        if is_audited {
+            personal::record("segment", &segment.name, &self.request_id, snapshot).await?;
+        }
         let rows = sqlx::query_as::<_, Row>(include_str!("../../sql/members.sql"))
             .bind(snapshot.tenant())
             .bind(self.page.after())
@@ -116,6 +143,7 @@ impl Query for MembersQuery {
             segment: self.segment.as_str().to_owned(),
             items,
             next,
+            is_audited,
         })
     }
 }

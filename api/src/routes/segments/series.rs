@@ -15,6 +15,7 @@ use crate::openapi::NotFound;
 use crate::query::{Query, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::path::{SegmentName, SegmentPath};
+use crate::routes::personal::PersonalOutputs;
 use crate::routes::rollups::{self, Day, Days, DaysParams, Selection, within_64_bits};
 
 /// Size of a segment by day
@@ -75,7 +76,9 @@ impl Query for SegmentSeriesQuery {
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<SegmentSeries, Problem> {
         let definitions = snapshot.definitions().await?;
-        let (definitions, _) = self.segment.find(definitions.as_deref())?;
+        let (definitions, segment) = self.segment.find(definitions.as_deref())?;
+        PersonalOutputs::new(Some(definitions), snapshot.caller())
+            .require_segment(&segment.name)?;
         let span = self.days.span(snapshot, definitions)?;
         let names = [self.segment.as_str()];
         let kinds = Crossing::ALL.map(RollupKind::Segment);

@@ -11,6 +11,7 @@ use super::sort_key::SortKey;
 use super::{Change, TimelineItem, TimelineQuery};
 use crate::database::{Snapshot, instant};
 use crate::http::Problem;
+use crate::routes::personal::PersonalOutputs;
 
 #[derive(Debug, FromRow)]
 struct Row {
@@ -29,6 +30,7 @@ struct Row {
 /// Reads the newest changes before the page's start, `rows` at most.
 pub(super) async fn read(
     query: &TimelineQuery,
+    personal: &PersonalOutputs,
     snapshot: &mut Snapshot<'_>,
     rows: usize,
 ) -> Result<Vec<(SortKey, TimelineItem)>, Problem> {
@@ -36,6 +38,7 @@ pub(super) async fn read(
         return Ok(Vec::new());
     }
     let after = &query.after;
+    let (hidden_kinds, hidden_names) = personal.hidden_changes();
     let found = sqlx::query_as::<_, Row>(include_str!("../../../sql/changes_of_customer.sql"))
         .bind(snapshot.tenant())
         .bind(query.id.as_str())
@@ -46,6 +49,8 @@ pub(super) async fn read(
         .bind(&after.kind)
         .bind(&after.name)
         .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+        .bind(hidden_kinds)
+        .bind(hidden_names)
         .fetch_all(snapshot.connection())
         .await?;
     found.into_iter().map(Row::into_item).collect()
