@@ -54,8 +54,8 @@ pub(crate) struct RevenueParams {
     /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day (ISO 8601). By default today, by the watermark. The range covers at most
-    /// 1,100 days.
+    /// The last day (ISO 8601). By default, and at most, today, by the watermark. A range of more than
+    /// 1,100 days, or one that begins after today, is refused.
     #[param(format = Date)]
     to: Option<String>,
     /// The length of the periods: `day` (default), `week` (from Monday) or `month`.

@@ -24,8 +24,8 @@ pub(crate) struct DaysParams {
     /// The first day (ISO 8601). By default 29 days before `to`.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day (ISO 8601). By default today, by the watermark. The range covers at most
-    /// 1,100 days.
+    /// The last day (ISO 8601). By default, and at most, today, by the watermark. A range of more than
+    /// 1,100 days, or one that begins after today, is refused.
     #[param(format = Date)]
     to: Option<String>,
 }
@@ -73,6 +73,32 @@ impl Days {
         self.to.map(Day)
     }
 
+    /// Ends the range today: days to come have no figures yet, and an answer that names them would look
+    /// as if they had. Without a watermark nothing is known, and the range stays as it is.
+    pub(super) fn until_today(
+        self,
+        snapshot: &Snapshot<'_>,
+        definitions: &TenantDefinitions,
+    ) -> Result<Self, Problem> {
+        self.until(today(snapshot, definitions))
+    }
+
+    fn until(self, today: Option<i32>) -> Result<Self, Problem> {
+        let Some(today) = today else {
+            return Ok(self);
+        };
+        if let Some(from) = self.from.filter(|from| *from > today) {
+            let [from, today] = [from, today].map(calendar::date_text);
+            let detail = format!(
+                "from ({from}) is after today ({today}, by the watermark), and there are no figures \
+                 of days to come; name an earlier day"
+            );
+            return Err(Problem::unprocessable("from", detail));
+        }
+        let to = self.to.map(|to| to.min(today));
+        Ok(Self { to, ..self })
+    }
+
     /// Fills in an unbounded end.
     pub(super) fn unbounded(self) -> Span {
         Span {
@@ -81,33 +107,28 @@ impl Days {
         }
     }
 
-    /// Fills in the default ends, up to today by the watermark.
+    /// Fills in the default ends, and ends the range today, by the watermark.
     pub(super) fn span(
         self,
         snapshot: &Snapshot<'_>,
         definitions: &TenantDefinitions,
     ) -> Result<Span, Problem> {
-        let span = self.span_until(today(snapshot, definitions));
-        check(span.from, span.to)?;
-        Ok(span)
+        self.span_until(today(snapshot, definitions))
     }
 
-    fn span_until(self, today: i32) -> Span {
-        let to = self.to.unwrap_or_else(|| {
-            let latest = self
-                .from
-                .map_or(today, |from| from.saturating_add(MAX_DAYS - 1));
-            today.max(self.from.unwrap_or(today)).min(latest)
-        });
-        let from = self.from.unwrap_or(to.saturating_sub(DEFAULT_DAYS - 1));
-        Span { from, to }
+    fn span_until(self, today: Option<i32>) -> Result<Span, Problem> {
+        let days = self.until(today)?;
+        let to = days.to.or(today).or(days.from).unwrap_or_default();
+        let from = days.from.unwrap_or(to.saturating_sub(DEFAULT_DAYS - 1));
+        check(from, to)?;
+        Ok(Span { from, to })
     }
 }
 
-/// Returns the day of the watermark; 1970-01-01 if there is none yet.
-pub(super) fn today(snapshot: &Snapshot<'_>, definitions: &TenantDefinitions) -> i32 {
+/// Returns the day of the watermark; `None` if there is none yet.
+fn today(snapshot: &Snapshot<'_>, definitions: &TenantDefinitions) -> Option<i32> {
     let watermark = snapshot.freshness().watermark;
-    watermark.map_or(0, |at: Instant| definitions.day_of(at))
+    watermark.map(|at: Instant| definitions.day_of(at))
 }
 
 fn day(parameter: &'static str, text: &str) -> Result<i32, Problem> {
@@ -124,9 +145,11 @@ fn check(from: i32, to: i32) -> Result<(), Problem> {
         return Err(Problem::unprocessable("from", detail));
     }
     if to - from >= MAX_DAYS {
+        let days = to - from + 1;
+        let [from, to] = [from, to].map(calendar::date_text);
         let detail = format!(
-            "from and to span {} days; {MAX_DAYS} at most",
-            to - from + 1
+            "from ({from}) and to ({to}; by default today) span {days} days, and {MAX_DAYS} at most are \
+             answered at once; name a later from or an earlier to"
         );
         return Err(Problem::unprocessable("from", detail));
     }
@@ -282,11 +305,10 @@ mod tests {
     use super::*;
 
     fn parse(from: Option<&str>, to: Option<&str>) -> Result<Span, String> {
-        let today = day("to", "2024-06-30").unwrap();
         let days = Days::parse(from, to).map_err(|problem| problem.to_string())?;
-        let span = days.span_until(today);
-        check(span.from, span.to).map_err(|problem| problem.to_string())?;
-        Ok(span)
+        let today = day("to", "2024-06-30").unwrap();
+        let span = days.span_until(Some(today));
+        span.map_err(|problem| problem.to_string())
     }
 
     #[track_caller]
@@ -300,9 +322,46 @@ mod tests {
         is(None, None, ["2024-06-01", "2024-06-30"]);
         is(None, Some("2024-02-29"), ["2024-01-31", "2024-02-29"]);
         is(Some("2024-06-29"), None, ["2024-06-29", "2024-06-30"]);
-        // A range in the future is empty, not an error.
-        is(Some("2024-07-02"), None, ["2024-07-02", "2024-07-02"]);
-        is(Some("2000-01-01"), None, ["2000-01-01", "2003-01-04"]);
+    }
+
+    #[test]
+    fn range_ends_today_at_the_latest() {
+        let to = Some("2024-07-31");
+        is(Some("2024-06-30"), to, ["2024-06-30", "2024-06-30"]);
+        is(None, to, ["2024-06-01", "2024-06-30"]);
+        for to in [None, Some("2024-07-02"), Some("9999-12-31")] {
+            let refused = parse(Some("2024-07-01"), to).unwrap_err();
+            assert!(refused.contains("2024-07-01"), "{refused}");
+            assert!(refused.contains("2024-06-30"), "{refused}");
+        }
+        let unbounded = Days::parse(None, to)
+            .unwrap()
+            .until(day("to", "2024-06-30").ok());
+        assert_eq!(
+            unbounded.unwrap().to(),
+            day("to", "2024-06-30").ok().map(Day)
+        );
+    }
+
+    #[test]
+    fn range_without_an_end_is_refused_if_it_does_not_reach_today() {
+        is(Some("2021-06-27"), None, ["2021-06-27", "2024-06-30"]);
+        for from in ["2021-06-26", "2000-01-01"] {
+            let refused = parse(Some(from), None).unwrap_err();
+            assert!(
+                refused.contains("1100") && refused.contains(from),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn range_before_the_first_watermark_is_answered_as_it_was_asked() {
+        let span = |from, to| Days::parse(from, to).unwrap().span_until(None).unwrap();
+        let asked = span(Some("2024-06-01"), Some("2024-06-03"));
+        assert_eq!(asked.to - asked.from, 2);
+        let asked = span(Some("2024-06-01"), None);
+        assert_eq!(asked.from, asked.to);
     }
 
     #[test]
@@ -312,7 +371,6 @@ mod tests {
         assert!(refused("yesterday", "2024-03-01").contains("date"));
         assert!(refused("2024-03-02", "2024-03-01").contains("after"));
         assert!(refused("2020-01-01", "2024-03-01").contains("1100"));
-        assert!(parse(Some("9999-12-31"), None).is_ok());
     }
 
     #[test]

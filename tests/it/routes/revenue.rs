@@ -58,6 +58,44 @@ async fn revenue_is_returned_by_period() {
     assert_eq!(before["total"]["currencies"], json!({}));
 }
 
+/// The clock of the shop is at 2024-06-30.
+#[tokio::test]
+async fn days_to_come_and_ranges_that_end_before_today_unasked_are_not_answered() {
+    let api = Api::over(&sold().await).await;
+    let month = "from=2024-06-29&to=2024-07-31";
+    let revenue = api.ok("acme", &format!("/v1/revenue?{month}")).await;
+    assert_eq!(revenue["items"].as_array().unwrap().len(), 2);
+    let series = api.ok("acme", &format!("/v1/series?{month}")).await;
+    assert_eq!(series["items"].as_array().unwrap().len(), 2);
+    for route in ["conversations", "campaigns", "journeys/sales/stages"] {
+        let told = api.ok("acme", &format!("/v1/{route}?{month}")).await;
+        assert_eq!(told["to"], "2024-06-30", "{route}");
+    }
+    for route in [
+        "revenue",
+        "series",
+        "segments/buyers/series",
+        "conversations",
+        "campaigns",
+        "journeys/sales/stages",
+        "journeys/sales/flows",
+        "journeys/sales/bottlenecks",
+    ] {
+        let future = api
+            .get("acme", &format!("/v1/{route}?from=2024-07-01"))
+            .await;
+        assert_eq!(future.status, 422, "{route}: {}", future.body);
+        assert_eq!(future.body["parameter"], "from", "{route}");
+        if !route.starts_with("journeys") {
+            let long = api
+                .get("acme", &format!("/v1/{route}?from=2000-01-01"))
+                .await;
+            assert_eq!(long.status, 422, "{route}: {}", long.body);
+            assert_eq!(long.body["parameter"], "from", "{route}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn cached_response_is_invalidated_when_a_rollup_changes() {
     let mut world = sold().await;

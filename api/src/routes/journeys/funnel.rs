@@ -26,7 +26,8 @@ pub(crate) struct JourneyParams {
     /// The first day (ISO 8601), in the tenant's time zone. Unbounded by default.
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day (ISO 8601). Unbounded by default. With `from`, at most 1,100 days.
+    /// The last day (ISO 8601); at most today, by the watermark. Unbounded by default. With `from`, at
+    /// most 1,100 days. A range that begins after today is refused.
     #[param(format = Date)]
     to: Option<String>,
 }
@@ -71,8 +72,8 @@ impl<A> FunnelQuery<A> {
         })
     }
 
-    async fn sums(&self, snapshot: &mut Snapshot<'_>) -> Result<Sums, Problem> {
-        let span = self.days.unbounded();
+    async fn sums(&self, snapshot: &mut Snapshot<'_>, days: Days) -> Result<Sums, Problem> {
+        let span = days.unbounded();
         let kinds = JourneyRollup::ALL.map(|kind| RollupKind::Journey(kind).name());
         let rows = sqlx::query_as::<_, Row>(include_str!("../../sql/journey_rollups.sql"))
             .bind(snapshot.tenant())
@@ -113,13 +114,14 @@ impl<A: Serialize + Send> Query for FunnelQuery<A> {
             let counter = format!("{}/{stage}", self.journey.as_str());
             in_stages.get(&counter).copied().unwrap_or(0)
         };
-        let sums = self.sums(snapshot).await?;
+        let days = self.days.until_today(snapshot, definitions)?;
+        let sums = self.sums(snapshot, days).await?;
         Ok((self.present)(JourneyFunnel {
             funnel: Funnel::from_sums(journey, customers, &sums),
             journey: journey.clone(),
             version: definitions.version,
-            from: self.days.from(),
-            to: self.days.to(),
+            from: days.from(),
+            to: days.to(),
         }))
     }
 }
