@@ -130,6 +130,7 @@ fn api_limits(limits: &ApiLimits) -> Result<tidemark_api::Limits, Usage> {
         peer_rate: rate(limits.peer_per_second, limits.peer_burst),
         trusted_proxies,
         connections: limits.connections,
+        connections_per_peer: limits.connections_per_peer,
         request_timeout,
         // The statement of a request that timed out must end soon after it.
         statement_timeout: defaults.statement_timeout.min(request_timeout / 2),

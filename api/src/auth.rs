@@ -34,7 +34,7 @@ pub const MAX_LEEWAY_SECONDS: u64 = 300;
 
 /// The role of a token in its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Role {
     /// Reads all data of the tenant. Each access to personal attributes is audited.
     Admin,
@@ -76,6 +76,15 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a role: expected admin, analyst or viewer")]
 pub struct UnknownRole(String);
+
+// A derived implementation would also accept an object, such as `{"admin": null}`.
+impl TryFrom<String> for Role {
+    type Error = UnknownRole;
+
+    fn try_from(text: String) -> Result<Self, UnknownRole> {
+        text.parse()
+    }
+}
 
 impl FromStr for Role {
     type Err = UnknownRole;

@@ -199,6 +199,13 @@ pub struct Limits {
     pub trusted_proxies: Vec<Network>,
     /// The number of open connections. Further clients wait to be accepted.
     pub connections: usize,
+    /// The number of open connections of one peer. Further ones are closed at once. Trusted proxies are
+    /// exempt.
+    pub connections_per_peer: usize,
+    /// The time limit to receive the head of the first request of a connection.
+    pub first_head_timeout: Duration,
+    /// The time within which a client reads some of a response that waits for it.
+    pub write_timeout: Duration,
     /// The time limit of a request, after which it is answered 503.
     pub request_timeout: Duration,
     /// The time limit of one SQL statement, enforced by Postgres. It is less than `request_timeout`,
@@ -241,6 +248,9 @@ impl Default for Limits {
             },
             trusted_proxies: Vec::new(),
             connections: 4_096,
+            connections_per_peer: 512,
+            first_head_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(5),
             wait_timeout: Duration::from_secs(5),

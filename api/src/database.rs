@@ -15,14 +15,15 @@ mod snapshot;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use moka::future::Cache;
-use prometheus::Registry;
+use prometheus::{IntCounter, Registry};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, Error};
 use tidemark_projections::definitions::TenantDefinitions;
 use tidemark_schemas::{Instant, TenantId};
 
@@ -60,6 +61,10 @@ pub(crate) struct Database {
     definitions: Cache<(TenantId, i64), Arc<TenantDefinitions>>,
     /// The instant in place of the database's clock.
     clock: Option<Instant>,
+    /// Whether the last check reached the database.
+    is_reachable: AtomicBool,
+    /// Requests that found all connections in use.
+    busy: IntCounter,
 }
 
 impl Database {
@@ -74,19 +79,27 @@ impl Database {
             .connect(&options)
             .await
             .map_err(ApiError::Database)?;
-        let (role, is_privileged) = sqlx::query_as(include_str!("sql/effective_role.sql"))
-            .fetch_one(&mut connection)
-            .await
-            .map_err(ApiError::Database)?;
+        let (role, is_privileged, is_processor) =
+            sqlx::query_as(include_str!("sql/effective_role.sql"))
+                .fetch_one(&mut connection)
+                .await
+                .map_err(ApiError::Database)?;
         if is_privileged {
             return Err(ApiError::PrivilegedRole(role));
         }
+        if is_processor {
+            return Err(ApiError::ProcessorRole(role));
+        }
         connection.close().await.map_err(ApiError::Database)?;
-        Ok(Self::connect_lazily(options, session, config))
+        Self::connect_lazily(options, session, config)
     }
 
     /// Returns a database that connects on the first use.
-    fn connect_lazily(options: PgConnectOptions, session: Session, config: &Config) -> Self {
+    fn connect_lazily(
+        options: PgConnectOptions,
+        session: Session,
+        config: &Config,
+    ) -> Result<Self, ApiError> {
         let (alone, session_alone) = (options.clone(), session.clone());
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
@@ -105,18 +118,20 @@ impl Database {
                 Box::pin(async move { session.set(connection).await })
             })
             .connect_lazy_with(options);
-        Self {
+        Ok(Self {
             pool,
             options: ArcSwap::from_pointee(alone),
             session: session_alone,
             definitions: Cache::new(CACHED_DEFINITIONS),
             clock: config.clock,
-        }
+            is_reachable: AtomicBool::new(false),
+            busy: metrics::busy()?,
+        })
     }
 
     /// Returns a database that is unavailable.
     #[cfg(test)]
-    pub(crate) fn unavailable(config: &Config) -> Self {
+    pub(crate) fn unavailable(config: &Config) -> Result<Self, ApiError> {
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(1);
@@ -125,6 +140,7 @@ impl Database {
 
     /// Registers the metrics of the connection pool.
     pub(crate) fn register_metrics(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.busy.clone()))?;
         PoolCollector::register(self.pool.clone(), registry)
     }
 
@@ -147,7 +163,7 @@ impl Database {
 
     /// Acquires a pooled connection.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Problem> {
-        Ok(self.pool.acquire().await?)
+        self.acquire_pooled().await
     }
 
     /// Opens a snapshot of the caller's tenant.
@@ -176,7 +192,7 @@ impl Database {
             Some(Failure::StalePlan) => connection.clear_cached_statements().await?,
             Some(Failure::ConnectionLost) => {
                 drop(connection.detach()); // not back into the pool
-                connection = self.pool.acquire().await?;
+                connection = self.acquire_pooled().await?;
             }
             Some(Failure::Unavailable | Failure::Refused) | None => return Err(problem),
         }
@@ -188,13 +204,42 @@ impl Database {
     }
 
     /// Returns the active generation and its staleness, without a tenant; `None` if no generation is
-    /// active.
-    pub(crate) async fn readiness(&self) -> Result<Option<Readiness>, Problem> {
-        let mut connection = self.pool.acquire().await?;
+    /// active. Opens the connection, outside the pool, if there is none.
+    pub(crate) async fn probe(
+        &self,
+        connection: &mut Option<PgConnection>,
+    ) -> Result<Option<Readiness>, Problem> {
+        let open = match connection.take() {
+            Some(open) => open,
+            None => self.connect_unpooled().await?,
+        };
         let transaction = connection
+            .insert(open)
             .begin_with("begin isolation level repeatable read read only")
             .await?;
         Readiness::read(transaction, self.clock).await
+    }
+
+    /// Records whether the last check reached the database.
+    pub(crate) fn set_reachable(&self, is_reachable: bool) {
+        self.is_reachable.store(is_reachable, Ordering::Release);
+    }
+
+    /// Acquires a pooled connection; 503 `busy` if all were in use for too long, although the database
+    /// responds.
+    async fn acquire_pooled(&self) -> Result<PoolConnection<Postgres>, Problem> {
+        match self.pool.acquire().await {
+            Err(error @ Error::PoolTimedOut) if self.is_reachable.load(Ordering::Acquire) => {
+                self.busy.inc();
+                let problem = Problem::retryable(
+                    "busy",
+                    "Too many concurrent reads",
+                    "all connections to the database are in use",
+                );
+                Err(problem.with_cause(error))
+            }
+            acquired => Ok(acquired?),
+        }
     }
 }
 

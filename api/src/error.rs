@@ -52,6 +52,12 @@ pub enum ApiError {
          configure a role that does not, such as tidemark_api"
     )]
     PrivilegedRole(String),
+    /// The database role reads the rows of all tenants.
+    #[error(
+        "the database role {0:?} has the privileges of tidemark_processor, whose policies show the rows of \
+         all tenants: set database.api_role to tidemark_api"
+    )]
+    ProcessorRole(String),
     /// Registering a metric failed.
     #[error("registering metrics failed: {0}")]
     Metrics(#[from] prometheus::Error),

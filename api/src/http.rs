@@ -18,7 +18,9 @@ pub(crate) use self::extract::{NoParams, Path, QueryParams};
 pub(crate) use self::guard::{Guard, GuardLimits};
 #[cfg(test)]
 pub(crate) use self::limits::Peer;
-pub(crate) use self::limits::{Buckets, ConcurrencyLimits, Exceeded, LimitMetrics, Peers, Quotas};
+pub(crate) use self::limits::{
+    Buckets, ConcurrencyLimits, Exceeded, LimitMetrics, PeerConnections, Peers, Quotas,
+};
 pub use self::limits::{InvalidNetwork, Network, Rate, SmallBurst};
 pub(crate) use self::metrics::HttpMetrics;
 pub use self::metrics::metrics_router;

@@ -69,8 +69,9 @@ impl Layers {
         routes.route_layer(from_fn_with_state(layer, authenticated))
     }
 
-    /// Wraps the readiness route, which reads the database without a token: the guard of step 6.
-    pub(crate) fn readiness<S>(&self, routes: Router<S>) -> Router<S>
+    /// Wraps routes of a test: the guard of step 6.
+    #[cfg(test)]
+    pub(crate) fn guarded<S>(&self, routes: Router<S>) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
     {
@@ -108,11 +109,17 @@ async fn authenticated(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let verified = layer.authenticator.authenticate(&mut request).await?;
+    let authenticating = layer.authenticator.authenticate(&mut request);
+    let verified = layer.guard.within_time(authenticating).await?;
     let quotas = layer.rates.draw(&request, &verified)?;
     let condition = Condition::from_headers(request.headers());
     let caller = &verified.caller;
-    let response = match layer.cache.lookup(&mut request, caller).await {
+    // The length is checked before the cache, which answers whatever the body.
+    let looked_up = match layer.guard.check_length(&request) {
+        Ok(()) => layer.cache.lookup(&mut request, caller).await,
+        Err(problem) => Err(problem),
+    };
+    let response = match looked_up {
         Ok(None) => {
             request.extensions_mut().insert(caller.clone());
             let (tenant, limits) = (caller.tenant.clone(), Arc::clone(&layer.concurrency));
@@ -130,6 +137,7 @@ async fn authenticated(
     Ok(response)
 }
 
+#[cfg(test)]
 async fn guarded(
     State(guard): State<Guard>,
     request: Request,
@@ -173,6 +181,7 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         HeaderName::from_static("x-request-id"),
     ];
     let response_headers = [
+        "age",
         "etag",
         "ratelimit",
         "ratelimit-policy",
@@ -181,6 +190,7 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         "tidemark-generation",
         "tidemark-lag",
         "tidemark-lag-as-of",
+        "tidemark-stale",
         "tidemark-watermark",
         "x-request-id",
     ];

@@ -40,7 +40,7 @@ use crate::{openapi, pages};
 pub(crate) fn router(layers: &Layers, state: RouteState) -> Router {
     let all = Router::new()
         .merge(layers.authenticated(authenticated().into()))
-        .merge(layers.readiness(readiness().into()))
+        .merge(Router::from(readiness()))
         .merge(layers.public(public().into()))
         .merge(liveness())
         .fallback(async || Problem::no_such_route());
@@ -92,7 +92,7 @@ fn authenticated() -> OpenApiRouter<RouteState> {
         .routes(routes!(parked::summary))
 }
 
-/// Returns the routes that read the database and require no token.
+/// Returns the routes that report the last check of the database and require no token.
 fn readiness() -> OpenApiRouter<RouteState> {
     OpenApiRouter::default().routes(routes!(health::ready))
 }

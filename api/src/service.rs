@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{AuthMetrics, Authenticator, KeyRing, Verifier};
 use crate::database::Database;
 use crate::http::{
-    ConcurrencyLimits, Guard, GuardLimits, HttpMetrics, LimitMetrics, Peers, RequestMiddleware,
-    ServerLimits, serve,
+    ConcurrencyLimits, Guard, GuardLimits, HttpMetrics, LimitMetrics, PeerConnections, Peers,
+    RequestMiddleware, ServerLimits, serve,
 };
 use crate::layers::{AuthenticatedLayer, Layers};
 use crate::query::Reader;
@@ -46,6 +46,7 @@ struct Inner {
     keys: Arc<KeyRing>,
     cache: Arc<ResponseCache>,
     layers: Layers,
+    peer_connections: PeerConnections,
     routes: RouteState,
     limits: Limits,
 }
@@ -61,6 +62,10 @@ impl Service {
                 config.limits.concurrent_requests == 0,
             ),
             ("limits.connections", config.limits.connections == 0),
+            (
+                "limits.connections_per_peer",
+                config.limits.connections_per_peer == 0,
+            ),
             (
                 "limits.request_timeout_seconds",
                 config.limits.request_timeout.is_zero(),
@@ -85,7 +90,14 @@ impl Service {
         let verifier = Verifier::new(&config.auth, Arc::clone(&keys), auth_metrics)?;
         let wait_timeout = config.limits.wait_timeout;
         let cache = Arc::new(ResponseCache::new(&config.cache, wait_timeout, registry)?);
-        let layers = layers(&config, verifier, Arc::clone(&cache), registry)?;
+        let limit_metrics = LimitMetrics::register(registry)?;
+        let peer_connections = PeerConnections::new(
+            config.limits.connections_per_peer,
+            config.limits.trusted_proxies.clone(),
+            limit_metrics.clone(),
+        );
+        let metrics = (HttpMetrics::register(registry)?, limit_metrics);
+        let layers = layers(&config, verifier, Arc::clone(&cache), metrics)?;
         let reader = Reader::new(Arc::clone(&database), Arc::clone(&cache), registry)?;
         let readiness = ReadinessCheck::new(
             Arc::clone(&keys),
@@ -97,6 +109,7 @@ impl Service {
             keys,
             cache,
             layers,
+            peer_connections,
             routes: RouteState { reader, readiness },
             limits: config.limits,
         })))
@@ -105,7 +118,7 @@ impl Service {
     /// Returns a service without a database, for tests of the layers around the routes.
     #[cfg(test)]
     pub(crate) async fn without_database(config: Config) -> Result<Self, ApiError> {
-        let database = Database::unavailable(&config);
+        let database = Database::unavailable(&config)?;
         Self::new(config, database, &Registry::new()).await
     }
 
@@ -144,9 +157,15 @@ impl Service {
         let limits = &self.0.limits;
         let server = ServerLimits {
             connections: limits.connections,
+            peers: self.0.peer_connections.clone(),
+            first_head_timeout: limits.first_head_timeout,
+            write_timeout: limits.write_timeout,
             head_timeout: limits.head_timeout,
             drain_timeout: limits.drain_timeout,
         };
+        let readiness = &self.0.routes.readiness;
+        readiness.check(&mut None).await; // so that the first response is a result
+        let checking = readiness.run(shutdown.clone());
         let serving = serve(self.router(), listener, server, shutdown.clone());
         let stop = CancellationToken::new();
         let follower = Follower::new(Arc::clone(&self.0.database), Arc::clone(&self.0.cache));
@@ -156,7 +175,8 @@ impl Service {
             serving.await;
             stop.cancel();
         };
-        tokio::join!(serving, following, self.0.keys.refresh_until(shutdown));
+        let refreshing = self.0.keys.refresh_until(shutdown);
+        tokio::join!(serving, following, checking, refreshing);
         let tasks = self.0.layers.guard.tasks();
         tasks.close();
         let drained = tokio::time::timeout(limits.statement_timeout, tasks.wait());
@@ -178,16 +198,14 @@ impl Service {
     }
 }
 
-/// Builds the layers, and registers their metrics.
+/// Builds the layers.
 fn layers(
     config: &Config,
     verifier: Verifier,
     cache: Arc<ResponseCache>,
-    registry: &Registry,
+    (http_metrics, limit_metrics): (HttpMetrics, LimitMetrics),
 ) -> Result<Layers, ApiError> {
     let limits = &config.limits;
-    let http_metrics = HttpMetrics::register(registry)?;
-    let limit_metrics = LimitMetrics::register(registry)?;
     let peers = Arc::new(Peers::new(
         limits.peer_rate,
         MAX_COST,

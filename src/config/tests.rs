@@ -49,6 +49,37 @@ impl Given<'_> {
 }
 
 #[test]
+fn lists_come_from_files_variables_and_flags() {
+    let proxies = ["10.0.0.0/8", "192.0.2.7"];
+    let file = "[api.limits]\ntrusted_proxies = [\"10.0.0.0/8\", \"192.0.2.7\"]";
+    for given in [
+        Given {
+            file,
+            ..Given::default()
+        },
+        Given {
+            variables: &[(
+                "TIDEMARK_API__LIMITS__TRUSTED_PROXIES",
+                "10.0.0.0/8, 192.0.2.7",
+            )],
+            ..Given::default()
+        },
+        Given {
+            set: &["api.limits.trusted_proxies=10.0.0.0/8,192.0.2.7"],
+            ..Given::default()
+        },
+    ] {
+        assert_eq!(given.load().unwrap().api.limits.trusted_proxies, proxies);
+    }
+    let origin = Given {
+        set: &["api.allowed_origins=https://dashboard.example.com"],
+        ..Given::default()
+    };
+    let origins = origin.load().unwrap().api.allowed_origins;
+    assert_eq!(origins, ["https://dashboard.example.com"]);
+}
+
+#[test]
 fn later_layers_win() {
     let config = Given {
         file: "[kafka]\ntopic = 'from-file'\ngroup = 'from-file'\nclient_id = 'from-file'",

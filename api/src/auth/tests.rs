@@ -153,6 +153,7 @@ fn a_missing_or_malformed_claim_is_refused() {
     check_claim("exp", json!("tomorrow"), Unauthenticated::Claims);
     check_claim("nbf", json!("yesterday"), Unauthenticated::Claims);
     check_claim("role", json!("owner"), Unauthenticated::Claims);
+    check_claim("role", json!({"admin": null}), Unauthenticated::Claims);
     check_claim("tenant", json!(""), Unauthenticated::Claims);
     check_claim("tenant", json!("a/b"), Unauthenticated::Claims);
     check_claim("tenant", json!(["acme", "other"]), Unauthenticated::Claims);

@@ -8,7 +8,7 @@ use tidemark_schemas::Instant;
 use crate::http::Problem;
 
 /// The active generation, and the age of its slowest clock.
-#[derive(Debug, FromRow)]
+#[derive(Debug, Clone, Copy, FromRow)]
 pub(crate) struct Readiness {
     pub(crate) generation: i32,
     pub(crate) partitions: i32,

@@ -42,9 +42,23 @@ fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
         let detail = rejection
             .source()
             .map_or_else(|| rejection.to_string(), ToString::to_string);
-        Problem::malformed(format!("the query string: {detail}"))
+        let problem = Problem::malformed(format!("the query string: {detail}"));
+        match named_parameter(uri, &detail) {
+            Some(name) => problem.with_parameter(name),
+            None => problem,
+        }
     })?;
     Ok(parsed.0)
+}
+
+/// Returns the parameter of the query string that an error is about: its text begins with the name, or
+/// quotes it first.
+fn named_parameter(uri: &Uri, detail: &str) -> Option<String> {
+    let prefix = detail.split_once(": ").map(|(name, _)| name);
+    let names = [prefix, detail.split('`').nth(1)];
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let is_sent = |name: &&str| pairs.iter().any(|(sent, _)| sent == name);
+    names.into_iter().flatten().find(is_sent).map(str::to_owned)
 }
 
 fn is_utf8_when_decoded(query: &str) -> bool {
@@ -113,6 +127,21 @@ mod tests {
         match parse_query(query) {
             Ok(params) => panic!("{query:?} was accepted: {params:?}"),
             Err(detail) => assert!(detail.contains(expected), "{detail:?} lacks {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_parameter_of_the_wrong_form_is_a_field_of_the_problem() {
+        for (query, name) in [
+            ("limit=-1", "limit"),
+            ("limit=ten", "limit"),
+            ("segment=a&segmant=x", "segmant"),
+            ("segment=a&limit=1&limit=2", "limit"),
+        ] {
+            let uri = Uri::try_from(format!("/v1/customers?{query}")).ok();
+            let problem = uri.and_then(|uri| parse::<Params>(&uri).err());
+            let parameter = problem.as_ref().and_then(Problem::parameter);
+            assert_eq!(parameter, Some(name), "{query}");
         }
     }
 

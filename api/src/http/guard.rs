@@ -59,6 +59,28 @@ impl Guard {
         &self.metrics
     }
 
+    /// Returns a problem if the declared length of the body exceeds the limit.
+    pub(crate) fn check_length(&self, request: &Request) -> Result<(), Problem> {
+        if declared_length(request) > self.limits.body_bytes as u64 {
+            return Err(Problem::too_large(self.limits.body_bytes));
+        }
+        Ok(())
+    }
+
+    /// Waits for a step before the work; 503 if it takes as long as a request may.
+    pub(crate) async fn within_time<T>(
+        &self,
+        step: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let result = tokio::time::timeout(self.limits.request_timeout, step).await;
+        result.unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    fn timed_out(&self) -> Problem {
+        self.metrics.timed_out.inc();
+        Problem::retryable("timed-out", "Request timed out", "the answer took too long")
+    }
+
     /// Runs a request; a problem if it exceeds a limit or panics.
     pub(crate) async fn run<F>(
         &self,
@@ -68,9 +90,7 @@ impl Guard {
     where
         F: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
-        if declared_length(&request) > self.limits.body_bytes as u64 {
-            return Err(Problem::too_large(self.limits.body_bytes));
-        }
+        self.check_length(&request)?;
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.metrics.shed.inc();
             return Err(Problem::retryable(
@@ -90,14 +110,7 @@ impl Guard {
         match tokio::time::timeout(self.limits.request_timeout, task).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => Err(Problem::internal(panic_message(error))),
-            Err(_) => {
-                self.metrics.timed_out.inc();
-                Err(Problem::retryable(
-                    "timed-out",
-                    "Request timed out",
-                    "the answer took too long",
-                ))
-            }
+            Err(_) => Err(self.timed_out()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod buckets;
 mod concurrency;
+mod connections;
 mod metrics;
 mod peers;
 
@@ -16,6 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub(crate) use self::buckets::Buckets;
 pub use self::buckets::SmallBurst;
 pub(crate) use self::concurrency::ConcurrencyLimits;
+pub(crate) use self::connections::{PeerConnection, PeerConnections};
 pub(crate) use self::metrics::LimitMetrics;
 pub use self::peers::{InvalidNetwork, Network};
 pub(crate) use self::peers::{Peer, Peers};

@@ -91,7 +91,8 @@ pub(crate) async fn request_middleware(
 
 fn span(request: &Request, route: &str, request_id: &RequestId) -> Span {
     let trace = trace_id(request.headers());
-    tracing::info_span!(
+    // As an error, so that a filter keeps it wherever it keeps the line of a failure.
+    tracing::error_span!(
         "request",
         method = %request.method(),
         route,

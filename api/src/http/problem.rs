@@ -32,7 +32,7 @@ struct Inner {
     kind: Cow<'static, str>,
     title: Cow<'static, str>,
     detail: Cow<'static, str>,
-    parameter: Option<&'static str>,
+    parameter: Option<Cow<'static, str>>,
     violated_policy: Option<&'static str>,
     headers: HeaderMap,
     cause: Option<Cause>,
@@ -163,8 +163,8 @@ impl Problem {
     }
 
     /// Names the parameter that is wrong.
-    pub(crate) fn with_parameter(mut self, parameter: &'static str) -> Self {
-        self.0.parameter = Some(parameter);
+    pub(crate) fn with_parameter(mut self, parameter: impl Into<Cow<'static, str>>) -> Self {
+        self.0.parameter = Some(parameter.into());
         self
     }
 
@@ -200,7 +200,7 @@ impl Problem {
     /// The parameter that is wrong.
     #[cfg(test)]
     pub(crate) fn parameter(&self) -> Option<&str> {
-        self.0.parameter
+        self.0.parameter.as_deref()
     }
 
     /// Returns true if a dependency of the service is unavailable.
@@ -284,7 +284,7 @@ pub(crate) fn render(
         title: &inner.title,
         status: status.as_u16(),
         detail: &inner.detail,
-        parameter: inner.parameter,
+        parameter: inner.parameter.as_deref(),
         violated_policies: inner.violated_policy.map(|policy| [policy]),
         instance: path,
         request_id: request_id.as_str(),

@@ -45,12 +45,12 @@ pub(crate) fn authenticated(mut described: OpenApi) -> OpenApi {
     described
 }
 
-/// Adds the effects of [`crate::layers::Layers::readiness`]: the guard.
+/// Describes the route that reports the last check of the database.
 pub(crate) fn readiness(mut described: OpenApi) -> OpenApi {
     for (_, operation) in operations(&mut described) {
         without_token(operation);
         for (status, name, _, _) in PROBLEMS {
-            if ["413", "500", "503"].contains(&status) {
+            if ["500", "503"].contains(&status) {
                 add_response(operation, status, name);
             }
         }

@@ -45,7 +45,8 @@ pub(crate) struct Ready {
 ///
 /// Answers 200 if the keys for token verification are loaded, the database is available, a
 /// generation of projections is active, and the projections are within the configured staleness
-/// limit, if there is one; otherwise 503.
+/// limit, if there is one; otherwise 503. The response is at most some seconds old: it is the result of a check
+/// that runs every second.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -54,7 +55,7 @@ pub(crate) struct Ready {
     responses((status = 200, description = "Requests can be answered.", body = Ready)),
 )]
 pub(crate) async fn ready(State(check): State<ReadinessCheck>) -> Result<Json<Ready>, Problem> {
-    let readiness = check.run().await?;
+    let readiness = check.last()?;
     Ok(Json(Ready {
         status: "ready",
         generation: readiness.generation,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod connections;
 mod docs;
 mod draining;
 
@@ -237,7 +238,7 @@ fn misbehaving(service: &Service) -> Router {
             }),
         );
     let layers = service.layers();
-    layers.all(layers.readiness(routes))
+    layers.all(layers.guarded(routes))
 }
 
 #[tokio::test]

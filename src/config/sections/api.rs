@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::Secret;
 
@@ -20,6 +20,7 @@ pub struct Api {
     /// Whether a proxy terminates TLS in front of the API: responses then have HSTS.
     pub behind_tls: bool,
     /// Allowed CORS origins, such as `https://dashboard.example.com`.
+    #[serde(deserialize_with = "list")]
     pub allowed_origins: Vec<String>,
     /// Authentication: the accepted tokens.
     pub auth: Auth,
@@ -126,6 +127,7 @@ pub struct ApiLimits {
     /// The number of unknown tokens of a peer's burst after a pause.
     pub peer_burst: u32,
     /// Proxies (addresses or networks) trusted to set `X-Forwarded-For`.
+    #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<String>,
     /// The share of `api.connections` that one tenant may use at once, in percent.
     pub tenant_share_percent: usize,
@@ -133,6 +135,8 @@ pub struct ApiLimits {
     pub concurrent_requests: usize,
     /// The most open connections of clients; further ones wait to be accepted.
     pub connections: usize,
+    /// The most open connections of one peer; further ones are closed at once. Trusted proxies are exempt.
+    pub connections_per_peer: usize,
     /// The timeout of a request, in seconds.
     pub request_timeout_seconds: u64,
     /// The largest body of a request, in bytes.
@@ -154,9 +158,28 @@ impl Default for ApiLimits {
             tenant_share_percent: 50,
             concurrent_requests: 512,
             connections: 4_096,
+            connections_per_peer: 512,
             request_timeout_seconds: 10,
             body_bytes: 64 * 1024,
             drain_seconds: 15,
         }
     }
+}
+
+/// Reads a list or, as variables and flags are text, its items separated by commas.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Setting {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Setting::deserialize(deserializer)? {
+        Setting::List(items) => items,
+        Setting::Text(text) => {
+            let items = text.split(',').map(str::trim);
+            let items = items.filter(|item| !item.is_empty());
+            items.map(str::to_owned).collect()
+        }
+    })
 }

@@ -83,7 +83,7 @@ impl Peers {
 
 /// Returns the /64 prefix of an IPv6 address, because one subscriber has at least a /64 and so any
 /// number of addresses; returns an IPv4 address as it is.
-fn network_prefix(address: IpAddr) -> IpAddr {
+pub(super) fn network_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let network = u128::from(v6) & (u128::MAX << 64);
@@ -106,7 +106,7 @@ pub struct Network {
 pub struct InvalidNetwork(String);
 
 impl Network {
-    fn contains(self, address: IpAddr) -> bool {
+    pub(super) fn contains(self, address: IpAddr) -> bool {
         let (bits, width) = bits(address);
         let (own_bits, own_width) = bits_of(self.address);
         let ignored = width - self.prefix.min(width);

@@ -207,3 +207,18 @@ async fn large_responses_are_compressed_as_accepted() {
         );
     }
 }
+
+#[tokio::test]
+async fn pages_of_other_origins_can_read_the_age_of_a_stale_response() {
+    let origin = "https://dashboard.example.com";
+    let service = service(|config| config.allowed_origins = vec![origin.to_owned()]).await;
+    let mut request = request("GET", "/v1/customers");
+    let value = HeaderValue::from_static("https://dashboard.example.com");
+    request.headers_mut().insert(header::ORIGIN, value);
+    let (_, headers, _) = ask(&service.router(), request).await;
+    let exposed = headers["access-control-expose-headers"].to_str().unwrap();
+    let exposed: Vec<_> = exposed.split(',').map(str::trim).collect();
+    for name in ["age", "tidemark-stale"] {
+        assert!(exposed.contains(&name), "{name}: {exposed:?}");
+    }
+}

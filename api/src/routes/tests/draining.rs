@@ -7,8 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connections::limits;
 use super::*;
-use crate::http::{ServerLimits, serve};
+use crate::http::serve;
 
 #[tokio::test]
 async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutdown() {
@@ -26,11 +27,7 @@ async fn a_request_in_flight_on_a_keep_alive_connection_is_answered_before_shutd
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
-    let limits = ServerLimits {
-        connections: 8,
-        head_timeout: Duration::from_secs(75),
-        drain_timeout: Duration::from_secs(15),
-    };
+    let limits = limits();
     let serving =
         TaskTracker::new().spawn(async move { serve(router, listener, limits, stop).await });
 
