@@ -150,7 +150,7 @@ impl Database {
     }
 
     /// Opens a connection outside the pool, for reads of rows that belong to no tenant.
-    pub(crate) async fn connect_unpooled(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(crate) async fn connect_unpooled(&self) -> Result<PgConnection, Error> {
         self.session.connect(&self.options.load_full()).await
     }
 
@@ -259,13 +259,13 @@ impl Session {
         }
     }
 
-    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, Error> {
         let mut connection = PgConnection::connect_with(options).await?;
         self.set(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn set(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn set(&self, connection: &mut PgConnection) -> Result<(), Error> {
         sqlx::query(include_str!("sql/session.sql"))
             .bind(&self.statement_timeout)
             .execute(&mut *connection)

@@ -140,6 +140,11 @@ impl Currency {
         iso4217::minor_digits(letters).map(|_| Self(letters))
     }
 
+    /// Returns whether the currency is not in use any more.
+    pub fn is_retired(self) -> bool {
+        iso4217::is_retired(self.0)
+    }
+
     /// Returns the reason why a text is no currency, with the code that was meant if it is one in other
     /// letters.
     pub fn refusal(text: &str) -> String {
@@ -185,38 +190,26 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 mod iso4217 {
-    /// The currencies with a minor unit other than a hundredth, in use or retired.
+    /// The currencies in use with a minor unit other than a hundredth.
     const OTHER_DIGITS: &[(&[u8; 3], u8)] = &[
-        (b"ADP", 0),
-        (b"BEF", 0),
         (b"BHD", 3),
         (b"BIF", 0),
-        (b"BYB", 0),
-        (b"BYR", 0),
         (b"CLF", 4),
         (b"CLP", 0),
         (b"DJF", 0),
-        (b"ESP", 0),
         (b"GNF", 0),
-        (b"GRD", 0),
         (b"IQD", 3),
         (b"ISK", 0),
-        (b"ITL", 0),
         (b"JOD", 3),
         (b"JPY", 0),
         (b"KMF", 0),
         (b"KRW", 0),
         (b"KWD", 3),
-        (b"LUF", 0),
         (b"LYD", 3),
-        (b"MGF", 0),
         (b"OMR", 3),
-        (b"PTE", 0),
         (b"PYG", 0),
         (b"RWF", 0),
         (b"TND", 3),
-        (b"TPE", 0),
-        (b"TRL", 0),
         (b"UGX", 0),
         (b"UYI", 0),
         (b"UYW", 4),
@@ -235,10 +228,13 @@ mod iso4217 {
         SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS \
         UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG";
 
-    /// Retired: amounts of the past have them.
+    /// The retired currencies with hundredths, and those without a minor unit: amounts of the past have them.
     const RETIRED: &[u8] = b"AFA ATS AYM AZM BGL CSD CUC CYP DEM EEK FIM FRF GHC GWP HRK IEP LTL LVL MRO \
         MTL MXP MZM NLG PLZ ROL RUR SDD SIT SKK SLL SRG STD TMM UAK VEB VEF YUM ZMK ZWD ZWL ZWN ZWR";
+    const RETIRED_WHOLE: &[u8] = b"ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL";
 
+    /// The length of a code in a list, with the space behind it.
+    const ENTRY: usize = 4;
     const LETTERS: usize = 26;
     const UNKNOWN: u8 = u8::MAX;
 
@@ -261,15 +257,15 @@ mod iso4217 {
     #[expect(clippy::large_stack_arrays, reason = "runs at compile time")]
     const fn digits() -> [u8; LETTERS * LETTERS * LETTERS] {
         let mut digits = [UNKNOWN; LETTERS * LETTERS * LETTERS];
-        let lists = [HUNDREDTHS, RETIRED];
+        let lists = [(HUNDREDTHS, 2), (RETIRED, 2), (RETIRED_WHOLE, 0)];
         let mut list = 0;
         while list < lists.len() {
-            let (codes, mut at) = (lists[list], 0);
+            let ((codes, minor), mut at) = (lists[list], 0);
             while at < codes.len() {
                 if let Some(index) = index([codes[at], codes[at + 1], codes[at + 2]]) {
-                    digits[index] = 2;
+                    digits[index] = minor;
                 }
-                at += "AED ".len();
+                at += ENTRY;
             }
             list += 1;
         }
@@ -281,6 +277,12 @@ mod iso4217 {
             other += 1;
         }
         digits
+    }
+
+    pub(super) fn is_retired(code: [u8; 3]) -> bool {
+        let lists = [RETIRED, RETIRED_WHOLE];
+        let mut entries = lists.iter().flat_map(|codes| codes.chunks(ENTRY));
+        entries.any(|entry| entry.starts_with(&code))
     }
 
     pub(super) fn minor_digits(code: [u8; 3]) -> Option<u8> {

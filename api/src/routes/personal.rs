@@ -31,11 +31,11 @@ impl PersonalOutputs {
     /// Returns the personal outputs of a tenant; none before its first definitions.
     pub(super) fn new(definitions: Option<&TenantDefinitions>, caller: &Caller) -> Self {
         let derived = definitions.map(|all| all.derived_from(|name| all.is_personal(name)));
-        Self::of(derived.unwrap_or_default(), caller)
+        Self::from_derived(derived.unwrap_or_default(), caller)
     }
 
     /// Returns these outputs as the caller may see them.
-    pub(super) fn of(derived: DerivedOutputs, caller: &Caller) -> Self {
+    pub(super) fn from_derived(derived: DerivedOutputs, caller: &Caller) -> Self {
         Self {
             derived,
             is_hidden: !caller.role.sees_personal_attributes(),

@@ -102,7 +102,11 @@ impl TenantDefinitions {
             let is_derived = match kind {
                 ChangeKind::Segment => derived.segments.contains(of),
                 ChangeKind::Stage => derived.journeys.contains(of),
-                _ => false,
+                ChangeKind::Band
+                | ChangeKind::Rfm
+                | ChangeKind::Cluster
+                | ChangeKind::RenewalBand
+                | ChangeKind::Trigger => false,
             };
             if is_derived {
                 derived.triggers.insert(Arc::clone(&trigger.name));

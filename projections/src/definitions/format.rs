@@ -6,6 +6,7 @@
 //! can neither apply nor reject it.
 
 use serde::Deserialize;
+use tidemark_schemas::Currency;
 
 use super::source::TenantSource;
 use super::{NotApplied, Rejected};
@@ -19,7 +20,7 @@ pub const NEWEST_FORMAT: u32 = 4;
 const NAMES_AND_BOUNDS: u32 = 2;
 /// The format that brought offboarding.
 const OFFBOARDING: u32 = 3;
-/// The format that brought the types of attributes.
+/// The format that brought the types of attributes, and retired currencies.
 const ATTRIBUTE_TYPES: u32 = 4;
 /// The format from which on a record names the version that wrote it.
 pub(super) const WRITER: u32 = 2;
@@ -90,7 +91,11 @@ pub(super) fn needed(tenants: &[TenantSource], has_offboardings: bool) -> u32 {
             declared.kind.is_some() || declared.decimal.is_some() || declared.unit.is_some()
         })
     };
-    if tenants.iter().any(has_types) {
+    let has_retired = |TenantSource { tenant, .. }: &TenantSource| {
+        let mut codes = tenant.rates.keys().chain([&tenant.currency]);
+        codes.any(|code| Currency::new(code).is_some_and(Currency::is_retired))
+    };
+    if tenants.iter().any(|of| has_types(of) || has_retired(of)) {
         ATTRIBUTE_TYPES
     } else if has_offboardings {
         OFFBOARDING

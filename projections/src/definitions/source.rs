@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attribute_type::{AttributeType, DecimalSign, EpochUnit};
+pub use super::attribute_type::AttributeDeclaration;
 use crate::models::TrainedModels;
 
 /// The whole of one tenant's definitions as data, before validation.
@@ -79,24 +79,6 @@ pub struct AttributionSettings {
     /// The time before an order in which a touch is credited; 30 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
-}
-
-/// The declaration of an attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AttributeDeclaration {
-    /// Holds personal data: hidden from viewers, audited for others.
-    #[serde(default)]
-    pub personal: bool,
-    /// The type of its values; omitted, each value is what it was sent as. From format 4 on.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<AttributeType>,
-    /// The decimal sign of numbers that were sent as text; a point by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decimal: Option<DecimalSign>,
-    /// The unit of dates and instants that were sent as numbers; omitted, only texts are read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<EpochUnit>,
 }
 
 /// The settings of churn; omitted settings have their defaults.

@@ -2,8 +2,8 @@
 
 use tidemark_projections::state::CustomerState;
 
-/// Version 4, first seen at the epoch, last seen four microseconds later.
-const HEAD: &str = "040004";
+/// The version, first seen at the epoch, last seen four microseconds later.
+const HEAD: &str = "050004";
 const NO_IDENTITY: &str = "0000";
 const NO_ATTRIBUTES: &str = "0000";
 const NO_ORDERS: &str = "000000";
@@ -69,21 +69,21 @@ fn check_orders(orders: &[&str], refused: Option<&str>) {
 #[test]
 fn numbers_have_one_encoding_of_64_bits() {
     let rest = ["00", NO_IDENTITY, NO_ATTRIBUTES, NO_ORDERS, NOTHING_ELSE].concat();
-    check_accepted(&["04", "00", &rest]);
+    check_accepted(&["05", "00", &rest]);
     check_refused(
-        &["04", "8000", &rest],
+        &["05", "8000", &rest],
         "a number is longer than it needs to be",
     );
     check_refused(
-        &["04", "ffffffffffffffffff7f", &rest],
+        &["05", "ffffffffffffffffff7f", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["04", "ffffffffffffffffffff", &rest],
+        &["05", "ffffffffffffffffffff", &rest],
         "a number does not fit 64 bits",
     );
     check_refused(
-        &["04", "ffffffffffffffffff01", &rest],
+        &["05", "ffffffffffffffffff01", &rest],
         "an instant out of range",
     );
 }

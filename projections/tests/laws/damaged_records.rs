@@ -2,9 +2,9 @@
 
 use crate::damage::{ID_1, ID_2, check_accepted, check_refused};
 
-/// Version 3 with records, first seen at the epoch, last seen four microseconds later, and nothing
+/// The version with records, first seen at the epoch, last seen four microseconds later, and nothing
 /// of what comes before records.
-const HEAD: &str = "84000400000000000000000000";
+const HEAD: &str = "85000400000000000000000000";
 
 /// Subscriptions, tickets, campaigns, offers and consents.
 #[track_caller]
@@ -25,10 +25,10 @@ const TOO_NEW: Option<&str> = Some("an instant lies after the newest event");
 fn encoded_empty_records_are_refused() {
     let none = Some("records are written out though there is none");
     check(["00"; 5], none);
-    check_refused(&["84"], "ends too early");
+    check_refused(&["85"], "ends too early");
     // Said to be without records, but with them.
     let consent = ["01", "0161", "00", ID_1, "01"].concat();
-    let without = HEAD.replacen("84", "04", 1);
+    let without = HEAD.replacen("85", "05", 1);
     check_refused(&[&without, "00000000", &consent], "bytes are left over");
 }
 

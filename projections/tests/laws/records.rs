@@ -279,7 +279,7 @@ fn a_customer_without_records_stores_no_record_bytes() {
     with.fold(&event(1, after(0), ticket("t-1", "open", "high")), &rules())
         .unwrap();
     assert!(with.memory_bytes() > without + size_of::<tidemark_projections::state::Records>());
-    assert_eq!(with.encode()[0], 0x84);
+    assert_eq!(with.encode()[0], 0x85);
     let again = with.fold(&event(1, after(0), ticket("t-1", "open", "high")), &rules());
     assert_eq!(again, Ok(tidemark_projections::state::Folded::Duplicate));
     let consent = event(2, after(0), consent("email", true));

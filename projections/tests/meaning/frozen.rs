@@ -17,15 +17,21 @@ use tidemark_schemas::Instant;
 use crate::documentation;
 
 /// The corpora, by format from 1.
-const CORPORA: [&str; 3] = [
+const CORPORA: [&str; 4] = [
     include_str!("frozen/format_1.jsonl"),
     include_str!("frozen/format_2.jsonl"),
     include_str!("frozen/format_3.jsonl"),
+    include_str!("frozen/format_4.jsonl"),
 ];
 /// Trained models of every kind, which no page of the documentation shows.
 const MODELS: &str = include_str!("frozen/models.yaml");
 /// The zones and currencies, by format from 1.
-const NAMES: [&str; 3] = [include_str!("frozen/names_1.txt"); 3];
+const NAMES: [&str; 4] = [
+    include_str!("frozen/names_1.txt"),
+    include_str!("frozen/names_1.txt"),
+    include_str!("frozen/names_1.txt"),
+    include_str!("frozen/names_4.txt"),
+];
 
 /// A line of a corpus.
 #[derive(Debug, Serialize, Deserialize)]

@@ -248,7 +248,7 @@ fn total_expected_spending_is_the_sum_over_customers() {
     for (_, state) in cdnow(&shop, END) {
         let found = predict(&state, &shop, midnight(END)).value.unwrap().score;
         for (sum, horizon) in sums.iter_mut().zip(&found.horizons) {
-            *sum += horizon.expected_purchases * found.mean_purchase_minor;
+            *sum += horizon.expected_purchases * found.mean_purchase_minor.unwrap();
         }
     }
     for (forecast, sum) in value.model.forecast.iter().zip(sums) {

@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::LimitMetrics;
 use super::peers::{Network, network_prefix};
 
+/// The number of open connections of each peer.
+type Open = Mutex<HashMap<IpAddr, usize>>;
+
 /// Counts the open connections of each peer. Cheap to clone: every clone counts together.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerConnections {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Open>,
     limit: usize,
     /// Proxies open connections for many clients, so they are exempt.
     trusted_proxies: Vec<Network>,
@@ -49,7 +52,7 @@ impl PeerConnections {
 
 /// An open connection of a peer, counted until dropped.
 #[derive(Debug)]
-pub(crate) struct PeerConnection(Option<(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr)>);
+pub(crate) struct PeerConnection(Option<(Arc<Open>, IpAddr)>);
 
 impl Drop for PeerConnection {
     fn drop(&mut self) {
@@ -88,8 +91,8 @@ mod tests {
         let other = peers.open(address("192.0.2.1")).unwrap();
         drop(first);
         let third = peers.open(address("2001:db8::3")).unwrap();
-        let proxied: Vec<_> = (0..9).map(|_| peers.open(address("10.0.0.1"))).collect();
-        assert!(proxied.iter().all(Option::is_some));
+        let behind_proxy: Vec<_> = (0..9).map(|_| peers.open(address("10.0.0.1"))).collect();
+        assert!(behind_proxy.iter().all(Option::is_some));
         drop((second, third, other));
         assert!(peers.open.lock().unwrap().is_empty());
     }

@@ -77,7 +77,7 @@ impl Found {
         let is_personal = |name: &str| self.is_personal(name);
         let mut derived = self.definitions.derived_from(is_personal);
         derived.extend(self.newest.derived_from(is_personal));
-        PersonalOutputs::of(derived, snapshot.caller())
+        PersonalOutputs::from_derived(derived, snapshot.caller())
     }
 
     /// Decodes the customer as it is stored.

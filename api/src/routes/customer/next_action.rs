@@ -23,6 +23,7 @@ use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::CustomerPath;
 use crate::routes::personal;
+use crate::routes::personal::PersonalOutputs;
 
 /// Next best actions for a customer
 ///
@@ -183,11 +184,7 @@ impl Query for NextActionsQuery {
         let eligibility = definitions.actions.iter();
         let mut eligibility = eligibility.filter_map(|action| action.eligible.as_ref());
         let items: Vec<NextAction> = items.collect();
-        let is_audited = items.iter().any(|item| {
-            let segment = item.segment.as_ref();
-            personal.has_action(&item.action)
-                || segment.is_some_and(|segment| personal.has_segment(&segment.name))
-        });
+        let is_audited = items.iter().any(|item| item.is_personal(&personal));
         if is_audited {
             current::record(&self.id, &self.request_id, snapshot).await?;
         }
@@ -200,6 +197,15 @@ impl Query for NextActionsQuery {
             as_of,
             definitions: definitions.version,
         })
+    }
+}
+
+impl NextAction {
+    /// Returns whether it is derived from a personal attribute.
+    fn is_personal(&self, personal: &PersonalOutputs) -> bool {
+        let segment = self.segment.as_ref();
+        personal.has_action(&self.action)
+            || segment.is_some_and(|segment| personal.has_segment(&segment.name))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::http::{LimitMetrics, PeerConnections, ServerLimits, serve};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const HEAD: &[u8] = b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Returns limits that no test reaches unless it lowers them.

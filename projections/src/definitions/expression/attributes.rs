@@ -98,7 +98,13 @@ impl AttributeCondition {
 impl AttributeTest {
     /// Returns the kinds of values that the test compares with; none for a test of any value.
     fn kinds(&self, is_time: bool) -> Vec<Kind> {
-        let of = |value: &AttributeValue| if is_time { Kind::Time } else { Kind::of(value) };
+        let of = |value: &AttributeValue| {
+            if is_time {
+                Kind::Time
+            } else {
+                Kind::from_value(value)
+            }
+        };
         match self {
             Self::Equals(value) | Self::NotEquals(value) => vec![of(value)],
             Self::In(values) | Self::NotIn(values) => values.iter().map(of).collect(),

@@ -13,6 +13,9 @@ use tidemark_schemas::{Instant, TenantId};
 
 use crate::output::grouped;
 
+/// The customers with a value of another kind, by segment, attribute and difference.
+type Mismatches = BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>>;
+
 /// The overall result for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +42,7 @@ pub(super) struct TenantDiff {
     /// The segments of both definitions, by name.
     segments: BTreeMap<Arc<str>, MemberChanges>,
     /// The customers with a value of another kind than it is compared with, by segment and attribute.
-    mismatches: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>>,
+    mismatches: Mismatches,
     #[serde(skip)]
     max_listed: usize,
 }

@@ -16,7 +16,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(value: &AttributeValue) -> Self {
+    pub(super) fn from_value(value: &AttributeValue) -> Self {
         match value {
             AttributeValue::Null | AttributeValue::String(_) => Self::Text,
             AttributeValue::Boolean(_) => Self::Boolean,
@@ -29,13 +29,13 @@ impl Kind {
         if self == Self::Time {
             Moment::from_value(value, zone).is_some()
         } else {
-            self == Self::of(value)
+            self == Self::from_value(value)
         }
     }
 
     /// Returns the kind of a value beside the expected one.
     pub(super) fn difference(self, value: &AttributeValue) -> Option<&'static str> {
-        Some(match (Self::of(value), self) {
+        Some(match (Self::from_value(value), self) {
             (Self::Text, Self::Number) => "text, not a number",
             (Self::Text, Self::Boolean) => "text, not true or false",
             (Self::Text, Self::Time) => "text, not a date or time",
