@@ -39,4 +39,4 @@ pub mod training;
 
 /// Version of the layout of a generation's tables: the names of tables and columns, and what they
 /// hold. The processor writes and the API reads only generations of this layout.
-pub const LAYOUT_VERSION: i32 = 5;
+pub const LAYOUT_VERSION: i32 = 4;

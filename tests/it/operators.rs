@@ -93,7 +93,15 @@ async fn api_on_a_database_that_was_created_again_is_unavailable_until_it_is_mig
         admin.execute(AssertSqlSafe(statement)).await.unwrap();
     }
 
-    // Then requests and the readiness check are answered 503, with new connections as with old ones
+    // Then the readiness check, which is made once a second, is answered 503 soon, and with it every request, with
+    // new connections as with old ones
+    wait_for(SOON, "the readiness check to fail", async || {
+        match api.get("acme", "/readyz").await {
+            answer if answer.status == 503 => Ok(()),
+            answer => Err(answer.body.to_string()),
+        }
+    })
+    .await;
     for _ in 0..5 {
         for path in [status, "/readyz"] {
             let answer = api.get("acme", path).await;
