@@ -161,11 +161,6 @@ impl Database {
         self.options.store(Arc::new(options));
     }
 
-    /// Acquires a pooled connection.
-    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Problem> {
-        self.acquire_pooled().await
-    }
-
     /// Opens a snapshot of the caller's tenant.
     pub(crate) async fn snapshot<'c>(
         &'c self,
@@ -192,7 +187,7 @@ impl Database {
             Some(Failure::StalePlan) => connection.clear_cached_statements().await?,
             Some(Failure::ConnectionLost) => {
                 drop(connection.detach()); // not back into the pool
-                connection = self.acquire_pooled().await?;
+                connection = self.acquire().await?;
             }
             Some(Failure::Unavailable | Failure::Refused) | None => return Err(problem),
         }
@@ -227,7 +222,7 @@ impl Database {
 
     /// Acquires a pooled connection; 503 `busy` if all were in use for too long, although the database
     /// responds.
-    async fn acquire_pooled(&self) -> Result<PoolConnection<Postgres>, Problem> {
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Problem> {
         match self.pool.acquire().await {
             Err(error @ Error::PoolTimedOut) if self.is_reachable.load(Ordering::Acquire) => {
                 self.busy.inc();

@@ -62,13 +62,13 @@ impl Converter {
             }
             Ok(template)
         };
-        let all = || columns.iter().cloned().zip(0..).collect();
-        let named = |names: &Vec<String>| {
-            let index = |name: &String| column("event.identity", name, columns);
-            let pairs = names.iter().map(|name| Ok((name.clone(), index(name)?)));
-            pairs.collect::<Result<Vec<_>, InvalidMapping>>()
+        let mut identity: Vec<_> = match &event.identity {
+            None => columns.iter().cloned().zip(0..).collect(),
+            Some(names) => names
+                .iter()
+                .map(|name| Ok((name.clone(), column("event.identity", name, columns)?)))
+                .collect::<Result<_, InvalidMapping>>()?,
         };
-        let mut identity = event.identity.as_ref().map_or_else(|| Ok(all()), named)?;
         identity.sort();
         Ok(Self {
             tenant_id: bind("event.tenant_id", &event.tenant_id)?,
@@ -116,6 +116,7 @@ impl Converter {
         part(&self.payload_type);
         for (column, index) in &self.identity {
             part(column);
+            // With its white space, as in earlier versions: a second import must make the same ids.
             part(fields.get(*index).map_or("", String::as_str));
         }
         let row = Uuid::new_v5(&NAMESPACE, &name);

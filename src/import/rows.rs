@@ -13,7 +13,7 @@ pub struct Row {
     pub line: u64,
     /// The line on which it ends: a quoted field may hold line ends.
     pub last_line: u64,
-    /// The fields, one for each column, without white space around them.
+    /// The fields, one for each column, as they stand in the file.
     pub fields: Vec<String>,
 }
 
@@ -56,7 +56,8 @@ impl<R: Read> Rows<R> {
                 .read()
                 .ok_or_else(|| InvalidMapping("the file has no header: it is empty".to_owned()))?
                 .map_err(|bad| InvalidMapping(format!("the header: {bad}")))?;
-            Some(row.fields)
+            let names = row.fields.iter().map(|name| name.trim().to_owned());
+            Some(names.collect())
         } else {
             None
         };
@@ -108,10 +109,10 @@ fn read_delimited<R: Read>(lines: &mut Lines<R>, quoting: Quoting) -> Option<Res
         last_line,
         fields,
     } = read;
-    let texts = fields.into_iter().enumerate().map(|(index, field)| {
-        let text = String::from_utf8(field).map_err(|_| not_utf8(line, index))?;
-        Ok(text.trim().to_owned())
-    });
+    let texts = fields
+        .into_iter()
+        .enumerate()
+        .map(|(index, field)| String::from_utf8(field).map_err(|_| not_utf8(line, index)));
     let fields = texts.collect::<Result<Vec<_>, BadRow>>();
     Some(fields.map(|fields| Row {
         line,

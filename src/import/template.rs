@@ -79,13 +79,13 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::EventId))
     }
 
-    /// Returns the text for one row.
+    /// Returns the text for one row, of each column without the white space around it.
     pub(super) fn render(&self, fields: &[String], event_id: &str) -> String {
         let mut text = String::new();
         for part in &self.parts {
             text.push_str(match part {
                 Part::Text(plain) => plain,
-                Part::Column(index) => fields.get(*index).map_or("", String::as_str),
+                Part::Column(index) => fields.get(*index).map_or("", |field| field.trim()),
                 Part::EventId => event_id,
             });
         }

@@ -73,8 +73,8 @@ impl Days {
         self.to.map(Day)
     }
 
-    /// Ends the range today: days to come have no figures yet, and an answer that names them would look
-    /// as if they had. Without a watermark nothing is known, and the range stays as it is.
+    /// Ends the range today: days to come have no rows yet, and zeros for them would look like data. Before the
+    /// first watermark, today is not known, and the range stays as it is.
     pub(super) fn until_today(
         self,
         snapshot: &Snapshot<'_>,

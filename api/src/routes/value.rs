@@ -89,8 +89,8 @@ impl Query for ValueQuery {
             .into_iter()
             .map(|row| CustomerByValue::from_row(row, band));
         let top = top.collect::<Result<_, _>>()?;
-        let trained = definitions.as_ref();
-        let trained = trained.and_then(|of| of.models.scored_value());
+        let models = definitions.as_ref().map(|of| &of.models);
+        let trained = models.and_then(|models| models.scored_value());
         Ok(ValueOverview {
             currency: definitions.as_ref().map(|of| of.currency),
             trained: trained.map(TrainedValue::from_model),

@@ -3,7 +3,7 @@
 //!
 //! A step takes a chunk of records, and folds them scope by scope: each scope at its own clock, by the
 //! definitions that were in force at the record. A step does as much as a batch may do in the background, and
-//! takes at least twice the records that the batch has, so that the scopes get nearer. Near the end the partition
+//! takes up to twice the records that the batch has, if that is more, so that the scopes get nearer. Near the end the partition
 //! waits for the scopes, for a moment at most, so that they meet.
 
 mod definitions;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Expression, TenantDefinitions};
 use crate::change::ChangeKind;
 
-/// The outputs that are derived from some attributes, by name: whoever reads one of them learns something
-/// of the attributes.
+/// The names of the outputs that are derived from some attributes. An output tells its readers something of the
+/// attributes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct DerivedOutputs {
     /// The attributes that conditions test.

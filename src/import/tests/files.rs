@@ -191,6 +191,17 @@ fn spaces_around_fields_are_not_part_of_them() {
 }
 
 #[test]
+fn row_with_spaces_keeps_the_id_that_earlier_versions_gave_its_event() {
+    let mapping = orders("", AT, AMOUNT);
+    let file = format!("{COLUMNS}\n  42 ,2026-01-01T00:00:00Z , 5\n");
+    let event = read(&mapping, &file).remove(0).unwrap();
+    assert_eq!(
+        event.event_id.to_string(),
+        "0bb5a321-2500-52e2-afc9-6f0d6b03fda4"
+    );
+}
+
+#[test]
 fn file_in_another_encoding_says_so() {
     let mapping = orders("", AT, AMOUNT);
     let utf16: Vec<u8> = "\u{feff}id,at"

@@ -1,4 +1,4 @@
-//! Nothing that is computed from a personal attribute is shown to viewers, and whoever sees it is audited.
+//! What is computed from personal attributes: viewers receive none of it, and reads by other roles are audited.
 
 use std::collections::BTreeMap;
 

@@ -100,9 +100,9 @@ impl Query for AtRiskQuery {
 
     async fn read(&self, snapshot: &mut Snapshot<'_>) -> Result<CustomersAtRisk, Problem> {
         let definitions = snapshot.definitions().await?;
-        let trained = definitions.as_ref();
-        let trained = trained.and_then(|of| of.models.scored_value());
-        let not_scored_because = trained.is_none().then_some(VALUE_NOT_SCORED);
+        let models = definitions.as_ref().map(|of| &of.models);
+        let is_scored = models.is_some_and(|models| models.scored_value().is_some());
+        let not_scored_because = (!is_scored).then_some(VALUE_NOT_SCORED);
         let rows = by_value::read(snapshot, self.band, self.page.after(), self.page.rows()).await?;
         let (rows, next) = self
             .page

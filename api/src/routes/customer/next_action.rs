@@ -22,8 +22,7 @@ use crate::query::{Query, ReadMode, Reader, RequestContext};
 use crate::response_cache::Dependency;
 use crate::routes::counts;
 use crate::routes::path::CustomerPath;
-use crate::routes::personal;
-use crate::routes::personal::PersonalOutputs;
+use crate::routes::personal::{self, PersonalOutputs};
 
 /// Next best actions for a customer
 ///

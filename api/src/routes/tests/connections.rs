@@ -134,9 +134,12 @@ async fn peer_with_too_many_connections_is_refused_at_once() {
     let _second = server.connect(b"").await;
     closed(TcpStream::connect(server.address).await.unwrap()).await;
     drop(first);
-    while !server.answers().await {
-        tokio::task::yield_now().await;
-    }
+    let freed = async {
+        while !server.answers().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, freed).await.unwrap();
 }
 
 #[tokio::test]
